@@ -1,0 +1,2 @@
+//! mailkeep-auth
+fn main() {}

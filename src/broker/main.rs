@@ -1,0 +1,2 @@
+//! mailkeep-broker
+fn main() {}

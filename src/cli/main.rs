@@ -1,0 +1,2 @@
+//! mailkeep
+fn main() {}

@@ -1,0 +1,2 @@
+//! mailkeep-config
+fn main() {}

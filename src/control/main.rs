@@ -1,0 +1,2 @@
+//! mailkeep-control
+fn main() {}

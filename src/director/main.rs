@@ -1,0 +1,2 @@
+//! mailkeep-director
+fn main() {}

@@ -1,0 +1,2 @@
+//! mailkeep-front
+fn main() {}

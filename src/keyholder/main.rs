@@ -1,0 +1,2 @@
+//! mailkeep-keyholder
+fn main() {}

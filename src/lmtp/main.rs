@@ -1,0 +1,2 @@
+//! mailkeep-lmtp
+fn main() {}

@@ -1,0 +1,2 @@
+//! mailkeep-login
+fn main() {}

@@ -1,0 +1,2 @@
+//! mailkeep-supervisor
+fn main() {}

@@ -1,0 +1,2 @@
+//! mailkeep-worker
+fn main() {}
