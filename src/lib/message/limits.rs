@@ -1,0 +1,59 @@
+//! Every limit of this crate, with its unit and its reason.
+//!
+//! A limit bounds what one letter can cost; it never decides whether the letter
+//! is served. What lies beyond is left out, or becomes part of an opaque leaf.
+
+/// Multiparts and nested messages around one part. Real mail stays under ten;
+/// the stack of open boundaries is searched for every line that begins with
+/// two dashes, so its height is a factor of the scanner's time.
+pub const DEPTH_MAX: usize = 100;
+
+/// Parts in one letter. Beyond it the open part holds the rest of the letter.
+/// Digests of a busy list reach some hundreds.
+pub const PARTS_MAX: usize = 10_000;
+
+/// Bytes of one header section in which fields are looked at. The section may
+/// be longer and is served whole; later fields are not known to the structure.
+pub const HEADER_SECTION_BYTES_MAX: u64 = 1 << 20;
+
+/// Bytes of one unfolded field value that are kept and read. A To: field with
+/// five thousand addresses fits; reading one value stays far below 5 ms.
+pub const FIELD_BYTES_MAX: usize = 256 << 10;
+
+/// Bytes of a field name that are compared. RFC 5322 allows a line of 998.
+pub const FIELD_NAME_BYTES_MAX: usize = 998;
+
+/// Parameters of one field. They are grouped and sorted, and a client holds
+/// them all; real fields have up to five, split file names some dozens.
+pub const PARAMS_MAX: usize = 256;
+
+/// Languages of one Content-Language field; real ones name one to three.
+pub const LANGUAGES_MAX: usize = 64;
+
+/// Bytes of a boundary that are compared. RFC 2046 allows 70; like Dovecot we
+/// compare a little more, and only the beginning of longer ones.
+pub const BOUNDARY_BYTES_MAX: usize = 80;
+
+/// Addresses (group marks included) of one envelope list.
+pub const ADDRESSES_MAX: usize = 10_000;
+
+/// Comments within comments. Deeper ones close with the outermost that is
+/// counted; a counter is all that nesting costs.
+pub const COMMENT_DEPTH_MAX: u32 = 1_000;
+
+/// Bytes that the structure of one letter may keep: parts, parameters and
+/// envelopes together. A part costs about half a KiB, so that ten thousand
+/// plain ones fit with room for their names.
+pub const STRUCTURE_BYTES_MAX: usize = 16 << 20;
+
+/// Bytes that a caller should feed at once, so that a step stays well under
+/// 5 ms even if every line begins with two dashes under 100 open boundaries.
+pub const PIECE_BYTES: usize = 32 << 10;
+
+/// Bytes of one decoded header field. Search needs no more, and a field of
+/// encoded words can't make more text than this whatever its charsets do.
+pub const DECODED_FIELD_BYTES_MAX: usize = 1 << 20;
+
+/// Bytes of a Date field that are read. The longest real ones, with a comment
+/// that names the zone, have some sixty.
+pub const DATE_BYTES_MAX: usize = 1_000;
