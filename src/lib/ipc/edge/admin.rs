@@ -1,0 +1,46 @@
+//! The `mailkeep` command and `control`, over the admin socket
+//! (`SOCK_SEQPACKET`, checked with SO_PEERCRED).
+//!
+//! Each request is answered by any number of `Account`/`Worker`/`Process` pages
+//! and one `Done` or `Refused`. Requests may be pipelined; answers come in order.
+
+use crate::codec::{Bytes, List};
+use crate::edge::control_auth::{Account, Credential, PAGE_ACCOUNTS_MAX, Refusal};
+use crate::edge::control_director::{PAGE_WORKERS_MAX, WorkerStatus};
+use crate::edge::control_supervisor::{PROCESSES_MAX, ProcessStatus};
+use crate::edge::lmtp_auth::ADDRESS_BYTES_MAX;
+use crate::edge::supervisor::{Process, REASON_BYTES_MAX};
+use crate::messages;
+
+messages! {
+    /// What the command asks.
+    pub enum Request, at most 16 * 1024, {
+        1 => UserAdd { name: Bytes<ADDRESS_BYTES_MAX>, credential: Credential, },
+        2 => UserPassword { name: Bytes<ADDRESS_BYTES_MAX>, credential: Credential, },
+        3 => UserDelete { name: Bytes<ADDRESS_BYTES_MAX>, },
+        4 => UserList,
+        5 => AliasAdd { name: Bytes<ADDRESS_BYTES_MAX>, alias: Bytes<ADDRESS_BYTES_MAX>, },
+        6 => AliasRemove { alias: Bytes<ADDRESS_BYTES_MAX>, },
+        7 => UserDisable { name: Bytes<ADDRESS_BYTES_MAX>, disabled: bool, },
+        8 => Kick { name: Bytes<ADDRESS_BYTES_MAX>, },
+        9 => Status,
+        10 => Reload,
+    }
+}
+
+messages! {
+    /// What `control` answers.
+    pub enum Answer, at most 160 * 1024, {
+        1 => Done,
+        2 => Refused { refusal: Refusal, },
+        /// Part of the answer to `UserList`.
+        3 => Accounts { accounts: List<Account, PAGE_ACCOUNTS_MAX>, },
+        /// Parts of the answer to `Status`.
+        4 => Processes { processes: List<ProcessStatus, PROCESSES_MAX>, waivers: u32, single_uid: bool, },
+        5 => Workers { workers: List<WorkerStatus, PAGE_WORKERS_MAX>, },
+        /// The answer to a `Reload` that changed nothing.
+        6 => NotReloaded { process: Option<Process>, reason: Bytes<REASON_BYTES_MAX>, },
+        /// Who asks may not.
+        7 => NotPermitted,
+    }
+}

@@ -1,0 +1,43 @@
+//! `control` asks the supervisor for what only it knows or may do.
+
+use crate::codec::{Bytes, List};
+use crate::edge::supervisor::{Process, REASON_BYTES_MAX};
+use crate::{messages, record};
+
+/// Processes in one answer. A set has eleven kinds and at most 64 in all.
+pub const PROCESSES_MAX: usize = 64;
+
+record! {
+    /// One living process.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct ProcessStatus {
+        process: Process,
+        instance: u32,
+        pid: u32,
+        uid: u32,
+        /// How often it had to be started again.
+        restarts: u32,
+        /// Seconds since it was started.
+        age_seconds: u64,
+        running: bool,
+    }
+}
+
+messages! {
+    /// What `control` asks; one question at a time.
+    pub enum ToSupervisor, at most 16, {
+        1 => Status,
+        2 => Reload,
+    }
+}
+
+messages! {
+    /// What the supervisor answers.
+    pub enum ToControl, at most 16 * 1024, {
+        1 => Status { processes: List<ProcessStatus, PROCESSES_MAX>, waivers: u32, single_uid: bool, },
+        2 => Reloaded,
+        /// Nothing was changed. `process` is the one that refused; none: the
+        /// configuration has mistakes, which are in the log.
+        3 => NotReloaded { process: Option<Process>, reason: Bytes<REASON_BYTES_MAX>, },
+    }
+}

@@ -1,0 +1,126 @@
+//! The supervisor and each process that it starts, over fd 3.
+//!
+//! Order: the process confines itself and says `Entered`; the supervisor sends
+//! `Configure`, the edges, listeners and files, then `Begin`; the process says
+//! `Running` or `Refused`. Later, in any order: a new `Connect` when the peer of
+//! an edge was restarted (the old end is closed by the peer's death); `Prepare`,
+//! answered by `Prepared` or `Refused`, then `Commit` or `Discard`; `Stop`.
+
+use crate::codec::Bytes;
+use crate::identity::Instance;
+use crate::secret::Secret;
+use crate::slice::{Listener, SLICE_BYTES_MAX, Slice};
+use crate::ticket::KEY_BYTES;
+use crate::{choice, messages};
+use std::os::fd::OwnedFd;
+
+/// Bytes of a reason that a process gives for refusing its slice.
+pub const REASON_BYTES_MAX: usize = 256;
+
+choice! {
+    /// The processes of the house.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+    pub enum Process {
+        1 => Supervisor,
+        2 => Config,
+        3 => Front,
+        4 => Keyholder,
+        5 => Login,
+        6 => Auth,
+        7 => Director,
+        8 => Broker,
+        9 => Worker,
+        10 => Lmtp,
+        11 => Control,
+    }
+}
+
+choice! {
+    /// A file that a process gets as a descriptor, opened by the supervisor.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum FileUse {
+        /// PEM certificate chain, for `front`.
+        1 => Certificates,
+        /// PEM private key, for `keyholder`.
+        2 => PrivateKey,
+    }
+}
+
+messages! {
+    /// What the supervisor says.
+    pub enum ToProcess, at most SLICE_BYTES_MAX + 64, {
+        /// The first slice.
+        1 => Configure { slice: Slice, },
+        /// One end of an edge to a process. `peer` and `instance` say who is at
+        /// the other end.
+        2 => Connect { peer: Process, instance: Instance, socket: OwnedFd, },
+        /// A listening socket.
+        3 => Listen { listener: Listener, socket: OwnedFd, },
+        /// A file to read.
+        4 => Provide { purpose: FileUse, file: OwnedFd, },
+        /// The key that account keys derive from; for `auth` and `broker` alone.
+        5 => MasterKey { key: Secret<KEY_BYTES>, },
+        /// The sealed worker program and the log of its workers; for `broker`.
+        6 => Program { memfd: OwnedFd, log: OwnedFd, },
+        /// All that is needed to begin has been sent.
+        7 => Begin,
+        /// A new slice, to be checked but not yet applied. New files come before
+        /// it as `Provide`.
+        8 => Prepare { slice: Slice, },
+        /// Apply what was prepared.
+        9 => Commit,
+        /// Forget what was prepared.
+        10 => Discard,
+        /// Finish what has begun, take nothing new, exit.
+        11 => Stop,
+        /// The slice for workers, for `broker` (new ones) and `director` (living
+        /// ones). Applied at once: `config` has checked it.
+        12 => WorkerSlice { slice: Slice, },
+    }
+}
+
+messages! {
+    /// What a process says to the supervisor.
+    pub enum ToSupervisor, at most 1024, {
+        /// Confinement is complete.
+        1 => Entered,
+        /// Serving.
+        2 => Running,
+        /// The prepared slice is good.
+        3 => Prepared,
+        /// The slice (first or prepared) is not usable, and why, for the
+        /// administrator.
+        4 => Refused { reason: Bytes<REASON_BYTES_MAX>, },
+        /// Something that an administrator should read, from a process that
+        /// links no logging.
+        5 => Report { event: Event, },
+    }
+}
+
+choice! {
+    /// What processes without logging have to tell. Typed, so that nothing that
+    /// a stranger wrote can be in it.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum Event {
+        /// A worker was born, with its pid (for the administrator's eyes only).
+        1 => WorkerBorn { account: u32, pid: u32, micros: u32, },
+        /// A worker could not be born: at which step (`sandbox` numbers them), and
+        /// the errno.
+        2 => BirthFailed { account: u32, step: u16, errno: i32, },
+        /// A worker ended: its wait status (wait(2)).
+        3 => WorkerEnded { account: u32, status: i32, },
+        /// Somebody brought a ticket whose seal was not good.
+        4 => ForgedTicket { account: u32, },
+        /// An account's directory is not owned by its uid, or is no directory.
+        5 => ForeignDirectory { account: u32, },
+        /// `keyholder` was asked to sign something that is no TLS 1.3 handshake.
+        6 => RefusedToSign { instance: u32, },
+        /// A worker had to be killed.
+        7 => WorkerKilled { account: u32, },
+        /// A peer broke the rules of its channel and was cut off.
+        8 => PeerFault { peer: Process, instance: u32, },
+        /// A process-wide limit was reached; the kind says which (the process's
+        /// own numbering, in its documentation).
+        9 => LimitReached { limit: u16, },
+    }
+}

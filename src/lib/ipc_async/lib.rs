@@ -1,0 +1,198 @@
+//! [`ipc::Channel`] for the processes that run on tokio: `front`, `login`,
+//! `lmtp`, `control`, the worker. A crate of its own because the processes that
+//! are read in an afternoon link no runtime.
+//!
+//! `send` never waits: it sends or queues, as the channel does, and whoever
+//! awaits `receive` also drives the queue out. So a process must always have one
+//! task that awaits `receive` on each of its channels, which it has anyway.
+
+#![deny(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
+
+use ipc::channel::{Channel, Fault, Received};
+use ipc::codec::Message;
+use rustix::io::Errno;
+use std::cell::RefCell;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::sync::Notify;
+
+/// One end of a channel, shared by the tasks of one thread.
+#[derive(Debug)]
+pub struct AsyncChannel<Tx, Rx> {
+    channel: AsyncFd<Shared<Tx, Rx>>,
+    queued: Notify,
+}
+
+/// `AsyncFd` gives out shared references only; one thread needs no lock.
+#[derive(Debug)]
+struct Shared<Tx, Rx>(RefCell<Channel<Tx, Rx>>);
+
+impl<Tx, Rx> AsRawFd for Shared<Tx, Rx> {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.borrow().as_raw_fd()
+    }
+}
+
+impl<Tx: Message, Rx: Message> AsyncChannel<Tx, Rx> {
+    /// Makes a descriptor an end of this channel. Must be called within a
+    /// runtime.
+    ///
+    /// # Errors
+    /// As [`Channel::adopt`], and if the runtime cannot watch the descriptor.
+    pub fn adopt(socket: OwnedFd) -> Result<Self, Fault> {
+        let shared = Shared(RefCell::new(Channel::adopt(socket)?));
+        #[expect(
+            deprecated,
+            reason = "its successor is an unsafe fn; Shared keeps one descriptor open all its life"
+        )]
+        let channel = AsyncFd::new(shared).map_err(|_| Fault::Socket(Errno::NOMEM))?;
+        Ok(Self {
+            channel,
+            queued: Notify::new(),
+        })
+    }
+
+    /// Sends or queues. Never waits.
+    ///
+    /// # Errors
+    /// A [`Fault`]: end the channel.
+    pub fn send(&self, message: Tx) -> Result<(), Fault> {
+        let mut channel = self.channel.get_ref().0.borrow_mut();
+        channel.send(message)?;
+        if channel.wants_to_send() {
+            self.queued.notify_one();
+        }
+        Ok(())
+    }
+
+    /// The next message; `None` when the peer has closed its end. Sends what is
+    /// queued meanwhile. Dropping the future loses nothing.
+    ///
+    /// # Errors
+    /// A [`Fault`]: end the channel.
+    pub async fn receive(&self) -> Result<Option<Rx>, Fault> {
+        loop {
+            if let Some(end) = self.take()? {
+                return Ok(end);
+            }
+            tokio::select! {
+                ready = self.channel.ready(self.interest()) => {
+                    let mut guard = ready.map_err(|_| Fault::PeerGone)?;
+                    self.channel.get_ref().0.borrow_mut().flush()?;
+                    if let Some(end) = self.take()? {
+                        return Ok(end);
+                    }
+                    guard.clear_ready();
+                }
+                () = self.queued.notified() => {}
+            }
+        }
+    }
+
+    /// Waits until everything queued has been sent, for a last message before
+    /// the channel is closed.
+    ///
+    /// # Errors
+    /// A [`Fault`]: end the channel.
+    pub async fn drain(&self) -> Result<(), Fault> {
+        while self.channel.get_ref().0.borrow().wants_to_send() {
+            let mut guard = self.channel.writable().await.map_err(|_| Fault::PeerGone)?;
+            self.channel.get_ref().0.borrow_mut().flush()?;
+            if self.channel.get_ref().0.borrow().wants_to_send() {
+                guard.clear_ready();
+            }
+        }
+        Ok(())
+    }
+
+    fn interest(&self) -> Interest {
+        let queued = self.channel.get_ref().0.borrow().wants_to_send();
+        if queued {
+            Interest::READABLE | Interest::WRITABLE
+        } else {
+            Interest::READABLE
+        }
+    }
+
+    /// What can be received at once: nothing (`None`), the end (`Some(None)`) or
+    /// a message.
+    fn take(&self) -> Result<Option<Option<Rx>>, Fault> {
+        match self.channel.get_ref().0.borrow_mut().receive()? {
+            Received::Message(message) => Ok(Some(Some(message))),
+            Received::Closed => Ok(Some(None)),
+            Received::Nothing => Ok(None),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ipc::messages;
+
+    messages! {
+        /// A test's direction.
+        pub enum Note, at most 16, {
+            1 => Number { value: u32, },
+        }
+    }
+
+    fn run(test: impl Future<Output = ()>) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .build()
+            .unwrap();
+        runtime.block_on(test);
+    }
+
+    fn ends() -> (AsyncChannel<Note, Note>, AsyncChannel<Note, Note>) {
+        let (a, b) = ipc::channel::pair().unwrap();
+        (
+            AsyncChannel::adopt(a).unwrap(),
+            AsyncChannel::adopt(b).unwrap(),
+        )
+    }
+
+    #[test]
+    fn what_was_queued_goes_out_while_its_sender_awaits() {
+        run(async {
+            let (a, b) = ends();
+            let mut sent = 0;
+            while !a.channel.get_ref().0.borrow().wants_to_send() {
+                a.send(Note::Number { value: sent }).unwrap();
+                sent += 1;
+            }
+            let reader = async {
+                for expected in 0..sent {
+                    let Some(Note::Number { value }) = b.receive().await.unwrap() else {
+                        panic!("closed early")
+                    };
+                    assert_eq!(value, expected);
+                }
+            };
+            tokio::select! {
+                end = a.receive() => panic!("nothing was sent this way: {end:?}"),
+                () = reader => {}
+            }
+        });
+    }
+
+    #[test]
+    fn the_end_of_the_peer_is_told_once_all_has_been_received() {
+        run(async {
+            let (a, b) = ends();
+            a.send(Note::Number { value: 7 }).unwrap();
+            drop(a);
+            assert!(matches!(
+                b.receive().await,
+                Ok(Some(Note::Number { value: 7 }))
+            ));
+            assert!(matches!(b.receive().await, Ok(None)));
+        });
+    }
+}
