@@ -1,0 +1,199 @@
+//! Collects the bytes of one command, in bounds, however they arrive.
+//!
+//! A command is a line; or a line that ends in a literal's announcement, the
+//! literal, and so on until a line ends in none. A [`Frame`] finds these ends
+//! and nothing else, so it decides without knowing any command when we are
+//! still in step with the client and when not:
+//! - a refused line that announces no literal, or a synchronising one (for
+//!   which the client waits), leaves us in step: [`Step::Refused`];
+//! - a refused line behind which an unknown lot of bytes is already on its way
+//!   doesn't, nor does a line without an end: [`Step::Broken`], and the
+//!   connection must be closed.
+
+use super::Refusal;
+use super::cursor::decimal;
+use crate::Secret;
+
+/// The limits of one command, in bytes and pieces.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// Of all lines together, CRLFs included.
+    pub line_bytes: usize,
+    /// Of one literal.
+    pub literal_bytes: usize,
+    /// Of all literals together.
+    pub literals_bytes: usize,
+    /// How many literals.
+    pub literals: usize,
+}
+
+/// `literal = "{" number64 ["+"] "}" CRLF`, `literal8 = "~{" number64 ["+"] "}" CRLF`
+/// (RFC 9051, section 9; RFC 7888)
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Announcement {
+    /// Length of the literal; 2^64 - 1 if the client's number is larger.
+    pub bytes: u64,
+    /// The client waits for a continuation before it sends the literal.
+    pub sync: bool,
+    /// It is a literal8, which may hold NUL.
+    pub binary: bool,
+}
+
+/// What the frame has come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// The command is whole: read [`Frame::bytes`], then [`Frame::reset`].
+    Whole,
+    /// The line ends in an announcement: [`Frame::collect`] the literal, or
+    /// take it from the input yourself.
+    Literal(Announcement),
+    /// The line is refused; behind it begins a new command.
+    Refused(Refusal),
+    /// We are out of step with the client. Say BYE and close.
+    Broken(Refusal),
+}
+
+/// The bytes of one command.
+pub struct Frame {
+    bounds: Bounds,
+    bytes: Secret,
+    line_begins_at: usize,
+    line_bytes: usize,
+    literals: usize,
+    literals_bytes: usize,
+    awaited: usize,
+}
+
+impl Frame {
+    /// An empty frame, which has allocated nothing yet.
+    #[must_use]
+    pub fn new(bounds: Bounds) -> Self {
+        Self {
+            bounds,
+            bytes: Secret::new(),
+            line_begins_at: 0,
+            line_bytes: 0,
+            literals: 0,
+            literals_bytes: 0,
+            awaited: 0,
+        }
+    }
+
+    /// What was collected; a whole command comes without its last CRLF.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        self.bytes.expose()
+    }
+
+    /// Whether nothing of a command has been read yet.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.bytes().is_empty()
+    }
+
+    /// Wipes what was collected and begins a new command.
+    pub fn reset(&mut self) {
+        *self = Self::new(self.bounds);
+    }
+
+    /// Moves bytes from `input` until there is something to say; `None` asks
+    /// for more. Bytes behind the end of a line stay in `input`.
+    pub fn advance(&mut self, input: &mut &[u8]) -> Option<Step> {
+        self.take_literal(input);
+        if self.awaited > 0 {
+            return None;
+        }
+        let line = split_line(input);
+        self.line_bytes = self.line_bytes.saturating_add(line.len());
+        if self.line_bytes > self.bounds.line_bytes {
+            return Some(Step::Broken(Refusal::LineTooLong));
+        }
+        self.bytes.append(line);
+        (line.last() == Some(&b'\n')).then(|| self.judge_line())
+    }
+
+    /// Takes the announced literal in, or says why not.
+    pub fn collect(&mut self, literal: Announcement) -> Result<(), Step> {
+        match self.room_for(literal) {
+            Ok(bytes) => {
+                self.awaited = bytes;
+                self.line_begins_at = self.bytes().len().saturating_add(bytes);
+                Ok(())
+            }
+            Err(why) if literal.sync => Err(Step::Refused(why)),
+            Err(why) => Err(Step::Broken(why)),
+        }
+    }
+
+    fn room_for(&mut self, literal: Announcement) -> Result<usize, Refusal> {
+        let bytes = usize::try_from(literal.bytes).map_err(|_| Refusal::LiteralTooLarge)?;
+        self.literals = self.literals.saturating_add(1);
+        self.literals_bytes = self.literals_bytes.saturating_add(bytes);
+        if self.literals > self.bounds.literals {
+            return Err(Refusal::TooManyLiterals);
+        }
+        let fits = bytes <= self.bounds.literal_bytes
+            && self.literals_bytes <= self.bounds.literals_bytes;
+        fits.then_some(bytes).ok_or(Refusal::LiteralTooLarge)
+    }
+
+    fn take_literal(&mut self, input: &mut &[u8]) {
+        let (literal, rest) = input.split_at(self.awaited.min(input.len()));
+        self.bytes.append(literal);
+        self.awaited = self.awaited.saturating_sub(literal.len());
+        *input = rest;
+    }
+
+    fn judge_line(&mut self) -> Step {
+        let line = self.bytes().get(self.line_begins_at..).unwrap_or_default();
+        match (line_fault(line), Announcement::at_the_end_of(line)) {
+            (None, Some(literal)) => Step::Literal(literal),
+            (None, None) => {
+                self.bytes.truncate(self.bytes().len().saturating_sub(2));
+                Step::Whole
+            }
+            (Some(why), Some(literal)) if !literal.sync => Step::Broken(why),
+            (Some(why), _) => Step::Refused(why),
+        }
+    }
+}
+
+impl Announcement {
+    /// Finds the announcement that a line ends in, if there is one. The CR may
+    /// be missing: that line is refused, but what is behind it matters still.
+    #[must_use]
+    pub fn at_the_end_of(line: &[u8]) -> Option<Self> {
+        let line = line.strip_suffix(b"\n")?;
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let inside = line.strip_suffix(b"}")?;
+        let brace = memchr::memrchr(b'{', inside)?;
+        let (before, number) = inside.split_at_checked(brace)?;
+        let number = number.get(1..)?;
+        let digits = number.strip_suffix(b"+").unwrap_or(number);
+        let is_number = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+        is_number.then(|| Self {
+            bytes: decimal(digits).unwrap_or(u64::MAX),
+            sync: digits.len() == number.len(),
+            binary: before.last() == Some(&b'~'),
+        })
+    }
+}
+
+/// Cuts off up to the first LF, or all there is.
+fn split_line<'a>(input: &mut &'a [u8]) -> &'a [u8] {
+    let end = memchr::memchr(b'\n', input).map_or(input.len(), |at| at.saturating_add(1));
+    let (line, rest) = input.split_at(end);
+    *input = rest;
+    line
+}
+
+fn line_fault(line: &[u8]) -> Option<Refusal> {
+    let Some(line) = line.strip_suffix(b"\r\n") else {
+        return Some(Refusal::LineFeedWithoutCarriageReturn);
+    };
+    match memchr::memchr2(0, b'\r', line).and_then(|at| line.get(at)) {
+        None => None,
+        Some(0) => Some(Refusal::NulInLine),
+        Some(_) => Some(Refusal::CarriageReturnWithoutLineFeed),
+    }
+}

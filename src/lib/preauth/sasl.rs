@@ -1,0 +1,114 @@
+//! SASL messages of the mechanisms that carry a password (RFC 4422).
+//!
+//! The messages come decoded, as bytes; how a protocol wraps them is its own
+//! matter. Names that are taken have no control characters, so that they can
+//! be logged, compared and stored.
+
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::Secret;
+use crate::limits::{PASSWORD_BYTES_MAX, USER_BYTES_MAX};
+
+/// LOGIN's first challenge, in base64: `Username:`.
+pub const LOGIN_USER_CHALLENGE: &str = "VXNlcm5hbWU6";
+/// LOGIN's second challenge, in base64: `Password:`.
+pub const LOGIN_PASSWORD_CHALLENGE: &str = "UGFzc3dvcmQ6";
+
+/// What PLAIN's only message says (RFC 4616, section 2).
+pub struct Plain {
+    /// The identity to act as, if it isn't the one that authenticates.
+    pub authzid: Option<String>,
+    /// The identity that authenticates.
+    pub authcid: String,
+    /// Its password.
+    pub password: Secret,
+}
+
+/// Why a SASL message was refused: the client's fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Malformed {
+    /// PLAIN's message has not exactly three fields.
+    NotThreeFields,
+    /// A user name is empty, too long, not UTF-8, or has control characters.
+    UserName,
+    /// A password is empty, too long, or has a NUL.
+    Password,
+}
+
+/// Reads PLAIN's message.
+///
+/// `message = [authzid] UTF8NUL authcid UTF8NUL passwd` (RFC 4616, section 2)
+pub fn plain(message: &Secret) -> Result<Plain, Malformed> {
+    let mut fields = message.expose().split(|byte| *byte == 0);
+    let (Some(authzid), Some(authcid), Some(passwd), None) =
+        (fields.next(), fields.next(), fields.next(), fields.next())
+    else {
+        return Err(Malformed::NotThreeFields);
+    };
+    let authzid = match authzid {
+        [] => None,
+        name => Some(user_name(name)?),
+    };
+    let authcid = user_name(authcid)?;
+    let password = password_of(passwd)?;
+    Ok(Plain {
+        authzid,
+        authcid,
+        password,
+    })
+}
+
+/// Reads the answer to LOGIN's first challenge.
+pub fn login_user(message: &Secret) -> Result<String, Malformed> {
+    user_name(message.expose())
+}
+
+/// Reads the answer to LOGIN's second challenge.
+pub fn login_password(message: &Secret) -> Result<Secret, Malformed> {
+    password_of(message.expose())
+}
+
+/// Decodes base64 with canonical padding and nothing else (RFC 4648, section
+/// 4); `None` for anything looser.
+#[must_use]
+pub fn decode(encoded: &[u8]) -> Option<Secret> {
+    let room = vec![0; base64::decoded_len_estimate(encoded.len())];
+    let mut decoded = Secret::from_vec(room);
+    let bytes = STANDARD.decode_slice(encoded, decoded.expose_mut()).ok()?;
+    decoded.truncate(bytes);
+    Some(decoded)
+}
+
+/// Whether `name` can be a user's at all: not empty, bounded, no controls.
+#[must_use]
+pub fn is_user_name(name: &str) -> bool {
+    (1..=USER_BYTES_MAX).contains(&name.len()) && !name.chars().any(char::is_control)
+}
+
+fn user_name(name: &[u8]) -> Result<String, Malformed> {
+    match std::str::from_utf8(name) {
+        Ok(name) if is_user_name(name) => Ok(name.to_owned()),
+        _ => Err(Malformed::UserName),
+    }
+}
+
+fn password_of(passwd: &[u8]) -> Result<Secret, Malformed> {
+    let fits = (1..=PASSWORD_BYTES_MAX).contains(&passwd.len()) && !passwd.contains(&0);
+    fits.then(|| Secret::from(passwd))
+        .ok_or(Malformed::Password)
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::NotThreeFields => "Not a message of PLAIN",
+            Self::UserName => "Not a user name",
+            Self::Password => "Not a password",
+        })
+    }
+}
+
+impl std::error::Error for Malformed {}
