@@ -30,16 +30,12 @@ pub const PARAMS_MAX: usize = 256;
 /// Languages of one Content-Language field; real ones name one to three.
 pub const LANGUAGES_MAX: usize = 64;
 
-/// Bytes of a boundary that are compared. RFC 2046 allows 70; like Dovecot we
-/// compare a little more, and only the beginning of longer ones.
-pub const BOUNDARY_BYTES_MAX: usize = 80;
+/// Bytes of a boundary that are compared. RFC 2046 allows 70; of a longer one
+/// than this only the beginning counts, so that a line's first bytes decide.
+pub const BOUNDARY_BYTES_MAX: usize = 200;
 
 /// Addresses (group marks included) of one envelope list.
 pub const ADDRESSES_MAX: usize = 10_000;
-
-/// Comments within comments. Deeper ones close with the outermost that is
-/// counted; a counter is all that nesting costs.
-pub const COMMENT_DEPTH_MAX: u32 = 1_000;
 
 /// Bytes that the structure of one letter may keep: parts, parameters and
 /// envelopes together. A part costs about half a KiB, so that ten thousand
@@ -49,10 +45,6 @@ pub const STRUCTURE_BYTES_MAX: usize = 16 << 20;
 /// Bytes that a caller should feed at once, so that a step stays well under
 /// 5 ms even if every line begins with two dashes under 100 open boundaries.
 pub const PIECE_BYTES: usize = 32 << 10;
-
-/// Bytes of one decoded header field. Search needs no more, and a field of
-/// encoded words can't make more text than this whatever its charsets do.
-pub const DECODED_FIELD_BYTES_MAX: usize = 1 << 20;
 
 /// Bytes of a Date field that are read. The longest real ones, with a comment
 /// that names the zone, have some sixty.
