@@ -36,6 +36,29 @@ choice! {
 }
 
 choice! {
+    /// The edges that the supervisor wires; each is a file beside this one. The
+    /// three askers' hand-overs are edges of their own, so that a ticket's kind
+    /// can be held against who brought the socket.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+    pub enum Edge {
+        1 => FrontLogin,
+        2 => FrontLmtp,
+        3 => FrontKeyholder,
+        4 => FrontAuth,
+        5 => LoginAuth,
+        6 => LmtpAuth,
+        7 => ControlAuth,
+        8 => AuthDirector,
+        9 => LoginHandover,
+        10 => LmtpHandover,
+        11 => ControlHandover,
+        12 => DirectorBroker,
+        13 => ControlDirector,
+        14 => ControlSupervisor,
+    }
+}
+
+choice! {
     /// A file that a process gets as a descriptor, opened by the supervisor.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub enum FileUse {
@@ -51,9 +74,10 @@ messages! {
     pub enum ToProcess, at most SLICE_BYTES_MAX + 64, {
         /// The first slice.
         1 => Configure { slice: Slice, },
-        /// One end of an edge to a process. `peer` and `instance` say who is at
-        /// the other end.
-        2 => Connect { peer: Process, instance: Instance, socket: OwnedFd, },
+        /// One end of an edge. `instance` says which life of which process is at
+        /// the other end; a second one of the same edge and instance replaces
+        /// the first.
+        2 => Connect { edge: Edge, instance: Instance, socket: OwnedFd, },
         /// A listening socket.
         3 => Listen { listener: Listener, socket: OwnedFd, },
         /// A file to read.
