@@ -1,7 +1,7 @@
 //! An asker (`login`, `lmtp` or `control`) hands a socket over to an account's
 //! worker, through `director`, which joins it with the ticket of the same nonce.
 //!
-//! Exactly one of `Taken` and `Refused` answers each `HandOver`, unless
+//! Exactly one of `Taken`, `Refused` and `Lost` answers each `HandOver`, unless
 //! `director` dies. `Refused` is said only if no worker has been or will be given
 //! the socket, so that the asker may still speak on it. `Taken` is said before
 //! the worker writes its first byte; then the asker closes its copy in silence.
@@ -70,5 +70,8 @@ messages! {
     pub enum ToAsker, at most 64, {
         1 => Taken { nonce: Nonce, },
         2 => Refused { nonce: Nonce, refusal: Refusal, },
+        /// The worker died with the socket and had not answered: nobody knows
+        /// what the client was told. Close in silence.
+        3 => Lost { nonce: Nonce, },
     }
 }
