@@ -1,0 +1,580 @@
+//! The loop: one supervisor, some fronts, one question at a time from each.
+//!
+//! Invariants: nothing is answered before the supervisor said `Begin`; a front
+//! that breaks the rules of its channel loses the channel and nothing else; a
+//! message of the supervisor that its phase does not permit ends the process.
+
+use crate::key::{BadKey, Key};
+use crate::signer::Signer;
+use ipc::channel::{Channel, Fault, Received};
+use ipc::edge::front_keyholder::{FromKeyholder, ToKeyholder};
+use ipc::edge::supervisor::{Edge, Event, FileUse, Process, ToProcess, ToSupervisor};
+use ipc::epoll::Epoll;
+use ipc::slice::{Keyholder as Rules, Slice};
+use ipc::{Bytes, Instance};
+use rustix::io::Errno;
+use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
+use zeroize::Zeroizing;
+
+/// The channel to the supervisor.
+pub type Supervisor = Channel<ToSupervisor, ToProcess>;
+
+/// Fronts at once. The supervisor starts a few; a channel of a dead one goes as
+/// soon as its end is seen.
+const FRONTS_MAX: usize = 64;
+
+/// Bytes of a key file. RSA-4096 in PEM is 3.3 KB; some files hold the
+/// certificates as well.
+const KEY_FILE_BYTES_MAX: usize = 64 * 1024;
+
+/// Why the loop is over.
+#[derive(Debug, PartialEq, Eq)]
+pub enum End {
+    /// The supervisor said so, or has gone.
+    Stopped,
+    /// What the supervisor gave us cannot be used; it has been told why.
+    Refused,
+    /// The supervisor said what its phase does not permit.
+    Unpermitted,
+    /// The supervisor's channel failed.
+    Channel(Fault),
+    /// The kernel failed us.
+    Kernel(Errno),
+}
+
+impl From<Fault> for End {
+    fn from(fault: Fault) -> Self {
+        Self::Channel(fault)
+    }
+}
+
+impl From<Errno> for End {
+    fn from(errno: Errno) -> Self {
+        Self::Kernel(errno)
+    }
+}
+
+/// Serves until the end.
+pub fn serve(supervisor: Supervisor) -> End {
+    match Service::begin(supervisor) {
+        Ok(mut service) => loop {
+            if let Err(end) = service.turn() {
+                return end;
+            }
+        },
+        Err(end) => end,
+    }
+}
+
+const SUPERVISOR: u64 = 0;
+
+struct Service {
+    supervisor: Supervisor,
+    epoll: Epoll,
+    fronts: BTreeMap<u64, Front>,
+    last_token: u64,
+    signer: Signer,
+    next: Option<Next>,
+    new_key: Option<Result<Key, BadKey>>,
+}
+
+struct Front {
+    instance: Instance,
+    channel: Channel<FromKeyholder, ToKeyholder>,
+}
+
+/// What `Commit` will apply.
+struct Next {
+    rules: Rules,
+    key: Option<Key>,
+}
+
+impl Service {
+    fn begin(mut supervisor: Supervisor) -> Result<Self, End> {
+        supervisor.send(ToSupervisor::Entered)?;
+        let epoll = Epoll::new()?;
+        epoll.add(&supervisor, SUPERVISOR)?;
+        let mut given = Given::collect(&mut supervisor, &epoll)?;
+        let signer = match given.signer() {
+            Ok(signer) => signer,
+            Err(why) => return Err(refuse(&mut supervisor, why)),
+        };
+        let mut service = Self {
+            supervisor,
+            epoll,
+            fronts: BTreeMap::new(),
+            last_token: SUPERVISOR,
+            signer,
+            next: None,
+            new_key: None,
+        };
+        for (instance, socket) in given.fronts {
+            service.connect(instance, socket)?;
+        }
+        service.supervisor.send(ToSupervisor::Running)?;
+        Ok(service)
+    }
+
+    /// One wait, and what it brought: one message from each that has one, so that
+    /// no front can keep the others waiting.
+    fn turn(&mut self) -> Result<(), End> {
+        for ready in self.epoll.wait(None)? {
+            if ready.token == SUPERVISOR {
+                self.supervisor.flush()?;
+                self.hear_supervisor()?;
+            } else {
+                self.hear_front(ready.token)?;
+            }
+        }
+        let waits = self.supervisor.wants_to_send();
+        self.epoll.want_write(&self.supervisor, SUPERVISOR, waits)?;
+        Ok(())
+    }
+
+    fn hear_supervisor(&mut self) -> Result<(), End> {
+        match next_of(&mut self.supervisor)? {
+            None => Ok(()),
+            Some(ToProcess::Connect {
+                edge: Edge::FrontKeyholder,
+                instance,
+                socket,
+            }) => self.connect(instance, socket),
+            Some(ToProcess::Provide {
+                purpose: FileUse::PrivateKey,
+                file,
+            }) => {
+                self.new_key = Some(read_key(file));
+                Ok(())
+            }
+            Some(ToProcess::Prepare {
+                slice: Slice::Keyholder { slice },
+            }) => self.prepare(slice),
+            Some(ToProcess::Commit) => self.commit(),
+            Some(ToProcess::Discard) => {
+                (self.next, self.new_key) = (None, None);
+                Ok(())
+            }
+            Some(ToProcess::Stop) => Err(End::Stopped),
+            Some(_) => Err(End::Unpermitted),
+        }
+    }
+
+    fn prepare(&mut self, rules: Rules) -> Result<(), End> {
+        match self.new_key.take().transpose() {
+            Ok(key) => {
+                self.next = Some(Next { rules, key });
+                Ok(self.supervisor.send(ToSupervisor::Prepared)?)
+            }
+            Err(why) => {
+                self.next = None;
+                Ok(self.supervisor.send(refused(&why.to_string()))?)
+            }
+        }
+    }
+
+    fn commit(&mut self) -> Result<(), End> {
+        let Next { rules, key } = self.next.take().ok_or(End::Unpermitted)?;
+        match key {
+            Some(key) => self.signer = Signer::new(key, rules.tls12),
+            None => self.signer.allow_tls12(rules.tls12),
+        }
+        Ok(())
+    }
+
+    fn connect(&mut self, instance: Instance, socket: OwnedFd) -> Result<(), End> {
+        self.fronts.retain(|_, front| front.instance != instance);
+        if self.fronts.len() >= FRONTS_MAX {
+            return Err(End::Unpermitted);
+        }
+        let channel = Channel::adopt(socket)?;
+        self.last_token = self.last_token.saturating_add(1);
+        self.epoll.add(&channel, self.last_token)?;
+        self.fronts
+            .insert(self.last_token, Front { instance, channel });
+        Ok(())
+    }
+
+    /// A front that closed is forgotten; one that broke the rules, too, and the
+    /// supervisor hears of it.
+    fn hear_front(&mut self, token: u64) -> Result<(), End> {
+        let Some(front) = self.fronts.get_mut(&token) else {
+            return Ok(());
+        };
+        let instance = front.instance.0;
+        let turn = converse(&self.signer, &mut front.channel);
+        if let Ok(Turn::Done | Turn::Refused) = turn {
+            let waits = front.channel.wants_to_send();
+            self.epoll.want_write(&front.channel, token, waits)?;
+        } else {
+            self.fronts.remove(&token);
+        }
+        match turn {
+            Ok(Turn::Done | Turn::Closed) | Err(Fault::PeerGone) => Ok(()),
+            Ok(Turn::Refused) => self.report(Event::RefusedToSign { instance }),
+            Err(_) => self.report(Event::PeerFault {
+                peer: Process::Front,
+                instance,
+            }),
+        }
+    }
+
+    /// Tells the supervisor, unless it is behind: a front that asks for the
+    /// forbidden without end must not fill our queue, and so end us.
+    fn report(&mut self, event: Event) -> Result<(), End> {
+        if self.supervisor.wants_to_send() {
+            return Ok(());
+        }
+        Ok(self.supervisor.send(ToSupervisor::Report { event })?)
+    }
+}
+
+enum Turn {
+    Done,
+    Refused,
+    Closed,
+}
+
+/// Answers one question. A question that comes while the last answer has not
+/// even left is a second one at once, and at fault.
+fn converse(
+    signer: &Signer,
+    front: &mut Channel<FromKeyholder, ToKeyholder>,
+) -> Result<Turn, Fault> {
+    front.flush()?;
+    let question = match front.receive()? {
+        Received::Message(_) if front.wants_to_send() => return Err(Fault::PeerDoesNotRead),
+        Received::Message(question) => question,
+        Received::Nothing => return Ok(Turn::Done),
+        Received::Closed => return Ok(Turn::Closed),
+    };
+    let answer = signer.answer(question);
+    let refused = matches!(answer, FromKeyholder::Refused);
+    front.send(answer)?;
+    Ok(if refused { Turn::Refused } else { Turn::Done })
+}
+
+/// What the supervisor sent before `Begin`.
+#[derive(Default)]
+struct Given {
+    rules: Option<Rules>,
+    key: Option<Result<Key, BadKey>>,
+    fronts: Vec<(Instance, OwnedFd)>,
+}
+
+impl Given {
+    fn collect(supervisor: &mut Supervisor, epoll: &Epoll) -> Result<Self, End> {
+        let mut given = Self::default();
+        loop {
+            epoll.wait(None)?;
+            match next_of(supervisor)? {
+                None => {}
+                Some(ToProcess::Begin) => return Ok(given),
+                Some(ToProcess::Stop) => return Err(End::Stopped),
+                Some(message) => given.take(message)?,
+            }
+        }
+    }
+
+    fn take(&mut self, message: ToProcess) -> Result<(), End> {
+        match message {
+            ToProcess::Configure {
+                slice: Slice::Keyholder { slice },
+            } if self.rules.is_none() => {
+                self.rules = Some(slice);
+            }
+            ToProcess::Provide {
+                purpose: FileUse::PrivateKey,
+                file,
+            } if self.key.is_none() => {
+                self.key = Some(read_key(file));
+            }
+            ToProcess::Connect {
+                edge: Edge::FrontKeyholder,
+                instance,
+                socket,
+            } if self.fronts.len() < FRONTS_MAX => {
+                self.fronts.push((instance, socket));
+            }
+            _ => return Err(End::Unpermitted),
+        }
+        Ok(())
+    }
+
+    fn signer(&mut self) -> Result<Signer, BadKey> {
+        let key = self.key.take().unwrap_or(Err(BadKey::NotFound))?;
+        let tls12 = self.rules.as_ref().is_some_and(|rules| rules.tls12);
+        Ok(Signer::new(key, tls12))
+    }
+}
+
+/// The supervisor's next message, if one has come. Its end is ours.
+fn next_of(supervisor: &mut Supervisor) -> Result<Option<ToProcess>, End> {
+    match supervisor.receive()? {
+        Received::Message(message) => Ok(Some(message)),
+        Received::Nothing => Ok(None),
+        Received::Closed => Err(End::Stopped),
+    }
+}
+
+fn refuse(supervisor: &mut Supervisor, why: BadKey) -> End {
+    supervisor
+        .send(refused(&why.to_string()))
+        .map_or_else(End::Channel, |()| End::Refused)
+}
+
+fn refused(why: &str) -> ToSupervisor {
+    // All our reasons are shorter than the maximum.
+    ToSupervisor::Refused {
+        reason: Bytes::new(why).unwrap_or_default(),
+    }
+}
+
+fn read_key(file: OwnedFd) -> Result<Key, BadKey> {
+    let mut pem = Zeroizing::new(vec![0; KEY_FILE_BYTES_MAX]);
+    let mut length = 0_usize;
+    while let Some(room) = pem.get_mut(length..).filter(|room| !room.is_empty()) {
+        match rustix::io::read(&file, room) {
+            Ok(0) => break,
+            Ok(read) => length = length.saturating_add(read),
+            Err(Errno::INTR) => {}
+            Err(_) => return Err(BadKey::NotFound),
+        }
+    }
+    Key::from_pem(pem.get(..length).ok_or(BadKey::NotFound)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::{samples, scheme};
+    use rustix::fs::{MemfdFlags, memfd_create};
+    use std::thread::JoinHandle;
+    use std::time::Duration;
+
+    type Asker = Channel<ToKeyholder, FromKeyholder>;
+
+    /// The supervisor's side of a running keyholder.
+    struct House {
+        supervisor: Channel<ToProcess, ToSupervisor>,
+        keyholder: JoinHandle<End>,
+    }
+
+    impl House {
+        /// One whose supervisor has sent these before `Begin`.
+        fn new(messages: Vec<ToProcess>) -> Self {
+            let (ours, theirs) = ipc::channel::pair().unwrap();
+            let mut house = Self {
+                supervisor: Channel::adopt(ours).unwrap(),
+                keyholder: std::thread::spawn(|| serve(Channel::adopt(theirs).unwrap())),
+            };
+            assert!(matches!(house.hears(), ToSupervisor::Entered));
+            for message in messages {
+                house.says(message);
+            }
+            house.says(ToProcess::Begin);
+            house
+        }
+
+        fn running(pem: &str, tls12: bool) -> Self {
+            let mut house = Self::new(vec![configure(tls12), provide(pem)]);
+            assert!(matches!(house.hears(), ToSupervisor::Running));
+            house
+        }
+
+        fn says(&mut self, message: ToProcess) {
+            self.supervisor.send(message).unwrap();
+        }
+
+        fn hears(&mut self) -> ToSupervisor {
+            await_message(&mut self.supervisor).unwrap()
+        }
+
+        fn front(&mut self, instance: u32) -> Asker {
+            let (ours, socket) = ipc::channel::pair().unwrap();
+            self.says(ToProcess::Connect {
+                edge: Edge::FrontKeyholder,
+                instance: Instance(instance),
+                socket,
+            });
+            Channel::adopt(ours).unwrap()
+        }
+
+        fn stops(mut self) -> End {
+            self.says(ToProcess::Stop);
+            self.keyholder.join().unwrap()
+        }
+    }
+
+    /// The next message, or `None` when the other end closed. Fails after 10 s.
+    fn await_message<Tx: ipc::Message, Rx: ipc::Message>(
+        channel: &mut Channel<Tx, Rx>,
+    ) -> Option<Rx> {
+        let epoll = Epoll::new().unwrap();
+        epoll.add(&*channel, 0).unwrap();
+        loop {
+            let ready = epoll.wait(Some(Duration::from_secs(10))).unwrap();
+            assert!(!ready.is_empty(), "no message came");
+            match channel.receive().unwrap() {
+                Received::Message(message) => return Some(message),
+                Received::Nothing => {}
+                Received::Closed => return None,
+            }
+        }
+    }
+
+    fn configure(tls12: bool) -> ToProcess {
+        ToProcess::Configure {
+            slice: Slice::Keyholder {
+                slice: Rules { tls12 },
+            },
+        }
+    }
+
+    fn prepare(tls12: bool) -> ToProcess {
+        ToProcess::Prepare {
+            slice: Slice::Keyholder {
+                slice: Rules { tls12 },
+            },
+        }
+    }
+
+    fn provide(pem: &str) -> ToProcess {
+        let file = memfd_create("key", MemfdFlags::CLOEXEC).unwrap();
+        rustix::io::write(&file, pem.as_bytes()).unwrap();
+        rustix::fs::seek(&file, rustix::fs::SeekFrom::Start(0)).unwrap();
+        ToProcess::Provide {
+            purpose: FileUse::PrivateKey,
+            file,
+        }
+    }
+
+    fn sign(scheme: u16, input: &[u8]) -> ToKeyholder {
+        ToKeyholder::Sign {
+            scheme,
+            input: Bytes::new(input).unwrap(),
+        }
+    }
+
+    fn asks(front: &mut Asker, question: ToKeyholder) -> FromKeyholder {
+        front.send(question).unwrap();
+        await_message(front).unwrap()
+    }
+
+    fn schemes(front: &mut Asker) -> Vec<u16> {
+        match asks(front, ToKeyholder::Schemes) {
+            FromKeyholder::Schemes { schemes } => schemes.into_vec(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_front_learns_the_schemes_and_gets_a_signature() {
+        let mut house = House::running(&samples::p256().serialize_pem(), false);
+        let mut front = house.front(7);
+        assert_eq!(schemes(&mut front), [scheme::ECDSA_SECP256R1_SHA256]);
+        let input = [
+            &[b' '; 64],
+            &b"TLS 1.3, server CertificateVerify\0"[..],
+            &[5; 48],
+        ]
+        .concat();
+        let answer = asks(&mut front, sign(scheme::ECDSA_SECP256R1_SHA256, &input));
+        assert!(matches!(answer, FromKeyholder::Signed { .. }));
+        assert_eq!(house.stops(), End::Stopped);
+    }
+
+    #[test]
+    fn what_is_refused_is_reported_and_the_front_goes_on() {
+        let mut house = House::running(&samples::p256().serialize_pem(), false);
+        let mut front = house.front(7);
+        let answer = asks(&mut front, sign(scheme::ECDSA_SECP256R1_SHA256, b"hello"));
+        assert!(matches!(answer, FromKeyholder::Refused));
+        let report = house.hears();
+        let event = Event::RefusedToSign { instance: 7 };
+        assert!(matches!(report, ToSupervisor::Report { event: told } if told == event));
+        assert_eq!(schemes(&mut front).len(), 1);
+    }
+
+    #[test]
+    fn a_front_that_breaks_the_rules_is_cut_off_and_the_others_are_not() {
+        let mut house = House::running(&samples::p256().serialize_pem(), false);
+        let mut good = house.front(1);
+        let (ours, socket) = ipc::channel::pair().unwrap();
+        house.says(ToProcess::Connect {
+            edge: Edge::FrontKeyholder,
+            instance: Instance(2),
+            socket,
+        });
+        rustix::net::send(&ours, b"\xff", rustix::net::SendFlags::empty()).unwrap();
+        let mut bad: Asker = Channel::adopt(ours).unwrap();
+        assert!(await_message(&mut bad).is_none());
+        let event = Event::PeerFault {
+            peer: Process::Front,
+            instance: 2,
+        };
+        assert!(matches!(house.hears(), ToSupervisor::Report { event: told } if told == event));
+        assert_eq!(schemes(&mut good).len(), 1);
+    }
+
+    #[test]
+    fn a_front_that_asks_without_reading_is_cut_off() {
+        let mut house = House::running(&samples::p256().serialize_pem(), false);
+        let mut front = house.front(3);
+        let cut_off = (0..10_000_000).any(|_| {
+            rustix::thread::sched_yield();
+            let _ = front.send(ToKeyholder::Schemes);
+            front.flush() == Err(Fault::PeerGone)
+        });
+        assert!(cut_off);
+        assert_eq!(schemes(&mut house.front(4)).len(), 1);
+    }
+
+    #[test]
+    fn a_new_key_signs_from_commit_on_and_not_before() {
+        let mut house = House::running(&samples::p256().serialize_pem(), false);
+        let mut front = house.front(1);
+        house.says(provide(&samples::ed25519().serialize_pem()));
+        house.says(prepare(false));
+        assert!(matches!(house.hears(), ToSupervisor::Prepared));
+        assert_eq!(schemes(&mut front), [scheme::ECDSA_SECP256R1_SHA256]);
+        house.says(ToProcess::Commit);
+        // The answer to the next preparation shows that the commit was heard.
+        house.says(prepare(false));
+        assert!(matches!(house.hears(), ToSupervisor::Prepared));
+        assert_eq!(schemes(&mut front), [scheme::ED25519]);
+    }
+
+    #[test]
+    fn a_bad_new_key_is_refused_and_the_old_one_signs_on() {
+        let mut house = House::running(&samples::p256().serialize_pem(), false);
+        house.says(provide("no key"));
+        house.says(prepare(false));
+        assert!(matches!(house.hears(), ToSupervisor::Refused { .. }));
+        assert_eq!(
+            schemes(&mut house.front(1)),
+            [scheme::ECDSA_SECP256R1_SHA256]
+        );
+    }
+
+    #[test]
+    fn without_a_key_it_refuses_to_begin() {
+        let mut house = House::new(vec![configure(false)]);
+        assert!(matches!(house.hears(), ToSupervisor::Refused { .. }));
+        assert_eq!(house.keyholder.join().unwrap(), End::Refused);
+    }
+
+    #[test]
+    fn an_unpermitted_message_of_the_supervisor_ends_the_process() {
+        let mut house = House::running(&samples::p256().serialize_pem(), false);
+        house.says(ToProcess::Commit);
+        assert_eq!(house.keyholder.join().unwrap(), End::Unpermitted);
+    }
+
+    #[test]
+    fn the_supervisors_end_is_its_own() {
+        let house = House::running(&samples::p256().serialize_pem(), false);
+        drop(house.supervisor);
+        assert_eq!(house.keyholder.join().unwrap(), End::Stopped);
+    }
+}
