@@ -26,6 +26,7 @@ pub mod letter;
 pub mod secret;
 pub mod slice;
 pub mod socket;
+pub mod start;
 pub mod ticket;
 
 pub use channel::{Channel, Fault, Received};
