@@ -142,6 +142,12 @@ impl<Tx: Message, Rx: Message> Channel<Tx, Rx> {
         Ok(())
     }
 
+    /// The socket, to be adopted again by `ipc_async`; what was queued is lost.
+    #[must_use]
+    pub fn into_socket(self) -> OwnedFd {
+        self.socket
+    }
+
     /// Whether something waits for the peer to read.
     #[must_use]
     pub fn wants_to_send(&self) -> bool {

@@ -6,7 +6,7 @@
 
 use crate::content::Content;
 use crate::envelope::Envelope;
-use crate::structure::Structure;
+use crate::structure::{Inside, Part, PartId, Structure};
 
 /// `body`: one of the four forms.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,10 +52,56 @@ pub enum BodyStructure<'a> {
 impl<'a> BodyStructure<'a> {
     /// The body structure of a letter.
     pub fn of(structure: &'a Structure) -> Self {
-        let root = structure.root();
-        Self::Basic {
-            content: &root.content,
-            octets: root.body.octets(),
+        // What a part has inside comes behind it: from the last to the first,
+        // each part finds its own already built.
+        let mut built: Vec<Option<Self>> = structure.parts().iter().map(|_| None).collect();
+        for (place, part) in structure.parts().iter().enumerate().rev() {
+            let body = Self::build(structure, part, &mut built);
+            if let Some(slot) = built.get_mut(place) {
+                *slot = Some(body);
+            }
+        }
+        let root = built.into_iter().next().flatten();
+        root.unwrap_or_else(|| Self::leaf(structure.root()))
+    }
+
+    fn build(structure: &'a Structure, part: &'a Part, built: &mut [Option<Self>]) -> Self {
+        match &part.inside {
+            Inside::Leaf => Self::leaf(part),
+            Inside::Multipart(parts) => Self::Multipart {
+                content: &part.content,
+                children: parts.iter().filter_map(|id| take(built, *id)).collect(),
+            },
+            Inside::Message(id) => {
+                let envelope = structure.part(*id).and_then(|inner| inner.envelope.as_deref());
+                match (envelope, take(built, *id)) {
+                    (Some(envelope), Some(body)) => Self::Message {
+                        content: &part.content,
+                        octets: part.body.octets(),
+                        lines: part.lines,
+                        envelope,
+                        body: Box::new(body),
+                    },
+                    _ => Self::leaf(part),
+                }
+            }
         }
     }
+
+    fn leaf(part: &'a Part) -> Self {
+        let (content, octets) = (&part.content, part.body.octets());
+        if content.is("text") {
+            let lines = part.lines;
+            return Self::Text {
+                content,
+                octets,
+                lines,
+            };
+        }
+        Self::Basic { content, octets }
+    }
+}
+
+fn take<'a>(built: &mut [Option<BodyStructure<'a>>], id: PartId) -> Option<BodyStructure<'a>> {
+    built.get_mut(usize::try_from(id.0).ok()?)?.take()
 }

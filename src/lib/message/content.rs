@@ -6,7 +6,7 @@
 
 mod params;
 
-pub(crate) use params::percent_decode;
+pub(crate) use params::{hex_pair, percent_decode};
 
 use std::borrow::Cow;
 

@@ -24,6 +24,7 @@ pub mod content;
 pub mod decode;
 pub mod envelope;
 pub mod header;
+mod lexer;
 pub mod limits;
 pub mod structure;
 

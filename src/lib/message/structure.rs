@@ -1,13 +1,19 @@
-//! The tree of a letter's parts, by offsets (RFC 2046, RFC 3501 §6.4.5).
+//! The tree of a letter's parts, by offsets (RFC 2046, RFC 9051 §6.4.5).
 //!
 //! Invariants: every span lies within the letter; a part's header ends where
 //! its body begins; parts within a part lie within its body, in order, without
 //! overlap; a part has a higher number than the one around it. Nothing here
 //! holds the letter: whoever wants bytes reads the span from the store.
 
+mod budget;
+mod fields;
+mod line;
 mod scanner;
+mod section;
+mod tree;
 
 pub use scanner::Scanner;
+pub use section::SectionText;
 
 use crate::content::Content;
 use crate::envelope::Envelope;
@@ -37,7 +43,8 @@ pub struct PartId(pub(crate) u32);
 pub enum Inside {
     /// Nothing that we look into.
     Leaf,
-    /// A multipart with its parts in order; there may be none.
+    /// A multipart with its parts in order. One in whose body no boundary was
+    /// found has one empty part at the end of the body, as with Dovecot.
     Multipart(Vec<PartId>),
     /// A message/rfc822 or message/global: the part is the message's own.
     Message(PartId),
@@ -60,20 +67,6 @@ pub struct Part {
     pub envelope: Option<Box<Envelope>>,
     /// What it has inside.
     pub inside: Inside,
-}
-
-/// Which part of a part a section names (RFC 9051 §6.4.5, section-text).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SectionText {
-    /// `[]` or `[1.2]`: the letter, or the body of the part.
-    Whole,
-    /// `[HEADER]` or `[1.HEADER]`: the header of the letter or of a message
-    /// within. HEADER.FIELDS is this span through [`crate::header::FieldFilter`].
-    Header,
-    /// `[TEXT]` or `[1.TEXT]`: the body of the letter or of a message within.
-    Text,
-    /// `[1.MIME]`: the header of the part; names nothing without a path.
-    Mime,
 }
 
 /// A limit of [`crate::limits`] that a letter went beyond.
@@ -100,6 +93,7 @@ pub struct Structure {
 
 impl Structure {
     /// The letter itself.
+    #[expect(clippy::indexing_slicing, reason = "a scanner begins with a part")]
     pub fn root(&self) -> &Part {
         &self.parts[0]
     }
@@ -122,15 +116,5 @@ impl Structure {
     /// The first limit that the letter went beyond, for the log.
     pub fn limit(&self) -> Option<Limit> {
         self.limit
-    }
-
-    /// The bytes that a section names; none if the letter has no such section.
-    pub fn section(&self, _path: &[u32], _text: SectionText) -> Option<Span> {
-        None
-    }
-
-    /// The part that a path names, for BINARY and for its encoding.
-    pub fn part_at(&self, _path: &[u32]) -> Option<&Part> {
-        None
     }
 }

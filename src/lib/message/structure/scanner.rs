@@ -1,40 +1,34 @@
 //! The incremental scanner: one pass over the letter's lines.
 //!
-//! It keeps the stack of parts that are still open. A line that begins with two
-//! dashes and an open boundary ends what is open above that boundary; an empty
-//! line ends a header section; nothing else matters to it.
-//!
-//! As RFC 2046 §5.1.1 has it, a line need only *begin* with the delimiter; where
-//! several open boundaries fit, the longest wins, of equal ones the innermost
-//! (Dovecot's rule). A delimiter ends a header section too.
+//! A line that begins with two dashes and an open boundary ends what is open
+//! above that boundary, a header section included; an empty line ends a header
+//! section; nothing else matters to the tree.
 
-use super::budget::Budget;
 use super::fields::FieldReader;
 use super::line::{Line, LineReader, Mark};
-use super::{Inside, Limit, Part, PartId, Span, Structure};
-use crate::content::{Content, ContentFields};
+use super::tree::{DELIMITER_BYTES_MAX, Delimiter, Tree};
+use super::Structure;
 use crate::envelope::Envelope;
-use crate::limits::{BOUNDARY_BYTES_MAX, DEPTH_MAX, PARTS_MAX};
-
-/// Bytes of a line that decide whether it is a delimiter.
-const DELIMITER_BYTES_MAX: usize = 2 + BOUNDARY_BYTES_MAX + 2;
-
-/// What an empty part costs, with the allocations around it.
-const PART_BYTES: usize = size_of::<Part>() + 128;
 
 /// Finds the structure of a letter that is fed in pieces of any size.
 pub struct Scanner {
     lines: LineReader,
-    tree: Tree,
+    reader: Reader,
     fed: u64,
 }
 
 impl Scanner {
     /// A scanner before the first byte of a letter.
     pub fn new() -> Self {
+        let mut reader = Reader {
+            tree: Tree::new(),
+            reading: Reading::Body,
+            work: 0,
+        };
+        reader.begin_part(Mark::default(), true);
         Self {
             lines: LineReader::default(),
-            tree: Tree::new(),
+            reader,
             fed: 0,
         }
     }
@@ -43,8 +37,8 @@ impl Scanner {
     /// Pieces of [`crate::limits::PIECE_BYTES`] keep a step under 5 ms.
     pub fn feed(&mut self, piece: &[u8]) {
         let mut rest = piece;
-        while let Some(line) = self.lines.next(&mut rest, self.tree.head_max()) {
-            self.tree.line(&line);
+        while let Some(line) = self.lines.next(&mut rest, self.reader.head_max()) {
+            self.reader.line(&line);
         }
         self.fed = self.fed.saturating_add(piece.len() as u64);
     }
@@ -57,21 +51,23 @@ impl Scanner {
     /// Steps taken so far: bytes looked at, boundaries compared, tokens read.
     /// Grows linearly with [`Self::fed`].
     pub fn work(&self) -> u64 {
-        self.tree.work.saturating_add(self.fed)
+        self.reader.work.saturating_add(self.fed)
     }
 
     /// The letter's envelope, as soon as its header has been fed; a caller who
     /// wants no more than this may stop here.
     pub fn envelope(&self) -> Option<&Envelope> {
-        self.tree.parts.first()?.envelope.as_deref()
+        self.reader.tree.envelope()
     }
 
     /// The structure of what was fed.
     pub fn finish(mut self) -> Structure {
-        if let Some(line) = self.lines.last(self.tree.head_max()) {
-            self.tree.line(&line);
+        if let Some(line) = self.lines.last(self.reader.head_max()) {
+            self.reader.line(&line);
         }
-        self.tree.finish(self.lines.position())
+        let end = self.lines.position();
+        self.reader.end_headers(end);
+        self.reader.tree.finish(end)
     }
 }
 
@@ -81,7 +77,7 @@ impl Default for Scanner {
     }
 }
 
-/// Where the scanner is.
+/// Where in the letter the next line stands.
 enum Reading {
     /// In the header section of the innermost open part.
     Header(Box<FieldReader>),
@@ -91,37 +87,14 @@ enum Reading {
     Rest,
 }
 
-/// A part whose end hasn't come.
-struct Open {
-    part: usize,
-    /// The boundary of a multipart whose closing delimiter hasn't come.
-    boundary: Option<Vec<u8>>,
-    digest: bool,
-    body: Mark,
-}
-
-/// The tree as it grows.
-struct Tree {
-    parts: Vec<Part>,
-    open: Vec<Open>,
+/// Reads lines into the tree.
+struct Reader {
+    tree: Tree,
     reading: Reading,
-    budget: Budget,
     work: u64,
 }
 
-impl Tree {
-    fn new() -> Self {
-        let mut tree = Self {
-            parts: Vec::new(),
-            open: Vec::new(),
-            reading: Reading::Body,
-            budget: Budget::new(),
-            work: 0,
-        };
-        tree.begin_part(Mark::default(), true);
-        tree
-    }
-
+impl Reader {
     /// Bytes of the next line that are worth keeping.
     fn head_max(&self) -> usize {
         match &self.reading {
@@ -132,108 +105,55 @@ impl Tree {
     }
 
     fn line(&mut self, line: &Line<'_>) {
-        self.work = self.work.saturating_add(1);
-        if matches!(self.reading, Reading::Rest) {
-            return;
+        self.count(1);
+        match &self.reading {
+            Reading::Rest => {}
+            _ if line.head.starts_with(b"--") => self.dashes(line),
+            Reading::Header(_) => self.header_line(line),
+            Reading::Body => {}
         }
-        if let Some((level, closing)) = self.delimiter(line.head) {
-            return self.delimit(line, level, closing);
+    }
+
+    /// A line that may be a delimiter.
+    fn dashes(&mut self, line: &Line<'_>) {
+        self.count(self.tree.depth());
+        match self.tree.delimiter(line.head) {
+            Some(delimiter) => self.delimit(line, &delimiter),
+            None => self.header_line(line),
         }
+    }
+
+    /// A line of a header section, if we are in one.
+    fn header_line(&mut self, line: &Line<'_>) {
         let Reading::Header(fields) = &mut self.reading else {
             return;
         };
-        if line.is_empty() {
+        if line.head.is_empty() {
             return self.end_header(line.end);
         }
-        let octets = line.octets();
-        let steps = fields.line(line.head, octets, &mut self.budget);
-        self.work = self.work.saturating_add(steps);
+        let steps = fields.line(line.head, line.octets(), &mut self.tree.budget);
+        self.count(steps);
     }
 
-    /// `delimiter := CRLF "--" boundary`: the level on the stack whose boundary
-    /// this is, and whether it closes the multipart.
-    fn delimiter(&mut self, head: &[u8]) -> Option<(usize, bool)> {
-        let text = head.strip_prefix(b"--")?;
-        self.work = self.work.saturating_add(self.open.len() as u64);
-        let mut best: Option<(usize, &[u8])> = None;
-        for (level, open) in self.open.iter().enumerate() {
-            let Some(boundary) = &open.boundary else {
-                continue;
-            };
-            let longest = best.is_none_or(|(_, best)| best.len() <= boundary.len());
-            if longest && text.starts_with(boundary) {
-                best = Some((level, boundary));
-            }
-        }
-        let (level, boundary) = best?;
-        let behind = text.get(boundary.len()..).unwrap_or_default();
-        Some((level, behind.starts_with(b"--")))
-    }
-
-    /// A delimiter of the multipart at `level`: what is open above it ends, and
-    /// the next part begins or the epilogue does.
-    fn delimit(&mut self, line: &Line<'_>, level: usize, closing: bool) {
-        if !closing && self.is_full() {
-            self.end_headers(line.start);
-            self.reading = Reading::Rest;
-            return;
-        }
+    /// What is open above the delimiter's multipart ends; then the next part
+    /// begins, or the epilogue does.
+    fn delimit(&mut self, line: &Line<'_>, delimiter: &Delimiter) {
         self.end_headers(line.start);
-        self.close_above(level, line.cut);
-        if closing {
-            self.epilogue(level);
+        if delimiter.closing {
+            self.tree.close_above(delimiter.level, line.cut);
+            self.tree.begin_epilogue(delimiter.level);
+            self.reading = Reading::Body;
+        } else if self.tree.is_full() {
+            self.reading = Reading::Rest;
         } else {
+            self.tree.close_above(delimiter.level, line.cut);
             self.begin_part(line.end, false);
         }
     }
 
-    fn is_full(&mut self) -> bool {
-        if self.parts.len() >= PARTS_MAX {
-            self.budget.meet(Limit::Parts);
-        }
-        self.parts.len() >= PARTS_MAX || self.budget.is_spent()
-    }
-
-    fn epilogue(&mut self, level: usize) {
-        self.reading = Reading::Body;
-        if let Some(open) = self.open.get_mut(level) {
-            open.boundary = None;
-        }
-    }
-
-    /// Begins a part within the innermost open one.
     fn begin_part(&mut self, at: Mark, message: bool) {
-        let id = self.add_part(at.offset);
-        self.open.push(Open {
-            part: id,
-            boundary: None,
-            digest: false,
-            body: at,
-        });
+        self.tree.begin_part(at);
         self.reading = Reading::Header(Box::new(FieldReader::new(message)));
-    }
-
-    /// Adds an empty part at the end of the innermost open one.
-    fn add_part(&mut self, at: u64) -> usize {
-        let id = self.parts.len();
-        let parent = self.open.last().map(|open| open.part);
-        let nothing = Span { start: at, end: at };
-        self.budget.spend(PART_BYTES);
-        self.parts.push(Part {
-            parent: parent.map(part_id),
-            header: nothing,
-            body: nothing,
-            lines: 0,
-            content: ContentFields::default().settle(false),
-            envelope: None,
-            inside: Inside::Leaf,
-        });
-        match parent.and_then(|parent| self.parts.get_mut(parent)) {
-            Some(Part { inside: Inside::Multipart(children), .. }) => children.push(part_id(id)),
-            Some(parent) => parent.inside = Inside::Message(part_id(id)),
-            None => {}
-        }
-        id
     }
 
     /// Ends the header sections that are open: a part's, and that of a message
@@ -248,77 +168,15 @@ impl Tree {
         let Reading::Header(fields) = std::mem::replace(&mut self.reading, Reading::Body) else {
             return;
         };
-        let (content, envelope, steps) = fields.finish(self.in_digest(), &mut self.budget);
-        self.work = self.work.saturating_add(steps);
-        let full = self.open.len() >= DEPTH_MAX;
-        let Some(open) = self.open.last_mut() else {
-            return;
-        };
-        open.body = at;
-        let Some(part) = self.parts.get_mut(open.part) else {
-            return;
-        };
-        part.header.end = at.offset;
-        part.body = Span { start: at.offset, end: at.offset };
-        part.envelope = envelope;
-        part.content = content;
-        self.look_inside(at, full);
-    }
-
-    /// Whether the part whose header ends lies in a multipart/digest.
-    fn in_digest(&self) -> bool {
-        self.open.iter().nth_back(1).is_some_and(|open| open.digest)
-    }
-
-    /// The type of the innermost open part is known: prepares for what it has
-    /// inside, unless a limit forbids.
-    fn look_inside(&mut self, at: Mark, too_deep: bool) {
-        let full = self.is_full_for_messages();
-        let Some(open) = self.open.last_mut() else {
-            return;
-        };
-        let Some(part) = self.parts.get_mut(open.part) else {
-            return;
-        };
-        let (multipart, message) = (part.content.is("multipart"), part.content.is_message());
-        if (multipart || message) && too_deep {
-            self.budget.meet(Limit::Depth);
-            part.content.make_opaque();
-        } else if multipart {
-            part.inside = Inside::Multipart(Vec::new());
-            open.digest = part.content.subtype.eq_ignore_ascii_case(b"digest");
-            open.boundary = boundary(&part.content);
-        } else if message && full {
-            part.content.make_opaque();
-        } else if message {
+        let in_digest = self.tree.in_digest();
+        let (content, envelope, steps) = fields.finish(in_digest, &mut self.tree.budget);
+        self.count(steps);
+        if self.tree.begin_body(at, content, envelope) {
             self.begin_part(at, true);
         }
     }
 
-    fn is_full_for_messages(&mut self) -> bool {
-        self.is_full()
-    }
-
-    /// Ends the parts above `level`. A part ends before the line end that
-    /// belongs to the delimiter, but not before what it has inside: an empty
-    /// line that ends a header belongs to the header.
-    fn close_above(&mut self, level: usize, cut: Mark) {
-        let mut end = cut;
-        while self.open.len() > level.saturating_add(1) {
-            let Some(open) = self.open.pop() else { return };
-            end = end.max(open.body);
-            self.close(&open, end);
-        }
-    }
-
-    fn close(&mut self, open: &Open, end: Mark) {
-        let Some(part) = self.parts.get_mut(open.part) else {
-            return;
-        };
-        part.body.end = end.offset;
-        part.lines = end.feeds.saturating_sub(open.body.feeds);
-        if part.inside == Inside::Multipart(Vec::new()) {
-            self.fill_empty_multipart(open.part, end.offset);
-        }
+    fn count(&mut self, steps: u64) {
+        self.work = self.work.saturating_add(steps);
     }
 }
