@@ -17,7 +17,11 @@
 //! exec) and in `kernel` (system calls that no safe crate offers). It must
 //! never parse text, and never open a file by a name that it was given.
 
-#![deny(clippy::expect_used, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+#![deny(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
 
 pub mod account;
 pub mod birth;
@@ -35,7 +39,7 @@ mod site;
 
 pub use birth::{Child, Ended, Newborn, Stillborn};
 pub use describe::describe;
-pub use enter::{Entered, Refusal, Sealed, enter, seal_threads};
+pub use enter::{Entered, Refusal, Sealed, enter, enter_supervisor, seal_threads};
 pub use ids::{AccountUid, IdRanges, ProcessUid};
 pub use layer::{Layer, Waivers, kernel_lacks};
 pub use profile::{Process, Profile};

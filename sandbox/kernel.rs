@@ -1,0 +1,199 @@
+//! System calls that no safe crate offers, each with the reason why calling it
+//! is sound. Every function here is async-signal-safe: it may be called between
+//! fork and execveat.
+
+use rustix::io::Errno;
+use rustix::process::Pid;
+use std::ffi::{CStr, c_char, c_int};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+/// landlock_create_ruleset(2): "return the highest supported ABI version".
+const LANDLOCK_CREATE_RULESET_VERSION: u32 = 1;
+
+/// The answer of a system call: -1 and errno, or a number.
+fn answer(result: libc::c_long) -> Result<libc::c_long, Errno> {
+    if result >= 0 {
+        return Ok(result);
+    }
+    // SAFETY: errno's address is valid for the life of the thread.
+    Err(Errno::from_raw_os_error(unsafe {
+        *libc::__errno_location()
+    }))
+}
+
+/// Which side of a fork this is.
+pub enum Forked {
+    /// The child.
+    Child,
+    /// The parent, with the child's number and a descriptor of it.
+    Parent(Pid, OwnedFd),
+}
+
+/// Forks, with a pidfd (clone(2), `CLONE_PIDFD`), so that the child is never
+/// known by its number alone.
+///
+/// # Safety
+/// The child has a copy of one thread only: until it executes a program or
+/// exits (by [`exit`]) it must call nothing but async-signal-safe functions, and
+/// must not return from the caller's frame.
+pub unsafe fn fork() -> Result<Forked, Errno> {
+    let mut pidfd: c_int = -1;
+    let flags = libc::c_long::from(libc::CLONE_PIDFD | libc::SIGCHLD);
+    // SAFETY: without CLONE_VM the child runs on a copy of this stack (a null
+    // stack says so); the kernel writes the pidfd to a valid c_int. The rest is
+    // the caller's promise.
+    let pid = answer(unsafe { libc::syscall(libc::SYS_clone, flags, 0, &raw mut pidfd, 0, 0) })?;
+    match i32::try_from(pid).ok().and_then(Pid::from_raw) {
+        // SAFETY: the kernel has just made this descriptor for us alone.
+        Some(pid) => Ok(Forked::Parent(pid, unsafe { OwnedFd::from_raw_fd(pidfd) })),
+        None => Ok(Forked::Child),
+    }
+}
+
+/// Ends the process at once, without running anything of its own.
+pub fn exit(status: c_int) -> ! {
+    // SAFETY: _exit has no precondition.
+    unsafe { libc::_exit(status) }
+}
+
+/// A program's arguments as execveat(2) wants them, made before the fork
+/// because it allocates.
+pub struct Arguments<'a> {
+    pointers: Vec<*const c_char>,
+    strings: std::marker::PhantomData<&'a CStr>,
+}
+
+impl<'a> Arguments<'a> {
+    /// These arguments, the program's name first.
+    pub fn new(strings: impl Iterator<Item = &'a CStr>) -> Self {
+        let pointers = strings
+            .map(CStr::as_ptr)
+            .chain([std::ptr::null()])
+            .collect();
+        Self {
+            pointers,
+            strings: std::marker::PhantomData,
+        }
+    }
+}
+
+/// Executes the program that a descriptor refers to, with an empty environment.
+/// Returns only if that fails.
+pub fn execute(program: BorrowedFd<'_>, arguments: &Arguments<'_>) -> Errno {
+    let environment = [std::ptr::null::<c_char>()];
+    let no_path: *const c_char = c"".as_ptr();
+    // SAFETY: both arrays end with a null pointer, and what they point to lives
+    // as long as `arguments`.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_execveat,
+            program.as_raw_fd(),
+            no_path,
+            arguments.pointers.as_ptr(),
+            environment.as_ptr(),
+            libc::AT_EMPTY_PATH,
+        )
+    };
+    answer(result).err().unwrap_or(Errno::IO)
+}
+
+/// Makes `from` number `to`, which stays open across execveat.
+pub fn place(from: BorrowedFd<'_>, to: RawFd) -> Result<(), Errno> {
+    // SAFETY: dup3 touches no memory. Whoever held `to` is not asked: the
+    // callers are children between fork and execveat, where no owner is dropped.
+    answer(unsafe { libc::syscall(libc::SYS_dup3, from.as_raw_fd(), to, 0) }).map(drop)
+}
+
+/// Marks every descriptor from `first` on to be closed by execveat.
+pub fn close_on_exec_from(first: RawFd) -> Result<(), Errno> {
+    close_range(first, libc::CLOSE_RANGE_CLOEXEC)
+}
+
+/// Closes every descriptor from `first` on.
+///
+/// # Safety
+/// Nothing in the process may still own one of them.
+pub unsafe fn close_from(first: RawFd) -> Result<(), Errno> {
+    close_range(first, 0)
+}
+
+fn close_range(first: RawFd, flags: u32) -> Result<(), Errno> {
+    // SAFETY: touches no memory; who owns the descriptors is the callers' affair.
+    answer(unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, flags) }).map(drop)
+}
+
+/// Lets every signal through, whatever the parent had blocked.
+pub fn unblock_signals() -> Result<(), Errno> {
+    let none: u64 = 0;
+    // SAFETY: reads 8 bytes, the size of the kernel's set, and writes nothing.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigprocmask,
+            libc::SIG_SETMASK,
+            &raw const none,
+            std::ptr::null_mut::<u64>(),
+            size_of::<u64>(),
+        )
+    };
+    answer(result).map(drop)
+}
+
+/// Moves the caller into namespaces of its own (unshare(2)).
+pub fn unshare(flags: c_int) -> Result<(), Errno> {
+    // SAFETY: touches no memory; no caller passes CLONE_FILES or CLONE_VM.
+    answer(unsafe { libc::syscall(libc::SYS_unshare, flags) }).map(drop)
+}
+
+/// Whether the caller is the only thread of its process: unshare(2) refuses
+/// `CLONE_THREAD` if there is another, and does nothing if there is none.
+pub fn is_single_threaded() -> bool {
+    unshare(libc::CLONE_THREAD).is_ok()
+}
+
+/// Whether an attempt at these namespaces, in a child that then ends, succeeds.
+pub fn can_unshare(flags: c_int) -> bool {
+    // SAFETY: the child makes two system calls and exits.
+    match unsafe { fork() } {
+        Ok(Forked::Child) => exit(c_int::from(unshare(flags).is_err())),
+        Ok(Forked::Parent(_, child)) => {
+            crate::birth::reap(&child).is_ok_and(|end| end == crate::Ended::Exited(0))
+        }
+        Err(_) => false,
+    }
+}
+
+/// The version of Landlock's interface in this kernel; 0 if there is none.
+pub fn landlock_abi() -> i32 {
+    let none: *const libc::c_void = std::ptr::null();
+    // SAFETY: with a null attribute of size 0 and this flag the kernel only
+    // returns a number.
+    let version = unsafe {
+        libc::syscall(
+            libc::SYS_landlock_create_ruleset,
+            none,
+            0usize,
+            LANDLOCK_CREATE_RULESET_VERSION,
+        )
+    };
+    i32::try_from(version).unwrap_or(0).max(0)
+}
+
+/// Real, effective and saved uids, then gids.
+pub fn ids() -> Result<([u32; 3], [u32; 3]), Errno> {
+    let ([mut r, mut e, mut s], [mut rg, mut eg, mut sg]) = ([0; 3], [0; 3]);
+    // SAFETY: six valid places for what the kernel writes.
+    answer(unsafe { libc::syscall(libc::SYS_getresuid, &raw mut r, &raw mut e, &raw mut s) })?;
+    // SAFETY: as above.
+    answer(unsafe { libc::syscall(libc::SYS_getresgid, &raw mut rg, &raw mut eg, &raw mut sg) })?;
+    Ok(([r, e, s], [rg, eg, sg]))
+}
+
+/// Calls clone3 with no arguments: ENOSYS is our filter's answer, EINVAL is the
+/// kernel's own.
+pub fn clone3_without_arguments() -> Errno {
+    let none: *const libc::c_void = std::ptr::null();
+    // SAFETY: with size 0 the kernel reads nothing and makes no process.
+    answer(unsafe { libc::syscall(libc::SYS_clone3, none, 0usize) })
+        .err()
+        .unwrap_or(Errno::IO)
+}

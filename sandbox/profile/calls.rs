@@ -1,0 +1,356 @@
+//! The lists of system calls that profiles are made of. Each call stands with
+//! the reason why it is needed, and with the arguments that it is needed for.
+//!
+//! A condition costs: the kernel remembers calls that are allowed whatever their
+//! arguments, and runs the filter for the others. So there is one only where the
+//! arguments that it shuts out would hurt.
+
+use libc::{self as c, c_long};
+
+/// A list of calls that belong together.
+#[derive(Debug)]
+pub struct List {
+    /// Its name in the ledger.
+    pub name: &'static str,
+    /// The calls.
+    pub calls: &'static [Call],
+}
+
+/// One system call.
+#[derive(Debug)]
+pub struct Call {
+    /// Its number on this architecture.
+    pub number: c_long,
+    /// `SYS_` and its name.
+    pub symbol: &'static str,
+    /// For which arguments.
+    pub when: When,
+    /// What the process needs it for.
+    pub reason: &'static str,
+}
+
+/// For which arguments a call is allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// For any.
+    Always,
+    /// If all these hold.
+    If(&'static [Argument]),
+    /// For none: it is answered with this error instead of death, because the C
+    /// library then takes another way.
+    Answered(i32),
+}
+
+/// A condition on one argument.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Argument {
+    /// Which one; the first is 0.
+    pub index: u8,
+    /// What must hold of it.
+    pub test: Test,
+}
+
+/// What must hold of an argument.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Test {
+    /// The lower 32 bits are this number.
+    Is(u32),
+    /// Of all 64 bits these are not set.
+    Lacks(u64),
+    /// Of all 64 bits these are set.
+    Has(u64),
+    /// The lower 32 bits are the uid of an account.
+    IsAccount,
+}
+
+impl Call {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.symbol.trim_start_matches("SYS_")
+    }
+}
+
+const fn is(index: u8, number: c::c_int) -> Argument {
+    Argument {
+        index,
+        test: Test::Is(number.cast_unsigned()),
+    }
+}
+
+const fn lacks(index: u8, bits: c::c_int) -> Argument {
+    Argument {
+        index,
+        test: Test::Lacks(bits.cast_unsigned() as u64),
+    }
+}
+
+const fn has(index: u8, bits: c::c_int) -> Argument {
+    Argument {
+        index,
+        test: Test::Has(bits.cast_unsigned() as u64),
+    }
+}
+
+const fn is_account(index: u8) -> Argument {
+    Argument {
+        index,
+        test: Test::IsAccount,
+    }
+}
+
+macro_rules! lists {
+    ($($(#[$meta:meta])* $list:ident { $($symbol:ident $(if $when:expr)?, $reason:literal;)+ })+) => {$(
+        $(#[$meta])*
+        pub static $list: List = List {
+            name: stringify!($list),
+            calls: &[$(Call {
+                number: c::$symbol,
+                symbol: stringify!($symbol),
+                when: lists!(@when $($when)?),
+                reason: $reason,
+            },)+],
+        };
+    )+};
+    (@when) => { When::Always };
+    (@when $when:expr) => { $when };
+}
+
+use When::{Answered, If};
+
+lists! {
+    /// What any Rust program needs to run and to end.
+    LIFE {
+        SYS_brk, "heap";
+        SYS_mmap if If(&[lacks(2, c::PROT_EXEC)]), "heap and stacks, never executable";
+        SYS_mprotect if If(&[lacks(2, c::PROT_EXEC)]), "heap and stacks, never executable";
+        SYS_mremap, "heap";
+        SYS_munmap, "heap";
+        SYS_madvise, "heap given back";
+        SYS_futex, "locks of the standard library";
+        SYS_clock_gettime, "time, where the vDSO can't tell it";
+        SYS_getrandom, "keys of hash tables, nonces";
+        SYS_sched_yield, "locks of the standard library";
+        SYS_restart_syscall, "a wait that a stop has interrupted";
+        SYS_rt_sigaction, "abort";
+        SYS_rt_sigprocmask, "abort";
+        SYS_rt_sigreturn, "a signal's end";
+        SYS_sigaltstack, "the guard of the stack, at a thread's end";
+        SYS_getpid, "abort";
+        SYS_gettid, "abort";
+        SYS_tgkill if If(&[is(2, c::SIGABRT)]), "abort";
+        SYS_exit, "a thread's end";
+        SYS_exit_group, "the end";
+        SYS_close, "descriptors";
+        SYS_clone3 if Answered(c::ENOSYS), "proof that the filter stands; makes glibc use clone";
+    }
+
+    /// Lines of the log.
+    LOG {
+        SYS_write if If(&[is(0, 2)]), "a line of the log";
+    }
+
+    /// Messages over channels, descriptors among them.
+    CHANNEL {
+        SYS_sendmsg, "a message";
+        SYS_recvmsg, "a message";
+        SYS_ioctl if If(&[is(1, FIONBIO)]), "channels don't block";
+        SYS_fcntl if If(&[is(1, c::F_GETFL)]), "channels don't block";
+        SYS_getsockopt if If(&[is(1, c::SOL_SOCKET)]), "kind and cookie of a socket; never the keys of kTLS";
+    }
+
+    /// Waiting for many descriptors.
+    EPOLL {
+        SYS_epoll_create1, "the set";
+        SYS_epoll_ctl, "its members";
+        SYS_epoll_wait, "the wait";
+        SYS_epoll_pwait, "the wait";
+        SYS_epoll_pwait2, "the wait, with nanoseconds";
+    }
+
+    /// The async runtime, on one thread.
+    TOKIO {
+        SYS_eventfd2 if If(&[is(0, 0)]), "tokio's waker";
+        SYS_fcntl if If(&[is(1, c::F_DUPFD_CLOEXEC)]), "tokio's copy of the epoll set";
+    }
+
+    /// Bytes over connections.
+    STREAM {
+        SYS_read, "a connection";
+        SYS_readv, "a connection";
+        SYS_recvfrom, "a connection";
+        SYS_write, "a connection";
+        SYS_writev, "a connection";
+        SYS_sendto if If(&[is(4, 0)]), "a connection, never to an address";
+        SYS_shutdown, "the end of one direction";
+    }
+
+    /// Accepting connections on sockets that came as descriptors.
+    ACCEPT {
+        SYS_accept4, "a client";
+        SYS_getpeername, "the client's address";
+        SYS_getsockname, "which of our addresses it came to";
+        SYS_setsockopt if If(&[is(1, c::IPPROTO_TCP), is(2, c::TCP_NODELAY)]), "answers leave at once";
+    }
+
+    /// Making both ends of a local connection.
+    PAIR {
+        SYS_socketpair if If(&[is(0, c::AF_UNIX)]), "the two ends of a channel or a session";
+    }
+
+    /// Files below the root, within Landlock's rules.
+    FILES {
+        SYS_openat, "files below the root";
+        SYS_openat2, "files below the root, without links";
+        SYS_fstat, "size and owner";
+        SYS_newfstatat, "size and owner";
+        SYS_statx, "size and owner";
+        SYS_lseek, "size and place";
+        SYS_read, "a file";
+        SYS_pread64, "a file";
+        SYS_preadv2, "a file, if it is in memory";
+        SYS_write, "a file";
+        SYS_writev, "a file";
+        SYS_pwrite64, "a file";
+        SYS_pwritev, "a file";
+        SYS_fsync, "a directory, or a file with its size, on disk";
+        SYS_fdatasync, "a file's bytes on disk";
+        SYS_ftruncate, "a torn tail cut";
+        SYS_fallocate, "blocks written ahead";
+        SYS_getdents64, "the names in a directory";
+        SYS_mkdirat, "a directory";
+        SYS_renameat2, "a file's final name";
+        SYS_unlinkat, "a file that nothing needs any more";
+        SYS_flock, "the one writer";
+        SYS_fcntl if If(&[is(1, c::F_GETFL)]), "whether a descriptor is read-only";
+        SYS_fcntl if If(&[is(1, c::F_GET_SEALS)]), "whether a letter in memory is sealed";
+        SYS_fcntl if If(&[is(1, c::F_DUPFD_CLOEXEC)]), "a second owner of a descriptor";
+    }
+
+    /// Letters too large for memory, below the root.
+    SPOOL {
+        SYS_openat, "a letter: made, and opened again read-only";
+        SYS_unlinkat, "a letter's name, before its first byte is passed on";
+        SYS_getdents64, "what a former life has left";
+        SYS_fstat, "a letter's size";
+        SYS_statx, "a letter's size";
+        SYS_pwrite64, "a letter";
+        SYS_memfd_create, "a small letter";
+        SYS_ftruncate, "a small letter's size";
+        SYS_fcntl if If(&[is(1, c::F_ADD_SEALS)]), "a small letter that nobody can change any more";
+    }
+
+    /// An account's directory.
+    ACCOUNT {
+        SYS_openat2, "an account's directory";
+        SYS_mkdirat, "a new account's directory";
+        SYS_unlinkat, "a deleted account's directory";
+        SYS_fstat, "whose it is";
+    }
+
+    /// What the supervisor does with the machine.
+    HOST {
+        SYS_socket, "listening sockets";
+        SYS_bind, "listening sockets";
+        SYS_listen, "listening sockets";
+        SYS_setsockopt, "listening sockets";
+        SYS_openat, "programs, directories, files that the configuration names; maps of ids";
+        SYS_mkdirat, "state directories";
+        SYS_mkdir, "state directories";
+        SYS_unlinkat, "a stale socket";
+        SYS_unlink, "a stale socket";
+        SYS_fchown, "state directories";
+        SYS_fchownat, "state directories";
+        SYS_chown, "state directories";
+        SYS_fchmod, "state directories";
+        SYS_fchmodat, "state directories";
+        SYS_chmod, "state directories and sockets";
+        SYS_statx, "programs and directories";
+        SYS_memfd_create, "sealed programs";
+        SYS_signalfd4, "signals, in order";
+        SYS_kill, "what a dead broker left";
+        SYS_timerfd_create, "restarts, not too soon";
+        SYS_timerfd_settime, "restarts, not too soon";
+    }
+
+    /// A few threads, made at start, and the call that then forbids more.
+    THREADS {
+        SYS_clone if If(&[has(0, c::CLONE_THREAD)]), "a thread, never a process";
+        SYS_set_robust_list, "a thread's start";
+        SYS_rseq, "a thread's start";
+        SYS_sched_getaffinity, "a thread's start";
+        SYS_prctl if If(&[is(0, c::PR_SET_NAME)]), "a thread's name";
+        SYS_prctl if If(&[is(0, c::PR_SET_NO_NEW_PRIVS)]), "the second filter";
+        SYS_seccomp if If(&[is(0, SECCOMP_SET_MODE_FILTER), is(1, SECCOMP_FILTER_FLAG_TSYNC)]), "the second filter";
+    }
+
+    /// What a filter that stands over a birth must leave: the child's steps, its
+    /// program's start, and its own `enter`.
+    BIRTH {
+        SYS_setsid, "the child is nobody's job";
+        SYS_umask, "files for the owner only";
+        SYS_chroot, "the child's root";
+        SYS_fchdir, "the child's root";
+        SYS_capget, "the child's capabilities";
+        SYS_capset, "the child's capabilities";
+        SYS_prctl, "the child's bounding set, no_new_privs, dumpable";
+        SYS_prlimit64, "the child's limits";
+        SYS_dup3, "the child's descriptors";
+        SYS_fcntl, "the child's descriptors";
+        SYS_close_range, "the child's descriptors";
+        SYS_execveat if If(&[has(4, c::AT_EMPTY_PATH)]), "the child's program, by descriptor";
+        SYS_write, "which step failed";
+        SYS_read, "which step failed";
+        SYS_pipe2, "which step failed";
+        SYS_getppid, "whether the parent still lives";
+        SYS_arch_prctl, "a program's start: thread-local storage";
+        SYS_set_tid_address, "a program's start";
+        SYS_set_robust_list, "a program's start";
+        SYS_rseq, "a program's start";
+        SYS_readlinkat, "a program's start: /proc/self/exe, which isn't there";
+        SYS_readlink, "a program's start: /proc/self/exe, which isn't there";
+        SYS_newfstatat, "a program's start";
+        SYS_poll, "a program's start: are descriptors 0 to 2 open";
+        SYS_sched_getaffinity, "a program's start: the stack's guard";
+        SYS_openat, "the root, to name it to Landlock; a trial that Landlock refuses";
+        SYS_fstat, "whose the root is";
+        SYS_getdents64, "whether an empty root is empty";
+        SYS_mknodat if If(&[is(2, c::S_IFIFO.cast_signed())]), "a trial that Landlock refuses";
+        SYS_getresuid, "proof of the ids";
+        SYS_getresgid, "proof of the ids";
+        SYS_getgroups, "proof of the ids";
+        SYS_unshare if If(&[is(0, c::CLONE_THREAD)]), "proof that there is one thread";
+        SYS_landlock_create_ruleset, "Landlock";
+        SYS_landlock_add_rule, "Landlock";
+        SYS_landlock_restrict_self, "Landlock";
+        SYS_seccomp, "the child's own filter";
+    }
+
+    /// A parent's care for its children.
+    PARENT {
+        SYS_clone if If(&[is(0, c::CLONE_PIDFD | c::SIGCHLD)]), "a child, never a shared memory";
+        SYS_waitid, "a child's end";
+        SYS_pidfd_send_signal, "a child's end";
+    }
+
+    /// Taking the ids of a process, as root.
+    PROCESS_IDS {
+        SYS_setresuid, "a process's uid";
+        SYS_setresgid, "a process's gid";
+        SYS_setgroups if If(&[is(0, 0)]), "a process has no groups";
+        SYS_unshare, "a process's namespaces";
+    }
+
+    /// Taking the ids of an account.
+    ACCOUNT_IDS {
+        SYS_setresuid if If(&[is_account(0), is_account(1), is_account(2)]), "a worker's uid";
+        SYS_setresgid if If(&[is_account(0), is_account(1), is_account(2)]), "a worker's gid";
+        SYS_setgroups if If(&[is(0, 0)]), "a worker has no groups";
+    }
+}
+
+/// ioctl_tty(2); libc has it as another type.
+const FIONBIO: c::c_int = 0x5421;
+/// seccomp(2); libc has them as unsigned.
+const SECCOMP_SET_MODE_FILTER: c::c_int = c::SECCOMP_SET_MODE_FILTER.cast_signed();
+const SECCOMP_FILTER_FLAG_TSYNC: c::c_int = 1;

@@ -1,0 +1,23 @@
+//! The profile of `mailkeep-config`: it turns the text of the configuration into slices, and ends.
+
+use super::{CapabilitySet, Identity, Namespace, Process, Profile, Resource, Root, Threads, calls};
+
+/// See the module.
+pub static PROFILE: Profile = Profile {
+    process: Process::Config,
+    identity: Identity::Own,
+    capabilities: CapabilitySet::empty(),
+    namespaces: &[Namespace::UserOwn, Namespace::Network, Namespace::Ipc],
+    root: Root::Empty,
+    paths: Some(&[]),
+    calls: &[&calls::LIFE, &calls::LOG, &calls::CHANNEL, &calls::STREAM],
+    bears: &[],
+    threads: Threads::One,
+    limits: &[
+        (Resource::Core, 0),
+        (Resource::Nofile, 32),
+        (Resource::Data, 64 << 20),
+    ],
+    descriptors: &["nothing", "nothing", "log", "supervisor"],
+    dies_with_parent: true,
+};

@@ -1,0 +1,29 @@
+//! The profile of `mailkeep-director`: it passes tickets and sessions on; no file, no network.
+
+use super::{CapabilitySet, Identity, Namespace, Process, Profile, Resource, Root, Threads, calls};
+
+/// See the module.
+pub static PROFILE: Profile = Profile {
+    process: Process::Director,
+    identity: Identity::Own,
+    capabilities: CapabilitySet::empty(),
+    namespaces: &[Namespace::UserOwn, Namespace::Network, Namespace::Ipc],
+    root: Root::Empty,
+    paths: Some(&[]),
+    calls: &[
+        &calls::LIFE,
+        &calls::LOG,
+        &calls::CHANNEL,
+        &calls::EPOLL,
+        &calls::PAIR,
+    ],
+    bears: &[],
+    threads: Threads::One,
+    limits: &[
+        (Resource::Core, 0),
+        (Resource::Nofile, 16384),
+        (Resource::Data, 256 << 20),
+    ],
+    descriptors: &["nothing", "nothing", "log", "supervisor"],
+    dies_with_parent: true,
+};

@@ -1,0 +1,32 @@
+//! The profile of `mailkeep-front`: it holds the connections and TLS, and no file and no name.
+
+use super::{CapabilitySet, Identity, Namespace, Process, Profile, Resource, Root, Threads, calls};
+
+/// See the module.
+pub static PROFILE: Profile = Profile {
+    process: Process::Front,
+    identity: Identity::Own,
+    capabilities: CapabilitySet::empty(),
+    namespaces: &[Namespace::UserOwn, Namespace::Network, Namespace::Ipc],
+    root: Root::Empty,
+    paths: Some(&[]),
+    calls: &[
+        &calls::LIFE,
+        &calls::LOG,
+        &calls::CHANNEL,
+        &calls::EPOLL,
+        &calls::TOKIO,
+        &calls::STREAM,
+        &calls::ACCEPT,
+        &calls::PAIR,
+    ],
+    bears: &[],
+    threads: Threads::One,
+    limits: &[
+        (Resource::Core, 0),
+        (Resource::Nofile, 65536),
+        (Resource::Data, 2048 << 20),
+    ],
+    descriptors: &["nothing", "nothing", "log", "supervisor"],
+    dies_with_parent: true,
+};

@@ -1,0 +1,23 @@
+//! The profile of `mailkeep-keyholder`: it signs, and has nothing but its channels and the key.
+
+use super::{CapabilitySet, Identity, Namespace, Process, Profile, Resource, Root, Threads, calls};
+
+/// See the module.
+pub static PROFILE: Profile = Profile {
+    process: Process::Keyholder,
+    identity: Identity::Own,
+    capabilities: CapabilitySet::empty(),
+    namespaces: &[Namespace::UserOwn, Namespace::Network, Namespace::Ipc],
+    root: Root::Empty,
+    paths: Some(&[]),
+    calls: &[&calls::LIFE, &calls::LOG, &calls::CHANNEL, &calls::EPOLL],
+    bears: &[],
+    threads: Threads::One,
+    limits: &[
+        (Resource::Core, 0),
+        (Resource::Nofile, 64),
+        (Resource::Data, 64 << 20),
+    ],
+    descriptors: &["nothing", "nothing", "log", "supervisor"],
+    dies_with_parent: true,
+};

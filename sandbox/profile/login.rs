@@ -1,0 +1,30 @@
+//! The profile of `mailkeep-login`: strangers speak to it before they are anybody: no file, no network, only what it is handed.
+
+use super::{CapabilitySet, Identity, Namespace, Process, Profile, Resource, Root, Threads, calls};
+
+/// See the module.
+pub static PROFILE: Profile = Profile {
+    process: Process::Login,
+    identity: Identity::Own,
+    capabilities: CapabilitySet::empty(),
+    namespaces: &[Namespace::UserOwn, Namespace::Network, Namespace::Ipc],
+    root: Root::Empty,
+    paths: Some(&[]),
+    calls: &[
+        &calls::LIFE,
+        &calls::LOG,
+        &calls::CHANNEL,
+        &calls::EPOLL,
+        &calls::TOKIO,
+        &calls::STREAM,
+    ],
+    bears: &[],
+    threads: Threads::One,
+    limits: &[
+        (Resource::Core, 0),
+        (Resource::Nofile, 16384),
+        (Resource::Data, 1024 << 20),
+    ],
+    descriptors: &["nothing", "nothing", "log", "supervisor"],
+    dies_with_parent: true,
+};

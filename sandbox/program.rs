@@ -1,0 +1,121 @@
+//! Programs as sealed memory: what a process executes when its root is empty, and
+//! what Landlock's refusal to execute files doesn't touch.
+//!
+//! Invariant: nobody, whoever holds the descriptor, can change a [`Program`].
+
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, memfd_create};
+use rustix::io::Errno;
+use std::ffi::CStr;
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// Against writing, growing, shrinking, and against lifting the seals.
+const SEALS: SealFlags = SealFlags::WRITE
+    .union(SealFlags::GROW)
+    .union(SealFlags::SHRINK)
+    .union(SealFlags::SEAL);
+
+/// A program that can't change any more.
+#[derive(Debug)]
+pub struct Program(OwnedFd);
+
+/// Somebody gave a descriptor for a program that can still be changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotSealed;
+
+impl std::fmt::Display for NotSealed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the descriptor is not of sealed memory")
+    }
+}
+
+impl std::error::Error for NotSealed {}
+
+impl Program {
+    /// Copies a static executable into memory and seals it. The name shows in
+    /// /proc and nowhere else.
+    ///
+    /// # Errors
+    /// As read(2), memfd_create(2) and fcntl(2).
+    pub fn seal(name: &CStr, mut executable: &File) -> Result<Self, Errno> {
+        let memory = File::from(create(name)?);
+        std::io::copy(&mut executable, &mut &memory)
+            .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
+        fcntl_add_seals(&memory, SEALS)?;
+        Ok(Self(memory.into()))
+    }
+
+    /// A program that somebody else has sealed.
+    ///
+    /// # Errors
+    /// [`NotSealed`] if it can still be changed.
+    pub fn adopt(descriptor: OwnedFd) -> Result<Self, NotSealed> {
+        if is_sealed(&descriptor) {
+            Ok(Self(descriptor))
+        } else {
+            Err(NotSealed)
+        }
+    }
+}
+
+impl AsFd for Program {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// Whether nobody can change, grow or shrink what this descriptor holds. No
+/// file on a disk is.
+#[must_use]
+pub fn is_sealed(descriptor: impl AsFd) -> bool {
+    fcntl_get_seals(descriptor).is_ok_and(|seals| seals.contains(SEALS))
+}
+
+/// Executable where the kernel asks to be told (Linux 6.3 and
+/// vm.memfd_noexec); older ones don't know the flag, and need none.
+fn create(name: &CStr) -> Result<OwnedFd, Errno> {
+    let flags = MemfdFlags::ALLOW_SEALING | MemfdFlags::CLOEXEC;
+    match memfd_create(name, flags | MemfdFlags::EXEC) {
+        Err(Errno::INVAL) => memfd_create(name, flags),
+        made => made,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::fs::ftruncate;
+
+    fn sealed() -> Program {
+        Program::seal(c"test", &File::open("/proc/self/exe").unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_sealed_program_is_whole_and_can_not_be_changed() {
+        let program = sealed();
+        let size = rustix::fs::fstat(&program).unwrap().st_size;
+        assert_eq!(
+            size,
+            std::fs::metadata("/proc/self/exe").unwrap().len() as i64
+        );
+        assert_eq!(rustix::io::pwrite(&program, b"x", 0), Err(Errno::PERM));
+        assert_eq!(ftruncate(&program, 0), Err(Errno::PERM));
+        assert_eq!(ftruncate(&program, 1 << 40), Err(Errno::PERM));
+        assert_eq!(
+            fcntl_add_seals(&program, SealFlags::FUTURE_WRITE),
+            Err(Errno::PERM)
+        );
+    }
+
+    #[test]
+    fn what_can_still_be_changed_is_no_program() {
+        let half = create(c"half").unwrap();
+        fcntl_add_seals(&half, SealFlags::WRITE | SealFlags::SEAL).unwrap();
+        assert_eq!(Program::adopt(half).err(), Some(NotSealed));
+        assert_eq!(
+            Program::adopt(File::open("/proc/self/exe").unwrap().into()).err(),
+            Some(NotSealed)
+        );
+        assert!(Program::adopt(sealed().0).is_ok());
+    }
+}
