@@ -73,7 +73,9 @@ impl<'a> BodyStructure<'a> {
                 children: parts.iter().filter_map(|id| take(built, *id)).collect(),
             },
             Inside::Message(id) => {
-                let envelope = structure.part(*id).and_then(|inner| inner.envelope.as_deref());
+                let envelope = structure
+                    .part(*id)
+                    .and_then(|inner| inner.envelope.as_deref());
                 match (envelope, take(built, *id)) {
                     (Some(envelope), Some(body)) => Self::Message {
                         content: &part.content,

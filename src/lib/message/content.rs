@@ -84,7 +84,10 @@ impl Content {
     /// space can't end one (RFC 2046 §5.1.1).
     pub(crate) fn boundary(&self) -> Option<Vec<u8>> {
         let plain = self.param(b"boundary").map(<[u8]>::to_vec);
-        let extended = || self.param(b"boundary*").map(|value| percent_decode(value).1);
+        let extended = || {
+            self.param(b"boundary*")
+                .map(|value| percent_decode(value).1)
+        };
         let boundary = plain.or_else(extended)?;
         Some(boundary.trim_ascii_end().to_vec())
     }

@@ -46,8 +46,14 @@ mod tests {
     fn a_file_name_is_found_in_each_of_its_three_forms() {
         let text = |name, value| param_text(&params(&[(name, value)]), "filename");
         assert_eq!(text("FileName", "a b.txt").as_deref(), Some("a b.txt"));
-        assert_eq!(text("filename*", "utf-8'en'%C3%A4.txt").as_deref(), Some("ä.txt"));
-        assert_eq!(text("filename*", "iso-8859-1''%E4%zz%").as_deref(), Some("ä%zz%"));
+        assert_eq!(
+            text("filename*", "utf-8'en'%C3%A4.txt").as_deref(),
+            Some("ä.txt")
+        );
+        assert_eq!(
+            text("filename*", "iso-8859-1''%E4%zz%").as_deref(),
+            Some("ä%zz%")
+        );
         assert_eq!(text("filename", "=?utf-8?q?=C3=A4?=").as_deref(), Some("ä"));
         assert_eq!(text("name", "x"), None);
     }

@@ -111,7 +111,9 @@ mod tests {
     #[test]
     fn a_field_is_found_whatever_its_case_and_the_space_before_its_colon() {
         let values = |name: &[u8]| -> Vec<Vec<u8>> {
-            find(SECTION, name).map(|field| unfold(field.value).into_owned()).collect()
+            find(SECTION, name)
+                .map(|field| unfold(field.value).into_owned())
+                .collect()
         };
         assert_eq!(values(b"SUBJECT"), [&b"a b"[..], b""]);
         assert_eq!(values(b"x-y"), [b"z"]);

@@ -161,13 +161,20 @@ fn days_since_1970(year: i64, month: i64, day: i64) -> Option<i64> {
         return None;
     }
     // Years begin in March here, so that the leap day is the last.
-    let year = if month <= 2 { year.checked_sub(1)? } else { year };
+    let year = if month <= 2 {
+        year.checked_sub(1)?
+    } else {
+        year
+    };
     let month_from_march = month.checked_add(9)?.rem_euclid(12);
     let leap_days = year
         .div_euclid(4)
         .checked_sub(year.div_euclid(100))?
         .checked_add(year.div_euclid(400))?;
-    let day_of_year = month_from_march.checked_mul(153)?.checked_add(2)?.div_euclid(5);
+    let day_of_year = month_from_march
+        .checked_mul(153)?
+        .checked_add(2)?
+        .div_euclid(5);
     year.checked_mul(365)?
         .checked_add(leap_days)?
         .checked_add(day_of_year)?
@@ -200,9 +207,17 @@ mod tests {
             ("Fri, 21 Nov 1997 09:55:06 -0600", 880_127_706, -360),
             ("Tue, 1 Jul 2003 10:52:37 +0200", 1_057_049_557, 120),
             ("Thu, 13 Feb 1969 23:32:54 -0330", -27_723_426, -210),
-            ("Thu,\r\n      13\r\n        Feb\r\n          1969\r\n      23:32\r\n               -0330 (Newfoundland Time)", -27_723_480, -210),
+            (
+                "Thu,\r\n      13\r\n        Feb\r\n          1969\r\n      23:32\r\n               -0330 (Newfoundland Time)",
+                -27_723_480,
+                -210,
+            ),
             ("21 Nov 97 09:55:06 GMT", 880_106_106, 0),
-            ("Fri, 21 Nov 1997 09(comment):   55  :  06 -0600", 880_127_706, -360),
+            (
+                "Fri, 21 Nov 1997 09(comment):   55  :  06 -0600",
+                880_127_706,
+                -360,
+            ),
         ] {
             assert_eq!(read(value), Some((seconds, offset)), "{value}");
         }
@@ -213,7 +228,10 @@ mod tests {
         assert_eq!(read("1 Jan 49 00:00 UT"), read("1 Jan 2049 00:00 +0000"));
         assert_eq!(read("1 Jan 50 00:00 Z"), read("1 Jan 1950 00:00 -0000"));
         assert_eq!(read("1 Jan 103 00:00 EST"), read("1 Jan 2003 00:00 -0500"));
-        assert_eq!(read("1-Jan-2003 00:00:00 pdt"), read("1 January 2003 00:00 -0700"));
+        assert_eq!(
+            read("1-Jan-2003 00:00:00 pdt"),
+            read("1 January 2003 00:00 -0700")
+        );
     }
 
     #[test]
@@ -224,8 +242,19 @@ mod tests {
     #[test]
     fn what_is_no_date_is_none() {
         for value in [
-            "", "x", "Fri,", "1", "1 Foo 2000", "0 Jan 2000", "32 Jan 2000", "29 Feb 1900",
-            "1 Jan", "1 Jan 2000 24:00", "1 Jan 2000 1", "11111111111111111111 Jan 2000", "1 Ja\u{e4} 2000",
+            "",
+            "x",
+            "Fri,",
+            "1",
+            "1 Foo 2000",
+            "0 Jan 2000",
+            "32 Jan 2000",
+            "29 Feb 1900",
+            "1 Jan",
+            "1 Jan 2000 24:00",
+            "1 Jan 2000 1",
+            "11111111111111111111 Jan 2000",
+            "1 Ja\u{e4} 2000",
         ] {
             assert_eq!(read(value), None, "{value}");
         }

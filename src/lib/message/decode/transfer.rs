@@ -150,10 +150,11 @@ impl QuotedPrintable {
 
     /// A byte behind `=`.
     fn escape(&mut self, byte: u8, out: &mut Vec<u8>) {
+        let blank = self.open.trim_ascii_end() == b"=";
         match (self.open.get(1..), byte) {
             // A soft line break, with the white space that stands before it.
-            (_, b'\n') => self.open.clear(),
-            (_, b' ' | b'\t' | b'\r') => self.hold(byte, out),
+            (_, b'\n') if blank => self.open.clear(),
+            (_, b' ' | b'\t' | b'\r') if blank => self.hold(byte, out),
             (Some([]), _) if byte.is_ascii_hexdigit() => self.open.push(byte),
             (Some([first]), _) if hex_pair(&[*first, byte]).is_some() => {
                 out.extend(hex_pair(&[*first, byte]));
@@ -183,10 +184,9 @@ impl QuotedPrintable {
     }
 
     fn end(mut self, out: &mut Vec<u8>) {
-        if self.open.first() == Some(&b'=') && self.open.trim_ascii_end().len() == 1 {
-            return;
+        if self.open.trim_ascii_end() != b"=" {
+            out.append(&mut self.open);
         }
-        out.append(&mut self.open);
     }
 }
 

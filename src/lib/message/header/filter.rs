@@ -125,7 +125,8 @@ fn undecided_bytes(begun: &[u8], piece: &[u8]) -> usize {
     }
     let room = FIELD_NAME_BYTES_MAX.saturating_sub(begun.len());
     let name = piece.iter().take(room);
-    name.take_while(|byte| !matches!(byte, b':' | b'\n')).count()
+    name.take_while(|byte| !matches!(byte, b':' | b'\n'))
+        .count()
 }
 
 #[cfg(test)]
@@ -148,7 +149,8 @@ mod tests {
         out
     }
 
-    const SECTION: &[u8] = b"Subject: x\r\n y\r\nFrom: a@b\r\nBad line\r\nX-Y : z\r\n\r\nSubject: no";
+    const SECTION: &[u8] =
+        b"Subject: x\r\n y\r\nFrom: a@b\r\nBad line\r\nX-Y : z\r\n\r\nSubject: no";
 
     #[test]
     fn listed_fields_pass_as_they_came_with_the_empty_line() {

@@ -4,10 +4,10 @@
 //! above that boundary, a header section included; an empty line ends a header
 //! section; nothing else matters to the tree.
 
+use super::Structure;
 use super::fields::FieldReader;
 use super::line::{Line, LineReader, Mark};
 use super::tree::{DELIMITER_BYTES_MAX, Delimiter, Tree};
-use super::Structure;
 use crate::envelope::Envelope;
 
 /// Finds the structure of a letter that is fed in pieces of any size.

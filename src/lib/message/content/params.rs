@@ -1,0 +1,199 @@
+//! Parameters, and what RFC 2231 did to them.
+//!
+//! Joining sorts the pieces once, so that a hundred thousand of them cost no
+//! more than reading them (CVE-2026-27859).
+
+use std::borrow::Cow;
+
+use super::{Content, Param, kept_by};
+use crate::lexer::{Lexer, is_white};
+use crate::limits::PARAMS_MAX;
+
+/// `*(";" parameter)`, whatever stands before the first semicolon skipped.
+/// What isn't a parameter is skipped up to the next one.
+pub(super) fn params(lexer: &mut Lexer<'_>) -> Vec<Param> {
+    let mut params = Vec::new();
+    while params.len() < PARAMS_MAX {
+        lexer.skip_to(b';');
+        if !lexer.take(b';') {
+            break;
+        }
+        params.extend(param(lexer));
+    }
+    join_continuations(params)
+}
+
+/// The first parameter with this name, whatever the case.
+pub(super) fn find<'a>(params: &'a [Param], name: &[u8]) -> Option<&'a Param> {
+    params
+        .iter()
+        .find(|param| param.name.eq_ignore_ascii_case(name))
+}
+
+/// What these parameters cost.
+pub(super) fn kept(params: &[Param]) -> usize {
+    let each = |param: &Param| {
+        let texts = kept_by(param.name.len()).saturating_add(kept_by(param.value.len()));
+        texts.saturating_add(size_of::<Param>())
+    };
+    params.iter().map(each).fold(0, usize::saturating_add)
+}
+
+/// `charset=us-ascii` for text that names none (RFC 2045 §5.2).
+pub(super) fn default_charset(content: &mut Content) {
+    let named = |name| content.param(name).is_some();
+    if content.is("text") && !named(b"charset") && !named(b"charset*") {
+        content.params.push(Param {
+            name: Cow::Borrowed(b"charset"),
+            value: Cow::Borrowed(b"us-ascii"),
+        });
+    }
+}
+
+/// `parameter := attribute "=" value` (RFC 2045 §5.1).
+fn param(lexer: &mut Lexer<'_>) -> Option<Param> {
+    lexer.cfws();
+    let name = lexer.token();
+    lexer.cfws();
+    if name.is_empty() || !lexer.take(b'=') {
+        return None;
+    }
+    lexer.cfws();
+    Some(Param {
+        name: name.to_vec().into(),
+        value: value(lexer).into(),
+    })
+}
+
+/// `value := token / quoted-string`. A bare value may hold what a token may
+/// not: boundaries with `=` and `/` are often left unquoted.
+pub(super) fn value(lexer: &mut Lexer<'_>) -> Vec<u8> {
+    if lexer.peek() == Some(b'"') {
+        return lexer.quoted_string();
+    }
+    lexer
+        .take_while(|byte| !is_white(byte) && !b"\";,()".contains(&byte))
+        .to_vec()
+}
+
+/// A piece of a parameter: `attribute "*" section ["*"]` (RFC 2231 §7).
+struct Piece {
+    attribute: Vec<u8>,
+    section: usize,
+    extended: bool,
+    place: usize,
+}
+
+impl Piece {
+    fn of(name: &[u8], place: usize) -> Option<Self> {
+        let extended = name.ends_with(b"*");
+        let name = name.strip_suffix(b"*").unwrap_or(name);
+        let star = name.iter().rposition(|byte| *byte == b'*')?;
+        let (attribute, digits) = name.split_at_checked(star)?;
+        let digits = std::str::from_utf8(digits.get(1..)?).ok()?;
+        let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
+        Some(Self {
+            attribute: attribute.to_ascii_lowercase(),
+            section: digits.parse().ok().filter(|_| plain)?,
+            extended,
+            place,
+        })
+    }
+}
+
+/// Joins the pieces of each parameter at the place of the first one. Pieces
+/// behind a gap, or doubled, stay as they came.
+fn join_continuations(params: Vec<Param>) -> Vec<Param> {
+    let mut pieces: Vec<Piece> = params
+        .iter()
+        .enumerate()
+        .filter_map(|(place, param)| Piece::of(&param.name, place))
+        .collect();
+    if pieces.is_empty() {
+        return params;
+    }
+    pieces.sort_by(|a, b| {
+        let key = |piece: &Piece| (piece.section, piece.place);
+        a.attribute.cmp(&b.attribute).then(key(a).cmp(&key(b)))
+    });
+    let mut params: Vec<Option<Param>> = params.into_iter().map(Some).collect();
+    for same in pieces.chunk_by(|a, b| a.attribute == b.attribute) {
+        join(same, &mut params);
+    }
+    params.into_iter().flatten().collect()
+}
+
+/// Joins one parameter's pieces, which are in order: those numbered 0, 1, 2 ...
+fn join(pieces: &[Piece], params: &mut [Option<Param>]) {
+    let mut run: Vec<&Piece> = Vec::new();
+    for piece in pieces {
+        if piece.section == run.len() {
+            run.push(piece);
+        }
+    }
+    let Some(first) = run.first() else { return };
+    let extended = run.iter().any(|piece| piece.extended);
+    let mut value = Vec::new();
+    if extended && !first.extended {
+        value.extend_from_slice(b"''");
+    }
+    let mut name = Vec::new();
+    for piece in &run {
+        let Some(param) = params.get_mut(piece.place).and_then(Option::take) else {
+            return;
+        };
+        append(&mut value, &param.value, extended && !piece.extended);
+        if piece.section == 0 {
+            name = param.name.into_owned();
+        }
+    }
+    name.truncate(first.attribute.len());
+    name.extend(extended.then_some(b'*'));
+    if let Some(slot) = params.get_mut(first.place) {
+        *slot = Some(Param {
+            name: name.into(),
+            value: value.into(),
+        });
+    }
+}
+
+/// Appends a piece; one that isn't percent-encoded becomes so if others are.
+fn append(value: &mut Vec<u8>, piece: &[u8], escape: bool) {
+    for byte in piece {
+        match byte {
+            b'%' if escape => value.extend_from_slice(b"%25"),
+            _ => value.push(*byte),
+        }
+    }
+}
+
+/// `extended-value := [charset] "'" [language] "'" *(ext-octet / char)`
+/// (RFC 2231 §7): the charset's name and the bytes.
+pub(crate) fn percent_decode(value: &[u8]) -> (&[u8], Vec<u8>) {
+    let mut fields = value.splitn(3, |byte| *byte == b'\'');
+    let parts = (fields.next(), fields.next(), fields.next());
+    let (charset, text) = match parts {
+        (Some(charset), Some(_), Some(text)) => (charset, text),
+        _ => (&b""[..], value),
+    };
+    (charset, percent_bytes(text))
+}
+
+fn percent_bytes(mut text: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len());
+    while let Some((first, rest)) = text.split_first() {
+        let octet = (*first == b'%').then(|| hex_pair(rest)).flatten();
+        bytes.push(octet.unwrap_or(*first));
+        text = match octet {
+            Some(_) => rest.get(2..).unwrap_or_default(),
+            None => rest,
+        };
+    }
+    bytes
+}
+
+/// The octet that two hexadecimal digits at the beginning of `text` write.
+pub(crate) fn hex_pair(text: &[u8]) -> Option<u8> {
+    let digit = |index: usize| char::from(*text.get(index)?).to_digit(16);
+    u8::try_from(digit(0)?.checked_mul(16)?.checked_add(digit(1)?)?).ok()
+}
