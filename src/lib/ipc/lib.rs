@@ -20,6 +20,7 @@ pub mod edge;
 pub mod epoll;
 pub mod identity;
 pub mod letter;
+pub mod registry;
 pub mod secret;
 pub mod slice;
 pub mod socket;

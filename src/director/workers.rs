@@ -1,0 +1,806 @@
+//! Which workers live, what each was given, and what it owes an answer for.
+//!
+//! Pure: events in, [`Act`]s out; the loop in `desk.rs` carries them out. What
+//! must stay true: a socket is given to at most one worker, once; an asker is
+//! told `Refused` only for a socket that no worker was given; an account has one
+//! entry here, so that there is never a second birth beside a first.
+
+use crate::joining::Offer;
+use ipc::edge::auth_director::ToAuth;
+use ipc::edge::control_director::{PAGE_WORKERS_MAX, WorkerStatus};
+use ipc::edge::director_broker::{BirthFailure, EPOCH_DELETED};
+use ipc::edge::director_worker::{ToDirector, ToWorker};
+use ipc::edge::handover::{Refusal, ToAsker};
+use ipc::slice::Worker as WorkerSlice;
+use ipc::ticket::{SealedEpoch, SealedTicket};
+use ipc::{AccountId, Instance, Nonce};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+
+/// Sockets that wait for one worker to be ready. More than an account may have
+/// sessions, and few enough to hold.
+pub const QUEUE_PER_WORKER_MAX: usize = 256;
+
+/// How long a birth may take, from the question to `Ready`: the lock of a dying
+/// predecessor is waited for 5 s, and opening a large journal takes a while.
+pub const BIRTH_MILLISECONDS_MAX: u64 = 30_000;
+
+/// How long a worker may be silent about a socket before it is ended. Its own
+/// watchdog aborts it after 10 s without a step.
+pub const ANSWER_MILLISECONDS_MAX: u64 = 15_000;
+
+/// How long a worker has to take a raised epoch.
+pub const EPOCH_MILLISECONDS_MAX: u64 = 5_000;
+
+/// How long a worker that was told to leave may take; it finishes the commands
+/// that run and syncs.
+pub const LEAVING_MILLISECONDS_MAX: u64 = 10_000;
+
+/// What the loop is to do.
+#[derive(Debug)]
+pub enum Act {
+    /// Answer an asker.
+    Tell(Instance, ToAsker),
+    /// Say something to the account's worker.
+    Give(AccountId, ToWorker),
+    /// Make a channel for the account's worker and ask `broker` for its birth.
+    Birth(AccountId, SealedTicket),
+    /// Have `broker` end the account's worker.
+    End(AccountId),
+    /// Close our end of the worker's channel.
+    Close(AccountId),
+    /// Have `broker` remove a deleted account's directory.
+    Remove(SealedEpoch),
+    /// Tell `auth`.
+    TellAuth(ToAuth),
+}
+
+/// A socket on its way to a worker.
+#[derive(Debug)]
+struct Job {
+    asker: Instance,
+    nonce: Nonce,
+    ticket: SealedTicket,
+    offer: Offer,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// `broker` was asked, or a predecessor has to end first.
+    Expected,
+    /// Confined and its store open.
+    Ready,
+    /// Told to leave, or dead and not yet reaped.
+    Leaving,
+}
+
+#[derive(Debug)]
+struct Worker {
+    stage: Stage,
+    /// When it came into its stage, in milliseconds.
+    since: u64,
+    first_seen: u64,
+    created: bool,
+    queue: VecDeque<Job>,
+    unanswered: HashMap<Nonce, (Instance, u64)>,
+    serving: HashSet<Nonce>,
+    /// Since when it has nothing to do.
+    idle: Option<u64>,
+    /// An epoch that it has not acknowledged, and since when.
+    raising: Option<(SealedEpoch, u64)>,
+}
+
+impl Worker {
+    fn expected(now: u64) -> Self {
+        Self {
+            stage: Stage::Expected,
+            since: now,
+            first_seen: now,
+            created: false,
+            queue: VecDeque::new(),
+            unanswered: HashMap::new(),
+            serving: HashSet::new(),
+            idle: None,
+            raising: None,
+        }
+    }
+
+    fn has_nothing_to_do(&self) -> bool {
+        self.queue.is_empty() && self.unanswered.is_empty() && self.serving.is_empty()
+    }
+
+    fn enter(&mut self, stage: Stage, now: u64) {
+        self.stage = stage;
+        self.since = now;
+    }
+}
+
+/// All workers.
+#[derive(Debug)]
+pub struct Workers {
+    workers: BTreeMap<AccountId, Worker>,
+    /// Workers at once.
+    pub workers_max: usize,
+    /// How long a worker stays with nothing to do.
+    pub linger_milliseconds: u64,
+    stopping: bool,
+}
+
+impl Workers {
+    /// None yet.
+    pub fn new(workers_max: usize, linger_milliseconds: u64) -> Self {
+        Self {
+            workers: BTreeMap::new(),
+            workers_max,
+            linger_milliseconds,
+            stopping: false,
+        }
+    }
+
+    /// Whether none lives.
+    pub fn is_empty(&self) -> bool {
+        self.workers.is_empty()
+    }
+
+    /// Brings a joined socket to its account's worker, which is born if need be.
+    pub fn bring(
+        &mut self,
+        now: u64,
+        asker: Instance,
+        nonce: Nonce,
+        ticket: SealedTicket,
+        offer: Offer,
+    ) -> Vec<Act> {
+        let account = ticket.claim.account;
+        let job = Job {
+            asker,
+            nonce,
+            ticket,
+            offer,
+        };
+        if self.stopping {
+            return vec![refuse(&job, Refusal::NoWorker)];
+        }
+        let full = self.workers.len() >= self.workers_max;
+        match self.workers.get_mut(&account) {
+            Some(worker) if worker.stage == Stage::Ready => vec![give(account, worker, job, now)],
+            Some(worker) if worker.queue.len() < QUEUE_PER_WORKER_MAX => {
+                worker.queue.push_back(job);
+                Vec::new()
+            }
+            Some(_) => vec![refuse(&job, Refusal::NoWorker)],
+            None if full => self
+                .make_room(now)
+                .into_iter()
+                .chain([refuse(&job, Refusal::NoWorker)])
+                .collect(),
+            None => self.expect(now, account, job),
+        }
+    }
+
+    fn expect(&mut self, now: u64, account: AccountId, job: Job) -> Vec<Act> {
+        let birth = Act::Birth(account, job.ticket);
+        let mut worker = Worker::expected(now);
+        worker.queue.push_back(job);
+        self.workers.insert(account, worker);
+        vec![birth]
+    }
+
+    /// Lets the worker go that has been idle longest, so that the next comer
+    /// finds a place.
+    fn make_room(&mut self, now: u64) -> Option<Act> {
+        let idle = self
+            .workers
+            .iter()
+            .filter(|(_, worker)| worker.stage == Stage::Ready);
+        let oldest = idle
+            .filter_map(|(account, worker)| worker.idle.map(|since| (since, *account)))
+            .min()?;
+        self.leave(oldest.1, now)
+    }
+
+    fn leave(&mut self, account: AccountId, now: u64) -> Option<Act> {
+        let worker = self.workers.get_mut(&account)?;
+        worker.enter(Stage::Leaving, now);
+        Some(Act::Give(account, ToWorker::Leave))
+    }
+
+    /// `broker` has started the worker.
+    pub fn born(&mut self, account: AccountId, created: bool) {
+        if let Some(worker) = self.workers.get_mut(&account) {
+            worker.created |= created;
+        }
+    }
+
+    /// `broker` could not. If a predecessor still lives, its end is waited for.
+    pub fn not_born(&mut self, now: u64, account: AccountId, failure: BirthFailure) -> Vec<Act> {
+        let Some(worker) = self
+            .workers
+            .get_mut(&account)
+            .filter(|worker| worker.stage == Stage::Expected)
+        else {
+            return Vec::new();
+        };
+        let refusal = match failure {
+            BirthFailure::Alive => {
+                worker.enter(Stage::Leaving, now);
+                return vec![Act::Close(account)];
+            }
+            BirthFailure::BadTicket => Refusal::BadTicket,
+            BirthFailure::NoStorage | BirthFailure::OutOfRange => Refusal::Storage,
+            BirthFailure::Kernel => Refusal::NoWorker,
+        };
+        self.give_up(account, refusal)
+    }
+
+    /// Drops an account's entry; what waited is refused, what was given is lost.
+    fn give_up(&mut self, account: AccountId, refusal: Refusal) -> Vec<Act> {
+        let Some(mut worker) = self.workers.remove(&account) else {
+            return Vec::new();
+        };
+        let mut acts = vec![Act::Close(account)];
+        acts.extend(worker.queue.iter().map(|job| refuse(job, refusal)));
+        acts.extend(lose_unanswered(&mut worker));
+        acts.extend(acknowledge_epoch(&mut worker));
+        acts
+    }
+
+    /// `broker` has reaped the worker: whoever waits gets the next one.
+    pub fn ended(&mut self, now: u64, account: AccountId) -> Vec<Act> {
+        let Some(mut worker) = self.workers.remove(&account) else {
+            return Vec::new();
+        };
+        let mut acts = vec![Act::Close(account)];
+        acts.extend(lose_unanswered(&mut worker));
+        let deleted = worker
+            .raising
+            .is_some_and(|(sealed, _)| sealed.epoch == EPOCH_DELETED);
+        acts.extend(acknowledge_epoch(&mut worker));
+        // One that died before it was ready is not tried again with the same
+        // sockets: what killed it would kill the next.
+        let refusal = if worker.stage == Stage::Expected {
+            Some(Refusal::Storage)
+        } else {
+            None
+        };
+        match (refusal, worker.queue.front()) {
+            (None, Some(job)) if !deleted && !self.stopping => {
+                acts.push(Act::Birth(account, job.ticket));
+                let next = Worker {
+                    queue: worker.queue,
+                    ..Worker::expected(now)
+                };
+                self.workers.insert(account, next);
+            }
+            _ => acts.extend(
+                worker
+                    .queue
+                    .iter()
+                    .map(|job| refuse(job, refusal.unwrap_or(Refusal::NoWorker))),
+            ),
+        }
+        acts
+    }
+
+    /// The worker's channel was closed, or it broke the channel's rules: it is
+    /// dead or about to be; `broker` will say `Ended`.
+    pub fn gone(&mut self, now: u64, account: AccountId) -> Vec<Act> {
+        let Some(worker) = self.workers.get_mut(&account) else {
+            return Vec::new();
+        };
+        let mut acts = vec![Act::Close(account)];
+        acts.extend(lose_unanswered(worker));
+        worker.serving.clear();
+        if worker.stage == Stage::Ready {
+            worker.enter(Stage::Leaving, now);
+        }
+        acts
+    }
+
+    /// The worker said something. `None`: what it may not say now.
+    pub fn said(&mut self, now: u64, account: AccountId, message: ToDirector) -> Option<Vec<Act>> {
+        let worker = self.workers.get_mut(&account)?;
+        match message {
+            ToDirector::Ready if worker.stage == Stage::Expected => {
+                Some(ready(account, worker, now))
+            }
+            ToDirector::Failed if worker.stage == Stage::Expected => {
+                Some(self.failed(now, account))
+            }
+            ToDirector::Ready | ToDirector::Failed => None,
+            ToDirector::Taken { nonce } => {
+                let (asker, _) = worker.unanswered.remove(&nonce)?;
+                worker.serving.insert(nonce);
+                Some(vec![Act::Tell(asker, ToAsker::Taken { nonce })])
+            }
+            ToDirector::Refused { nonce, refusal } => {
+                let (asker, _) = worker.unanswered.remove(&nonce)?;
+                Some(vec![Act::Tell(asker, ToAsker::Refused { nonce, refusal })])
+            }
+            ToDirector::Ended { nonce } => worker.serving.remove(&nonce).then(Vec::new),
+            ToDirector::EpochRaised { .. } => Some(acknowledge_epoch(worker).into_iter().collect()),
+            ToDirector::MayLeave => {
+                if worker.has_nothing_to_do() {
+                    worker.idle = worker.idle.or(Some(now));
+                }
+                Some(Vec::new())
+            }
+        }
+    }
+
+    /// The store can't be opened: the worker goes by itself.
+    fn failed(&mut self, now: u64, account: AccountId) -> Vec<Act> {
+        let Some(worker) = self.workers.get_mut(&account) else {
+            return Vec::new();
+        };
+        worker.enter(Stage::Leaving, now);
+        worker
+            .queue
+            .drain(..)
+            .map(|job| refuse(&job, Refusal::Storage))
+            .collect()
+    }
+
+    /// `auth` has raised an account's epoch.
+    pub fn raise_epoch(&mut self, now: u64, sealed: SealedEpoch) -> Vec<Act> {
+        let account = sealed.account;
+        let deleted = sealed.epoch == EPOCH_DELETED;
+        match self.workers.get_mut(&account) {
+            None if deleted => vec![Act::Remove(sealed)],
+            None => vec![Act::TellAuth(ToAuth::EpochRaised {
+                account,
+                epoch: sealed.epoch,
+            })],
+            Some(worker) => {
+                worker.raising = Some((sealed, now));
+                let leaving = worker.stage == Stage::Leaving;
+                match (leaving, deleted) {
+                    (true, _) => Vec::new(),
+                    (false, true) => self.leave(account, now).into_iter().collect(),
+                    (false, false) => vec![Act::Give(account, ToWorker::RaiseEpoch { sealed })],
+                }
+            }
+        }
+    }
+
+    /// `broker` has died: births that were asked of it will not come.
+    pub fn broker_gone(&mut self) -> Vec<Act> {
+        let expected = self
+            .workers
+            .iter()
+            .filter(|(_, worker)| worker.stage == Stage::Expected);
+        let accounts: Vec<AccountId> = expected.map(|(account, _)| *account).collect();
+        accounts
+            .into_iter()
+            .flat_map(|account| self.give_up(account, Refusal::NoWorker))
+            .collect()
+    }
+
+    /// New limits for every living worker.
+    pub fn configure(&self, slice: &WorkerSlice) -> Vec<Act> {
+        let accounts = self.workers.keys();
+        accounts
+            .map(|account| {
+                Act::Give(
+                    *account,
+                    ToWorker::Configure {
+                        slice: slice.clone(),
+                    },
+                )
+            })
+            .collect()
+    }
+
+    /// The set is stopping: all leave, nothing new is taken.
+    pub fn stop(&mut self, now: u64) -> Vec<Act> {
+        self.stopping = true;
+        let staying = self
+            .workers
+            .iter()
+            .filter(|(_, worker)| worker.stage != Stage::Leaving);
+        let accounts: Vec<AccountId> = staying.map(|(account, _)| *account).collect();
+        accounts
+            .into_iter()
+            .filter_map(|account| self.leave(account, now))
+            .collect()
+    }
+
+    /// What time alone brings about. Called about once a second.
+    pub fn tick(&mut self, now: u64) -> Vec<Act> {
+        let accounts: Vec<AccountId> = self.workers.keys().copied().collect();
+        accounts
+            .into_iter()
+            .flat_map(|account| self.tick_one(now, account))
+            .collect()
+    }
+
+    fn tick_one(&mut self, now: u64, account: AccountId) -> Vec<Act> {
+        let linger = self.linger_milliseconds;
+        let Some(worker) = self.workers.get_mut(&account) else {
+            return Vec::new();
+        };
+        let past = |since: u64, limit: u64| now.saturating_sub(since) >= limit;
+        let silent = worker
+            .unanswered
+            .values()
+            .any(|(_, since)| past(*since, ANSWER_MILLISECONDS_MAX));
+        let deaf = worker
+            .raising
+            .is_some_and(|(_, since)| past(since, EPOCH_MILLISECONDS_MAX));
+        match worker.stage {
+            Stage::Expected if past(worker.since, BIRTH_MILLISECONDS_MAX) => self.end(now, account),
+            Stage::Ready if silent || deaf => self.end(now, account),
+            Stage::Ready if worker.idle.is_some_and(|since| past(since, linger)) => {
+                self.leave(account, now).into_iter().collect()
+            }
+            Stage::Leaving if past(worker.since, LEAVING_MILLISECONDS_MAX.saturating_mul(2)) => {
+                // `broker` was asked to end it and has said nothing: it is a new
+                // `broker`, which never knew this worker. The lock on the store
+                // keeps a successor waiting if it still lives.
+                self.ended(now, account)
+            }
+            Stage::Leaving if past(worker.since, LEAVING_MILLISECONDS_MAX) => {
+                vec![Act::End(account)]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Ends a worker that doesn't do as it must.
+    fn end(&mut self, now: u64, account: AccountId) -> Vec<Act> {
+        let mut acts = self.gone(now, account);
+        if let Some(worker) = self.workers.get_mut(&account) {
+            acts.extend(
+                worker
+                    .queue
+                    .drain(..)
+                    .map(|job| refuse(&job, Refusal::NoWorker)),
+            );
+            worker.enter(Stage::Leaving, now);
+        }
+        acts.push(Act::End(account));
+        acts
+    }
+
+    /// The page of workers above an account, and whether there are more.
+    pub fn page(&self, now: u64, after: Option<AccountId>) -> (Vec<WorkerStatus>, bool) {
+        let from = after.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
+        let mut rest = self.workers.range((from, std::ops::Bound::Unbounded));
+        let page = rest
+            .by_ref()
+            .take(PAGE_WORKERS_MAX)
+            .map(|(account, worker)| status(now, *account, worker))
+            .collect();
+        (page, rest.next().is_some())
+    }
+}
+
+fn status(now: u64, account: AccountId, worker: &Worker) -> WorkerStatus {
+    WorkerStatus {
+        account,
+        sessions: u32::try_from(worker.serving.len()).unwrap_or(u32::MAX),
+        age_seconds: now.saturating_sub(worker.first_seen) / 1000,
+        ready: worker.stage == Stage::Ready,
+    }
+}
+
+fn refuse(job: &Job, refusal: Refusal) -> Act {
+    Act::Tell(
+        job.asker,
+        ToAsker::Refused {
+            nonce: job.nonce,
+            refusal,
+        },
+    )
+}
+
+fn give(account: AccountId, worker: &mut Worker, job: Job, now: u64) -> Act {
+    worker.idle = None;
+    worker.unanswered.insert(job.nonce, (job.asker, now));
+    let Offer { work, socket } = job.offer;
+    Act::Give(
+        account,
+        ToWorker::Serve {
+            ticket: job.ticket,
+            work,
+            socket,
+        },
+    )
+}
+
+fn ready(account: AccountId, worker: &mut Worker, now: u64) -> Vec<Act> {
+    worker.enter(Stage::Ready, now);
+    let mut acts = Vec::new();
+    if worker.created {
+        acts.push(Act::TellAuth(ToAuth::StorageMade { account }));
+    }
+    while let Some(job) = worker.queue.pop_front() {
+        acts.push(give(account, worker, job, now));
+    }
+    acts
+}
+
+fn lose_unanswered(worker: &mut Worker) -> Vec<Act> {
+    let lost = worker.unanswered.drain();
+    lost.map(|(nonce, (asker, _))| Act::Tell(asker, ToAsker::Lost { nonce }))
+        .collect()
+}
+
+/// A worker that has acknowledged an epoch, or is dead, holds no session of an
+/// older one. A deleted account's directory can go then.
+fn acknowledge_epoch(worker: &mut Worker) -> Option<Act> {
+    let (sealed, _) = worker.raising.take()?;
+    Some(match sealed.epoch {
+        EPOCH_DELETED => Act::Remove(sealed),
+        epoch => Act::TellAuth(ToAuth::EpochRaised {
+            account: sealed.account,
+            epoch,
+        }),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::joining::tests::ticket;
+    use ipc::Epoch;
+    use ipc::edge::handover::Work;
+    use ipc::ticket::{KEY_BYTES, Kind};
+
+    const ALICE: AccountId = AccountId(7);
+    const LOGIN: Instance = Instance(1);
+
+    fn nonce(number: u8) -> Nonce {
+        Nonce([number; 16])
+    }
+
+    fn offer() -> Offer {
+        Offer {
+            work: Work::Delivery,
+            socket: std::fs::File::open("/dev/null").unwrap().into(),
+        }
+    }
+
+    fn workers() -> Workers {
+        Workers::new(2, 60_000)
+    }
+
+    fn bring(workers: &mut Workers, account: AccountId, number: u8) -> Vec<Act> {
+        let ticket = ticket(account.0, nonce(number), Kind::Delivery);
+        workers.bring(0, LOGIN, nonce(number), ticket, offer())
+    }
+
+    fn with_ready_worker() -> Workers {
+        let mut workers = workers();
+        bring(&mut workers, ALICE, 1);
+        workers.born(ALICE, false);
+        workers.said(0, ALICE, ToDirector::Ready).unwrap();
+        workers
+            .said(0, ALICE, ToDirector::Taken { nonce: nonce(1) })
+            .unwrap();
+        workers
+    }
+
+    fn epoch(epoch: Epoch) -> SealedEpoch {
+        SealedEpoch {
+            account: ALICE,
+            epoch,
+            seal: [0; KEY_BYTES],
+        }
+    }
+
+    #[test]
+    fn two_logins_at_once_cause_one_birth_and_both_are_served() {
+        let mut workers = workers();
+        assert!(matches!(
+            bring(&mut workers, ALICE, 1)[..],
+            [Act::Birth(ALICE, _)]
+        ));
+        assert!(bring(&mut workers, ALICE, 2).is_empty());
+        workers.born(ALICE, false);
+        let acts = workers.said(5, ALICE, ToDirector::Ready).unwrap();
+        assert!(matches!(acts[..], [Act::Give(..), Act::Give(..)]));
+    }
+
+    #[test]
+    fn a_socket_that_no_worker_was_given_is_refused_and_one_that_was_is_lost() {
+        let mut workers = with_ready_worker();
+        bring(&mut workers, ALICE, 2);
+        let acts = workers.gone(5, ALICE);
+        assert!(matches!(
+            acts[..],
+            [Act::Close(_), Act::Tell(LOGIN, ToAsker::Lost { .. })]
+        ));
+        bring(&mut workers, AccountId(8), 3);
+        let acts = workers.not_born(6, AccountId(8), BirthFailure::Kernel);
+        assert!(matches!(
+            acts[..],
+            [
+                Act::Close(_),
+                Act::Tell(
+                    LOGIN,
+                    ToAsker::Refused {
+                        refusal: Refusal::NoWorker,
+                        ..
+                    }
+                )
+            ]
+        ));
+    }
+
+    #[test]
+    fn who_comes_while_a_worker_dies_gets_the_next_one() {
+        let mut workers = with_ready_worker();
+        workers.gone(5, ALICE);
+        assert!(bring(&mut workers, ALICE, 2).is_empty());
+        assert!(matches!(
+            workers.ended(6, ALICE)[..],
+            [Act::Close(_), Act::Birth(ALICE, _)]
+        ));
+    }
+
+    #[test]
+    fn a_worker_that_dies_at_birth_is_not_tried_again_with_the_same_socket() {
+        let mut workers = workers();
+        bring(&mut workers, ALICE, 1);
+        workers.born(ALICE, false);
+        let acts = workers.ended(5, ALICE);
+        assert!(matches!(
+            acts[..],
+            [
+                Act::Close(_),
+                Act::Tell(
+                    _,
+                    ToAsker::Refused {
+                        refusal: Refusal::Storage,
+                        ..
+                    }
+                )
+            ]
+        ));
+        assert!(workers.is_empty());
+    }
+
+    #[test]
+    fn a_predecessor_that_still_lives_is_waited_for() {
+        let mut workers = workers();
+        bring(&mut workers, ALICE, 1);
+        assert!(matches!(
+            workers.not_born(1, ALICE, BirthFailure::Alive)[..],
+            [Act::Close(_)]
+        ));
+        assert!(matches!(
+            workers.ended(2, ALICE)[..],
+            [Act::Close(_), Act::Birth(ALICE, _)]
+        ));
+    }
+
+    #[test]
+    fn a_worker_says_each_thing_once_and_in_order() {
+        let mut workers = with_ready_worker();
+        assert!(workers.said(1, ALICE, ToDirector::Ready).is_none());
+        assert!(
+            workers
+                .said(1, ALICE, ToDirector::Taken { nonce: nonce(1) })
+                .is_none()
+        );
+        assert!(
+            workers
+                .said(1, ALICE, ToDirector::Taken { nonce: nonce(9) })
+                .is_none()
+        );
+        assert!(
+            workers
+                .said(1, ALICE, ToDirector::Ended { nonce: nonce(1) })
+                .is_some()
+        );
+        assert!(
+            workers
+                .said(1, ALICE, ToDirector::Ended { nonce: nonce(1) })
+                .is_none()
+        );
+    }
+
+    #[test]
+    fn an_idle_worker_lingers_then_leaves_and_a_new_session_keeps_it() {
+        let mut workers = with_ready_worker();
+        workers.said(0, ALICE, ToDirector::Ended { nonce: nonce(1) });
+        workers.said(0, ALICE, ToDirector::MayLeave);
+        assert!(workers.tick(59_999).is_empty());
+        bring(&mut workers, ALICE, 2);
+        workers.said(60_000, ALICE, ToDirector::Taken { nonce: nonce(2) });
+        assert!(workers.tick(60_001).is_empty());
+        workers.said(60_002, ALICE, ToDirector::Ended { nonce: nonce(2) });
+        workers.said(60_002, ALICE, ToDirector::MayLeave);
+        assert!(matches!(
+            workers.tick(120_002)[..],
+            [Act::Give(ALICE, ToWorker::Leave)]
+        ));
+    }
+
+    #[test]
+    fn a_worker_that_ignores_a_raised_epoch_is_ended_and_auth_is_told() {
+        let mut workers = with_ready_worker();
+        assert!(matches!(
+            workers.raise_epoch(0, epoch(Epoch(2)))[..],
+            [Act::Give(ALICE, ToWorker::RaiseEpoch { .. })]
+        ));
+        let acts = workers.tick(EPOCH_MILLISECONDS_MAX);
+        assert!(acts.iter().any(|act| matches!(act, Act::End(ALICE))));
+        let acts = workers.ended(EPOCH_MILLISECONDS_MAX + 1, ALICE);
+        assert!(acts.iter().any(|act| matches!(
+            act,
+            Act::TellAuth(ToAuth::EpochRaised {
+                epoch: Epoch(2),
+                ..
+            })
+        )));
+    }
+
+    #[test]
+    fn a_deleted_accounts_directory_goes_only_once_its_worker_has_ended() {
+        let mut workers = with_ready_worker();
+        let acts = workers.raise_epoch(0, epoch(EPOCH_DELETED));
+        assert!(matches!(acts[..], [Act::Give(ALICE, ToWorker::Leave)]));
+        let acts = workers.ended(1, ALICE);
+        assert!(matches!(acts[..], [Act::Close(_), Act::Remove(_)]));
+        assert!(matches!(
+            workers.raise_epoch(2, epoch(EPOCH_DELETED))[..],
+            [Act::Remove(_)]
+        ));
+    }
+
+    #[test]
+    fn a_worker_that_does_not_answer_is_ended() {
+        let mut workers = with_ready_worker();
+        bring(&mut workers, ALICE, 2);
+        let acts = workers.tick(ANSWER_MILLISECONDS_MAX);
+        assert!(
+            acts.iter()
+                .any(|act| matches!(act, Act::Tell(_, ToAsker::Lost { .. })))
+        );
+        assert!(acts.iter().any(|act| matches!(act, Act::End(ALICE))));
+    }
+
+    #[test]
+    fn when_all_places_are_taken_the_longest_idle_worker_makes_room() {
+        let mut workers = with_ready_worker();
+        workers.said(0, ALICE, ToDirector::Ended { nonce: nonce(1) });
+        workers.said(0, ALICE, ToDirector::MayLeave);
+        bring(&mut workers, AccountId(8), 2);
+        let acts = bring(&mut workers, AccountId(9), 3);
+        assert!(matches!(
+            acts[..],
+            [
+                Act::Give(ALICE, ToWorker::Leave),
+                Act::Tell(_, ToAsker::Refused { .. })
+            ]
+        ));
+    }
+
+    #[test]
+    fn the_first_session_of_a_new_account_tells_auth_that_its_storage_is_made() {
+        let mut workers = workers();
+        bring(&mut workers, ALICE, 1);
+        workers.born(ALICE, true);
+        let acts = workers.said(0, ALICE, ToDirector::Ready).unwrap();
+        assert!(matches!(
+            acts[0],
+            Act::TellAuth(ToAuth::StorageMade { account: ALICE })
+        ));
+    }
+
+    #[test]
+    fn a_dead_broker_costs_the_unborn_and_nobody_else() {
+        let mut workers = with_ready_worker();
+        bring(&mut workers, AccountId(8), 2);
+        let acts = workers.broker_gone();
+        assert!(matches!(
+            acts[..],
+            [
+                Act::Close(AccountId(8)),
+                Act::Tell(_, ToAsker::Refused { .. })
+            ]
+        ));
+        assert_eq!(workers.page(0, None).0.len(), 1);
+    }
+}
