@@ -32,7 +32,7 @@ pub static PROFILE: Profile = Profile {
         (Resource::Nofile, 1024),
         (Resource::Data, 512 << 20),
     ],
-    descriptors: &["nothing", "nothing", "log", "broker"],
+    descriptors: &["nothing", "nothing", "log", "director", "birth"],
     dies_with_parent: false,
 };
 
