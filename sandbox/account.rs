@@ -7,7 +7,7 @@
 use crate::birth::{Ended, Step, Stillborn, at, reap};
 use crate::ids::AccountUid;
 use crate::kernel::{self, Forked};
-use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, mkdirat, openat2};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, fstat, mkdirat, openat2};
 use rustix::io::Errno;
 use rustix::process::{Signal, pidfd_send_signal};
 use std::ffi::CString;
@@ -69,6 +69,15 @@ pub fn open_directory(
     } else {
         Err(NotOpened::NotTheAccounts)
     }
+}
+
+/// Removes the directory of a deleted account, which its worker has emptied. The
+/// caller's gid may write the store's root, so nobody's uid has to be taken.
+///
+/// # Errors
+/// As rmdir(2): ENOTEMPTY if something is left; ENOENT if it is gone already.
+pub fn remove_directory(store: BorrowedFd<'_>, number: u32) -> Result<(), Errno> {
+    rustix::fs::unlinkat(store, directory_name(number).as_c_str(), AtFlags::REMOVEDIR)
 }
 
 /// Kills a worker. Without `CAP_KILL` not even its parent can where ids are

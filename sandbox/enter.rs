@@ -16,7 +16,8 @@ use rustix::fs::{CWD, FileType, Mode, OFlags, RawDir};
 use rustix::io::Errno;
 use rustix::process::{DumpableBehavior, Gid};
 use std::mem::MaybeUninit;
-use std::os::fd::RawFd;
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// What the kernel shows for an id that doesn't exist in a user namespace.
 const OVERFLOW_GID: u32 = 65_534;
@@ -26,6 +27,8 @@ const OVERFLOW_GID: u32 = 65_534;
 pub struct Entered {
     profile: &'static Profile,
     site: Site,
+    /// One bit for each descriptor of the profile's table that was given out.
+    taken: AtomicU32,
 }
 
 /// The proof that this process is confined and can make no thread any more.
@@ -37,6 +40,26 @@ impl Entered {
     #[must_use]
     pub fn site(&self) -> Site {
         self.site
+    }
+
+    /// A descriptor that the process was born with, by its number in the
+    /// profile's table; `None` if the table has no such number, and the second
+    /// time. Standard input, output and error are never given out: others write
+    /// there.
+    #[must_use]
+    pub fn descriptor(&self, number: RawFd) -> Option<OwnedFd> {
+        let born_with = RawFd::try_from(self.profile.descriptors.len()).unwrap_or(0);
+        if !(3..born_with.min(32)).contains(&number) {
+            return None;
+        }
+        let bit = 1_u32.checked_shl(number.unsigned_abs())?;
+        if self.taken.fetch_or(bit, Ordering::Relaxed) & bit != 0 {
+            return None;
+        }
+        // SAFETY: birth put a descriptor at each number of the table, `enter`
+        // closed all others before anything could be opened, and the bit says
+        // that nobody else was given this one.
+        Some(unsafe { OwnedFd::from_raw_fd(number) })
     }
 
     /// What the process is confined to.
@@ -123,6 +146,17 @@ pub fn enter(profile: &'static Profile) -> Result<Entered, Refusal> {
     enter_as(profile, site)
 }
 
+/// Says why on standard error, without allocating more than the line, and gives
+/// the exit code that the supervisor knows as "would not be confined"
+/// (EX_OSERR, sysexits.h).
+#[must_use]
+pub fn refuse(refusal: &Refusal) -> std::process::ExitCode {
+    let line = format!("{refusal}\n");
+    // There is nobody else to tell.
+    let _unheard = rustix::io::write(rustix::stdio::stderr(), line.as_bytes());
+    std::process::ExitCode::from(71)
+}
+
 /// Confines the supervisor, which nobody of ours has born: it has its arguments
 /// from people, and keeps the descriptors that systemd may have given it.
 ///
@@ -171,7 +205,11 @@ fn enter_as(profile: &'static Profile, site: Site) -> Result<Entered, Refusal> {
     check_landlock(profile, site.waivers())?;
     filter::install(profile, site.ranges()).map_err(|_| Refusal::NoFilter)?;
     check_filter()?;
-    Ok(Entered { profile, site })
+    Ok(Entered {
+        profile,
+        site,
+        taken: AtomicU32::new(0),
+    })
 }
 
 fn step<T>(name: &'static str, result: Result<T, Errno>) -> Result<T, Refusal> {

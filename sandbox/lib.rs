@@ -39,7 +39,7 @@ mod site;
 
 pub use birth::{Child, Ended, Newborn, Stillborn};
 pub use describe::describe;
-pub use enter::{Entered, Refusal, Sealed, enter, enter_supervisor, seal_threads};
+pub use enter::{Entered, Refusal, Sealed, enter, enter_supervisor, refuse, seal_threads};
 pub use ids::{AccountUid, IdRanges, ProcessUid};
 pub use layer::{Layer, Waivers, kernel_lacks};
 pub use profile::{Process, Profile};

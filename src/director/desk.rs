@@ -192,7 +192,8 @@ impl Desk {
         }
     }
 
-    fn connect(&mut self, edge: Edge, instance: Instance, socket: OwnedFd) {
+    /// Takes an end of an edge; an older one of the same peer is closed.
+    pub fn connect(&mut self, edge: Edge, instance: Instance, socket: OwnedFd) {
         let connected = match edge {
             Edge::AuthDirector => self.registry.register(Peer::Auth, socket).map(|new| {
                 replace(&mut self.registry, &mut self.auth, new);
@@ -269,7 +270,7 @@ impl Desk {
         {
             open = open && self.offer(edge, instance, nonce, Offer { work, socket });
         }
-        if !good(open) {
+        if !open {
             self.lose_asker(instance);
         }
     }
@@ -401,7 +402,7 @@ impl Desk {
                 }
             }
         }
-        if !good(open) {
+        if !open {
             let acts = self.workers.gone(self.now(), account);
             self.carry_out(acts);
         }

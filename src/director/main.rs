@@ -5,11 +5,11 @@
 //! for a worker that isn't there; brings raised epochs to living workers.
 //!
 //! **Trusts** the supervisor for who is at the other end of each channel, and
-//! `auth` for when a worker has to end. It can't read a ticket's seal, and
+//! `auth` for when a worker has to end. It can't check a ticket's seal, and
 //! trusts no asker beyond its own sockets.
 //!
 //! **Is trusted by** the askers to say what became of a socket, and by `auth` to
-//! bring epochs (which `broker` enforces after five seconds of silence).
+//! bring epochs to workers.
 //!
 //! **If taken over:** the sessions handed over meanwhile can be read, dropped or
 //! delayed. It mints nothing: a ticket names its socket, and worker and broker
@@ -24,4 +24,42 @@ mod joining;
 mod peers;
 mod workers;
 
-fn main() {}
+use desk::{Desk, End};
+use ipc::Channel;
+use ipc::edge::supervisor::ToSupervisor;
+use ipc::slice::Slice;
+use ipc::start;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match sandbox::enter(&sandbox::profile::DIRECTOR) {
+        Ok(entered) => run(&entered),
+        Err(refusal) => sandbox::refuse(&refusal),
+    }
+}
+
+fn run(entered: &sandbox::Entered) -> ExitCode {
+    match prepare(entered) {
+        Some(mut desk) => match desk.serve(entered) {
+            End::Stopped => ExitCode::SUCCESS,
+            End::Broken => ExitCode::FAILURE,
+        },
+        None => ExitCode::FAILURE,
+    }
+}
+
+/// From the channel at fd 3 to the first `Running`.
+fn prepare(entered: &sandbox::Entered) -> Option<Desk> {
+    let mut supervisor = Channel::adopt(entered.descriptor(3)?).ok()?;
+    let given = start::collect(&mut supervisor).ok()?;
+    let Slice::Director { slice } = given.slice else {
+        return None;
+    };
+    eventlog::begin("director", slice.logging.level as u8, slice.logging.journal);
+    supervisor.send(ToSupervisor::Running).ok()?;
+    let mut desk = Desk::new(supervisor.into_socket(), &slice).ok()?;
+    for (edge, instance, socket) in given.edges {
+        desk.connect(edge, instance, socket);
+    }
+    Some(desk)
+}

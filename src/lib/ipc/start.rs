@@ -31,15 +31,6 @@ pub enum NotStarted {
     NoSlice,
 }
 
-/// The sealed worker program and the log of its workers.
-#[derive(Debug)]
-pub struct Program {
-    /// The program, a sealed memfd.
-    pub memfd: OwnedFd,
-    /// Standard error of every worker.
-    pub log: OwnedFd,
-}
-
 /// What the supervisor gave.
 #[derive(Debug)]
 pub struct Given {
@@ -53,8 +44,8 @@ pub struct Given {
     pub files: Vec<(FileUse, OwnedFd)>,
     /// For `auth` and `broker`.
     pub master_key: Option<Secret<KEY_BYTES>>,
-    /// For `broker`.
-    pub program: Option<Program>,
+    /// For `broker`: standard error of every worker.
+    pub worker_log: Option<OwnedFd>,
     /// For `broker` and `director`: what workers are told.
     pub worker_slice: Option<Slice>,
 }
@@ -89,7 +80,7 @@ struct Gathered {
     listeners: Vec<(Listener, OwnedFd)>,
     files: Vec<(FileUse, OwnedFd)>,
     master_key: Option<Secret<KEY_BYTES>>,
-    program: Option<Program>,
+    worker_log: Option<OwnedFd>,
     worker_slice: Option<Slice>,
 }
 
@@ -104,7 +95,7 @@ impl Gathered {
             ToProcess::Listen { listener, socket } => self.listeners.push((listener, socket)),
             ToProcess::Provide { purpose, file } => self.files.push((purpose, file)),
             ToProcess::MasterKey { key } => self.master_key = Some(key),
-            ToProcess::Program { memfd, log } => self.program = Some(Program { memfd, log }),
+            ToProcess::WorkerLog { log } => self.worker_log = Some(log),
             ToProcess::WorkerSlice { slice } => self.worker_slice = Some(slice),
             _ => return Err(NotStarted::OutOfPhase),
         }
@@ -117,7 +108,7 @@ impl Gathered {
             listeners,
             files,
             master_key,
-            program,
+            worker_log,
             worker_slice,
         } = self;
         Given {
@@ -126,7 +117,7 @@ impl Gathered {
             listeners,
             files,
             master_key,
-            program,
+            worker_log,
             worker_slice,
         }
     }

@@ -84,8 +84,9 @@ messages! {
         4 => Provide { purpose: FileUse, file: OwnedFd, },
         /// The key that account keys derive from; for `auth` and `broker` alone.
         5 => MasterKey { key: Secret<KEY_BYTES>, },
-        /// The sealed worker program and the log of its workers; for `broker`.
-        6 => Program { memfd: OwnedFd, log: OwnedFd, },
+        /// Standard error of every worker; for `broker`, which is born with the
+        /// workers' program at fd 4 and the store's root at fd 5.
+        6 => WorkerLog { log: OwnedFd, },
         /// All that is needed to begin has been sent.
         7 => Begin,
         /// A new slice, to be checked but not yet applied. New files come before
@@ -131,7 +132,8 @@ choice! {
         /// A worker could not be born: at which step (`sandbox` numbers them), and
         /// the errno.
         2 => BirthFailed { account: u32, step: u16, errno: i32, },
-        /// A worker ended: its wait status (wait(2)).
+        /// A worker ended: its exit status, or the signal that killed it as a
+        /// negative number.
         3 => WorkerEnded { account: u32, status: i32, },
         /// Somebody brought a ticket whose seal was not good.
         4 => ForgedTicket { account: u32, },

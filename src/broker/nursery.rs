@@ -1,0 +1,180 @@
+//! Births: from a sealed ticket to a running worker.
+//!
+//! The order must stay: the seal first, then the number's range, then the
+//! directory. Before the seal is good nothing on disk is touched.
+
+use ipc::edge::birth::Birth;
+use ipc::edge::director_broker::{BirthFailure, EPOCH_DELETED};
+use ipc::edge::supervisor::Event;
+use ipc::slice::Worker as WorkerSlice;
+use ipc::ticket::{MasterKey, Refusal, SealedEpoch, SealedTicket, Ticket, now};
+use ipc::{AccountId, Channel};
+use rustix::io::Errno;
+use sandbox::account::{NotOpened, make_directory, open_directory, remove_directory};
+use sandbox::{AccountUid, Child, Newborn, Program, Site, Stillborn};
+use std::os::fd::{AsFd, OwnedFd};
+
+/// What births need.
+#[derive(Debug)]
+pub struct Nursery {
+    /// Ids and waivers.
+    pub site: Site,
+    /// The store's root.
+    pub store: OwnedFd,
+    /// The workers' program.
+    pub program: Program,
+    /// Standard error of every worker.
+    pub log: OwnedFd,
+    /// What account keys derive from.
+    pub master: MasterKey,
+    /// What every worker is told.
+    pub slice: WorkerSlice,
+}
+
+/// A birth that was refused or failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotBorn {
+    /// What `director` is told.
+    pub failure: BirthFailure,
+    /// What the administrator is told, if it is worth a line.
+    pub event: Option<Event>,
+}
+
+/// An account's uid; `None` where one id serves for all.
+pub type Uid = Option<AccountUid>;
+
+impl Nursery {
+    /// Checks a ticket and starts the account's worker with `channel` as its fd 3.
+    ///
+    /// # Errors
+    /// [`NotBorn`].
+    pub fn bear(&self, sealed: &SealedTicket, channel: &OwnedFd) -> Result<Child, NotBorn> {
+        let account = sealed.claim.account;
+        let ticket = self
+            .master
+            .account_key(account)
+            .open(sealed, now())
+            .map_err(|refusal| bad_ticket(account, refusal))?;
+        let uid = self.uid(account)?;
+        let directory = self.open(&ticket, uid)?;
+        let record = self
+            .birth_record(&ticket)
+            .map_err(|errno| kernel(account, 0, errno))?;
+        let null = rustix::stdio::stdin();
+        let descriptors = [
+            null,
+            null,
+            self.log.as_fd(),
+            channel.as_fd(),
+            record.as_fd(),
+        ];
+        Newborn::worker(
+            self.site,
+            uid,
+            directory.as_fd(),
+            &self.program,
+            &descriptors,
+        )
+        .spawn()
+        .map_err(|stillborn| not_born(account, stillborn))
+    }
+
+    /// The uid of an account.
+    ///
+    /// # Errors
+    /// [`BirthFailure::OutOfRange`] beyond the configured range.
+    pub fn uid(&self, account: AccountId) -> Result<Uid, NotBorn> {
+        let Some(ranges) = self.site.ranges() else {
+            return Ok(None);
+        };
+        let out_of_range = NotBorn {
+            failure: BirthFailure::OutOfRange,
+            event: None,
+        };
+        ranges.account(account.0).map(Some).ok_or(out_of_range)
+    }
+
+    /// Removes the directory of an account that `auth` has deleted. An account
+    /// that never had one counts as removed.
+    pub fn remove(&self, sealed: &SealedEpoch) -> bool {
+        let key = self.master.account_key(sealed.account);
+        key.open_epoch(sealed) == Ok(EPOCH_DELETED)
+            && matches!(
+                remove_directory(self.store.as_fd(), sealed.account.0),
+                Ok(()) | Err(Errno::NOENT)
+            )
+    }
+
+    /// Opens the account's directory, which is made only if the ticket says that
+    /// there never was one.
+    fn open(&self, ticket: &Ticket, uid: Uid) -> Result<OwnedFd, NotBorn> {
+        let account = ticket.grant().account;
+        let open = || open_directory(self.store.as_fd(), account.0, uid);
+        match open() {
+            Err(NotOpened::Missing) if ticket.grant().may_create => {
+                make_directory(self.store.as_fd(), account.0, uid)
+                    .map_err(|stillborn| not_born(account, stillborn))?;
+                rustix::fs::fsync(&self.store).map_err(|errno| kernel(account, 0, errno))?;
+                open().map_err(|not_opened| no_storage(account, not_opened))
+            }
+            opened => opened.map_err(|not_opened| no_storage(account, not_opened)),
+        }
+    }
+
+    /// One end of a channel in which the birth record waits, and nothing else.
+    fn birth_record(&self, ticket: &Ticket) -> Result<OwnedFd, Errno> {
+        let (near, far) = ipc::channel::pair()?;
+        let mut near =
+            Channel::<Birth, ipc::edge::birth::ToBroker>::adopt(near).map_err(|_| Errno::IO)?;
+        let account = ticket.grant().account;
+        let record = Birth::Worker {
+            account,
+            key: self.master.account_key(account).dangerous_key_bytes(),
+            slice: self.slice.clone(),
+            created: ticket.grant().may_create,
+        };
+        near.send(record).map_err(|_| Errno::IO)?;
+        Ok(far)
+    }
+}
+
+fn bad_ticket(account: AccountId, refusal: Refusal) -> NotBorn {
+    let forged = (refusal == Refusal::Forged).then_some(Event::ForgedTicket { account: account.0 });
+    NotBorn {
+        failure: BirthFailure::BadTicket,
+        event: forged,
+    }
+}
+
+fn no_storage(account: AccountId, not_opened: NotOpened) -> NotBorn {
+    let event = match not_opened {
+        NotOpened::Failed(errno) => Event::BirthFailed {
+            account: account.0,
+            step: 0,
+            errno: errno.raw_os_error(),
+        },
+        NotOpened::Missing | NotOpened::NotTheAccounts => {
+            Event::ForeignDirectory { account: account.0 }
+        }
+    };
+    NotBorn {
+        failure: BirthFailure::NoStorage,
+        event: Some(event),
+    }
+}
+
+fn not_born(account: AccountId, stillborn: Stillborn) -> NotBorn {
+    kernel(account, stillborn.step as u16, stillborn.errno)
+}
+
+fn kernel(account: AccountId, step: u16, errno: Errno) -> NotBorn {
+    let event = Event::BirthFailed {
+        account: account.0,
+        step,
+        errno: errno.raw_os_error(),
+    };
+    NotBorn {
+        failure: BirthFailure::Kernel,
+        event: Some(event),
+    }
+}

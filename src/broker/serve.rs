@@ -1,0 +1,263 @@
+//! The loop: `director`'s questions, the supervisor's word, and the ends of
+//! workers.
+
+use crate::nursery::{NotBorn, Nursery, Uid};
+use ipc::channel::Fault;
+use ipc::edge::director_broker::{BirthFailure, ToBroker, ToDirector};
+use ipc::edge::supervisor::{Edge, Event, Process, ToProcess, ToSupervisor};
+use ipc::registry::{Registered, Registry, Watched, close, replace};
+use ipc::slice::Slice;
+use ipc::ticket::SealedTicket;
+use ipc::{AccountId, Bytes};
+use rustix::io::Errno;
+use sandbox::{Child, Ended};
+use std::collections::HashMap;
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+/// How long one wait for events lasts at most; nothing here depends on time.
+const WAIT: Duration = Duration::from_secs(60);
+
+#[derive(Debug, Clone, Copy)]
+enum Peer {
+    Supervisor,
+    Director,
+    Worker(AccountId),
+}
+
+#[derive(Debug)]
+struct Living {
+    child: Child,
+    uid: Uid,
+    watched: Watched,
+}
+
+/// All that `broker` holds.
+#[derive(Debug)]
+pub struct Broker {
+    registry: Registry<Peer>,
+    supervisor: Registered<ToSupervisor, ToProcess>,
+    director: Option<Registered<ToDirector, ToBroker>>,
+    slice: Slice,
+    nursery: Nursery,
+    workers: HashMap<AccountId, Living>,
+    stopping: bool,
+}
+
+impl Broker {
+    /// Takes over after the start.
+    ///
+    /// # Errors
+    /// If epoll is not to be had.
+    pub fn new(supervisor: OwnedFd, slice: Slice, nursery: Nursery) -> Result<Self, Fault> {
+        let mut registry = Registry::new().map_err(Fault::Socket)?;
+        let supervisor = registry.register(Peer::Supervisor, supervisor)?;
+        let workers = HashMap::new();
+        Ok(Self {
+            registry,
+            supervisor,
+            director: None,
+            slice,
+            nursery,
+            workers,
+            stopping: false,
+        })
+    }
+
+    /// Serves until the supervisor says `Stop` or has gone; workers that are left
+    /// then go on, and are the supervisor's to reap.
+    ///
+    /// # Errors
+    /// As epoll_wait(2).
+    pub fn serve(&mut self, _confined: &sandbox::Entered) -> Result<(), Errno> {
+        while !(self.stopping && self.workers.is_empty()) {
+            for peer in self.registry.wait(WAIT)? {
+                match peer {
+                    Peer::Supervisor if !self.attend_supervisor() => return Ok(()),
+                    Peer::Supervisor => {}
+                    Peer::Director => self.attend_director(),
+                    Peer::Worker(account) => self.reap(account),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes an end of an edge; `director`'s is the only one there is.
+    pub fn connect(&mut self, edge: Edge, socket: OwnedFd) {
+        if edge == Edge::DirectorBroker
+            && let Ok(director) = self.registry.register(Peer::Director, socket)
+        {
+            replace(&mut self.registry, &mut self.director, director);
+        }
+    }
+
+    /// `false`: the supervisor has gone.
+    fn attend_supervisor(&mut self) -> bool {
+        let (messages, outcome) = self.registry.turn(&mut self.supervisor);
+        for message in messages {
+            self.obey(message);
+        }
+        outcome.is_ok()
+    }
+
+    fn obey(&mut self, message: ToProcess) {
+        match message {
+            ToProcess::Connect { edge, socket, .. } => self.connect(edge, socket),
+            ToProcess::WorkerSlice {
+                slice: Slice::Worker { slice },
+            } => self.nursery.slice = slice,
+            ToProcess::Prepare { slice } if slice == self.slice => self.say(ToSupervisor::Prepared),
+            ToProcess::Prepare { .. } => {
+                let reason = Bytes::new("the uids of accounts can't change while workers live")
+                    .unwrap_or_default();
+                self.say(ToSupervisor::Refused { reason });
+            }
+            ToProcess::WorkerLog { log } => self.nursery.log = log,
+            ToProcess::Stop => self.stopping = true,
+            // Nothing is applied that was not so before; the rest is for others.
+            _ => {}
+        }
+    }
+
+    fn say(&mut self, message: ToSupervisor) {
+        // If the supervisor can't be told, its channel shows it at the next turn.
+        let _told_at_the_next_turn = self.registry.send(&mut self.supervisor, message);
+    }
+
+    fn report(&mut self, event: Event) {
+        self.say(ToSupervisor::Report { event });
+    }
+
+    fn attend_director(&mut self) {
+        let Some(director) = &mut self.director else {
+            return;
+        };
+        let (messages, outcome) = self.registry.turn(director);
+        for message in messages {
+            match message {
+                ToBroker::Birth { ticket, channel } => self.bear(&ticket, &channel),
+                ToBroker::End { account } => self.end(account),
+                ToBroker::Remove { sealed } => {
+                    let account = sealed.account;
+                    let gone = !self.workers.contains_key(&account) && self.nursery.remove(&sealed);
+                    self.answer(ToDirector::Removed { account, gone });
+                }
+            }
+        }
+        if let Err(fault) = outcome {
+            self.lose_director(fault);
+        }
+    }
+
+    fn lose_director(&mut self, fault: Fault) {
+        close(&mut self.registry, &mut self.director);
+        if fault != Fault::PeerGone {
+            self.report(Event::PeerFault {
+                peer: Process::Director,
+                instance: 0,
+            });
+        }
+    }
+
+    fn answer(&mut self, message: ToDirector) {
+        let Some(director) = &mut self.director else {
+            return;
+        };
+        if let Err(fault) = self.registry.send(director, message) {
+            self.lose_director(fault);
+        }
+    }
+
+    fn bear(&mut self, ticket: &SealedTicket, channel: &OwnedFd) {
+        let account = ticket.claim.account;
+        let began = Instant::now();
+        let born = if self.workers.contains_key(&account) {
+            Err(NotBorn {
+                failure: BirthFailure::Alive,
+                event: None,
+            })
+        } else {
+            self.nursery
+                .bear(ticket, channel)
+                .and_then(|child| self.enter(account, child))
+        };
+        match born {
+            Ok(pid) => {
+                let micros = u32::try_from(began.elapsed().as_micros()).unwrap_or(u32::MAX);
+                self.report(Event::WorkerBorn {
+                    account: account.0,
+                    pid,
+                    micros,
+                });
+                self.answer(ToDirector::Born {
+                    account,
+                    created: ticket.claim.may_create,
+                });
+            }
+            Err(NotBorn { failure, event }) => {
+                if let Some(event) = event {
+                    self.report(event);
+                }
+                self.answer(ToDirector::NotBorn { account, failure });
+            }
+        }
+    }
+
+    /// Enters a newborn in the books, so that its end is heard of.
+    fn enter(&mut self, account: AccountId, child: Child) -> Result<u32, NotBorn> {
+        let failed = |_| NotBorn {
+            failure: BirthFailure::Kernel,
+            event: None,
+        };
+        let uid = self.nursery.uid(account)?;
+        let pid = child.number().unsigned_abs();
+        let watched = match self.registry.watch(Peer::Worker(account), &child) {
+            Ok(watched) => watched,
+            Err(errno) => {
+                // Nobody would hear of its end: it must not begin.
+                let _it_has_ended_by_itself = sandbox::account::kill(&child, uid);
+                return Err(errno).map_err(failed);
+            }
+        };
+        self.workers.insert(
+            account,
+            Living {
+                child,
+                uid,
+                watched,
+            },
+        );
+        Ok(pid)
+    }
+
+    fn end(&mut self, account: AccountId) {
+        let Some(worker) = self.workers.get(&account) else {
+            return;
+        };
+        // It may have ended by itself in between; its pidfd tells in any case.
+        if sandbox::account::kill(&worker.child, worker.uid).is_ok() {
+            self.report(Event::WorkerKilled { account: account.0 });
+        }
+    }
+
+    fn reap(&mut self, account: AccountId) {
+        let Some(worker) = self.workers.get(&account) else {
+            return;
+        };
+        let status = match worker.child.ended() {
+            Ok(Some(Ended::Exited(status))) => status,
+            Ok(Some(Ended::Killed(signal))) => signal.saturating_neg(),
+            Ok(None) => return,
+            Err(errno) => errno.raw_os_error(),
+        };
+        if let Some(worker) = self.workers.remove(&account) {
+            self.registry.unwatch(&worker.watched, &worker.child);
+        }
+        self.report(Event::WorkerEnded {
+            account: account.0,
+            status,
+        });
+        self.answer(ToDirector::Ended { account });
+    }
+}
