@@ -198,6 +198,19 @@ lists! {
         SYS_socketpair if If(&[is(0, c::AF_UNIX)]), "the two ends of a channel or a session";
     }
 
+    /// Connections whose other end may vanish without a word.
+    KEEPALIVE {
+        SYS_setsockopt if If(&[is(1, c::SOL_SOCKET), is(2, c::SO_KEEPALIVE)]), "a client that is gone is noticed";
+        SYS_setsockopt if If(&[is(1, c::IPPROTO_TCP), is(2, c::TCP_KEEPIDLE)]), "and when";
+        SYS_setsockopt if If(&[is(1, c::IPPROTO_TCP), is(2, c::TCP_KEEPINTVL)]), "and when";
+        SYS_setsockopt if If(&[is(1, c::IPPROTO_TCP), is(2, c::TCP_KEEPCNT)]), "and when";
+    }
+
+    /// A file that the supervisor opened.
+    GIVEN_FILE {
+        SYS_read, "the file, once";
+    }
+
     /// Files below the root, within Landlock's rules.
     FILES {
         SYS_openat, "files below the root";

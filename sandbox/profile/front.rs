@@ -18,6 +18,7 @@ pub static PROFILE: Profile = Profile {
         &calls::TOKIO,
         &calls::STREAM,
         &calls::ACCEPT,
+        &calls::KEEPALIVE,
         &calls::PAIR,
     ],
     bears: &[],

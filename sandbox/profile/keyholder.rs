@@ -10,7 +10,13 @@ pub static PROFILE: Profile = Profile {
     namespaces: &[Namespace::UserOwn, Namespace::Network, Namespace::Ipc],
     root: Root::Empty,
     paths: Some(&[]),
-    calls: &[&calls::LIFE, &calls::LOG, &calls::CHANNEL, &calls::EPOLL],
+    calls: &[
+        &calls::LIFE,
+        &calls::LOG,
+        &calls::CHANNEL,
+        &calls::EPOLL,
+        &calls::GIVEN_FILE,
+    ],
     bears: &[],
     threads: Threads::One,
     limits: &[

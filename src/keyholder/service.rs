@@ -13,6 +13,7 @@ use ipc::epoll::Epoll;
 use ipc::slice::{Keyholder as Rules, Slice};
 use ipc::{Bytes, Instance};
 use rustix::io::Errno;
+use sandbox::Entered;
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use zeroize::Zeroizing;
@@ -55,8 +56,12 @@ impl From<Errno> for End {
     }
 }
 
-/// Serves until the end.
-pub fn serve(supervisor: Supervisor) -> End {
+/// Serves until the end. Wants the proof that the process is confined.
+pub fn serve(_confined: &Entered, supervisor: Supervisor) -> End {
+    converse_until_the_end(supervisor)
+}
+
+fn converse_until_the_end(supervisor: Supervisor) -> End {
     match Service::begin(supervisor) {
         Ok(mut service) => loop {
             if let Err(end) = service.turn() {
@@ -366,7 +371,9 @@ mod tests {
             let (ours, theirs) = ipc::channel::pair().unwrap();
             let mut house = Self {
                 supervisor: Channel::adopt(ours).unwrap(),
-                keyholder: std::thread::spawn(|| serve(Channel::adopt(theirs).unwrap())),
+                keyholder: std::thread::spawn(|| {
+                    converse_until_the_end(Channel::adopt(theirs).unwrap())
+                }),
             };
             assert!(matches!(house.hears(), ToSupervisor::Entered));
             for message in messages {
