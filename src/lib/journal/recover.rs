@@ -167,6 +167,7 @@ pub fn open<D: Disk>(
     let scan = scan::scan(&dir, settings.purpose, &starts, visit)?;
     judge(&scan, settings)?;
     sweep(&dir)?;
+    sync_names(root, &dir)?;
     let mended = mend::mend(root, &dir, &scan)?;
     let report = OpenReport {
         records: scan.records,
@@ -215,6 +216,13 @@ fn sweep<D: Disk>(dir: &D) -> Result<(), DiskError> {
         }
     }
     Ok(())
+}
+
+/// The writer before us may have died of a failed sync of a directory: the
+/// names that we have read may be on no disk yet.
+fn sync_names<D: Disk>(root: &D, dir: &D) -> Result<(), DiskError> {
+    dir.sync()?;
+    root.sync()
 }
 
 /// What mending leaves for the writer.

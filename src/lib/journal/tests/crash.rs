@@ -148,7 +148,7 @@ fn acknowledged_records_survive_every_random_history() {
     let seeds = std::env::var("MAILKEEP_CRASH_SEEDS")
         .ok()
         .and_then(|seeds| seeds.parse().ok())
-        .unwrap_or(300);
+        .unwrap_or(200);
     for seed in 0..seeds {
         history(seed);
     }
