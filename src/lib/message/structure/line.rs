@@ -32,6 +32,11 @@ impl Line<'_> {
     pub(super) fn octets(&self) -> u64 {
         self.end.offset.saturating_sub(self.start.offset)
     }
+
+    /// Whether the letter ended before the line did.
+    pub(super) fn is_unfinished(&self) -> bool {
+        self.start.feeds == self.end.feeds
+    }
 }
 
 /// Cuts pieces into lines.

@@ -139,7 +139,8 @@ impl Reader {
     /// begins, or the epilogue does.
     fn delimit(&mut self, line: &Line<'_>, delimiter: &Delimiter) {
         self.end_headers(line.start);
-        if delimiter.closing {
+        // With the letter's last line no part can begin.
+        if delimiter.closing || line.is_unfinished() {
             self.tree.close_above(delimiter.level, line.cut);
             self.tree.begin_epilogue(delimiter.level);
             self.reading = Reading::Body;
