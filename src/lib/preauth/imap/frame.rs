@@ -132,8 +132,8 @@ impl Frame {
         if self.literals > self.bounds.literals {
             return Err(Refusal::TooManyLiterals);
         }
-        let fits = bytes <= self.bounds.literal_bytes
-            && self.literals_bytes <= self.bounds.literals_bytes;
+        let fits =
+            bytes <= self.bounds.literal_bytes && self.literals_bytes <= self.bounds.literals_bytes;
         fits.then_some(bytes).ok_or(Refusal::LiteralTooLarge)
     }
 

@@ -44,6 +44,8 @@ pub enum Capability {
     Id,
     /// RFC 5161; usable later, listed early so that clients ask for it.
     Enable,
+    /// RFC 2177; usable later, listed early as ENABLE is.
+    Idle,
     /// RFC 9051, section 6.2.1.
     StartTls,
     /// RFC 9051, section 6.2.3.
@@ -63,6 +65,7 @@ impl Capability {
             Self::SaslIr => "SASL-IR",
             Self::Id => "ID",
             Self::Enable => "ENABLE",
+            Self::Idle => "IDLE",
             Self::StartTls => "STARTTLS",
             Self::LoginDisabled => "LOGINDISABLED",
             Self::AuthPlain => "AUTH=PLAIN",
@@ -84,6 +87,8 @@ pub enum Code<'a> {
     AuthorizationFailed,
     /// A process that is needed is away for the moment.
     Unavailable,
+    /// As many sessions as there may be (RFC 5530).
+    Limit,
     /// Not without TLS.
     PrivacyRequired,
     /// The user can't mend it.
@@ -182,6 +187,7 @@ fn resp_text_code(out: &mut Vec<u8>, code: Code<'_>) {
         Code::AuthenticationFailed => "AUTHENTICATIONFAILED",
         Code::AuthorizationFailed => "AUTHORIZATIONFAILED",
         Code::Unavailable => "UNAVAILABLE",
+        Code::Limit => "LIMIT",
         Code::PrivacyRequired => "PRIVACYREQUIRED",
         Code::ContactAdmin => "CONTACTADMIN",
         Code::TooBig => "TOOBIG",

@@ -58,7 +58,15 @@ mod tests {
     fn what_cannot_be_echoed_safely_is_no_tag() {
         let endless = [b'a'; 65];
         let hostile: [&[u8]; 9] = [
-            b"", b" a", b"+ x", b"a+ x", b"a\"b x", b"a\x1b x", b"\xc3\xa9 x", b"a{3} x", &endless,
+            b"",
+            b" a",
+            b"+ x",
+            b"a+ x",
+            b"a\"b x",
+            b"a\x1b x",
+            b"\xc3\xa9 x",
+            b"a{3} x",
+            &endless,
         ];
         for line in hostile {
             assert_eq!(Tag::leading(line), None, "{line:?}");

@@ -1,0 +1,5 @@
+//! address
+/// a
+pub struct Address;
+/// d
+pub struct Domain;

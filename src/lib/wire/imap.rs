@@ -1,0 +1,53 @@
+//! IMAP after authentication (RFC 9051 and RFC 3501).
+//!
+//! [`Reader`] turns bytes into [`Event`]s; [`response`] renders what we say. One
+//! file per group of productions, each with its types, its parsers and the
+//! rules that they read.
+
+mod append;
+mod command;
+mod date;
+mod encode_command;
+mod fetch;
+mod flag;
+mod list;
+mod mailbox;
+mod pattern;
+mod reader;
+mod refusal;
+pub mod response;
+mod search;
+mod sequence;
+mod utf7;
+
+pub use append::AppendBegin;
+pub use command::{Command, Request, StoreAction};
+pub use date::{Date, DateTime};
+pub use encode_command::encode_command;
+pub use fetch::{FetchItem, Partial, Section, SectionText};
+pub use flag::{Flag, Keyword};
+pub use list::{List, ListReturn, ListSelection, SpecialUse, StatusItem};
+pub use mailbox::{MailboxName, NameFault};
+pub use pattern::ListPattern;
+pub use preauth::imap::Tag;
+pub use preauth::imap::response::Status;
+pub use reader::{Event, Reader};
+pub use refusal::Refusal;
+pub use search::{SearchKey, SearchReturn, When};
+pub use sequence::{Bound, SequenceRange, SequenceSet};
+
+/// How mailbox names look to this client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Dialect {
+    /// Modified UTF-7 (RFC 3501, section 5.1.3).
+    #[default]
+    Rev1,
+    /// UTF-8: the client has enabled IMAP4rev2 (RFC 9051, section 6.3.1).
+    Rev2,
+}
+
+/// What a parser gives back.
+type Parsed<T> = Result<T, Refusal>;
+
+/// The wire's hierarchy separator.
+pub const SEPARATOR: char = '/';

@@ -1,0 +1,336 @@
+//! Commands as a client would write them: for tests, fuzzing, and traces.
+//!
+//! Reading what is written here gives the same command again. Literals are
+//! synchronising, and stand behind their announcement without a pause.
+
+use super::response::string::{astring, mailbox, nstring, string};
+use super::{
+    Command, Dialect, FetchItem, Flag, List, ListReturn, ListSelection, Partial, Request,
+    SearchKey, SearchReturn, StatusItem, StoreAction, When,
+};
+
+/// Appends the whole command with its CRLF.
+pub fn encode_command(out: &mut Vec<u8>, request: &Request, dialect: Dialect) {
+    put(out, request.tag.as_str());
+    put(out, " ");
+    Encoder { out, dialect }.command(&request.command);
+    put(out, "\r\n");
+}
+
+struct Encoder<'a> {
+    out: &'a mut Vec<u8>,
+    dialect: Dialect,
+}
+
+impl Encoder<'_> {
+    fn command(&mut self, command: &Command) {
+        match command {
+            Command::Capability => self.put("CAPABILITY"),
+            Command::Noop => self.put("NOOP"),
+            Command::Check => self.put("CHECK"),
+            Command::Logout => self.put("LOGOUT"),
+            Command::Namespace => self.put("NAMESPACE"),
+            Command::Close => self.put("CLOSE"),
+            Command::Unselect => self.put("UNSELECT"),
+            Command::Idle => self.put("IDLE"),
+            Command::Expunge => self.put("EXPUNGE"),
+            Command::UidExpunge(set) => self.put(&format!("UID EXPUNGE {set}")),
+            Command::Id(fields) => self.id(fields),
+            Command::Enable(names) => self.put(&format!("ENABLE {}", names.join(" "))),
+            Command::Fetch { uid, set, items } => {
+                self.put(&format!("{}FETCH {set} ", uid_prefix(*uid)));
+                self.listed(items, Self::fetch_item);
+            }
+            Command::Store {
+                uid,
+                set,
+                action,
+                silent,
+                flags,
+            } => {
+                self.put(&format!("{}STORE {set} ", uid_prefix(*uid)));
+                self.store(*action, *silent, flags);
+            }
+            Command::Search { uid, returns, key } => {
+                self.put(&format!("{}SEARCH ", uid_prefix(*uid)));
+                self.search(returns.as_deref(), key);
+            }
+            named => self.mailbox_command(named),
+        }
+    }
+
+    fn mailbox_command(&mut self, command: &Command) {
+        match command {
+            Command::List(list) => self.list(list),
+            Command::Lsub(pattern) => {
+                self.put("LSUB \"\" ");
+                string(self.out, pattern.to_wire(self.dialect).as_bytes());
+            }
+            Command::Subscribe(name) => self.on("SUBSCRIBE ", name),
+            Command::Unsubscribe(name) => self.on("UNSUBSCRIBE ", name),
+            Command::Delete(name) => self.on("DELETE ", name),
+            Command::Select(name) => self.on("SELECT ", name),
+            Command::Examine(name) => self.on("EXAMINE ", name),
+            Command::Create {
+                mailbox,
+                special_use,
+            } => {
+                self.on("CREATE ", mailbox);
+                if !special_use.is_empty() {
+                    self.put(" (USE ");
+                    self.listed(special_use, |this, one| this.put(one.as_str()));
+                    self.put(")");
+                }
+            }
+            Command::Rename { from, to } => {
+                self.on("RENAME ", from);
+                self.on(" ", to);
+            }
+            Command::Status { mailbox, items } => {
+                self.on("STATUS ", mailbox);
+                self.put(" ");
+                self.status_items(items);
+            }
+            Command::Copy { uid, set, mailbox } => {
+                self.on(&format!("{}COPY {set} ", uid_prefix(*uid)), mailbox);
+            }
+            Command::Move { uid, set, mailbox } => {
+                self.on(&format!("{}MOVE {set} ", uid_prefix(*uid)), mailbox);
+            }
+            _ => self.put("NOOP"),
+        }
+    }
+
+    fn on(&mut self, before: &str, name: &super::MailboxName) {
+        self.put(before);
+        mailbox(self.out, name, self.dialect);
+    }
+
+    fn id(&mut self, fields: &[(String, Option<String>)]) {
+        self.put("ID ");
+        if fields.is_empty() {
+            return self.put("NIL");
+        }
+        self.listed(fields, |this, (name, value)| {
+            string(this.out, name.as_bytes());
+            this.put(" ");
+            nstring(this.out, value.as_deref().map(str::as_bytes));
+        });
+    }
+
+    fn list(&mut self, list: &List) {
+        self.put("LIST ");
+        if !list.selection.is_empty() {
+            self.listed(&list.selection, |this, one| this.put(selection_name(*one)));
+            self.put(" ");
+        }
+        self.put("\"\" ");
+        let dialect = self.dialect;
+        let pattern = |this: &mut Self, one: &super::ListPattern| {
+            string(this.out, one.to_wire(dialect).as_bytes());
+        };
+        match list.patterns.as_slice() {
+            [one] => pattern(self, one),
+            all => self.listed(all, pattern),
+        }
+        if list.extended {
+            self.put(" RETURN ");
+            self.listed(&list.returns, Self::list_return);
+        }
+    }
+
+    fn list_return(&mut self, option: &ListReturn) {
+        match option {
+            ListReturn::Subscribed => self.put("SUBSCRIBED"),
+            ListReturn::Children => self.put("CHILDREN"),
+            ListReturn::SpecialUse => self.put("SPECIAL-USE"),
+            ListReturn::Status(items) => {
+                self.put("STATUS ");
+                self.status_items(items);
+            }
+        }
+    }
+
+    fn status_items(&mut self, items: &[StatusItem]) {
+        self.listed(items, |this, item| this.put(item.as_str()));
+    }
+
+    fn fetch_item(&mut self, item: &FetchItem) {
+        match item {
+            FetchItem::Flags => self.put("FLAGS"),
+            FetchItem::InternalDate => self.put("INTERNALDATE"),
+            FetchItem::Envelope => self.put("ENVELOPE"),
+            FetchItem::Body => self.put("BODY"),
+            FetchItem::BodyStructure => self.put("BODYSTRUCTURE"),
+            FetchItem::Uid => self.put("UID"),
+            FetchItem::Rfc822 => self.put("RFC822"),
+            FetchItem::Rfc822Header => self.put("RFC822.HEADER"),
+            FetchItem::Rfc822Text => self.put("RFC822.TEXT"),
+            FetchItem::Rfc822Size => self.put("RFC822.SIZE"),
+            FetchItem::Section {
+                peek,
+                section,
+                partial,
+            } => {
+                self.put(if *peek { "BODY.PEEK" } else { "BODY" });
+                super::response::section(self.out, section);
+                self.partial(*partial);
+            }
+            FetchItem::Binary {
+                peek,
+                part,
+                partial,
+            } => {
+                self.put(if *peek { "BINARY.PEEK" } else { "BINARY" });
+                self.part(part);
+                self.partial(*partial);
+            }
+            FetchItem::BinarySize { part } => {
+                self.put("BINARY.SIZE");
+                self.part(part);
+            }
+        }
+    }
+
+    fn part(&mut self, part: &[u32]) {
+        let numbers: Vec<String> = part.iter().map(u32::to_string).collect();
+        self.put(&format!("[{}]", numbers.join(".")));
+    }
+
+    fn partial(&mut self, partial: Option<Partial>) {
+        if let Some(Partial { offset, length }) = partial {
+            self.put(&format!("<{offset}.{length}>"));
+        }
+    }
+
+    fn store(&mut self, action: StoreAction, silent: bool, flags: &[Flag]) {
+        self.put(match action {
+            StoreAction::Replace => "FLAGS",
+            StoreAction::Add => "+FLAGS",
+            StoreAction::Remove => "-FLAGS",
+        });
+        self.put(if silent { ".SILENT " } else { " " });
+        self.listed(flags, |this, flag| this.put(flag.as_str()));
+    }
+
+    fn search(&mut self, returns: Option<&[SearchReturn]>, key: &SearchKey) {
+        if let Some(returns) = returns {
+            self.put("RETURN ");
+            self.listed(returns, |this, one| this.put(return_name(*one)));
+            self.put(" ");
+        }
+        self.search_key(key);
+    }
+
+    fn search_key(&mut self, key: &SearchKey) {
+        match key {
+            SearchKey::All => self.put("ALL"),
+            SearchKey::New => self.put("NEW"),
+            SearchKey::Old => self.put("OLD"),
+            SearchKey::Recent => self.put("RECENT"),
+            SearchKey::And(keys) => self.listed(keys, Self::search_key),
+            SearchKey::Or(arms) => self.or(arms),
+            SearchKey::Not(key) => {
+                self.put("NOT ");
+                self.search_key(key);
+            }
+            SearchKey::Flag(flag) => self.flag_key(flag),
+            SearchKey::Header { name, value } => {
+                self.put("HEADER ");
+                astring(self.out, name.as_bytes());
+                self.put(" ");
+                astring(self.out, value.as_bytes());
+            }
+            SearchKey::Body(text) => self.text_key("BODY ", text),
+            SearchKey::Text(text) => self.text_key("TEXT ", text),
+            SearchKey::Arrived(when, date) => self.put(&format!("{} {date}", when_name(*when))),
+            SearchKey::Sent(when, date) => self.put(&format!("SENT{} {date}", when_name(*when))),
+            SearchKey::Larger(bytes) => self.put(&format!("LARGER {bytes}")),
+            SearchKey::Smaller(bytes) => self.put(&format!("SMALLER {bytes}")),
+            SearchKey::Uid(set) => self.put(&format!("UID {set}")),
+            SearchKey::Sequence(set) => self.put(&set.to_string()),
+            SearchKey::Older(seconds) => self.put(&format!("OLDER {seconds}")),
+            SearchKey::Younger(seconds) => self.put(&format!("YOUNGER {seconds}")),
+        }
+    }
+
+    /// An arm that is an OR itself stands in parentheses, or it would read as a
+    /// link of the chain.
+    fn or(&mut self, arms: &[SearchKey]) {
+        for (at, arm) in arms.iter().enumerate() {
+            if at > 0 {
+                self.put(" ");
+            }
+            if at.saturating_add(1) < arms.len() {
+                self.put("OR ");
+            }
+            match arm {
+                SearchKey::Or(_) => self.listed(std::slice::from_ref(arm), Self::search_key),
+                arm => self.search_key(arm),
+            }
+        }
+    }
+
+    fn flag_key(&mut self, flag: &Flag) {
+        match flag {
+            Flag::Keyword(keyword) => self.put(&format!("KEYWORD {}", keyword.as_str())),
+            system => self.put(system.as_str().trim_start_matches('\\')),
+        }
+    }
+
+    fn text_key(&mut self, name: &str, text: &str) {
+        self.put(name);
+        astring(self.out, text.as_bytes());
+    }
+
+    /// `"(" [item *(SP item)] ")"`
+    fn listed<T>(&mut self, items: &[T], one: impl Fn(&mut Self, &T)) {
+        self.put("(");
+        for (at, item) in items.iter().enumerate() {
+            if at > 0 {
+                self.put(" ");
+            }
+            one(self, item);
+        }
+        self.put(")");
+    }
+
+    fn put(&mut self, text: &str) {
+        put(self.out, text);
+    }
+}
+
+fn put(out: &mut Vec<u8>, text: &str) {
+    out.extend_from_slice(text.as_bytes());
+}
+
+fn uid_prefix(uid: bool) -> &'static str {
+    if uid { "UID " } else { "" }
+}
+
+fn when_name(when: When) -> &'static str {
+    match when {
+        When::Before => "BEFORE",
+        When::On => "ON",
+        When::Since => "SINCE",
+    }
+}
+
+fn selection_name(selection: ListSelection) -> &'static str {
+    match selection {
+        ListSelection::Subscribed => "SUBSCRIBED",
+        ListSelection::Remote => "REMOTE",
+        ListSelection::RecursiveMatch => "RECURSIVEMATCH",
+        ListSelection::SpecialUse => "SPECIAL-USE",
+    }
+}
+
+fn return_name(option: SearchReturn) -> &'static str {
+    match option {
+        SearchReturn::Min => "MIN",
+        SearchReturn::Max => "MAX",
+        SearchReturn::All => "ALL",
+        SearchReturn::Count => "COUNT",
+        SearchReturn::Save => "SAVE",
+    }
+}

@@ -1,0 +1,344 @@
+//! Response codes and capabilities.
+
+use crate::imap::{Flag, SequenceSet};
+
+use super::{put, put_spaced};
+
+/// `resp-text-code` (RFC 9051, section 7.1; RFC 3501; RFC 4315; RFC 6154)
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Code {
+    /// The user must see the text.
+    Alert,
+    /// There is one already.
+    AlreadyExists,
+    /// UIDs that an APPEND gave.
+    AppendUid {
+        /// UIDVALIDITY of the mailbox.
+        validity: u32,
+        /// In the order of the letters: ascending, not empty.
+        uids: SequenceSet,
+    },
+    /// Wrong user or password.
+    AuthenticationFailed,
+    /// Not as that user.
+    AuthorizationFailed,
+    /// SEARCH's charset; names those that we know.
+    BadCharset,
+    /// It never will: a name that none can have.
+    Cannot,
+    /// What we can do.
+    Capability(Vec<Capability>),
+    /// The fault is the client's.
+    ClientBug,
+    /// The mailbox that was open isn't any more.
+    Closed,
+    /// The user can't mend it.
+    ContactAdmin,
+    /// UIDs that a COPY or MOVE gave.
+    CopyUid(CopyUid),
+    /// Something is damaged.
+    Corruption,
+    /// The credentials are too old.
+    Expired,
+    /// Messages were removed that the answer would have told about.
+    ExpungeIssued,
+    /// DELETE of a mailbox with children.
+    HasChildren,
+    /// Somebody else uses it.
+    InUse,
+    /// Too many of something.
+    Limit,
+    /// No such mailbox, as far as this user may know.
+    NonExistent,
+    /// No right to do that.
+    NoPerm,
+    /// SEARCH RETURN (SAVE) had no effect.
+    NotSaved,
+    /// No room.
+    OverQuota,
+    /// Flags that last; with `any`, clients may add keywords.
+    PermanentFlags {
+        /// Those that exist.
+        flags: Vec<Flag>,
+        /// `\*`
+        any: bool,
+    },
+    /// Not without TLS.
+    PrivacyRequired,
+    /// Opened for reading.
+    ReadOnly,
+    /// Opened for reading and writing.
+    ReadWrite,
+    /// The fault is ours.
+    ServerBug,
+    /// A literal or letter is too large.
+    TooBig,
+    /// CREATE it first.
+    TryCreate,
+    /// The next UID.
+    UidNext(u32),
+    /// UIDs don't last.
+    UidNotSticky,
+    /// What the mailbox's UIDs are valid with.
+    UidValidity(u32),
+    /// Something that is needed is away for the moment.
+    Unavailable,
+    /// BINARY can't decode this part.
+    UnknownCte,
+    /// Sequence number of the first message without \Seen (RFC 3501).
+    Unseen(u32),
+    /// No such special use, or not on this mailbox.
+    UseAttr,
+}
+
+/// `"COPYUID" SP nz-number SP uid-set SP uid-set` (RFC 4315): the two sets name
+/// the same messages in the same order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CopyUid {
+    validity: u32,
+    from: SequenceSet,
+    to: SequenceSet,
+}
+
+impl CopyUid {
+    /// Takes UIDVALIDITY of the target, and the old and new UID of each message.
+    /// None if nothing was copied: then there is nothing to say.
+    #[must_use]
+    pub fn new(validity: u32, pairs: &[(u32, u32)]) -> Option<Self> {
+        let mut pairs = pairs.to_vec();
+        pairs.sort_unstable();
+        Some(Self {
+            validity,
+            from: SequenceSet::from_numbers(pairs.iter().map(|(from, _)| *from))?,
+            to: SequenceSet::from_numbers(pairs.iter().map(|(_, to)| *to))?,
+        })
+    }
+}
+
+impl Code {
+    pub(super) fn render(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::AppendUid { validity, uids } => put(out, &format!("APPENDUID {validity} {uids}")),
+            Self::CopyUid(CopyUid { validity, from, to }) => {
+                put(out, &format!("COPYUID {validity} {from} {to}"));
+            }
+            Self::Capability(list) => capability_data(out, list),
+            Self::PermanentFlags { flags, any } => permanent_flags(out, flags, *any),
+            Self::UidNext(uid) => put(out, &format!("UIDNEXT {uid}")),
+            Self::UidValidity(validity) => put(out, &format!("UIDVALIDITY {validity}")),
+            Self::Unseen(number) => put(out, &format!("UNSEEN {number}")),
+            Self::BadCharset => put(out, "BADCHARSET (US-ASCII UTF-8)"),
+            bare => put(out, bare.name()),
+        }
+    }
+
+    /// The names of those without arguments.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Alert => "ALERT",
+            Self::AlreadyExists => "ALREADYEXISTS",
+            Self::AuthenticationFailed => "AUTHENTICATIONFAILED",
+            Self::AuthorizationFailed => "AUTHORIZATIONFAILED",
+            Self::Cannot => "CANNOT",
+            Self::ClientBug => "CLIENTBUG",
+            Self::Closed => "CLOSED",
+            Self::ContactAdmin => "CONTACTADMIN",
+            Self::Corruption => "CORRUPTION",
+            Self::Expired => "EXPIRED",
+            Self::ExpungeIssued => "EXPUNGEISSUED",
+            Self::HasChildren => "HASCHILDREN",
+            Self::InUse => "INUSE",
+            Self::Limit => "LIMIT",
+            Self::NonExistent => "NONEXISTENT",
+            Self::NoPerm => "NOPERM",
+            Self::NotSaved => "NOTSAVED",
+            Self::OverQuota => "OVERQUOTA",
+            Self::PrivacyRequired => "PRIVACYREQUIRED",
+            Self::ReadOnly => "READ-ONLY",
+            Self::ReadWrite => "READ-WRITE",
+            Self::TooBig => "TOOBIG",
+            Self::TryCreate => "TRYCREATE",
+            Self::UidNotSticky => "UIDNOTSTICKY",
+            Self::Unavailable => "UNAVAILABLE",
+            Self::UnknownCte => "UNKNOWN-CTE",
+            Self::UseAttr => "USEATTR",
+            _ => "SERVERBUG",
+        }
+    }
+}
+
+/// `"PERMANENTFLAGS" SP "(" [flag-perm *(SP flag-perm)] ")"`
+fn permanent_flags(out: &mut Vec<u8>, flags: &[Flag], any: bool) {
+    put(out, "PERMANENTFLAGS (");
+    put_spaced(out, flags, |out, flag| put(out, flag.as_str()));
+    if any {
+        put(out, if flags.is_empty() { "\\*" } else { " \\*" });
+    }
+    put(out, ")");
+}
+
+/// What we can do once a user has logged in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Capability {
+    /// RFC 3501.
+    Imap4Rev1,
+    /// RFC 9051.
+    Imap4Rev2,
+    /// RFC 3516.
+    Binary,
+    /// RFC 3348.
+    Children,
+    /// RFC 6154.
+    CreateSpecialUse,
+    /// RFC 5161.
+    Enable,
+    /// RFC 4731.
+    ESearch,
+    /// RFC 2971.
+    Id,
+    /// RFC 2177.
+    Idle,
+    /// RFC 5258.
+    ListExtended,
+    /// RFC 5819.
+    ListStatus,
+    /// RFC 7888.
+    LiteralPlus,
+    /// RFC 6851.
+    Move,
+    /// RFC 3502.
+    MultiAppend,
+    /// RFC 2342.
+    Namespace,
+    /// RFC 5182.
+    SearchRes,
+    /// RFC 6154.
+    SpecialUse,
+    /// RFC 8438.
+    StatusSize,
+    /// RFC 4315.
+    UidPlus,
+    /// RFC 3691.
+    Unselect,
+    /// RFC 5032.
+    Within,
+}
+
+impl Capability {
+    /// As it stands on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Imap4Rev1 => "IMAP4rev1",
+            Self::Imap4Rev2 => "IMAP4rev2",
+            Self::Binary => "BINARY",
+            Self::Children => "CHILDREN",
+            Self::CreateSpecialUse => "CREATE-SPECIAL-USE",
+            Self::Enable => "ENABLE",
+            Self::ESearch => "ESEARCH",
+            Self::Id => "ID",
+            Self::Idle => "IDLE",
+            Self::ListExtended => "LIST-EXTENDED",
+            Self::ListStatus => "LIST-STATUS",
+            Self::LiteralPlus => "LITERAL+",
+            Self::Move => "MOVE",
+            Self::MultiAppend => "MULTIAPPEND",
+            Self::Namespace => "NAMESPACE",
+            Self::SearchRes => "SEARCHRES",
+            Self::SpecialUse => "SPECIAL-USE",
+            Self::StatusSize => "STATUS=SIZE",
+            Self::UidPlus => "UIDPLUS",
+            Self::Unselect => "UNSELECT",
+            Self::Within => "WITHIN",
+        }
+    }
+}
+
+/// `capability-data = "CAPABILITY" *(SP capability)`
+pub(super) fn capability_data(out: &mut Vec<u8>, capabilities: &[Capability]) {
+    put(out, "CAPABILITY");
+    for capability in capabilities {
+        put(out, " ");
+        put(out, capability.as_str());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::imap::Keyword;
+    use proptest::prelude::*;
+
+    fn said(code: &Code) -> String {
+        let mut out = Vec::new();
+        code.render(&mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn codes_read_as_in_the_rfcs() {
+        let uids = SequenceSet::from_numbers([3955]).unwrap();
+        assert_eq!(
+            said(&Code::AppendUid {
+                validity: 38505,
+                uids
+            }),
+            "APPENDUID 38505 3955"
+        );
+        let copied = CopyUid::new(38505, &[(319, 3972), (304, 3956), (320, 3973)]).unwrap();
+        assert_eq!(
+            said(&Code::CopyUid(copied)),
+            "COPYUID 38505 304,319:320 3956,3972:3973"
+        );
+        let flags = vec![Flag::Deleted, Flag::Seen];
+        assert_eq!(
+            said(&Code::PermanentFlags { flags, any: true }),
+            "PERMANENTFLAGS (\\Deleted \\Seen \\*)"
+        );
+        assert_eq!(
+            said(&Code::PermanentFlags {
+                flags: vec![],
+                any: true
+            }),
+            "PERMANENTFLAGS (\\*)"
+        );
+        assert_eq!(said(&Code::ServerBug), "SERVERBUG");
+        assert_eq!(said(&Code::ReadOnly), "READ-ONLY");
+        assert_eq!(
+            said(&Code::Capability(vec![
+                Capability::Imap4Rev1,
+                Capability::Idle
+            ])),
+            "CAPABILITY IMAP4rev1 IDLE"
+        );
+    }
+
+    #[test]
+    fn nothing_copied_is_nothing_said() {
+        assert_eq!(CopyUid::new(1, &[]), None);
+    }
+
+    #[test]
+    fn a_keyword_keeps_its_case() {
+        let flags = vec![Flag::Keyword(Keyword::new("$Forwarded").unwrap())];
+        assert_eq!(
+            said(&Code::PermanentFlags { flags, any: false }),
+            "PERMANENTFLAGS ($Forwarded)"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn copied_sets_name_as_many_old_messages_as_new_ones(
+            old in proptest::collection::btree_set(1..200_u32, 1..40),
+            gaps in proptest::collection::vec(1..3_u32, 40),
+        ) {
+            let new = gaps.iter().scan(100, |uid, gap| { *uid = gap.saturating_add(*uid); Some(*uid) });
+            let pairs: Vec<(u32, u32)> = old.iter().copied().zip(new).collect();
+            let copied = CopyUid::new(7, &pairs).unwrap();
+            let spread = |set: &SequenceSet| set.resolve(1000).into_iter().flatten().collect::<Vec<u32>>();
+            let read: Vec<(u32, u32)> = spread(&copied.from).into_iter().zip(spread(&copied.to)).collect();
+            prop_assert_eq!(read, pairs);
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! Untagged data, but for FETCH.
+
+use crate::imap::{Dialect, Flag, MailboxName, SequenceSet, SpecialUse, StatusItem, Tag};
+
+use super::code::{Capability, capability_data};
+use super::string::{mailbox, string};
+use super::{put, put_spaced};
+
+/// `response-data = "*" SP (mailbox-data / message-data / capability-data / enable-data / ...) CRLF`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Data<'a> {
+    /// What we can do.
+    Capability(&'a [Capability]),
+    /// What ENABLE turned on.
+    Enabled(&'a [Capability]),
+    /// Flags that exist in the open mailbox.
+    Flags(&'a [Flag]),
+    /// How many messages the open mailbox has.
+    Exists(u32),
+    /// How many of them are recent (RFC 3501).
+    Recent(u32),
+    /// The message of this sequence number is gone.
+    Expunge(u32),
+    /// What an old SEARCH found.
+    Search(&'a [u32]),
+    /// What a SEARCH with RETURN found.
+    ESearch(ESearch<'a>),
+    /// A mailbox.
+    List(ListEntry<'a>),
+    /// The answer to `LIST "" ""`: the separator.
+    ListSeparator,
+    /// A subscribed name (RFC 3501).
+    Lsub(ListEntry<'a>),
+    /// What STATUS counted.
+    Status(&'a MailboxName, &'a [(StatusItem, u64)]),
+    /// One personal namespace, and nobody else's.
+    Namespace,
+    /// RFC 2971: who we are.
+    Id(&'a [(&'a str, &'a str)]),
+}
+
+/// `esearch-response = "ESEARCH" [search-correlator] [SP "UID"] *(SP search-return-data)`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ESearch<'a> {
+    /// The SEARCH that is answered.
+    pub tag: &'a Tag,
+    /// The numbers are UIDs.
+    pub uid: bool,
+    /// MIN, if it was asked for and anything was found.
+    pub min: Option<u32>,
+    /// MAX, likewise.
+    pub max: Option<u32>,
+    /// ALL, likewise.
+    pub all: Option<&'a SequenceSet>,
+    /// COUNT, if it was asked for.
+    pub count: Option<u32>,
+}
+
+/// `mailbox-list = "(" [mbx-list-flags] ")" SP DQUOTE QUOTED-CHAR DQUOTE SP mailbox [SP mbox-list-extended]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListEntry<'a> {
+    /// Each once.
+    pub attributes: &'a [ListAttribute],
+    /// Its name.
+    pub mailbox: &'a MailboxName,
+    /// Something below it is subscribed: the answer to RECURSIVEMATCH.
+    pub child_subscribed: bool,
+}
+
+/// `mbx-list-oflag / mbx-list-sflag` (RFC 9051, section 7.3.1)
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ListAttribute {
+    /// Has children.
+    HasChildren,
+    /// Has none.
+    HasNoChildren,
+    /// Has messages that came in since it was last opened (RFC 3501).
+    Marked,
+    /// Has none such.
+    Unmarked,
+    /// Can't have children.
+    NoInferiors,
+    /// Exists for its children alone.
+    NoSelect,
+    /// Doesn't exist.
+    NonExistent,
+    /// Is elsewhere.
+    Remote,
+    /// Is subscribed.
+    Subscribed,
+    /// What it is for.
+    For(SpecialUse),
+}
+
+impl ListAttribute {
+    /// As it stands on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::HasChildren => "\\HasChildren",
+            Self::HasNoChildren => "\\HasNoChildren",
+            Self::Marked => "\\Marked",
+            Self::Unmarked => "\\Unmarked",
+            Self::NoInferiors => "\\Noinferiors",
+            Self::NoSelect => "\\Noselect",
+            Self::NonExistent => "\\NonExistent",
+            Self::Remote => "\\Remote",
+            Self::Subscribed => "\\Subscribed",
+            Self::For(special_use) => special_use.as_str(),
+        }
+    }
+}
+
+/// Renders one line of untagged data.
+pub fn data(out: &mut Vec<u8>, dialect: Dialect, data: &Data<'_>) {
+    put(out, "* ");
+    match data {
+        Data::Capability(list) => capability_data(out, list),
+        Data::Enabled(list) => enable_data(out, list),
+        Data::Flags(flags) => flag_list(out, flags),
+        Data::Exists(count) => put(out, &format!("{count} EXISTS")),
+        Data::Recent(count) => put(out, &format!("{count} RECENT")),
+        Data::Expunge(number) => put(out, &format!("{number} EXPUNGE")),
+        Data::Search(numbers) => search(out, numbers),
+        Data::ESearch(found) => esearch(out, found),
+        Data::List(entry) => mailbox_list(out, "LIST", entry, dialect),
+        Data::ListSeparator => put(out, "LIST (\\Noselect) \"/\" \"\""),
+        Data::Lsub(entry) => mailbox_list(out, "LSUB", entry, dialect),
+        Data::Status(name, counts) => status(out, name, counts, dialect),
+        Data::Namespace => put(out, "NAMESPACE ((\"\" \"/\")) NIL NIL"),
+        Data::Id(fields) => id(out, fields),
+    }
+    put(out, "\r\n");
+}
+
+/// `enable-data = "ENABLED" *(SP capability)`
+fn enable_data(out: &mut Vec<u8>, list: &[Capability]) {
+    put(out, "ENABLED");
+    for capability in list {
+        put(out, " ");
+        put(out, capability.as_str());
+    }
+}
+
+/// `"FLAGS" SP flag-list`
+fn flag_list(out: &mut Vec<u8>, flags: &[Flag]) {
+    put(out, "FLAGS (");
+    put_spaced(out, flags, |out, flag| put(out, flag.as_str()));
+    put(out, ")");
+}
+
+/// `"SEARCH" *(SP nz-number)`
+fn search(out: &mut Vec<u8>, numbers: &[u32]) {
+    put(out, "SEARCH");
+    for number in numbers {
+        put(out, &format!(" {number}"));
+    }
+}
+
+/// `"ESEARCH" SP "(" "TAG" SP tag-string ")" [SP "UID"] *(SP search-return-data)`
+fn esearch(out: &mut Vec<u8>, found: &ESearch<'_>) {
+    put(out, "ESEARCH (TAG ");
+    string(out, found.tag.as_str().as_bytes());
+    put(out, ")");
+    if found.uid {
+        put(out, " UID");
+    }
+    let numbers = [("MIN", found.min), ("MAX", found.max)];
+    for (name, number) in numbers
+        .iter()
+        .filter_map(|(name, number)| Some((name, (*number)?)))
+    {
+        put(out, &format!(" {name} {number}"));
+    }
+    if let Some(all) = found.all {
+        put(out, &format!(" ALL {all}"));
+    }
+    if let Some(count) = found.count {
+        put(out, &format!(" COUNT {count}"));
+    }
+}
+
+/// `("LIST" / "LSUB") SP mailbox-list`,
+/// `mbox-list-extended = "(" [mbox-list-extended-item *(SP mbox-list-extended-item)] ")"`
+fn mailbox_list(out: &mut Vec<u8>, name: &str, entry: &ListEntry<'_>, dialect: Dialect) {
+    put(out, name);
+    put(out, " (");
+    put_spaced(out, entry.attributes, |out, attribute| {
+        put(out, attribute.as_str())
+    });
+    put(out, ") \"/\" ");
+    mailbox(out, entry.mailbox, dialect);
+    if entry.child_subscribed {
+        put(out, " (\"CHILDINFO\" (\"SUBSCRIBED\"))");
+    }
+}
+
+/// `"STATUS" SP mailbox SP "(" [status-att-list] ")"`
+fn status(out: &mut Vec<u8>, name: &MailboxName, counts: &[(StatusItem, u64)], dialect: Dialect) {
+    put(out, "STATUS ");
+    mailbox(out, name, dialect);
+    put(out, " (");
+    put_spaced(out, counts, |out, (item, count)| {
+        put(out, &format!("{} {count}", item.as_str()));
+    });
+    put(out, ")");
+}
+
+/// `id-response = "ID" SP id-params-list` (RFC 2971, section 4)
+fn id(out: &mut Vec<u8>, fields: &[(&str, &str)]) {
+    put(out, "ID ");
+    if fields.is_empty() {
+        return put(out, "NIL");
+    }
+    put(out, "(");
+    put_spaced(out, fields, |out, (name, value)| {
+        string(out, name.as_bytes());
+        put(out, " ");
+        string(out, value.as_bytes());
+    });
+    put(out, ")");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::imap::Keyword;
+
+    fn said(value: &Data<'_>) -> String {
+        let mut out = Vec::new();
+        data(&mut out, Dialect::Rev1, value);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn data_reads_as_in_the_rfcs() {
+        let flags = [
+            Flag::Answered,
+            Flag::Keyword(Keyword::new("$Junk").unwrap()),
+        ];
+        assert_eq!(said(&Data::Flags(&flags)), "* FLAGS (\\Answered $Junk)\r\n");
+        assert_eq!(said(&Data::Exists(23)), "* 23 EXISTS\r\n");
+        assert_eq!(said(&Data::Expunge(44)), "* 44 EXPUNGE\r\n");
+        assert_eq!(said(&Data::Search(&[2, 84, 882])), "* SEARCH 2 84 882\r\n");
+        assert_eq!(said(&Data::Search(&[])), "* SEARCH\r\n");
+        assert_eq!(said(&Data::Enabled(&[])), "* ENABLED\r\n");
+        assert_eq!(
+            said(&Data::Namespace),
+            "* NAMESPACE ((\"\" \"/\")) NIL NIL\r\n"
+        );
+        assert_eq!(
+            said(&Data::ListSeparator),
+            "* LIST (\\Noselect) \"/\" \"\"\r\n"
+        );
+        assert_eq!(
+            said(&Data::Id(&[("name", "Mailkeep")])),
+            "* ID (\"name\" \"Mailkeep\")\r\n"
+        );
+    }
+
+    #[test]
+    fn an_esearch_says_what_was_asked_for() {
+        let tag = Tag::new(b"A282").unwrap();
+        let all = SequenceSet::from_numbers([2, 10, 11]).unwrap();
+        let found = ESearch {
+            tag: &tag,
+            uid: true,
+            min: Some(2),
+            max: None,
+            all: Some(&all),
+            count: Some(3),
+        };
+        assert_eq!(
+            said(&Data::ESearch(found)),
+            "* ESEARCH (TAG \"A282\") UID MIN 2 ALL 2,10:11 COUNT 3\r\n"
+        );
+    }
+
+    #[test]
+    fn mailboxes_are_listed_with_attributes_and_counts() {
+        let name = MailboxName::from_utf8("blurdy bloop").unwrap();
+        let attributes = [
+            ListAttribute::HasNoChildren,
+            ListAttribute::For(SpecialUse::Sent),
+        ];
+        let entry = ListEntry {
+            attributes: &attributes,
+            mailbox: &name,
+            child_subscribed: true,
+        };
+        assert_eq!(
+            said(&Data::List(entry)),
+            "* LIST (\\HasNoChildren \\Sent) \"/\" \"blurdy bloop\" (\"CHILDINFO\" (\"SUBSCRIBED\"))\r\n"
+        );
+        let counts = [(StatusItem::Messages, 231), (StatusItem::UidNext, 44292)];
+        assert_eq!(
+            said(&Data::Status(&MailboxName::inbox(), &counts)),
+            "* STATUS INBOX (MESSAGES 231 UIDNEXT 44292)\r\n"
+        );
+    }
+}

@@ -1,0 +1,344 @@
+//! FETCH, piece by piece.
+//!
+//! A letter's bytes never pass through here unless they are at hand already:
+//! the writer says how many come, and the caller sends them.
+
+use std::fmt;
+
+use crate::imap::fetch::display_part;
+use crate::imap::{DateTime, Flag, Section, SectionText};
+
+use super::body_structure::{BodyStructure, body};
+use super::envelope::{Envelope, envelope};
+use super::put;
+use super::string::{astring, literal_header, number};
+
+/// Writes `message-data = nz-number SP "FETCH" SP msg-att`, one item at a time.
+#[derive(Debug)]
+#[must_use = "a FETCH that isn't ended leaves half a response"]
+pub struct FetchWriter {
+    is_first: bool,
+}
+
+/// `msg-att-dynamic / msg-att-static`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FetchData<'a> {
+    /// The UID.
+    Uid(u32),
+    /// The flags.
+    Flags {
+        /// Those that clients set.
+        flags: &'a [Flag],
+        /// `\Recent` (RFC 3501).
+        recent: bool,
+    },
+    /// When it came in.
+    InternalDate(DateTime),
+    /// `RFC822.SIZE`
+    Size(u64),
+    /// `ENVELOPE`
+    Envelope(&'a Envelope<'a>),
+    /// `BODY`
+    Body(&'a BodyStructure<'a>),
+    /// `BODYSTRUCTURE`
+    BodyStructure(&'a BodyStructure<'a>),
+    /// `BODY[...]<...>`
+    Section {
+        /// What was asked for.
+        section: &'a Section,
+        /// Where a partial answer begins.
+        origin: Option<u64>,
+        /// The bytes.
+        content: Content<'a>,
+    },
+    /// `RFC822`
+    Rfc822(Content<'a>),
+    /// `RFC822.HEADER`
+    Rfc822Header(Content<'a>),
+    /// `RFC822.TEXT`
+    Rfc822Text(Content<'a>),
+    /// `BINARY[...]<...>`
+    Binary {
+        /// What was asked for.
+        part: &'a [u32],
+        /// Where a partial answer begins.
+        origin: Option<u64>,
+        /// The bytes, which may hold NUL.
+        content: Content<'a>,
+    },
+    /// `BINARY.SIZE[...]`
+    BinarySize {
+        /// What was asked for.
+        part: &'a [u32],
+        /// Its decoded length.
+        bytes: u64,
+    },
+}
+
+/// A part of a letter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Content<'a> {
+    /// There is no such part.
+    Nil,
+    /// These bytes.
+    Inline(&'a [u8]),
+    /// So many bytes, which the caller sends before the next item.
+    Literal(u64),
+}
+
+impl FetchWriter {
+    /// `nz-number SP "FETCH" SP "("`
+    pub fn begin(out: &mut Vec<u8>, sequence_number: u32) -> Self {
+        put(out, &format!("* {sequence_number} FETCH ("));
+        Self { is_first: true }
+    }
+
+    /// One item, and the space before it.
+    pub fn item(&mut self, out: &mut Vec<u8>, item: &FetchData<'_>) {
+        if !std::mem::replace(&mut self.is_first, false) {
+            put(out, " ");
+        }
+        msg_att(out, item);
+    }
+
+    /// `")" CRLF`
+    pub fn end(self, out: &mut Vec<u8>) {
+        put(out, ")\r\n");
+    }
+}
+
+/// `msg-att = "(" (msg-att-dynamic / msg-att-static) *(SP ...) ")"`, one of them
+fn msg_att(out: &mut Vec<u8>, item: &FetchData<'_>) {
+    match item {
+        FetchData::Uid(uid) => put(out, &format!("UID {uid}")),
+        FetchData::Flags { flags, recent } => flag_fetch_list(out, flags, *recent),
+        FetchData::InternalDate(date) => put(out, &format!("INTERNALDATE \"{date}\"")),
+        FetchData::Size(bytes) => put(out, &format!("RFC822.SIZE {bytes}")),
+        FetchData::Envelope(value) => {
+            put(out, "ENVELOPE ");
+            envelope(out, value);
+        }
+        FetchData::Body(value) => {
+            put(out, "BODY ");
+            body(out, value, false);
+        }
+        FetchData::BodyStructure(value) => {
+            put(out, "BODYSTRUCTURE ");
+            body(out, value, true);
+        }
+        FetchData::Section {
+            section: asked,
+            origin,
+            content,
+        } => {
+            put(out, "BODY");
+            section(out, asked);
+            put_origin(out, *origin);
+            put_content(out, *content);
+        }
+        FetchData::Rfc822(content) => named_content(out, "RFC822", *content),
+        FetchData::Rfc822Header(content) => named_content(out, "RFC822.HEADER", *content),
+        FetchData::Rfc822Text(content) => named_content(out, "RFC822.TEXT", *content),
+        FetchData::Binary {
+            part,
+            origin,
+            content,
+        } => {
+            put(out, &format!("BINARY[{}]", Part(part)));
+            put_origin(out, *origin);
+            put_binary(out, *content);
+        }
+        FetchData::BinarySize { part, bytes } => {
+            put(out, &format!("BINARY.SIZE[{}] {bytes}", Part(part)));
+        }
+    }
+}
+
+/// `"FLAGS" SP "(" [flag-fetch *(SP flag-fetch)] ")"`
+fn flag_fetch_list(out: &mut Vec<u8>, flags: &[Flag], recent: bool) {
+    put(out, "FLAGS (");
+    let recent = recent.then_some("\\Recent");
+    for (at, flag) in flags.iter().map(Flag::as_str).chain(recent).enumerate() {
+        if at > 0 {
+            put(out, " ");
+        }
+        put(out, flag);
+    }
+    put(out, ")");
+}
+
+fn named_content(out: &mut Vec<u8>, name: &str, content: Content<'_>) {
+    put(out, name);
+    put_content(out, content);
+}
+
+/// `["<" number64 ">"]`
+fn put_origin(out: &mut Vec<u8>, origin: Option<u64>) {
+    if let Some(origin) = origin {
+        put(out, &format!("<{origin}>"));
+    }
+}
+
+/// `SP nstring`, always as a literal, which is what clients look for.
+fn put_content(out: &mut Vec<u8>, content: Content<'_>) {
+    put(out, " ");
+    match content {
+        Content::Nil => put(out, "NIL"),
+        Content::Literal(bytes) => literal_header(out, bytes),
+        Content::Inline(bytes) => {
+            literal_header(out, length(bytes));
+            out.extend_from_slice(bytes);
+        }
+    }
+}
+
+/// `SP (nstring / literal8)`, `literal8 = "~{" number64 "}" CRLF *OCTET`
+fn put_binary(out: &mut Vec<u8>, content: Content<'_>) {
+    put(out, " ");
+    let bytes = match content {
+        Content::Nil => return put(out, "NIL"),
+        Content::Literal(bytes) => bytes,
+        Content::Inline(bytes) => length(bytes),
+    };
+    put(out, "~{");
+    number(out, bytes);
+    put(out, "}\r\n");
+    if let Content::Inline(bytes) = content {
+        out.extend_from_slice(bytes);
+    }
+}
+
+fn length(bytes: &[u8]) -> u64 {
+    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
+}
+
+/// `section = "[" [section-spec] "]"`
+pub(in crate::imap) fn section(out: &mut Vec<u8>, section: &Section) {
+    put(out, &format!("[{}", Part(&section.part)));
+    if !section.part.is_empty() && section.text != SectionText::Whole {
+        put(out, ".");
+    }
+    match &section.text {
+        SectionText::Whole => (),
+        SectionText::Header => put(out, "HEADER"),
+        SectionText::Text => put(out, "TEXT"),
+        SectionText::Mime => put(out, "MIME"),
+        SectionText::HeaderFields(names) => header_list(out, "HEADER.FIELDS", names),
+        SectionText::HeaderFieldsNot(names) => header_list(out, "HEADER.FIELDS.NOT", names),
+    }
+    put(out, "]");
+}
+
+/// `SP "(" header-fld-name *(SP header-fld-name) ")"`
+fn header_list(out: &mut Vec<u8>, kind: &str, names: &[String]) {
+    put(out, kind);
+    put(out, " (");
+    super::put_spaced(out, names, |out, name| astring(out, name.as_bytes()));
+    put(out, ")");
+}
+
+/// `section-part = nz-number *("." nz-number)`
+struct Part<'a>(&'a [u32]);
+
+impl fmt::Display for Part<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        display_part(self.0, out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(items: &[FetchData<'_>]) -> String {
+        let mut out = Vec::new();
+        let mut fetch = FetchWriter::begin(&mut out, 12);
+        items.iter().for_each(|item| fetch.item(&mut out, item));
+        fetch.end(&mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn small_items_stand_in_one_line() {
+        let date = DateTime {
+            unix_seconds: 837_596_665,
+            offset_minutes: -420,
+        };
+        let items = [
+            FetchData::Flags {
+                flags: &[Flag::Seen],
+                recent: true,
+            },
+            FetchData::InternalDate(date),
+            FetchData::Size(4286),
+            FetchData::Uid(7),
+            FetchData::Flags {
+                flags: &[],
+                recent: false,
+            },
+        ];
+        let expected = "* 12 FETCH (FLAGS (\\Seen \\Recent) INTERNALDATE \"17-Jul-1996 02:44:25 -0700\" RFC822.SIZE 4286 UID 7 FLAGS ())\r\n";
+        assert_eq!(said(&items), expected);
+    }
+
+    #[test]
+    fn bytes_that_the_caller_sends_stand_behind_their_length() {
+        let whole = Section {
+            part: vec![],
+            text: SectionText::Whole,
+        };
+        let mut out = Vec::new();
+        let mut fetch = FetchWriter::begin(&mut out, 1);
+        let content = Content::Literal(5);
+        fetch.item(
+            &mut out,
+            &FetchData::Section {
+                section: &whole,
+                origin: Some(0),
+                content,
+            },
+        );
+        out.extend_from_slice(b"a\r\n\x80b");
+        fetch.item(&mut out, &FetchData::Uid(1));
+        fetch.end(&mut out);
+        assert_eq!(out, b"* 1 FETCH (BODY[]<0> {5}\r\na\r\n\x80b UID 1)\r\n");
+    }
+
+    #[test]
+    fn sections_are_named_as_they_were_asked_for() {
+        let fields =
+            SectionText::HeaderFields(vec!["FROM".to_owned(), "to]".to_owned(), "(x".to_owned()]);
+        let nested = Section {
+            part: vec![4, 1],
+            text: fields,
+        };
+        let mime = Section {
+            part: vec![2],
+            text: SectionText::Mime,
+        };
+        let items = [
+            FetchData::Section {
+                section: &nested,
+                origin: None,
+                content: Content::Inline(b"\r\n"),
+            },
+            FetchData::Section {
+                section: &mime,
+                origin: None,
+                content: Content::Nil,
+            },
+            FetchData::Binary {
+                part: &[1, 2],
+                origin: None,
+                content: Content::Inline(b"\0"),
+            },
+            FetchData::BinarySize {
+                part: &[],
+                bytes: 9,
+            },
+            FetchData::Rfc822Header(Content::Inline(b"")),
+        ];
+        let expected = "* 12 FETCH (BODY[4.1.HEADER.FIELDS (FROM to] \"(x\")] {2}\r\n\r\n BODY[2.MIME] NIL BINARY[1.2] ~{1}\r\n\0 BINARY.SIZE[] 9 RFC822.HEADER {0}\r\n)\r\n";
+        assert_eq!(said(&items), expected);
+    }
+}

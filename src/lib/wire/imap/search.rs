@@ -1,0 +1,461 @@
+//! What SEARCH can ask.
+//!
+//! A tree whose depth and size are bounded, so that reading and evaluating it
+//! by recursion is safe.
+
+use preauth::imap::cursor::Cursor;
+
+use super::date::date;
+use super::fetch::header_fld_name;
+use super::flag::keyword;
+use super::refusal::{Refusal, expected};
+use super::sequence::sequence_set;
+use super::{Date, Flag, Parsed, SequenceSet};
+use crate::limits::{SEARCH_DEPTH_MAX, SEARCH_KEYS_MAX, SEARCH_TEXT_BYTES_MAX};
+
+/// `search-key` (RFC 9051 and RFC 3501, section 9; RFC 5032)
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SearchKey {
+    /// Every message.
+    All,
+    /// All of these: keys in a row or in parentheses.
+    And(Vec<SearchKey>),
+    /// One of these at least: two, or a chain of OR to the right.
+    Or(Vec<SearchKey>),
+    /// Not this.
+    Not(Box<SearchKey>),
+    /// Has the flag. `UNSEEN` and its like are `Not`.
+    Flag(Flag),
+    /// RECENT and not SEEN (RFC 3501).
+    New,
+    /// Not RECENT (RFC 3501).
+    Old,
+    /// RFC 3501.
+    Recent,
+    /// A header field of this name contains this; empty: there is such a field.
+    /// BCC, CC, FROM, SUBJECT and TO are this too.
+    Header {
+        /// The field's name.
+        name: String,
+        /// What it contains.
+        value: String,
+    },
+    /// The body contains this.
+    Body(String),
+    /// Header or body contain this.
+    Text(String),
+    /// By the day of INTERNALDATE.
+    Arrived(When, Date),
+    /// By the day of the Date field.
+    Sent(When, Date),
+    /// More bytes than this.
+    Larger(u64),
+    /// Fewer bytes than this.
+    Smaller(u64),
+    /// Among these UIDs.
+    Uid(SequenceSet),
+    /// Among these sequence numbers.
+    Sequence(SequenceSet),
+    /// Came in at least so many seconds ago (RFC 5032).
+    Older(u32),
+    /// Came in less than so many seconds ago (RFC 5032).
+    Younger(u32),
+}
+
+/// On which side of a day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// Earlier than it.
+    Before,
+    /// Within it.
+    On,
+    /// Within it or later.
+    Since,
+}
+
+/// `search-return-opt` (RFC 9051, section 6.4.4)
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SearchReturn {
+    /// The lowest number.
+    Min,
+    /// The highest number.
+    Max,
+    /// All numbers, as a set.
+    All,
+    /// How many.
+    Count,
+    /// Keep the result as `$`.
+    Save,
+}
+
+/// `search = "SEARCH" [search-return-opts] SP search-program`, behind its name
+pub(super) fn search(cursor: &mut Cursor<'_>) -> Parsed<(Option<Vec<SearchReturn>>, SearchKey)> {
+    cursor.space()?;
+    let returns = search_return_opts(cursor)?;
+    charset(cursor)?;
+    let mut program = Program { keys: 0 };
+    let mut keys = vec![program.search_key(cursor, 0)?];
+    while cursor.accept(b' ') {
+        keys.push(program.search_key(cursor, 0)?);
+    }
+    Ok((returns, all_of(keys)))
+}
+
+/// `search-return-opts = SP "RETURN" SP "(" [search-return-opt *(SP search-return-opt)] ")"`,
+/// and the space behind. None means an untagged SEARCH; `()` means ALL.
+fn search_return_opts(cursor: &mut Cursor<'_>) -> Parsed<Option<Vec<SearchReturn>>> {
+    if !accept_word(cursor, "RETURN") {
+        return Ok(None);
+    }
+    cursor.space()?;
+    cursor.byte(b'(', "a list of results")?;
+    let mut options = Vec::new();
+    while !cursor.accept(b')') {
+        if !options.is_empty() {
+            cursor.space()?;
+        }
+        let option = search_return_opt(cursor)?;
+        if options.contains(&option) {
+            return Err(expected("each result once"));
+        }
+        options.push(option);
+    }
+    cursor.space()?;
+    if options.is_empty() {
+        options.push(SearchReturn::All);
+    }
+    Ok(Some(options))
+}
+
+/// `search-return-opt = "MIN" / "MAX" / "ALL" / "COUNT" / "SAVE"`
+fn search_return_opt(cursor: &mut Cursor<'_>) -> Parsed<SearchReturn> {
+    Ok(match cursor.word()?.as_str() {
+        "MIN" => SearchReturn::Min,
+        "MAX" => SearchReturn::Max,
+        "ALL" => SearchReturn::All,
+        "COUNT" => SearchReturn::Count,
+        "SAVE" => SearchReturn::Save,
+        _ => return Err(expected("a known result")),
+    })
+}
+
+/// `["CHARSET" SP charset SP]`, of which we take those that are UTF-8
+fn charset(cursor: &mut Cursor<'_>) -> Parsed<()> {
+    if !accept_word(cursor, "CHARSET") {
+        return Ok(());
+    }
+    cursor.space()?;
+    let name = cursor.astring()?.text(CHARSET_BYTES_MAX)?;
+    cursor.space()?;
+    let known = ["UTF-8", "US-ASCII", "UTF8"];
+    match known.iter().any(|known| name.eq_ignore_ascii_case(known)) {
+        true => Ok(()),
+        false => Err(Refusal::CharsetUnknown),
+    }
+}
+
+/// Longer than any registered charset's name.
+const CHARSET_BYTES_MAX: usize = 64;
+
+fn accept_word(cursor: &mut Cursor<'_>, wanted: &str) -> bool {
+    let mut ahead = *cursor;
+    let found = ahead.word().is_ok_and(|word| word.as_str() == wanted);
+    if found {
+        *cursor = ahead;
+    }
+    found
+}
+
+/// Counts the keys of one SEARCH.
+struct Program {
+    keys: usize,
+}
+
+impl Program {
+    /// `search-key = "(" search-key *(SP search-key) ")" / sequence-set / ...`
+    fn search_key(&mut self, cursor: &mut Cursor<'_>, depth: usize) -> Parsed<SearchKey> {
+        self.keys = self.keys.saturating_add(1);
+        if self.keys > SEARCH_KEYS_MAX {
+            return Err(Refusal::TooMany("search keys"));
+        }
+        if depth > SEARCH_DEPTH_MAX {
+            return Err(Refusal::TooMany("levels of search keys"));
+        }
+        match cursor.peek() {
+            Some(b'(') => self.parenthesised(cursor, depth),
+            Some(b'0'..=b'9' | b'*' | b'$') => sequence_set(cursor).map(SearchKey::Sequence),
+            _ => self.named(cursor, depth),
+        }
+    }
+
+    /// `"(" search-key *(SP search-key) ")"`
+    fn parenthesised(&mut self, cursor: &mut Cursor<'_>, depth: usize) -> Parsed<SearchKey> {
+        cursor.byte(b'(', "a list of search keys")?;
+        let mut keys = vec![self.search_key(cursor, depth.saturating_add(1))?];
+        while !cursor.accept(b')') {
+            cursor.space()?;
+            keys.push(self.search_key(cursor, depth.saturating_add(1))?);
+        }
+        Ok(all_of(keys))
+    }
+
+    /// `"NOT" SP search-key / "OR" SP search-key SP search-key / ...`
+    fn named(&mut self, cursor: &mut Cursor<'_>, depth: usize) -> Parsed<SearchKey> {
+        let name = cursor.word()?;
+        match name.as_str() {
+            "NOT" => {
+                cursor.space()?;
+                self.search_key(cursor, depth.saturating_add(1))
+                    .map(negated)
+            }
+            "OR" => self.or(cursor, depth),
+            name => match flag_key(name) {
+                Some(key) => Ok(key),
+                None => argument_key(cursor, name),
+            },
+        }
+    }
+
+    /// `"OR" SP search-key SP search-key`, of which the second may be the next
+    /// OR of a chain: that is read here, without going deeper.
+    fn or(&mut self, cursor: &mut Cursor<'_>, depth: usize) -> Parsed<SearchKey> {
+        let mut arms = Vec::new();
+        loop {
+            cursor.space()?;
+            arms.push(self.search_key(cursor, depth.saturating_add(1))?);
+            cursor.space()?;
+            if !accept_word(cursor, "OR") {
+                break;
+            }
+        }
+        arms.push(self.search_key(cursor, depth.saturating_add(1))?);
+        Ok(SearchKey::Or(arms))
+    }
+}
+
+/// `"ALL" / "ANSWERED" / "DELETED" / "DRAFT" / "FLAGGED" / "NEW" / "OLD" / "RECENT" / "SEEN" /
+/// "UNANSWERED" / "UNDELETED" / "UNDRAFT" / "UNFLAGGED" / "UNSEEN"`
+fn flag_key(name: &str) -> Option<SearchKey> {
+    let (positive, flag) = match name.strip_prefix("UN") {
+        Some(flag) => (false, flag),
+        None => (true, name),
+    };
+    let flag = match flag {
+        "ANSWERED" => Flag::Answered,
+        "DELETED" => Flag::Deleted,
+        "DRAFT" => Flag::Draft,
+        "FLAGGED" => Flag::Flagged,
+        "SEEN" => Flag::Seen,
+        "ALL" if positive => return Some(SearchKey::All),
+        "NEW" if positive => return Some(SearchKey::New),
+        "OLD" if positive => return Some(SearchKey::Old),
+        "RECENT" if positive => return Some(SearchKey::Recent),
+        _ => return None,
+    };
+    let key = SearchKey::Flag(flag);
+    Some(if positive { key } else { negated(key) })
+}
+
+/// `"BCC" SP astring / "BEFORE" SP date / "HEADER" SP header-fld-name SP astring / ...`
+fn argument_key(cursor: &mut Cursor<'_>, name: &str) -> Parsed<SearchKey> {
+    cursor.space()?;
+    Ok(match name {
+        "BCC" | "CC" | "FROM" | "SUBJECT" | "TO" => SearchKey::Header {
+            name: name.to_owned(),
+            value: text(cursor)?,
+        },
+        "HEADER" => header(cursor)?,
+        "BODY" => SearchKey::Body(text(cursor)?),
+        "TEXT" => SearchKey::Text(text(cursor)?),
+        "KEYWORD" => SearchKey::Flag(Flag::Keyword(keyword(cursor)?)),
+        "UNKEYWORD" => negated(SearchKey::Flag(Flag::Keyword(keyword(cursor)?))),
+        "BEFORE" => SearchKey::Arrived(When::Before, date(cursor)?),
+        "ON" => SearchKey::Arrived(When::On, date(cursor)?),
+        "SINCE" => SearchKey::Arrived(When::Since, date(cursor)?),
+        "SENTBEFORE" => SearchKey::Sent(When::Before, date(cursor)?),
+        "SENTON" => SearchKey::Sent(When::On, date(cursor)?),
+        "SENTSINCE" => SearchKey::Sent(When::Since, date(cursor)?),
+        "LARGER" => SearchKey::Larger(cursor.number()?),
+        "SMALLER" => SearchKey::Smaller(cursor.number()?),
+        "UID" => SearchKey::Uid(sequence_set(cursor)?),
+        "OLDER" => SearchKey::Older(super::sequence::nz_number(cursor)?),
+        "YOUNGER" => SearchKey::Younger(super::sequence::nz_number(cursor)?),
+        _ => return Err(expected("a search key")),
+    })
+}
+
+/// `"HEADER" SP header-fld-name SP astring`
+fn header(cursor: &mut Cursor<'_>) -> Parsed<SearchKey> {
+    let name = header_fld_name(cursor)?;
+    cursor.space()?;
+    Ok(SearchKey::Header {
+        name,
+        value: text(cursor)?,
+    })
+}
+
+/// `astring` in UTF-8, of which US-ASCII is a part
+fn text(cursor: &mut Cursor<'_>) -> Parsed<String> {
+    Ok(cursor.astring()?.text(SEARCH_TEXT_BYTES_MAX)?)
+}
+
+fn negated(key: SearchKey) -> SearchKey {
+    SearchKey::Not(Box::new(key))
+}
+
+fn all_of(mut keys: Vec<SearchKey>) -> SearchKey {
+    match keys.len() {
+        1 => keys.pop().unwrap_or(SearchKey::All),
+        _ => SearchKey::And(keys),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::arithmetic_side_effects)]
+    use super::*;
+
+    fn read(text: &str) -> Parsed<(Option<Vec<SearchReturn>>, SearchKey)> {
+        let text = format!(" {text}");
+        let mut cursor = Cursor::new(text.as_bytes());
+        let read = search(&mut cursor)?;
+        cursor.end()?;
+        Ok(read)
+    }
+
+    fn key(text: &str) -> SearchKey {
+        read(text).unwrap().1
+    }
+
+    fn header_of(name: &str, value: &str) -> SearchKey {
+        SearchKey::Header {
+            name: name.to_owned(),
+            value: value.to_owned(),
+        }
+    }
+
+    #[test]
+    fn the_examples_of_the_rfc_are_read() {
+        let since = Date::new(1994, 2, 1).unwrap();
+        assert_eq!(
+            key("FLAGGED SINCE 1-Feb-1994 NOT FROM \"Smith\""),
+            SearchKey::And(vec![
+                SearchKey::Flag(Flag::Flagged),
+                SearchKey::Arrived(When::Since, since),
+                negated(header_of("FROM", "Smith")),
+            ])
+        );
+        assert_eq!(
+            key("CHARSET UTF-8 TEXT {12}\r\n\u{41f}\u{440}\u{438}\u{432}\u{435}\u{442}"),
+            SearchKey::Text("Привет".to_owned())
+        );
+        let (returns, _) = read("RETURN (MIN COUNT) DELETED").unwrap();
+        assert_eq!(returns, Some(vec![SearchReturn::Min, SearchReturn::Count]));
+        assert_eq!(
+            read("RETURN () ALL").unwrap().0,
+            Some(vec![SearchReturn::All])
+        );
+    }
+
+    #[test]
+    fn every_key_of_both_rfcs_is_known() {
+        for text in [
+            "ALL",
+            "ANSWERED",
+            "BCC x",
+            "BEFORE 1-Jan-2000",
+            "BODY x",
+            "CC x",
+            "DELETED",
+            "DRAFT",
+            "FLAGGED",
+            "FROM x",
+            "HEADER X-Y \"\"",
+            "KEYWORD $Junk",
+            "LARGER 10",
+            "NEW",
+            "NOT SEEN",
+            "OLD",
+            "ON 1-Jan-2000",
+            "OR SEEN DRAFT",
+            "RECENT",
+            "SEEN",
+            "SENTBEFORE 1-Jan-2000",
+            "SENTON 1-Jan-2000",
+            "SENTSINCE 1-Jan-2000",
+            "SINCE 1-Jan-2000",
+            "SMALLER 10",
+            "SUBJECT x",
+            "TEXT x",
+            "TO x",
+            "UID 1:*",
+            "UNANSWERED",
+            "UNDELETED",
+            "UNDRAFT",
+            "UNFLAGGED",
+            "UNKEYWORD $Junk",
+            "UNSEEN",
+            "2,4:*",
+            "$",
+            "(SEEN (DRAFT))",
+            "OLDER 60",
+            "YOUNGER 60",
+        ] {
+            assert!(read(text).is_ok(), "{text}: {:?}", read(text));
+        }
+    }
+
+    #[test]
+    fn a_chain_of_or_is_one_flat_key() {
+        let chain = format!("{}SEEN", "OR SUBJECT a ".repeat(500));
+        let SearchKey::Or(arms) = key(&chain) else {
+            panic!("not an OR")
+        };
+        assert_eq!(arms.len(), 501);
+    }
+
+    #[test]
+    fn depth_is_bounded_however_it_is_made() {
+        for opening in ["(", "NOT ", "OR OR ", "NOT ("] {
+            let deep = opening.repeat(100_000);
+            let refused = read(&deep);
+            assert!(
+                matches!(refused, Err(Refusal::TooMany(_))),
+                "{opening}: {refused:?}"
+            );
+        }
+        assert!(read(&format!("{}SEEN", "NOT ".repeat(SEARCH_DEPTH_MAX))).is_ok());
+    }
+
+    #[test]
+    fn the_number_of_keys_is_bounded() {
+        let keys = vec!["SEEN"; SEARCH_KEYS_MAX + 1].join(" ");
+        assert_eq!(read(&keys), Err(Refusal::TooMany("search keys")));
+    }
+
+    #[test]
+    fn an_unknown_charset_is_told_apart_from_a_mistake() {
+        assert_eq!(read("CHARSET KOI8-R TEXT x"), Err(Refusal::CharsetUnknown));
+        for text in [
+            "",
+            "CHARSET",
+            "CHARSET UTF-8",
+            "FOO",
+            "UNALL",
+            "UNNEW",
+            "NOT",
+            "OR SEEN",
+            "()",
+            "(SEEN",
+            "SEEN )",
+            "KEYWORD \\Seen",
+            "BEFORE 32-Jan-2000",
+            "LARGER -1",
+            "TEXT \"\\x\"",
+            "RETURN (FOO) ALL",
+            "RETURN (MIN MIN) ALL",
+        ] {
+            assert!(matches!(read(text), Err(Refusal::Grammar(_))), "{text}");
+        }
+    }
+}
