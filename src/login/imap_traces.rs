@@ -1,0 +1,526 @@
+//! Conversations, as they go over the wire.
+//!
+//! `C:` is a line of the client, `S:` one of ours. Lines of the client that
+//! follow each other are one segment. `--` says what other processes are asked,
+//! answer, or see; a NUL is shown as `|`. Every conversation is played with the
+//! client's bytes in one piece, and cut into pieces of 1, 2, 3 and 7 bytes, and
+//! must go the same way.
+
+use super::*;
+
+const CLEAR: Transport = Transport::Cleartext { loopback: false };
+const LOOPBACK: Transport = Transport::Cleartext { loopback: true };
+const TLS: Transport = Transport::Tls { version: 0x0304 };
+
+fn settings() -> slice::Login {
+    slice::Login {
+        logging: slice::Logging {
+            level: slice::LogLevel::Info,
+            journal: false,
+        },
+        login_seconds: 60,
+        sessions_max: 10,
+        cleartext_on_loopback: true,
+        starttls: true,
+    }
+}
+
+enum State {
+    Listening(Listening),
+    Asking(Authenticating),
+    HandingOver(HandingOver),
+    TlsBegins,
+    Closed,
+}
+
+struct Play {
+    state: State,
+    piece: usize,
+    unheard: Vec<u8>,
+    output: Vec<u8>,
+    asked: Option<String>,
+}
+
+impl Play {
+    fn begin(transport: Transport, piece: usize) -> Self {
+        let mut output = Vec::new();
+        let terms = Terms::new(transport, true, &settings());
+        let state = NotAuthenticated::greet(terms, &mut output);
+        let state = State::Listening(Listening::NotAuthenticated(state));
+        Self {
+            state,
+            piece,
+            unheard: Vec::new(),
+            output,
+            asked: None,
+        }
+    }
+
+    fn take(&mut self) -> State {
+        std::mem::replace(&mut self.state, State::Closed)
+    }
+
+    fn client_says(&mut self, segment: &[u8]) {
+        self.unheard.extend_from_slice(segment);
+        self.hear();
+    }
+
+    /// Hears the client as long as it is listened to.
+    fn hear(&mut self) {
+        while !self.unheard.is_empty() {
+            let State::Listening(listening) = self.take() else {
+                panic!("nobody listens")
+            };
+            let piece = &self.unheard[..self.piece.min(self.unheard.len())];
+            let mut rest = piece;
+            let heard = listening.hear(&mut rest, &mut self.output);
+            let used = piece.len() - rest.len();
+            self.unheard.drain(..used);
+            self.state = match heard {
+                Heard::NeedsMore(next) | Heard::Answered(next) => State::Listening(next),
+                Heard::Verify(next, credentials) => {
+                    let shown = String::from_utf8(credentials.dangerous_reveal().to_vec()).unwrap();
+                    self.asked = Some(shown.replace('\0', "|"));
+                    State::Asking(next)
+                }
+                Heard::StartTls => State::TlsBegins,
+                Heard::Close => State::Closed,
+            };
+            if !matches!(self.state, State::Listening(_)) {
+                return;
+            }
+        }
+    }
+
+    fn line(&mut self) -> String {
+        let end = self
+            .output
+            .windows(2)
+            .position(|two| two == b"\r\n")
+            .expect("nothing more was said");
+        let line = self.output.drain(..end + 2).take(end).collect();
+        String::from_utf8(line).unwrap()
+    }
+
+    fn others(&mut self, what: &str) {
+        let (what, detail) = what.split_once(": ").unwrap_or((what, ""));
+        match what {
+            "auth is asked" => assert_eq!(self.asked.take().as_deref(), Some(detail)),
+            "auth verifies" => {
+                let State::Asking(state) = self.take() else {
+                    panic!("auth was not asked")
+                };
+                self.state = State::HandingOver(state.verified());
+            }
+            "auth rejects" => {
+                let State::Asking(state) = self.take() else {
+                    panic!("auth was not asked")
+                };
+                let next = state.rejected(rejection(detail), &mut self.output);
+                self.state = next.map_or(State::Closed, State::Listening);
+                if matches!(self.state, State::Listening(_)) {
+                    self.hear();
+                }
+            }
+            "handed over" => {
+                let State::HandingOver(state) = &self.state else {
+                    panic!("not verified")
+                };
+                let left = String::from_utf8_lossy(&self.unheard);
+                assert_eq!(
+                    format!("{} {}", state.tag(), left.escape_default()).trim(),
+                    detail
+                );
+            }
+            "director refuses" => {
+                let State::HandingOver(state) = self.take() else {
+                    panic!("not verified")
+                };
+                self.state = State::Listening(state.refused(refusal(detail), &mut self.output));
+                self.hear();
+            }
+            "TLS begins" => {
+                assert!(
+                    matches!(self.state, State::TlsBegins),
+                    "no STARTTLS was granted"
+                );
+                self.unheard.clear();
+                let state = NotAuthenticated::after_starttls(Terms::new(TLS, true, &settings()));
+                self.state = State::Listening(Listening::NotAuthenticated(state));
+            }
+            "closed" => assert!(matches!(self.state, State::Closed), "still open"),
+            _ => panic!("no such line: {what}"),
+        }
+    }
+}
+
+fn rejection(name: &str) -> Rejection {
+    match name {
+        "Credentials" => Rejection::Credentials,
+        "Unavailable" => Rejection::Unavailable,
+        "PrivacyRequired" => Rejection::PrivacyRequired,
+        "TooManySessions" => Rejection::TooManySessions,
+        _ => panic!("{name}"),
+    }
+}
+
+fn refusal(name: &str) -> handover::Refusal {
+    match name {
+        "NoWorker" => handover::Refusal::NoWorker,
+        "TooManySessions" => handover::Refusal::TooManySessions,
+        _ => panic!("{name}"),
+    }
+}
+
+/// Plays a conversation in pieces of every size.
+fn converse(transport: Transport, script: &str) {
+    for piece in [usize::MAX, 1, 2, 3, 7] {
+        play(transport, script, piece);
+    }
+}
+
+fn play(transport: Transport, script: &str, piece: usize) {
+    let mut play = Play::begin(transport, piece);
+    let mut segment = Vec::new();
+    for line in script
+        .lines()
+        .map(str::trim_start)
+        .filter(|line| !line.is_empty())
+    {
+        let (who, what) = line.split_at(2);
+        let what = what.strip_prefix(' ').unwrap_or(what);
+        if who != "C:" && !segment.is_empty() {
+            play.client_says(&segment);
+            segment.clear();
+        }
+        match who {
+            "C:" => segment.extend(format!("{what}\r\n").into_bytes()),
+            "S:" => assert_eq!(play.line(), what, "in pieces of {piece}"),
+            "--" => play.others(what),
+            _ => panic!("no such line: {line}"),
+        }
+    }
+    if !segment.is_empty() {
+        play.client_says(&segment);
+    }
+    assert_eq!(
+        String::from_utf8_lossy(&play.output),
+        "",
+        "more was said, in pieces of {piece}"
+    );
+    assert_eq!(play.asked, None, "auth was asked more");
+}
+
+#[test]
+fn a_client_logs_in_over_tls() {
+    converse(TLS, "
+        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
+        C: a CAPABILITY
+        S: * CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=PLAIN AUTH=LOGIN
+        S: a OK Done
+        C: b ID (\"name\" \"curl\")
+        S: * ID (\"name\" \"Mailkeep\")
+        S: b OK Done
+        C: c NOOP
+        S: c OK Done
+        C: d LOGIN alice@example.org \"a \\\"quoted\\\" secret\"
+        -- auth is asked: |alice@example.org|a \"quoted\" secret
+        -- auth verifies
+        -- handed over: d
+    ");
+}
+
+#[test]
+fn login_takes_literals_of_both_kinds() {
+    converse(TLS, "
+        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
+        C: a LOGIN {5}
+        S: + OK
+        C: alice {10+}
+        C: wonderland
+        -- auth is asked: |alice|wonderland
+    ");
+}
+
+#[test]
+fn a_client_leaves() {
+    converse(TLS, "
+        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
+        C: a LOGOUT
+        S: * BYE Bye
+        S: a OK Done
+        -- closed
+    ");
+}
+
+#[test]
+fn every_way_to_authenticate_asks_the_same_of_auth() {
+    converse(TLS, "
+        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
+        C: a LOGIN alice wonderland
+        -- auth is asked: |alice|wonderland
+        -- auth rejects: Unavailable
+        S: a NO [UNAVAILABLE] Try again later
+        C: b AUTHENTICATE PLAIN
+        S: +\x20
+        C: AGFsaWNlAHdvbmRlcmxhbmQ=
+        -- auth is asked: |alice|wonderland
+        -- auth rejects: Unavailable
+        S: b NO [UNAVAILABLE] Try again later
+        C: c authenticate plain AGFsaWNlAHdvbmRlcmxhbmQ=
+        -- auth is asked: |alice|wonderland
+        -- auth rejects: Unavailable
+        S: c NO [UNAVAILABLE] Try again later
+        C: d AUTHENTICATE LOGIN
+        S: + VXNlcm5hbWU6
+        C: YWxpY2U=
+        S: + UGFzc3dvcmQ6
+        C: d29uZGVybGFuZA==
+        -- auth is asked: |alice|wonderland
+        -- auth rejects: Unavailable
+        S: d NO [UNAVAILABLE] Try again later
+        C: e AUTHENTICATE LOGIN YWxpY2U=
+        S: + UGFzc3dvcmQ6
+        C: d29uZGVybGFuZA==
+        -- auth is asked: |alice|wonderland
+    ");
+}
+
+#[test]
+fn an_authorisation_identity_reaches_auth() {
+    converse(TLS, "
+        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
+        C: a AUTHENTICATE PLAIN Ym9iAGFsaWNlAHdvbmRlcmxhbmQ=
+        -- auth is asked: bob|alice|wonderland
+        -- auth rejects: Credentials
+        S: a NO [AUTHENTICATIONFAILED] Wrong name or password
+    ");
+}
+
+/// ATTACKS P7: the exchange is over, the connection is in step.
+#[test]
+fn a_broken_sasl_exchange_hurts_nothing_but_itself() {
+    converse(TLS, "
+        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
+        C: a AUTHENTICATE PLAIN
+        S: +\x20
+        C: *
+        S: a BAD Cancelled
+        C: b AUTHENTICATE PLAIN
+        S: +\x20
+        C: not!base64
+        S: b BAD Not base64
+        C: c AUTHENTICATE PLAIN =
+        S: c BAD Not a message of PLAIN
+        C: d AUTHENTICATE PLAIN
+        S: +\x20
+        C: 
+        S: d BAD Not a message of PLAIN
+        C: e AUTHENTICATE PLAIN AGFsaWNl
+        S: e BAD Not a message of PLAIN
+        C: f AUTHENTICATE PLAIN AGFsaWNlAHdvbgBkZXJsYW5k
+        S: f BAD Not a message of PLAIN
+        C: g AUTHENTICATE PLAIN AGFswwB4
+        S: g BAD Not a user name
+        C: h AUTHENTICATE LOGIN
+        S: + VXNlcm5hbWU6
+        C: YWxpY2U=
+        S: + UGFzc3dvcmQ6
+        C: *
+        S: h BAD Cancelled
+        C: i AUTHENTICATE PLAIN
+        S: +\x20
+        C: j AUTHENTICATE PLAIN
+        S: i BAD Not base64
+        C: k AUTHENTICATE GSSAPI
+        S: k NO Unknown mechanism
+        C: l NOOP
+        S: l OK Done
+    ");
+}
+
+/// ATTACKS P7: a response of a megabyte.
+#[test]
+fn an_endless_sasl_answer_ends_the_connection_and_asks_nobody() {
+    for piece in [usize::MAX, 1000] {
+        let mut play = Play::begin(TLS, piece);
+        play.line();
+        play.client_says(b"a AUTHENTICATE PLAIN\r\n");
+        assert_eq!(play.line(), "+ ");
+        play.client_says(&vec![b'A'; 1 << 20]);
+        assert_eq!(play.line(), "* BYE Command line too long");
+        play.others("closed");
+        assert!(play.output.is_empty() && play.asked.is_none());
+    }
+}
+
+#[test]
+fn the_third_failure_closes_the_connection() {
+    converse(TLS, "
+        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
+        C: a LOGIN alice 1
+        -- auth is asked: |alice|1
+        -- auth rejects: Credentials
+        S: a NO [AUTHENTICATIONFAILED] Wrong name or password
+        C: b LOGIN alice 2
+        -- auth is asked: |alice|2
+        -- auth rejects: Unavailable
+        S: b NO [UNAVAILABLE] Try again later
+        C: c LOGIN alice 3
+        -- auth is asked: |alice|3
+        -- auth rejects: Credentials
+        S: c NO [AUTHENTICATIONFAILED] Wrong name or password
+        C: d LOGIN alice 4
+        -- auth is asked: |alice|4
+        -- auth rejects: Credentials
+        S: d NO [AUTHENTICATIONFAILED] Wrong name or password
+        S: * BYE Too many failures
+        -- closed
+    ");
+}
+
+/// ATTACKS P8: what was said in the clear is not answered inside TLS.
+#[test]
+fn plaintext_behind_starttls_is_thrown_away() {
+    converse(CLEAR, "
+        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE STARTTLS LOGINDISABLED] Mailkeep ready
+        C: a STARTTLS
+        C: b NOOP
+        S: a OK Begin TLS
+        -- TLS begins
+        C: c CAPABILITY
+        S: * CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=PLAIN AUTH=LOGIN
+        S: c OK Done
+    ");
+}
+
+/// ATTACKS P8: nor is the second half of a command.
+#[test]
+fn a_literal_that_spans_starttls_is_thrown_away() {
+    converse(CLEAR, "
+        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE STARTTLS LOGINDISABLED] Mailkeep ready
+        C: a STARTTLS
+        C: b LOGIN {7+}
+        C: mallory {
+        S: a OK Begin TLS
+        -- TLS begins
+        C: 6+}
+        S: * BAD No tag
+        C: c NOOP
+        S: c OK Done
+    ");
+}
+
+/// ATTACKS P9.
+#[test]
+fn passwords_in_the_clear_are_refused_whatever_the_command() {
+    converse(CLEAR, "
+        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE STARTTLS LOGINDISABLED] Mailkeep ready
+        C: a LOGIN alice wonderland
+        S: a NO [PRIVACYREQUIRED] Use TLS first
+        C: b AUTHENTICATE PLAIN
+        S: b NO [PRIVACYREQUIRED] Use TLS first
+        C: c AUTHENTICATE PLAIN AGFsaWNlAHdvbmRlcmxhbmQ=
+        S: c NO [PRIVACYREQUIRED] Use TLS first
+        C: d AUTHENTICATE LOGIN
+        S: d NO [PRIVACYREQUIRED] Use TLS first
+    ");
+}
+
+/// ATTACKS P9.
+#[test]
+fn failures_in_the_clear_are_forgotten_when_tls_begins_and_tls_begins_once() {
+    converse(LOOPBACK, "
+        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE STARTTLS AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
+        C: a LOGIN alice 1
+        -- auth is asked: |alice|1
+        -- auth rejects: Credentials
+        S: a NO [AUTHENTICATIONFAILED] Wrong name or password
+        C: b LOGIN alice 2
+        -- auth is asked: |alice|2
+        -- auth rejects: Credentials
+        S: b NO [AUTHENTICATIONFAILED] Wrong name or password
+        C: c STARTTLS
+        S: c OK Begin TLS
+        -- TLS begins
+        C: d STARTTLS
+        S: d BAD TLS is on already
+        C: e LOGIN alice 3
+        -- auth is asked: |alice|3
+        -- auth rejects: Credentials
+        S: e NO [AUTHENTICATIONFAILED] Wrong name or password
+        C: f NOOP
+        S: f OK Done
+    ");
+}
+
+/// ATTACKS H5: nothing behind the LOGIN is heard here, nothing of it is lost.
+#[test]
+fn commands_pipelined_behind_login_go_with_the_socket() {
+    converse(TLS, "
+        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
+        C: a NOOP
+        C: b LOGIN alice wonderland
+        C: c SELECT INBOX
+        C: d LOGIN {5}
+        S: a OK Done
+        -- auth is asked: |alice|wonderland
+        -- auth verifies
+        -- handed over: b c SELECT INBOX\\r\\nd LOGIN {5}\\r\\n
+    ");
+}
+
+#[test]
+fn a_refused_hand_over_goes_on_where_the_client_was() {
+    converse(TLS, "
+        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
+        C: a LOGIN alice wonderland
+        C: b NOOP
+        -- auth is asked: |alice|wonderland
+        -- auth verifies
+        -- handed over: a b NOOP\\r\\n
+        -- director refuses: NoWorker
+        S: a NO [UNAVAILABLE] Try again later
+        S: b OK Done
+        C: c LOGIN alice wonderland
+        -- auth is asked: |alice|wonderland
+        -- auth verifies
+        -- director refuses: TooManySessions
+        S: c NO [LIMIT] Too many sessions
+    ");
+}
+
+#[test]
+fn commands_of_other_states_are_refused_and_the_connection_stays_in_step() {
+    converse(TLS, "
+        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
+        C: a SELECT INBOX
+        S: a BAD Unknown command, or not in this state
+        C: b NOOP
+        S: b OK Done
+    ");
+}
+
+#[test]
+fn passwords_are_allowed_in_tls_or_where_the_site_says_so_on_loopback() {
+    let strict = slice::Login {
+        cleartext_on_loopback: false,
+        ..settings()
+    };
+    let lax = settings();
+    let allowed = |transport, settings| Terms::new(transport, true, settings).passwords;
+    assert!(allowed(TLS, &strict) && allowed(LOOPBACK, &lax));
+    assert!(!allowed(LOOPBACK, &strict) && !allowed(CLEAR, &lax));
+}
+
+#[test]
+fn starttls_is_offered_only_if_front_and_the_site_can_do_it() {
+    let without = slice::Login {
+        starttls: false,
+        ..settings()
+    };
+    assert!(Terms::new(CLEAR, true, &settings()).start_tls);
+    assert!(!Terms::new(CLEAR, false, &settings()).start_tls);
+    assert!(!Terms::new(CLEAR, true, &without).start_tls);
+    assert!(!Terms::new(TLS, true, &settings()).start_tls);
+}

@@ -1,0 +1,148 @@
+//! `auth` and `director` as `login` sees them: questions with a nonce, and one
+//! answer to each.
+//!
+//! Invariants: an answer goes to nobody but who asked under its nonce; an answer
+//! that nobody asked for ends the channel; at most [`QUESTIONS_MAX`] questions
+//! are open; when a channel ends, whoever waits on it is told at once.
+
+use ipc::channel::Fault;
+use ipc::edge::{handover, login_auth};
+use ipc::{Message, Nonce};
+use ipc_async::AsyncChannel;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::fmt::Debug;
+use std::future::Future;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use tokio::sync::oneshot;
+use tracing::{info, warn};
+
+/// Open questions on one channel. Whoever is dismissed while he waits leaves his
+/// behind until it is answered, so this is more than the sessions of most sites.
+pub const QUESTIONS_MAX: usize = 4096;
+
+/// A message that answers a question.
+pub trait Reply: Message {
+    /// The nonce of the question that this ends; `None` if it ends none.
+    fn answers(&self) -> Option<Nonce>;
+}
+
+impl Reply for login_auth::ToLogin {
+    fn answers(&self) -> Option<Nonce> {
+        match self {
+            // PLAIN has no challenges (RFC 4616), and nothing else is asked for.
+            Self::Challenge { .. } => None,
+            Self::Verified { nonce } | Self::Rejected { nonce, .. } => Some(*nonce),
+        }
+    }
+}
+
+impl Reply for handover::ToAsker {
+    fn answers(&self) -> Option<Nonce> {
+        match self {
+            Self::Taken { nonce } | Self::Refused { nonce, .. } | Self::Lost { nonce } => {
+                Some(*nonce)
+            }
+        }
+    }
+}
+
+/// The question was not asked: nothing was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotAsked;
+
+/// A process that is asked, whether it is there or not.
+#[derive(Debug)]
+pub struct Peer<Tx, Rx> {
+    name: &'static str,
+    link: RefCell<Option<Rc<Link<Tx, Rx>>>>,
+}
+
+/// One life of a channel, and who waits on it.
+#[derive(Debug)]
+struct Link<Tx, Rx> {
+    channel: AsyncChannel<Tx, Rx>,
+    waiting: RefCell<HashMap<Nonce, oneshot::Sender<Rx>>>,
+}
+
+impl<Tx: Message + 'static, Rx: Reply + Debug + 'static> Peer<Tx, Rx> {
+    /// A peer that isn't there yet.
+    #[must_use]
+    pub fn new(name: &'static str) -> Rc<Self> {
+        Rc::new(Self {
+            name,
+            link: RefCell::new(None),
+        })
+    }
+
+    /// From now on questions go here. What was asked on an earlier channel is
+    /// still answered there, until it ends. Needs a `LocalSet`.
+    ///
+    /// # Errors
+    /// If the socket can't be a channel.
+    pub fn connect(self: &Rc<Self>, socket: OwnedFd) -> Result<(), Fault> {
+        let link = Rc::new(Link {
+            channel: AsyncChannel::adopt(socket)?,
+            waiting: RefCell::default(),
+        });
+        self.link.replace(Some(Rc::clone(&link)));
+        tokio::task::spawn_local(Rc::clone(self).serve(link));
+        Ok(())
+    }
+
+    /// Asks, and gives a future of the answer: `None` if the channel ended
+    /// first, and then nobody knows whether the question arrived.
+    ///
+    /// # Errors
+    /// [`NotAsked`] if the peer is not there, or too many questions are open.
+    pub fn ask(
+        &self,
+        nonce: Nonce,
+        question: Tx,
+    ) -> Result<impl Future<Output = Option<Rx>> + use<Tx, Rx>, NotAsked> {
+        let link = self.link.borrow().clone().ok_or(NotAsked)?;
+        if link.waiting.borrow().len() >= QUESTIONS_MAX {
+            return Err(NotAsked);
+        }
+        let (sender, receiver) = oneshot::channel();
+        link.waiting.borrow_mut().insert(nonce, sender);
+        if let Err(fault) = link.channel.send(question) {
+            self.end(&link, &fault);
+        }
+        Ok(async move { receiver.await.ok() })
+    }
+
+    async fn serve(self: Rc<Self>, link: Rc<Link<Tx, Rx>>) {
+        loop {
+            match link.channel.receive().await {
+                Ok(Some(reply)) => {
+                    if !link.deliver(reply) {
+                        warn!(peer = self.name, "answered what nobody asked");
+                        return self.end(&link, &Fault::PeerGone);
+                    }
+                }
+                Ok(None) => return self.end(&link, &Fault::PeerGone),
+                Err(fault) => return self.end(&link, &fault),
+            }
+        }
+    }
+
+    fn end(&self, link: &Rc<Link<Tx, Rx>>, fault: &Fault) {
+        info!(peer = self.name, %fault, "channel ended");
+        self.link
+            .borrow_mut()
+            .take_if(|current| Rc::ptr_eq(current, link));
+        link.waiting.borrow_mut().clear();
+    }
+}
+
+impl<Tx, Rx: Reply> Link<Tx, Rx> {
+    /// Whether somebody had asked for it. He may have left since.
+    fn deliver(&self, reply: Rx) -> bool {
+        let asker = reply
+            .answers()
+            .and_then(|nonce| self.waiting.borrow_mut().remove(&nonce));
+        asker.map(|asker| asker.send(reply)).is_some()
+    }
+}

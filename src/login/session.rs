@@ -1,0 +1,272 @@
+//! One client's session, from the first byte until it is authenticated or sent
+//! away: the protocol's states on one side, the client's socket, `auth` and
+//! `director` on the other.
+//!
+//! Invariants: everything before the hand-over ends at one deadline, counted
+//! from the session's start, whatever the client does; nothing is read from the
+//! socket while `auth` or `director` is asked; once the socket is with
+//! `director`, not a byte is written to it unless `director` has refused it.
+//! A session logs its connection's number and what came of it, nothing else.
+
+use crate::admission::Place;
+use crate::client::{Client, Gone};
+use crate::house::House;
+use crate::imap::{
+    self, Authenticating, Credentials, HandingOver, Heard, Listening, NotAuthenticated, Terms,
+};
+use ipc::codec::Bytes;
+use ipc::edge::front_service::Transport;
+use ipc::edge::handover::{self, ToAsker, Work};
+use ipc::edge::login_auth::{Mechanism, Rejection, ToAuth, ToLogin};
+use ipc::slice::Protocol;
+use ipc::{ConnectionId, Nonce};
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::time::Instant;
+use tracing::{debug, info};
+
+/// How long `director` may take over a hand-over. A birth waits up to 5 s for
+/// its predecessor and tickets live 20 s: who hasn't answered by then won't.
+const HANDOVER_SECONDS_MAX: u64 = 30;
+
+/// How long a socket may take to be closed by the other side when its session
+/// has ended with STARTTLS.
+const FINISH_SECONDS_MAX: u64 = 30;
+
+/// What `front` said of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Origin {
+    /// `front`'s number for the connection.
+    pub connection: ConnectionId,
+    /// How the client came.
+    pub transport: Transport,
+    /// Whether STARTTLS can be asked for on this connection.
+    pub may_start_tls: bool,
+    /// Whether TLS has just begun on it.
+    pub after_starttls: bool,
+}
+
+/// How a session ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// A worker has the socket.
+    HandedOver,
+    /// TLS is to begin; the next session will have a new socket.
+    StartTls,
+    /// The client has left, or was told why it must.
+    Closed,
+    /// Nobody knows who has the socket, so nothing may be said on it.
+    Lost,
+}
+
+/// Serves IMAP to one client. The client and its place are given up on return,
+/// but for [`End::StartTls`], where `start_tls` is called first.
+pub async fn serve(
+    house: Rc<House>,
+    origin: Origin,
+    client: Client,
+    place: Place,
+    start_tls: impl FnOnce(),
+) -> End {
+    let seconds = u64::from(house.settings().login_seconds);
+    let deadline = Instant::now() + Duration::from_secs(seconds);
+    let mut session = Session {
+        house,
+        origin,
+        client,
+    };
+    let end = session.run(&place, deadline).await;
+    debug!(connection = origin.connection.0, ?end, "session ended");
+    if end == End::StartTls {
+        start_tls();
+        drop(place);
+        let patience = Duration::from_secs(FINISH_SECONDS_MAX);
+        let _ = tokio::time::timeout(patience, session.client.finish()).await;
+    }
+    end
+}
+
+struct Session {
+    house: Rc<House>,
+    origin: Origin,
+    client: Client,
+}
+
+/// What a client came to while it was heard.
+enum Asks {
+    Verify(Authenticating, Credentials),
+    StartTls,
+    Close,
+}
+
+/// What came of a hand-over.
+enum Brought {
+    Taken,
+    Refused(handover::Refusal),
+    Unknown,
+}
+
+impl Session {
+    async fn run(&mut self, place: &Place, deadline: Instant) -> End {
+        let mut state = self.begin();
+        loop {
+            let asked = tokio::select! {
+                biased;
+                farewell = dismissal(place, deadline) => return self.dismiss(farewell),
+                asked = self.listen(state) => asked,
+            };
+            let (authenticating, credentials) = match asked {
+                Ok(Asks::Verify(authenticating, credentials)) => (authenticating, credentials),
+                Ok(Asks::StartTls) => return End::StartTls,
+                Ok(Asks::Close) | Err(Gone) => return End::Closed,
+            };
+            let Ok(nonce) = Nonce::draw() else {
+                return End::Closed;
+            };
+            let verdict = tokio::select! {
+                biased;
+                farewell = dismissal(place, deadline) => return self.dismiss(farewell),
+                verdict = self.verify(nonce, credentials) => verdict,
+            };
+            let next = match verdict {
+                Ok(()) => {
+                    let handing_over = authenticating.verified();
+                    place.hand_over(true);
+                    let brought = self.hand_over(nonce, &handing_over).await;
+                    place.hand_over(false);
+                    match brought {
+                        Brought::Taken => return End::HandedOver,
+                        Brought::Unknown => return End::Lost,
+                        Brought::Refused(why) => {
+                            Some(handing_over.refused(why, &mut self.client.output))
+                        }
+                    }
+                }
+                Err(why) => authenticating.rejected(why, &mut self.client.output),
+            };
+            match next {
+                Some(listening) => state = listening,
+                None => {
+                    self.client.write_at_once();
+                    return End::Closed;
+                }
+            }
+        }
+    }
+
+    fn begin(&mut self) -> Listening {
+        let terms = Terms::new(
+            self.origin.transport,
+            self.origin.may_start_tls,
+            &self.house.settings(),
+        );
+        Listening::NotAuthenticated(match self.origin.after_starttls {
+            true => NotAuthenticated::after_starttls(terms),
+            false => NotAuthenticated::greet(terms, &mut self.client.output),
+        })
+    }
+
+    /// Hears the client until it wants something that others decide.
+    async fn listen(&mut self, mut state: Listening) -> Result<Asks, Gone> {
+        loop {
+            if self.client.has_said_enough() {
+                self.client.write().await?;
+            }
+            let heard = self.client.hear(|input, output| state.hear(input, output));
+            let asks = match heard {
+                Heard::Answered(next) => {
+                    state = next;
+                    continue;
+                }
+                Heard::NeedsMore(next) => {
+                    state = next;
+                    self.client.write().await?;
+                    self.client.read().await?;
+                    continue;
+                }
+                Heard::Verify(authenticating, credentials) => {
+                    Asks::Verify(authenticating, credentials)
+                }
+                Heard::StartTls => Asks::StartTls,
+                Heard::Close => Asks::Close,
+            };
+            self.client.write().await?;
+            return Ok(asks);
+        }
+    }
+
+    async fn verify(&mut self, nonce: Nonce, response: Credentials) -> Result<(), Rejection> {
+        let cookie = self.client.cookie().map_err(|_| Rejection::Unavailable)?;
+        let (protocol, mechanism) = (Protocol::Imap, Mechanism::Plain);
+        let question = ToAuth::Begin {
+            nonce,
+            cookie,
+            protocol,
+            mechanism,
+            response,
+        };
+        let answer = self
+            .house
+            .auth
+            .ask(nonce, question)
+            .map_err(|_| Rejection::Unavailable)?;
+        match answer.await {
+            Some(ToLogin::Verified { .. }) => Ok(()),
+            Some(ToLogin::Rejected { rejection, .. }) => Err(rejection),
+            Some(ToLogin::Challenge { .. }) | None => Err(Rejection::Unavailable),
+        }
+    }
+
+    /// Gives `director` a copy of the socket with what was read and not used.
+    async fn hand_over(&mut self, nonce: Nonce, state: &HandingOver) -> Brought {
+        // Nothing has been sent as long as nobody was asked.
+        let Some(question) = self.hand_over_message(nonce, state) else {
+            return Brought::Refused(handover::Refusal::NoWorker);
+        };
+        let Ok(answer) = self.house.director.ask(nonce, question) else {
+            return Brought::Refused(handover::Refusal::NoWorker);
+        };
+        let patience = Duration::from_secs(HANDOVER_SECONDS_MAX);
+        match tokio::time::timeout(patience, answer).await {
+            Ok(Some(ToAsker::Taken { .. })) => {
+                info!(connection = self.origin.connection.0, "handed over");
+                Brought::Taken
+            }
+            Ok(Some(ToAsker::Refused { refusal, .. })) => Brought::Refused(refusal),
+            Ok(Some(ToAsker::Lost { .. }) | None) | Err(_) => Brought::Unknown,
+        }
+    }
+
+    fn hand_over_message(&self, nonce: Nonce, state: &HandingOver) -> Option<handover::ToDirector> {
+        let work = Work::Session {
+            protocol: Protocol::Imap,
+            transport: self.origin.transport,
+            tag: Bytes::new(state.tag()).ok()?,
+            leftover: Bytes::new(self.client.leftover()).ok()?,
+        };
+        let socket = self.client.duplicate().ok()?;
+        Some(handover::ToDirector::HandOver {
+            nonce,
+            work,
+            socket,
+        })
+    }
+
+    fn dismiss(&mut self, farewell: &str) -> End {
+        imap::dismiss(farewell, &mut self.client.output);
+        self.client.write_at_once();
+        End::Closed
+    }
+}
+
+/// Returns when the session must end, with what its client is to be told.
+async fn dismissal(place: &Place, deadline: Instant) -> &'static str {
+    tokio::select! {
+        () = place.sent_away() => "Too many connections, or shutting down",
+        () = tokio::time::sleep_until(deadline) => "Too slow",
+    }
+}
+
+#[cfg(test)]
+#[path = "session_tests.rs"]
+mod tests;
