@@ -44,6 +44,7 @@ pub static PROFILE: Profile = Profile {
         "log",
         "supervisor",
         "the worker's program",
+        "the store, to sync it",
     ],
     dies_with_parent: true,
 };

@@ -217,7 +217,7 @@ impl Broker {
             Err(errno) => {
                 // Nobody would hear of its end: it must not begin.
                 let _it_has_ended_by_itself = sandbox::account::kill(&child, uid);
-                return Err(errno).map_err(failed);
+                return Err(failed(errno));
             }
         };
         self.workers.insert(

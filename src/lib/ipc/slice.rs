@@ -31,6 +31,8 @@ choice! {
         2 => Pop3,
         3 => ManageSieve,
         4 => Lmtp,
+        /// The admin socket; `edge::admin` is spoken there.
+        5 => Admin,
     }
 }
 

@@ -1,0 +1,261 @@
+//! The admin socket: who may ask, and one task for each who does.
+//!
+//! Requests may be pipelined: each begins at once, and answers go out in the
+//! order of the requests. A client has at most [`REQUESTS_MAX`] under way.
+
+use crate::deletion;
+use crate::house::House;
+use ipc::AccountId;
+use ipc::edge::admin::{Answer, Request};
+use ipc::edge::control_auth::{Refusal, ToAuth, ToControl};
+use ipc::edge::control_director::{self, WorkerStatus};
+use ipc::edge::control_supervisor::{self, ToSupervisor};
+use ipc_async::AsyncChannel;
+use rustix::net::SocketFlags;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::unix::AsyncFd;
+use tokio::sync::{Semaphore, mpsc};
+
+/// Requests of one client under way: enough that `auth` always has some to
+/// commit together, few enough to hold.
+const REQUESTS_MAX: usize = 64;
+
+/// Answers of one request that may wait for the client to read: a long list is
+/// fetched page by page, as it is read.
+const ANSWERS_AHEAD_MAX: usize = 4;
+
+/// Clients at once. Commands come one by one; monitoring adds a few.
+const CLIENTS_MAX: usize = 32;
+
+/// Pause after an accept that failed for want of descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+
+type Client = AsyncChannel<Answer, Request>;
+
+/// Accepts clients for as long as the process lives.
+pub async fn listen(house: Rc<House>, socket: OwnedFd) {
+    if rustix::io::ioctl_fionbio(&socket, true).is_err() {
+        return;
+    }
+    #[expect(
+        deprecated,
+        reason = "its successor is an unsafe fn; an OwnedFd stays what it is"
+    )]
+    let Ok(listener) = AsyncFd::new(socket) else {
+        return;
+    };
+    let places = Arc::new(Semaphore::new(CLIENTS_MAX));
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+            return;
+        };
+        let client = accept(&listener).await;
+        let house = Rc::clone(&house);
+        tokio::task::spawn_local(async move {
+            let _place = place;
+            serve(&house, client).await;
+        });
+    }
+}
+
+async fn accept(listener: &AsyncFd<OwnedFd>) -> OwnedFd {
+    loop {
+        let accepted = rustix::net::accept_with(listener.get_ref(), SocketFlags::CLOEXEC);
+        match accepted {
+            Ok(client) => return client,
+            Err(rustix::io::Errno::AGAIN) => {
+                if let Ok(mut guard) = listener.readable().await {
+                    guard.clear_ready();
+                }
+            }
+            Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+        }
+    }
+}
+
+async fn serve(house: &Rc<House>, socket: OwnedFd) {
+    let permitted = is_admin(house, &socket);
+    let Ok(client) = Client::adopt(socket).map(Rc::new) else {
+        return;
+    };
+    if permitted {
+        converse(house, &client).await;
+    } else if client.send(Answer::NotPermitted).is_ok() {
+        // A client that doesn't read this has lost nothing.
+        let _unread = client.drain().await;
+    }
+}
+
+/// The kernel's word on who has connected (SO_PEERCRED, unix(7)).
+fn is_admin(house: &House, socket: &OwnedFd) -> bool {
+    let Ok(peer) = rustix::net::sockopt::socket_peercred(socket) else {
+        return false;
+    };
+    let uid = peer.uid.as_raw();
+    let permitted = house.slice.borrow().admins.as_slice().contains(&uid);
+    if !permitted {
+        tracing::warn!(uid, "somebody who is no admin used the admin socket");
+    }
+    permitted
+}
+
+async fn converse(house: &Rc<House>, client: &Rc<Client>) {
+    let (begun, to_finish) = mpsc::channel(REQUESTS_MAX);
+    let answers = tokio::task::spawn_local(answer_in_order(Rc::clone(client), to_finish));
+    while let Ok(Some(request)) = client.receive().await {
+        let (tell, told) = mpsc::channel(ANSWERS_AHEAD_MAX);
+        let house = Rc::clone(house);
+        tokio::task::spawn_local(async move { carry_out(&house, &tell, request).await });
+        if begun.send(told).await.is_err() {
+            break;
+        }
+    }
+    drop(begun);
+    let _finished = answers.await;
+}
+
+async fn answer_in_order(client: Rc<Client>, mut requests: mpsc::Receiver<mpsc::Receiver<Answer>>) {
+    while let Some(mut answers) = requests.recv().await {
+        while let Some(answer) = answers.recv().await {
+            if client.send(answer).is_err() || client.drain().await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// Carries out one request; the last answer says how it ended.
+async fn carry_out(house: &House, tell: &mpsc::Sender<Answer>, request: Request) {
+    let last = match request {
+        Request::UserAdd { name, credential } => {
+            about_account(house, |query| ToAuth::Add {
+                query,
+                name,
+                credential,
+            })
+            .await
+        }
+        Request::UserPassword { name, credential } => {
+            about_account(house, |query| ToAuth::SetCredential {
+                query,
+                name,
+                credential,
+            })
+            .await
+        }
+        Request::UserDisable { name, disabled } => {
+            about_account(house, |query| ToAuth::SetDisabled {
+                query,
+                name,
+                disabled,
+            })
+            .await
+        }
+        Request::AliasAdd { name, alias } => {
+            about_account(house, |query| ToAuth::AddAlias { query, name, alias }).await
+        }
+        Request::AliasRemove { alias } => {
+            about_account(house, |query| ToAuth::RemoveAlias { query, alias }).await
+        }
+        Request::Kick { name } => about_account(house, |query| ToAuth::Kick { query, name }).await,
+        Request::UserDelete { name } => outcome(deletion::delete(house, name).await),
+        Request::UserList => outcome(list_accounts(house, tell).await),
+        Request::Status => outcome(status(house, tell).await),
+        Request::Reload => reload(house).await,
+    };
+    // A client that has gone asks for nothing more.
+    let _gone = tell.send(last).await;
+}
+
+fn outcome(result: Result<(), Refusal>) -> Answer {
+    match result {
+        Ok(()) => Answer::Done,
+        Err(refusal) => Answer::Refused { refusal },
+    }
+}
+
+async fn about_account(house: &House, question: impl FnOnce(u64) -> ToAuth) -> Answer {
+    let query = house.query();
+    match house.auth.ask(query, question(query)).await {
+        Some(ToControl::Done { .. }) => Answer::Done,
+        Some(ToControl::Refused { refusal, .. }) => Answer::Refused { refusal },
+        Some(ToControl::Page { .. }) | None => Answer::Refused {
+            refusal: Refusal::Unavailable,
+        },
+    }
+}
+
+async fn list_accounts(house: &House, tell: &mpsc::Sender<Answer>) -> Result<(), Refusal> {
+    let mut after: Option<AccountId> = None;
+    loop {
+        let query = house.query();
+        let answer = house.auth.ask(query, ToAuth::List { query, after }).await;
+        let Some(ToControl::Page { accounts, more, .. }) = answer else {
+            return Err(Refusal::Unavailable);
+        };
+        after = accounts.as_slice().last().map(|account| account.id);
+        let told = tell.send(Answer::Accounts { accounts }).await;
+        if told.is_err() || !more || after.is_none() {
+            return Ok(());
+        }
+    }
+}
+
+async fn status(house: &House, tell: &mpsc::Sender<Answer>) -> Result<(), Refusal> {
+    let answer = house.ask_supervisor(ToSupervisor::Status).await;
+    let Some(control_supervisor::ToControl::Status {
+        processes,
+        waivers,
+        single_uid,
+    }) = answer
+    else {
+        return Err(Refusal::Unavailable);
+    };
+    if tell
+        .send(Answer::Processes {
+            processes,
+            waivers,
+            single_uid,
+        })
+        .await
+        .is_ok()
+    {
+        list_workers(house, tell).await;
+    }
+    Ok(())
+}
+
+/// Status without a `director` is still a status: it shows no workers.
+async fn list_workers(house: &House, tell: &mpsc::Sender<Answer>) {
+    let mut after: Option<AccountId> = None;
+    loop {
+        let query = house.query();
+        let question = control_director::ToDirector::Workers { query, after };
+        let Some(answer) = house.director.ask(query, question).await else {
+            return;
+        };
+        let control_director::ToControl::Workers { workers, more, .. } = answer;
+        after = workers
+            .as_slice()
+            .last()
+            .map(|worker: &WorkerStatus| worker.account);
+        let told = tell.send(Answer::Workers { workers }).await;
+        if told.is_err() || !more || after.is_none() {
+            return;
+        }
+    }
+}
+
+async fn reload(house: &House) -> Answer {
+    use control_supervisor::ToControl::{NotReloaded, Reloaded};
+    match house.ask_supervisor(ToSupervisor::Reload).await {
+        Some(Reloaded) => Answer::Done,
+        Some(NotReloaded { process, reason }) => Answer::NotReloaded { process, reason },
+        _ => Answer::Refused {
+            refusal: Refusal::Unavailable,
+        },
+    }
+}
