@@ -60,7 +60,7 @@ pub fn open_directory(
             errno => NotOpened::Failed(errno),
         },
     )?;
-    let owner = uid.map_or(rustix::process::geteuid(), AccountUid::uid);
+    let owner = uid.map_or_else(rustix::process::geteuid, AccountUid::uid);
     let found = fstat(&directory).map_err(NotOpened::Failed)?;
     let alone = found.st_mode & 0o777 == 0o700
         && FileType::from_raw_mode(found.st_mode) == FileType::Directory;

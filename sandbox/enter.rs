@@ -252,7 +252,7 @@ fn close_the_rest(profile: &Profile) -> Result<(), Refusal> {
 
 /// Whether the root is the directory that the profile says.
 fn check_root(profile: &Profile, site: Site) -> Result<(), Refusal> {
-    let own = rustix::process::geteuid().as_raw();
+    let ([own, ..], _) = step("ids", kernel::ids())?;
     match profile.root {
         Root::Host => Ok(()),
         Root::Empty => demand(is_empty_root()?, "its root is not empty"),
@@ -336,8 +336,8 @@ fn check_ids(profile: &Profile, site: Site) -> Result<(), Refusal> {
 /// namespace they show as the id that stands for none.
 fn check_groups(profile: &Profile, site: Site) -> Result<(), Refusal> {
     let groups = step("groups", rustix::process::getgroups())?;
-    let own = rustix::process::getgid();
-    let none = Gid::from_raw(OVERFLOW_GID);
+    let (_, [own, ..]) = step("ids", kernel::ids())?;
+    let [own, none] = [own, OVERFLOW_GID].map(Gid::from_raw);
     let right = match (profile.identity, site.ids()) {
         (Identity::Starter, Ids::Single) => true,
         (_, Ids::Single) => groups.iter().all(|group| [own, none].contains(group)),

@@ -259,10 +259,13 @@ lists! {
         SYS_mkdirat, "a new account's directory";
         SYS_unlinkat, "a deleted account's directory";
         SYS_fstat, "whose it is";
+        SYS_geteuid, "whose it must be, where one id serves for all";
     }
 
     /// What the supervisor does with the machine.
     HOST {
+        SYS_geteuid, "who started the set";
+        SYS_getegid, "who started the set";
         SYS_socket, "listening sockets";
         SYS_bind, "listening sockets";
         SYS_listen, "listening sockets";

@@ -10,7 +10,12 @@ pub static PROFILE: Profile = Profile {
     namespaces: &[Namespace::UserOwn, Namespace::Network, Namespace::Ipc],
     root: Root::Empty,
     paths: Some(&[]),
-    calls: &[&calls::LIFE, &calls::LOG, &calls::CHANNEL, &calls::STREAM],
+    calls: &[
+        &calls::LIFE,
+        &calls::LOG,
+        &calls::CHANNEL,
+        &calls::GIVEN_FILE,
+    ],
     bears: &[],
     threads: Threads::One,
     limits: &[
@@ -18,6 +23,12 @@ pub static PROFILE: Profile = Profile {
         (Resource::Nofile, 32),
         (Resource::Data, 64 << 20),
     ],
-    descriptors: &["nothing", "nothing", "log", "supervisor"],
+    descriptors: &[
+        "nothing",
+        "nothing",
+        "log",
+        "supervisor",
+        "the configuration",
+    ],
     dies_with_parent: true,
 };

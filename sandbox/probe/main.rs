@@ -1,0 +1,124 @@
+//! Hostile code inside a profile.
+//!
+//! Born like any process of Mailkeep, under the name of the one that it plays, it
+//! takes one order over descriptor 3, enters its profile, tries what it is told,
+//! and says how that went. It is killed where the filter kills, and the test sees
+//! that.
+
+mod attempts;
+mod nursery;
+mod order;
+
+use attempts::Outcome;
+use order::{receive, send};
+use sandbox::{Child, Entered, Newborn, Process, Program, Site, enter, profile};
+use std::os::fd::{AsFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+
+/// Where a newborn finds the channel to its parent.
+const CHANNEL: RawFd = 3;
+/// Above every table; a file is left here before confinement begins.
+const LEAKED: RawFd = 20;
+
+fn main() {
+    let channel = borrow(CHANNEL);
+    let order = receive(channel);
+    before_entering(&order);
+    let outcome = match enter(role()) {
+        Err(refusal) => Outcome::Refused(refusal.to_string()).to_string(),
+        Ok(entered) => obey(&order, entered),
+    };
+    send(channel, &outcome);
+}
+
+/// The profile of the process that it plays, by the name it was born with.
+fn role() -> &'static sandbox::Profile {
+    let name = std::env::args().next().unwrap_or_default();
+    let named = |profile: &&&sandbox::Profile| profile.process.program() == name;
+    profile::ALL
+        .iter()
+        .find(named)
+        .expect("a newborn has the name of a program")
+}
+
+fn own(descriptor: RawFd) -> OwnedFd {
+    // SAFETY: the table of the profile says that it is open, and nothing else in
+    // this program owns it.
+    unsafe { OwnedFd::from_raw_fd(descriptor) }
+}
+
+/// What must be there already when confinement begins.
+fn before_entering(order: &str) {
+    match order {
+        "a thread before" => drop(std::thread::spawn(std::thread::park)),
+        "a file before" => {
+            let root = std::fs::File::open("/").expect("no Landlock stands yet");
+            let leaked =
+                rustix::io::fcntl_dupfd_cloexec(&root, LEAKED).expect("there is room for one more");
+            assert_eq!(leaked.into_raw_fd(), LEAKED);
+        }
+        _ => {}
+    }
+}
+
+fn obey(order: &str, entered: Entered) -> String {
+    match (order, entered.profile().process) {
+        ("two threads", _) => two_threads(entered).to_string(),
+        ("wait", _) => wait().to_string(),
+        (order, Process::Broker) if order.starts_with("worker ") => bear(order, &entered),
+        (order, _) => attempts::attempt(order).to_string(),
+    }
+}
+
+fn borrow(descriptor: RawFd) -> BorrowedFd<'static> {
+    // SAFETY: the table of the profile says that it is open, and nothing in this
+    // program closes it before its end.
+    unsafe { BorrowedFd::borrow_raw(descriptor) }
+}
+
+/// Lives until its parent closes the channel.
+fn wait() -> Outcome {
+    let channel = borrow(CHANNEL);
+    send(channel, "waiting");
+    receive(channel);
+    Outcome::Succeeded
+}
+
+/// Makes its second thread, forbids more, and lives on until the test has looked
+/// at both; then tries to make a third.
+fn two_threads(entered: Entered) -> Outcome {
+    drop(std::thread::spawn(std::thread::park));
+    let _sealed = sandbox::seal_threads(entered).expect("the second filter is installed");
+    wait();
+    attempts::attempt("thread")
+}
+
+/// Bears a worker that has this order, and relays what it says.
+fn bear(order: &str, entered: &Entered) -> String {
+    match born(entered.site()) {
+        Err(why) => why,
+        Ok((child, channel)) => {
+            send(&channel, order.trim_start_matches("worker "));
+            nursery::follow(&child, &channel, |number| {
+                send(borrow(CHANNEL), &format!("waiting {number}"));
+                receive(borrow(CHANNEL));
+            })
+        }
+    }
+}
+
+fn born(site: Site) -> Result<(Child, OwnedFd), String> {
+    let uid = site
+        .ranges()
+        .and_then(|ranges| ranges.account(nursery::ACCOUNT));
+    let program = Program::adopt(own(4)).map_err(|not| not.to_string())?;
+    let directory = sandbox::account::open_directory(borrow(5), nursery::ACCOUNT, uid)
+        .map_err(|not| format!("{not:?}"))?;
+    let (ours, theirs) = nursery::pair();
+    let (null, log) = (rustix::stdio::stdin(), rustix::stdio::stderr());
+    let table = [null, null, log, theirs.as_fd(), null];
+    let newborn = Newborn::worker(site, uid, directory.as_fd(), &program, &table);
+    newborn
+        .spawn()
+        .map(|child| (child, ours))
+        .map_err(|stillborn| stillborn.to_string())
+}

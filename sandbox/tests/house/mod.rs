@@ -1,0 +1,184 @@
+//! A set of directories as the supervisor makes them, and births into it.
+//!
+//! As root with separate ids, as an ordinary user with a single one.
+
+use super::nursery::{ACCOUNT, follow, pair};
+use super::order::send;
+use rustix::fs::{Gid, Mode, OFlags, Uid};
+use sandbox::profile::{Identity, Root};
+use sandbox::{Child, IdRanges, Ids, Newborn, Profile, Program, Site, Stillborn, profile};
+use std::fs::{DirBuilder, File};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+/// The directories, and what is born into them.
+pub struct House {
+    directory: PathBuf,
+    pub site: Site,
+    pub program: Program,
+}
+
+impl House {
+    /// A new one, with the account that the tests use.
+    pub fn new(name: &str) -> Self {
+        let directory =
+            std::env::temp_dir().join(format!("mailkeep-{name}-{}", std::process::id()));
+        let lacks = sandbox::kernel_lacks();
+        let is_root = rustix::process::geteuid().is_root();
+        let site = if is_root {
+            Site::separate(IdRanges::default(), lacks)
+        } else {
+            Site::single(lacks)
+        };
+        make(&directory, 0o755, None);
+        let program = File::open(env!("CARGO_BIN_EXE_sandbox-probe")).expect("the probe is built");
+        let house = Self {
+            directory,
+            site,
+            program: Program::seal(c"probe", &program).expect("memory can be sealed"),
+        };
+        house.furnish();
+        house
+    }
+
+    fn furnish(&self) {
+        make(&self.path(Root::Empty), 0o755, None);
+        for owner in [&profile::AUTH, &profile::LMTP] {
+            make(
+                &self.directory.join(owner.process.program()),
+                0o700,
+                self.owner(owner),
+            );
+        }
+        let broker = self
+            .owner(&profile::BROKER)
+            .map(|(_, gid)| (Uid::ROOT, gid));
+        make(
+            &self.path(Root::Store),
+            if broker.is_some() { 0o731 } else { 0o700 },
+            broker,
+        );
+        let account = self
+            .site
+            .ranges()
+            .and_then(|ranges| ranges.account(ACCOUNT));
+        make(
+            &self.path(Root::Store).join(ACCOUNT.to_string()),
+            0o700,
+            account.map(|a| (a.uid(), a.gid())),
+        );
+    }
+
+    fn owner(&self, profile: &Profile) -> Option<(Uid, Gid)> {
+        self.site
+            .ranges()
+            .map(|ranges| ranges.process(profile.process))
+            .map(|own| (own.uid(), own.gid()))
+    }
+
+    fn path(&self, root: Root) -> PathBuf {
+        self.directory.join(if root == Root::Store {
+            "store"
+        } else {
+            "empty"
+        })
+    }
+
+    /// The root directory of a profile.
+    pub fn root(&self, profile: &Profile) -> OwnedFd {
+        let path = match profile.root {
+            Root::Own => self.directory.join(profile.process.program()),
+            root => self.path(root),
+        };
+        open(&path, OFlags::PATH)
+    }
+
+    /// The store, opened for reading.
+    pub fn store(&self) -> OwnedFd {
+        open(&self.path(Root::Store), OFlags::RDONLY)
+    }
+
+    /// Bears a probe that plays the profile's process.
+    pub fn bear(&self, profile: &'static Profile) -> Result<(Child, OwnedFd), Stillborn> {
+        let (ours, theirs) = pair();
+        let (null, store, root) = (
+            open(Path::new("/dev/null"), OFlags::RDWR),
+            self.store(),
+            self.root(profile),
+        );
+        let error = std::io::stderr();
+        let table = [
+            null.as_fd(),
+            null.as_fd(),
+            error.as_fd(),
+            theirs.as_fd(),
+            self.program.as_fd(),
+            store.as_fd(),
+        ];
+        let table = &table[..profile.descriptors.len()];
+        let child =
+            Newborn::process(profile, self.site, root.as_fd(), &self.program, table).spawn()?;
+        Ok((child, ours))
+    }
+
+    /// Lets a probe enter the profile and obey; how that went.
+    pub fn obey(&self, profile: &'static Profile, order: &str) -> String {
+        self.watch(profile, order, |_| {})
+    }
+
+    /// As `obey`; `waiting` is given the number of a probe that waits.
+    pub fn watch(
+        &self,
+        profile: &'static Profile,
+        order: &str,
+        waiting: impl FnMut(i32),
+    ) -> String {
+        let order = match profile.identity {
+            Identity::Account => format!("worker {order}"),
+            _ => order.to_owned(),
+        };
+        let parent = if profile.identity == Identity::Account {
+            &profile::BROKER
+        } else {
+            profile
+        };
+        match self.bear(parent) {
+            Err(stillborn) => stillborn.to_string(),
+            Ok((child, channel)) => {
+                send(&channel, &order);
+                follow(&child, &channel, waiting)
+            }
+        }
+    }
+
+    /// Whether ids are separate.
+    pub fn is_separate(&self) -> bool {
+        self.site.ids() != Ids::Single
+    }
+
+    /// Puts a file where a process might look for it.
+    pub fn plant(&self, root: Root, name: &str) {
+        std::fs::write(self.path(root).join(name), "planted").expect("a file can be planted");
+    }
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        // What is left lies in the system's directory for temporary files.
+        let _left = std::fs::remove_dir_all(&self.directory);
+    }
+}
+
+fn make(path: &Path, mode: u32, owner: Option<(Uid, Gid)>) {
+    DirBuilder::new()
+        .create(path)
+        .expect("a directory can be made");
+    if let Some((uid, gid)) = owner {
+        rustix::fs::chown(path, Some(uid), Some(gid)).expect("root may give it away");
+    }
+    rustix::fs::chmod(path, Mode::from_raw_mode(mode)).expect("its owner may set its mode");
+}
+
+fn open(path: &Path, flags: OFlags) -> OwnedFd {
+    rustix::fs::open(path, flags | OFlags::CLOEXEC, Mode::empty()).expect("it is there")
+}
