@@ -141,10 +141,9 @@ fn month_and_year(cursor: &mut Cursor<'_>, day: u8) -> Parsed<Date> {
 /// `date-month = "Jan" / "Feb" / ... / "Dec"`
 fn month(cursor: &mut Cursor<'_>) -> Parsed<u8> {
     let name = cursor.take_while1(|byte| byte.is_ascii_alphabetic(), "a month")?;
-    let is_it = |month: &&str| month.as_bytes().eq_ignore_ascii_case(name);
     let at = MONTHS
         .iter()
-        .position(|month| is_it(&month))
+        .position(|month| month.as_bytes().eq_ignore_ascii_case(name))
         .ok_or(expected("a month"))?;
     u8::try_from(at.saturating_add(1)).map_err(|_| expected("a month"))
 }
@@ -172,8 +171,8 @@ fn zone(cursor: &mut Cursor<'_>) -> Parsed<i16> {
         true => false,
         false => cursor.byte(b'-', "a zone").map(|()| true)?,
     };
-    let hours: i16 = digits(cursor, 2..=2)?;
-    let minutes: i16 = digits(cursor, 2..=2)?;
+    let number: i16 = digits(cursor, 4..=4)?;
+    let (hours, minutes) = (number / 100, number % 100);
     if hours > 23 || minutes > 59 {
         return Err(expected("a zone that exists"));
     }

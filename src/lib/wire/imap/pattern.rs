@@ -220,7 +220,7 @@ mod tests {
     #[test]
     fn a_pattern_made_to_explode_takes_pattern_times_name_steps() {
         let pattern = "%a".repeat(32);
-        let name = ["a".repeat(254); 3].join("/");
+        let name = vec!["a".repeat(254); 3].join("/");
         assert!(!fits(&format!("{}b", &pattern[..63]), &name));
         let more = ListPattern::from_wire(b"", "*a".repeat(33).as_bytes(), Dialect::Rev2);
         assert_eq!(more, Err(Refusal::TooMany("wildcards")));

@@ -137,7 +137,7 @@ mod tests {
         let said = String::from_utf8(out).unwrap();
         assert_eq!(
             said,
-            "(NIL {15}\r\nx\" NIL)\r\n* BYE NIL NIL NIL NIL NIL NIL NIL NIL)"
+            "(NIL {14}\r\nx\" NIL)\r\n* BYE NIL NIL NIL NIL NIL NIL NIL NIL)"
         );
     }
 }
