@@ -168,7 +168,7 @@ pub fn open<D: Disk>(
     judge(&scan, settings)?;
     sweep(&dir)?;
     sync_names(root, &dir)?;
-    let mended = mend::mend(root, &dir, &scan)?;
+    let mended = mend::mend(root, &dir, &scan, &starts)?;
     let report = OpenReport {
         records: scan.records,
         end: scan.end,

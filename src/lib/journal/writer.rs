@@ -83,6 +83,8 @@ pub(crate) struct Tail {
     pub(crate) predecessor: u32,
     pub(crate) durable: Lsn,
     pub(crate) segment: Option<segment::Header>,
+    /// The first LSNs of all segments, that of `segment` last.
+    pub(crate) segments: Vec<Lsn>,
     pub(crate) carried: Option<Carried>,
 }
 
@@ -94,6 +96,7 @@ impl Tail {
             predecessor: 0,
             durable: Lsn::ZERO,
             segment: None,
+            segments: Vec::new(),
             carried: None,
         }
     }
@@ -155,6 +158,7 @@ pub struct Appender {
     quiet: bool,
     segment_bytes_max: u64,
     segment: Option<segment::Header>,
+    segments: Vec<Lsn>,
     carried: Option<Carried>,
     gathered: Vec<u8>,
     /// The LSN of the first gathered record, and the CRC of the header before it.
@@ -180,6 +184,7 @@ impl Appender {
             quiet: tail.end == Lsn::ZERO || tail.carried.is_some(),
             segment_bytes_max: SEGMENT_BYTES_MAX,
             segment: tail.segment,
+            segments: tail.segments,
             carried: tail.carried,
             gathered: Vec::new(),
             gathered_from: (tail.end, tail.predecessor),
@@ -198,9 +203,10 @@ impl Appender {
         self.next
     }
 
-    /// The first LSN of the segment that the next batch goes to, if one exists.
-    pub fn segment_start(&self) -> Option<Lsn> {
-        self.segment.map(|segment| segment.start)
+    /// The first LSN of the segment that holds the durable record at `lsn`.
+    pub fn segment_of(&self, lsn: Lsn) -> Option<Lsn> {
+        let after = self.segments.partition_point(|start| *start <= lsn);
+        self.segments.get(after.checked_sub(1)?).copied()
     }
 
     /// Lets segments end earlier than [`SEGMENT_BYTES_MAX`]: tests want many.
@@ -310,6 +316,13 @@ impl Appender {
         segment.term == self.term && self.next.beyond(segment.start) <= self.segment_bytes_max
     }
 
+    fn enter(&mut self, segment: segment::Header) {
+        self.segment = Some(segment);
+        if self.segments.last() != Some(&segment.start) {
+            self.segments.push(segment.start);
+        }
+    }
+
     /// Takes in what became of the batch that was out; the LSN below which all
     /// is durable now.
     ///
@@ -321,7 +334,7 @@ impl Appender {
         match (report.0, out) {
             (Ok(()), Some(out)) => {
                 self.durable = out.end;
-                self.segment = Some(out.segment);
+                self.enter(out.segment);
                 self.carried = None;
                 Ok(self.durable)
             }

@@ -15,7 +15,12 @@ use crate::writer::{Carried, Tail};
 const COPY_BYTES: usize = 1 << 20;
 
 /// Leaves a journal that may be appended to.
-pub(super) fn mend<D: Disk>(root: &D, dir: &D, scan: &Scan) -> Result<Mended<D::File>, DiskError> {
+pub(super) fn mend<D: Disk>(
+    root: &D,
+    dir: &D,
+    scan: &Scan,
+    starts: &[Lsn],
+) -> Result<Mended<D::File>, DiskError> {
     let Some(last) = scan.last else {
         return Ok(Mended {
             tail: Tail::empty(),
@@ -26,16 +31,19 @@ pub(super) fn mend<D: Disk>(root: &D, dir: &D, scan: &Scan) -> Result<Mended<D::
     };
     let file = dir.open(&segment::name(last.start))?;
     if scan.damage.is_none() && scan.tail.lsn == scan.end {
-        return Ok(kept(scan, last, file, None));
+        return Ok(kept(scan, last, file, starts, None));
     }
     if scan.damage.is_none() && scan.quiet {
         let quiet = quiet_record(&file, last.start, scan)?;
-        return Ok(kept(scan, last, file, Some(quiet)));
+        return Ok(kept(scan, last, file, starts, Some(quiet)));
     }
     let torn = save_torn(root, &file, last.start, scan)?;
     let (start, file) = renew(dir, last, file, scan)?;
     Ok(Mended {
-        tail: tail(scan, Header { start, ..last }, scan.end, None),
+        tail: Tail {
+            durable: scan.end,
+            ..tail(scan, Header { start, ..last }, starts)
+        },
         file: Some((start, file)),
         rewritten: true,
         torn,
@@ -43,22 +51,36 @@ pub(super) fn mend<D: Disk>(root: &D, dir: &D, scan: &Scan) -> Result<Mended<D::
 }
 
 /// A clean end: nothing is written.
-fn kept<F>(scan: &Scan, last: Header, file: F, quiet: Option<Carried>) -> Mended<F> {
+fn kept<F>(
+    scan: &Scan,
+    last: Header,
+    file: F,
+    starts: &[Lsn],
+    carried: Option<Carried>,
+) -> Mended<F> {
     Mended {
-        tail: tail(scan, last, scan.tail.lsn, quiet),
+        tail: Tail {
+            carried,
+            ..tail(scan, last, starts)
+        },
         file: Some((last.start, file)),
         rewritten: false,
         torn: None,
     }
 }
 
-fn tail(scan: &Scan, segment: Header, durable: Lsn, carried: Option<Carried>) -> Tail {
+fn tail(scan: &Scan, segment: Header, starts: &[Lsn]) -> Tail {
+    let older = starts
+        .iter()
+        .copied()
+        .filter(|start| *start < segment.start);
     Tail {
         end: scan.end,
         predecessor: scan.predecessor,
-        durable,
+        durable: scan.tail.lsn,
         segment: Some(segment),
-        carried,
+        segments: older.chain([segment.start]).collect(),
+        carried: None,
     }
 }
 

@@ -5,6 +5,12 @@
 //!
 //! `MAILKEEP_CRASH_SEEDS=10000` runs more histories than the usual.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "the helpers of a test fail it like the test itself"
+)]
+
 use journal::recover::{self, Opened};
 use journal::sim::{Fault, Random, SimDisk};
 use journal::{CommitError, Kind, OpenError, Record, Settings, Verdict};
