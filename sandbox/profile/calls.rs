@@ -232,7 +232,7 @@ lists! {
         SYS_fallocate, "blocks written ahead";
         SYS_getdents64, "the names in a directory";
         SYS_mkdirat, "a directory";
-        SYS_renameat2, "a file's final name";
+        SYS_renameat, "a file's final name";
         SYS_unlinkat, "a file that nothing needs any more";
         SYS_flock, "the one writer";
         SYS_fcntl if If(&[is(1, c::F_GETFL)]), "whether a descriptor is read-only";
@@ -309,7 +309,14 @@ lists! {
         SYS_fchdir, "the child's root";
         SYS_capget, "the child's capabilities";
         SYS_capset, "the child's capabilities";
-        SYS_prctl, "the child's bounding set, no_new_privs, dumpable";
+        SYS_prctl if If(&[is(0, c::PR_CAP_AMBIENT)]), "the child's capabilities";
+        SYS_prctl if If(&[is(0, c::PR_CAPBSET_DROP)]), "the child's capabilities";
+        SYS_prctl if If(&[is(0, c::PR_CAPBSET_READ)]), "proof of the capabilities";
+        SYS_prctl if If(&[is(0, c::PR_SET_KEEPCAPS)]), "the child's ids before its capabilities";
+        SYS_prctl if If(&[is(0, c::PR_SET_NO_NEW_PRIVS)]), "the child gains nothing by its program";
+        SYS_prctl if If(&[is(0, c::PR_GET_NO_NEW_PRIVS)]), "proof of it";
+        SYS_prctl if If(&[is(0, c::PR_SET_DUMPABLE), is(1, 0)]), "nobody looks into it";
+        SYS_prctl if If(&[is(0, c::PR_GET_DUMPABLE)]), "proof of it";
         SYS_prlimit64, "the child's limits";
         SYS_dup3, "the child's descriptors";
         SYS_fcntl, "the child's descriptors";
@@ -355,6 +362,9 @@ lists! {
         SYS_setresgid, "a process's gid";
         SYS_setgroups if If(&[is(0, 0)]), "a process has no groups";
         SYS_unshare, "a process's namespaces";
+        SYS_prctl if If(&[is(0, c::PR_SET_DUMPABLE)]), "a child whose maps its parent writes";
+        SYS_prctl if If(&[is(0, c::PR_SET_PDEATHSIG)]), "a child that dies with its parent";
+        SYS_prctl if If(&[is(0, c::PR_SET_CHILD_SUBREAPER)]), "a dead broker's workers";
     }
 
     /// Taking the ids of an account.
