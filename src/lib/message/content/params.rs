@@ -43,6 +43,7 @@ pub(super) fn kept(params: &[Param]) -> usize {
 pub(super) fn default_charset(content: &mut Content) {
     let named = |name| content.param(name).is_some();
     if content.is("text") && !named(b"charset") && !named(b"charset*") {
+        content.params.reserve_exact(1);
         content.params.push(Param {
             name: Cow::Borrowed(b"charset"),
             value: Cow::Borrowed(b"us-ascii"),
@@ -88,7 +89,10 @@ impl Piece {
     fn of(name: &[u8], place: usize) -> Option<Self> {
         let extended = name.ends_with(b"*");
         let name = name.strip_suffix(b"*").unwrap_or(name);
-        let star = name.iter().rposition(|byte| *byte == b'*')?;
+        let star = name
+            .iter()
+            .rposition(|byte| *byte == b'*')
+            .filter(|at| *at > 0)?;
         let (attribute, digits) = name.split_at_checked(star)?;
         let digits = std::str::from_utf8(digits.get(1..)?).ok()?;
         let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
@@ -196,4 +200,69 @@ fn percent_bytes(mut text: &[u8]) -> Vec<u8> {
 pub(crate) fn hex_pair(text: &[u8]) -> Option<u8> {
     let digit = |index: usize| char::from(*text.get(index)?).to_digit(16);
     u8::try_from(digit(0)?.checked_mul(16)?.checked_add(digit(1)?)?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(value: &str) -> String {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let pair = |param: &Param| format!("{}={}", text(&param.name), text(&param.value));
+        let params = params(&mut Lexer::new(value.as_bytes()));
+        params.iter().map(pair).collect::<Vec<_>>().join("|")
+    }
+
+    #[test]
+    fn parameters_are_read_leniently() {
+        for (value, expected) in [
+            ("", ""),
+            ("junk; a=b", "a=b"),
+            ("; a = \"b;\\\"c\" ; D=e", "a=b;\"c|D=e"),
+            ("; a=b (;x=y); c=d", "a=b|c=d"),
+            ("; a; =x; ; c=", "c="),
+            ("; a=--=_1/2?:3; b=c", "a=--=_1/2?:3|b=c"),
+            ("; a=b c; d=e", "a=b|d=e"),
+            ("; a=b; A=c", "a=b|A=c"),
+        ] {
+            assert_eq!(read(value), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn continuations_are_joined_in_order_at_the_place_of_the_first() {
+        for (value, expected) in [
+            ("; x=y; n*1=b; N*0=a; z=y", "x=y|N=ab|z=y"),
+            ("; n*0=a; m*0=c; n*1=b; m*1=d", "n=ab|m=cd"),
+            ("; n*00=a; n*01=b", "n=ab"),
+            (
+                "; n*0*=utf-8'en'%41; n*1=%b; n*2*=c",
+                "n*=utf-8'en'%41%25bc",
+            ),
+            ("; n*0=a; n*1*=%41", "n*=''a%41"),
+            ("; n*=utf-8''%41", "n*=utf-8''%41"),
+        ] {
+            assert_eq!(read(value), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn pieces_behind_a_gap_or_doubled_stay_as_they_came() {
+        assert_eq!(read("; n*0=a; n*2=c"), "n=a|n*2=c");
+        assert_eq!(read("; n*1=b"), "n*1=b");
+        assert_eq!(read("; n*0=a; n*0=b; n*1=c"), "n=ac|n*0=b");
+        assert_eq!(
+            read("; n*x=a; n*+1=b; n**=c; *0=d"),
+            "n*x=a|n*+1=b|n**=c|*0=d"
+        );
+    }
+
+    #[test]
+    fn percent_escapes_are_decoded_and_others_stay() {
+        assert_eq!(
+            percent_decode(b"utf-8'en'%41%zz%4"),
+            (&b"utf-8"[..], b"A%zz%4".to_vec())
+        );
+        assert_eq!(percent_decode(b"%41'b"), (&b""[..], b"A'b".to_vec()));
+    }
 }

@@ -164,6 +164,18 @@ fn a_field_of_100_megabytes_is_cut() {
 }
 
 #[test]
+fn a_field_of_many_lines_is_cut_too() {
+    let letter = repeated("Subject: ", "x\r\n ", FIELD_BYTES_MAX);
+    let structure = scan(&letter);
+    let subject = structure
+        .root()
+        .envelope
+        .as_ref()
+        .and_then(|it| it.subject.as_ref());
+    assert!(subject.is_some_and(|subject| subject.len() <= FIELD_BYTES_MAX));
+}
+
+#[test]
 fn comments_open_without_end_cost_what_their_bytes_do() {
     linear(|n| repeated("To: ", "(", n), 100_000, 8);
     linear(|n| repeated("Content-Type: ", "(", n), 100_000, 8);
