@@ -1,0 +1,273 @@
+//! `mailkeep status` and `mailkeep reload`.
+
+use crate::admin_socket::{AdminSocket, Failure};
+use clap::Args;
+use ipc::edge::admin::{Answer, Request};
+use ipc::edge::control_director::WorkerStatus;
+use ipc::edge::control_supervisor::ProcessStatus;
+use ipc::edge::supervisor::Process;
+use sandbox::{IdRanges, Profile, Site, Waivers};
+use std::path::Path;
+
+/// Show the processes, what confines each, and the workers
+#[derive(Debug, Args)]
+pub struct Status {
+    /// As one JSON document
+    #[arg(long)]
+    json: bool,
+    /// Show for each kind of process what confines it
+    #[arg(long)]
+    confinement: bool,
+}
+
+/// What was heard.
+struct Heard {
+    processes: Vec<ProcessStatus>,
+    workers: Vec<WorkerStatus>,
+    site: Site,
+}
+
+impl Status {
+    /// Asks and prints.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub fn run(&self, socket: &Path) -> Result<(), Failure> {
+        let heard = ask(&mut AdminSocket::connect(socket)?)?;
+        if self.json {
+            println!("{}", as_json(&heard));
+        } else {
+            print(&heard, self.confinement);
+        }
+        Ok(())
+    }
+}
+
+fn ask(admin: &mut AdminSocket) -> Result<Heard, Failure> {
+    admin.send(Request::Status)?;
+    let mut heard = Heard {
+        processes: Vec::new(),
+        workers: Vec::new(),
+        site: Site::single(Waivers::NONE),
+    };
+    loop {
+        match admin.answer()? {
+            Answer::Processes {
+                processes,
+                waivers,
+                single_uid,
+            } => {
+                heard.processes = processes.into_vec();
+                heard.site = site(waivers, single_uid);
+            }
+            Answer::Workers { workers } => heard.workers.extend(workers.into_vec()),
+            Answer::Done => return Ok(heard),
+            _ => return Err(Failure::OutOfOrder),
+        }
+    }
+}
+
+fn site(waivers: u32, single_uid: bool) -> Site {
+    let waivers = Waivers::from_bits(waivers).unwrap_or(Waivers::NONE);
+    if single_uid {
+        Site::single(waivers)
+    } else {
+        Site::separate(IdRanges::default(), waivers)
+    }
+}
+
+/// The name of a process's program without the common beginning.
+pub fn name(process: Process) -> &'static str {
+    match process {
+        Process::Supervisor => "supervisor",
+        Process::Config => "config",
+        Process::Front => "front",
+        Process::Keyholder => "keyholder",
+        Process::Login => "login",
+        Process::Auth => "auth",
+        Process::Director => "director",
+        Process::Broker => "broker",
+        Process::Worker => "worker",
+        Process::Lmtp => "lmtp",
+        Process::Control => "control",
+    }
+}
+
+fn print(heard: &Heard, confinement: bool) {
+    println!(
+        "{:<12} {:>8} {:>12} {:>10} {:>9}  state",
+        "process", "pid", "uid", "age", "restarts"
+    );
+    for process in &heard.processes {
+        println!("{}", process_line(process));
+    }
+    let sessions: u64 = heard
+        .workers
+        .iter()
+        .map(|worker| u64::from(worker.sessions))
+        .sum();
+    println!(
+        "\n{} workers, {sessions} sessions and deliveries under way",
+        heard.workers.len()
+    );
+    for worker in &heard.workers {
+        println!("{}", worker_line(worker));
+    }
+    println!();
+    for line in missing(heard.site) {
+        println!("{line}");
+    }
+    if confinement {
+        print_confinement(heard.site);
+    }
+}
+
+fn process_line(process: &ProcessStatus) -> String {
+    let state = if process.running {
+        "running"
+    } else {
+        "starting"
+    };
+    let age = duration(process.age_seconds);
+    let ProcessStatus {
+        pid, uid, restarts, ..
+    } = process;
+    format!(
+        "{:<12} {pid:>8} {uid:>12} {age:>10} {restarts:>9}  {state}",
+        name(process.process)
+    )
+}
+
+fn worker_line(worker: &WorkerStatus) -> String {
+    let state = if worker.ready {
+        "ready"
+    } else {
+        "being born or leaving"
+    };
+    let age = duration(worker.age_seconds);
+    format!(
+        "  account {:<10} {:>4} sessions {age:>10}  {state}",
+        worker.account.0, worker.sessions
+    )
+}
+
+fn duration(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3_600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
+        3_600..86_400 => format!("{}h{:02}m", seconds / 3_600, seconds / 60 % 60),
+        _ => format!("{}d{:02}h", seconds / 86_400, seconds / 3_600 % 24),
+    }
+}
+
+/// What this site does without, plainly.
+pub fn missing(site: Site) -> Vec<String> {
+    let layers: Vec<&str> = site.waivers().layers().map(sandbox::Layer::name).collect();
+    if layers.is_empty() {
+        return vec!["All layers of confinement stand.".to_owned()];
+    }
+    vec![format!("NOT protected by: {}", layers.join(", "))]
+}
+
+fn print_confinement(site: Site) {
+    for profile in sandbox::profile::ALL {
+        println!("\n{}", profile.process.program());
+        for (wall, words) in sandbox::describe(profile, site) {
+            println!("  {wall:<22} {words}");
+        }
+    }
+}
+
+fn as_json(heard: &Heard) -> serde_json::Value {
+    let processes: Vec<_> = heard.processes.iter().map(process_json).collect();
+    let workers: Vec<_> = heard.workers.iter().map(worker_json).collect();
+    let without: Vec<&str> = heard
+        .site
+        .waivers()
+        .layers()
+        .map(sandbox::Layer::name)
+        .collect();
+    let confinement: serde_json::Map<_, _> = sandbox::profile::ALL
+        .into_iter()
+        .map(|profile| confinement_json(profile, heard.site))
+        .collect();
+    serde_json::json!({ "processes": processes, "workers": workers, "without": without, "confinement": confinement })
+}
+
+fn process_json(process: &ProcessStatus) -> serde_json::Value {
+    serde_json::json!({
+        "process": name(process.process),
+        "instance": process.instance,
+        "pid": process.pid,
+        "uid": process.uid,
+        "restarts": process.restarts,
+        "age_seconds": process.age_seconds,
+        "running": process.running,
+    })
+}
+
+fn worker_json(worker: &WorkerStatus) -> serde_json::Value {
+    serde_json::json!({
+        "account": worker.account.0,
+        "sessions": worker.sessions,
+        "age_seconds": worker.age_seconds,
+        "ready": worker.ready,
+    })
+}
+
+fn confinement_json(profile: &Profile, site: Site) -> (String, serde_json::Value) {
+    let rows = sandbox::describe(profile, site).into_iter();
+    let walls: serde_json::Map<_, _> = rows
+        .map(|(wall, words)| (wall.to_owned(), words.into()))
+        .collect();
+    (profile.process.program().to_owned(), walls.into())
+}
+
+/// Asks for a reload.
+///
+/// # Errors
+/// [`Failure`].
+pub fn reload(socket: &Path) -> Result<Reloaded, Failure> {
+    let mut admin = AdminSocket::connect(socket)?;
+    admin.send(Request::Reload)?;
+    match admin.answer()? {
+        Answer::Done => Ok(Reloaded::Yes),
+        Answer::NotReloaded { process, reason } => {
+            let who = process.map_or("the configuration", name);
+            let reason = String::from_utf8_lossy(reason.as_slice())
+                .escape_debug()
+                .to_string();
+            Ok(Reloaded::No(format!(
+                "nothing was changed: {who}: {reason}"
+            )))
+        }
+        _ => Err(Failure::OutOfOrder),
+    }
+}
+
+/// What came of a reload.
+#[derive(Debug)]
+pub enum Reloaded {
+    /// Every process has its new slice.
+    Yes,
+    /// None has, and why.
+    No(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_are_told_in_two_units() {
+        let told = [59, 61, 3_661, 90_000].map(duration);
+        assert_eq!(told, ["59s", "1m01s", "1h01m", "1d01h"]);
+    }
+
+    #[test]
+    fn what_is_missing_is_said_and_nothing_else() {
+        let whole = Site::separate(IdRanges::default(), Waivers::NONE);
+        assert_eq!(missing(whole), ["All layers of confinement stand."]);
+        assert!(missing(Site::single(Waivers::NONE))[0].contains("separate-uids"));
+    }
+}
