@@ -37,7 +37,7 @@ pub const BOUNDARY_BYTES_MAX: usize = 200;
 
 /// Addresses (group marks included) of one envelope list. Larger lists are
 /// hidden behind a list server; a client would wait for them in vain.
-pub const ADDRESSES_MAX: usize = 10_000;
+pub const ADDRESSES_MAX: usize = 5_000;
 
 /// Bytes that the structure of one letter may keep: parts, parameters and
 /// envelopes together. A part costs about half a KiB, so that ten thousand

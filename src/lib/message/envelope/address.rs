@@ -4,6 +4,8 @@
 //! one bad address hides no other. A phrase without an address becomes an
 //! address with a name only.
 
+use std::borrow::Cow;
+
 use super::{Address, MISSING_DOMAIN, MISSING_MAILBOX};
 use crate::lexer::{Lexer, is_white};
 
@@ -176,10 +178,10 @@ impl Parser<'_> {
         let mut joined = true;
         loop {
             let space = self.lexer.cfws();
-            let text = match self.lexer.peek() {
-                Some(b'"') => self.lexer.quoted_string(),
-                Some(b'.') => self.lexer.take_while(|byte| byte == b'.').to_vec(),
-                Some(byte) if is_atom_byte(byte) => self.lexer.take_while(is_atom_byte).to_vec(),
+            let text: Cow<'_, [u8]> = match self.lexer.peek() {
+                Some(b'"') => self.lexer.quoted_string().into(),
+                Some(b'.') => self.lexer.take_while(|byte| byte == b'.').into(),
+                Some(byte) if is_atom_byte(byte) => self.lexer.take_while(is_atom_byte).into(),
                 _ => return words,
             };
             if space && !words.phrase.is_empty() {
@@ -190,7 +192,7 @@ impl Parser<'_> {
             joined = dot;
             words.any = true;
             words.phrase.extend_from_slice(&text);
-            words.local.extend(text);
+            words.local.extend_from_slice(&text);
         }
     }
 
