@@ -104,10 +104,14 @@ fn conditions(
                 .map(|one| conditions.push(one))
         };
         match argument.test {
-            Test::Is(number) => hold(SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, number.into())?,
+            Test::Is(number) => hold(
+                SeccompCmpArgLen::Dword,
+                SeccompCmpOp::Eq,
+                number & 0xffff_ffff,
+            )?,
             Test::Lacks(bits) => hold(SeccompCmpArgLen::Qword, SeccompCmpOp::MaskedEq(bits), 0)?,
             Test::Has(bits) => hold(SeccompCmpArgLen::Qword, SeccompCmpOp::MaskedEq(bits), bits)?,
-            Test::IsAccount => {
+            Test::Account => {
                 // Without accounts' ids there is none to take: no number is both
                 // at least 1 and at most 0.
                 let (first, last) = accounts.map_or((1, 0), |ranges| ranges.accounts());

@@ -31,7 +31,6 @@ pub use supervisor::PROFILE as SUPERVISOR;
 pub use worker::PROFILE as WORKER;
 
 pub use landlock::AccessFs as Right;
-pub use rustix::process::Resource;
 pub use rustix::thread::CapabilitySet;
 
 use calls::List;
@@ -128,9 +127,8 @@ pub struct Profile {
     pub bears: &'static [&'static Profile],
     /// Its threads.
     pub threads: Threads,
-    /// Its limits: soft and hard, or the inherited hard limit where that is
-    /// lower. Bytes, or a count.
-    pub limits: &'static [(Resource, u64)],
+    /// Its limits.
+    pub limits: Limits,
     /// What it is born with: number 0, 1, 2 and so on; nothing else is open.
     pub descriptors: &'static [&'static str],
     /// Whether the kernel kills it when its parent dies.
@@ -185,6 +183,39 @@ pub struct Path {
     /// Landlock's rights (`LANDLOCK_ACCESS_FS_*`).
     pub rights: &'static [Right],
 }
+
+/// Limits, soft and hard alike; where the inherited hard limit is lower, it stays.
+/// None dumps core.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Open descriptors (`RLIMIT_NOFILE`).
+    pub descriptors: u64,
+    /// Bytes of memory that can be written (`RLIMIT_DATA`).
+    pub data: u64,
+}
+
+/// Files that are read, written, made and removed in one directory.
+const FILES: &[Right] = &[
+    Right::ReadFile,
+    Right::ReadDir,
+    Right::WriteFile,
+    Right::MakeReg,
+    Right::RemoveFile,
+    Right::Truncate,
+];
+
+/// An account's tree: files, directories, and moving a file from one to another.
+const ACCOUNT: &[Right] = &[
+    Right::ReadFile,
+    Right::ReadDir,
+    Right::WriteFile,
+    Right::MakeReg,
+    Right::RemoveFile,
+    Right::Truncate,
+    Right::MakeDir,
+    Right::RemoveDir,
+    Right::Refer,
+];
 
 /// How many threads a process has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,10 +6,10 @@
 use super::{Step, Stillborn, at};
 use crate::capability;
 use crate::kernel::{self, Arguments};
-use crate::profile::{Profile, Resource};
+use crate::profile::{Limits, Profile};
 use rustix::fs::Mode;
 use rustix::io::Errno;
-use rustix::process::{Gid, Pid, Rlimit, Signal, Uid};
+use rustix::process::{Gid, Pid, Resource, Rlimit, Signal, Uid};
 use std::convert::Infallible;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
 
@@ -115,19 +115,22 @@ fn enter_root(root: Option<&OwnedFd>) -> Result<(), Errno> {
     rustix::process::chroot(c".")
 }
 
-fn take_limits(limits: &[(Resource, u64)]) -> Result<(), Errno> {
-    for (resource, wanted) in limits {
-        let inherited = rustix::process::getrlimit(*resource).maximum;
-        let limit = Some(inherited.map_or(*wanted, |inherited| inherited.min(*wanted)));
-        rustix::process::setrlimit(
-            *resource,
-            Rlimit {
-                current: limit,
-                maximum: limit,
-            },
-        )?;
-    }
-    Ok(())
+fn take_limits(limits: Limits) -> Result<(), Errno> {
+    take_limit(Resource::Core, 0)?;
+    take_limit(Resource::Nofile, limits.descriptors)?;
+    take_limit(Resource::Data, limits.data)
+}
+
+fn take_limit(resource: Resource, wanted: u64) -> Result<(), Errno> {
+    let inherited = rustix::process::getrlimit(resource).maximum;
+    let limit = Some(inherited.map_or(wanted, |inherited| inherited.min(wanted)));
+    rustix::process::setrlimit(
+        resource,
+        Rlimit {
+            current: limit,
+            maximum: limit,
+        },
+    )
 }
 
 /// After the last change of credentials: each clears the signal. A parent that has

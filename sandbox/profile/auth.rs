@@ -1,8 +1,7 @@
 //! The profile of `mailkeep-auth`: it verifies credentials in a directory that only it can open.
 
 use super::{
-    CapabilitySet, Identity, Namespace, Path, Process, Profile, Resource, Right, Root, Threads,
-    calls,
+    CapabilitySet, FILES, Identity, Limits, Namespace, Path, Process, Profile, Root, Threads, calls,
 };
 
 /// See the module.
@@ -14,7 +13,7 @@ pub static PROFILE: Profile = Profile {
     root: Root::Own,
     paths: Some(&[Path {
         path: "/",
-        rights: OWN_DIRECTORY,
+        rights: FILES,
     }]),
     calls: &[
         &calls::LIFE,
@@ -26,20 +25,10 @@ pub static PROFILE: Profile = Profile {
     ],
     bears: &[],
     threads: Threads::Sealed,
-    limits: &[
-        (Resource::Core, 0),
-        (Resource::Nofile, 256),
-        (Resource::Data, 1024 << 20),
-    ],
+    limits: Limits {
+        descriptors: 256,
+        data: 1024 << 20,
+    },
     descriptors: &["nothing", "nothing", "log", "supervisor"],
     dies_with_parent: true,
 };
-
-const OWN_DIRECTORY: &[Right] = &[
-    Right::ReadFile,
-    Right::ReadDir,
-    Right::WriteFile,
-    Right::MakeReg,
-    Right::RemoveFile,
-    Right::Truncate,
-];

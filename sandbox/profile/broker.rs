@@ -1,7 +1,7 @@
 //! The profile of `mailkeep-broker`: it bears workers. What keeps it in is the range of ids, the user namespace and Landlock; its filter is wide because workers inherit it.
 
 use super::{
-    CapabilitySet, Identity, Namespace, Path, Process, Profile, Resource, Right, Root, Threads,
+    ACCOUNT, CapabilitySet, Identity, Limits, Namespace, Path, Process, Profile, Root, Threads,
     calls,
 };
 
@@ -16,9 +16,10 @@ pub static PROFILE: Profile = Profile {
         Namespace::Ipc,
     ],
     root: Root::Store,
+    // The worker's: Landlock's rules are inherited, too.
     paths: Some(&[Path {
         path: "/",
-        rights: STORE,
+        rights: ACCOUNT,
     }]),
     calls: &[
         &calls::LIFE,
@@ -33,11 +34,10 @@ pub static PROFILE: Profile = Profile {
     ],
     bears: &[&super::WORKER],
     threads: Threads::One,
-    limits: &[
-        (Resource::Core, 0),
-        (Resource::Nofile, 16384),
-        (Resource::Data, 256 << 20),
-    ],
+    limits: Limits {
+        descriptors: 16_384,
+        data: 256 << 20,
+    },
     descriptors: &[
         "nothing",
         "nothing",
@@ -53,17 +53,3 @@ const FOUR: CapabilitySet = CapabilitySet::SETUID
     .union(CapabilitySet::SETGID)
     .union(CapabilitySet::SETPCAP)
     .union(CapabilitySet::SYS_CHROOT);
-
-/// The worker's, and the making and removing of an account's directory:
-/// Landlock's rules are inherited, too.
-const STORE: &[Right] = &[
-    Right::ReadFile,
-    Right::ReadDir,
-    Right::WriteFile,
-    Right::MakeReg,
-    Right::RemoveFile,
-    Right::MakeDir,
-    Right::RemoveDir,
-    Right::Refer,
-    Right::Truncate,
-];

@@ -5,7 +5,8 @@
 //! arguments, and runs the filter for the others. So there is one only where the
 //! arguments that it shuts out would hurt.
 
-use libc::{self as c, c_long};
+// Conditions are written in the kernel's own words.
+use libc::*;
 
 /// A list of calls that belong together.
 #[derive(Debug)]
@@ -21,10 +22,10 @@ pub struct List {
 pub struct Call {
     /// Its number on this architecture.
     pub number: c_long,
-    /// `SYS_` and its name.
-    pub symbol: &'static str,
     /// For which arguments.
     pub when: When,
+    /// `SYS_`, its name, and its condition as it is written here.
+    pub text: &'static str,
     /// What the process needs it for.
     pub reason: &'static str,
 }
@@ -53,77 +54,85 @@ pub struct Argument {
 /// What must hold of an argument.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Test {
-    /// The lower 32 bits are this number.
-    Is(u32),
+    /// The lower 32 bits are those of this number.
+    Is(u64),
     /// Of all 64 bits these are not set.
     Lacks(u64),
     /// Of all 64 bits these are set.
     Has(u64),
     /// The lower 32 bits are the uid of an account.
-    IsAccount,
+    Account,
 }
 
 impl Call {
-    /// Its name.
+    /// Its name and condition, as the ledger has them.
     #[must_use]
-    pub fn name(&self) -> &'static str {
-        self.symbol.trim_start_matches("SYS_")
+    pub fn words(&self) -> &'static str {
+        self.text.trim_start_matches("SYS_")
     }
 }
 
-const fn is(index: u8, number: c::c_int) -> Argument {
+const fn is(index: u8, number: u64) -> Argument {
     Argument {
         index,
-        test: Test::Is(number.cast_unsigned()),
+        test: Test::Is(number),
     }
 }
 
-const fn lacks(index: u8, bits: c::c_int) -> Argument {
+const fn lacks(index: u8, bits: u64) -> Argument {
     Argument {
         index,
-        test: Test::Lacks(bits.cast_unsigned() as u64),
+        test: Test::Lacks(bits),
     }
 }
 
-const fn has(index: u8, bits: c::c_int) -> Argument {
+const fn has(index: u8, bits: u64) -> Argument {
     Argument {
         index,
-        test: Test::Has(bits.cast_unsigned() as u64),
+        test: Test::Has(bits),
     }
 }
 
-const fn is_account(index: u8) -> Argument {
+const fn account(index: u8) -> Argument {
     Argument {
         index,
-        test: Test::IsAccount,
+        test: Test::Account,
     }
 }
 
+/// `NAME { SYS_call if test(argument, value) and ... else ERRNO, "reason"; }`
 macro_rules! lists {
-    ($($(#[$meta:meta])* $list:ident { $($symbol:ident $(if $when:expr)?, $reason:literal;)+ })+) => {$(
+    ($($(#[$meta:meta])* $list:ident {
+        $($call:ident
+            $(if $($test:ident($index:literal $(, $value:expr)?))and+)?
+            $(else $errno:ident)?, $reason:literal;)+
+    })+) => {$(
         $(#[$meta])*
         pub static $list: List = List {
             name: stringify!($list),
             calls: &[$(Call {
-                number: c::$symbol,
-                symbol: stringify!($symbol),
-                when: lists!(@when $($when)?),
+                number: $call,
+                when: lists!(@when $([$($test($index $(, ($value) as u64)?)),+])? $($errno)?),
+                text: concat!(
+                    stringify!($call),
+                    $(" if" $(, " ", stringify!($test), "(", $index, $(", ", stringify!($value),)? ")")+,)?
+                    $(" else ", stringify!($errno),)?
+                ),
                 reason: $reason,
             },)+],
         };
     )+};
     (@when) => { When::Always };
-    (@when $when:expr) => { $when };
+    (@when [$($argument:expr),+]) => { When::If(&[$($argument),+]) };
+    (@when $errno:ident) => { When::Answered($errno) };
 }
-
-use When::{Answered, If};
 
 lists! {
     /// What any Rust program needs to run and to end.
     LIFE {
         SYS_brk, "heap";
-        SYS_mmap if If(&[lacks(2, c::PROT_EXEC)]), "heap and stacks, never executable";
-        SYS_mprotect if If(&[lacks(2, c::PROT_EXEC)]), "heap and stacks, never executable";
+        SYS_mmap if lacks(2, PROT_EXEC), "heap and stacks, never executable";
+        SYS_mprotect if lacks(2, PROT_EXEC), "heap and stacks, never executable";
         SYS_mremap, "heap";
         SYS_munmap, "heap";
         SYS_madvise, "heap given back";
@@ -138,25 +147,26 @@ lists! {
         SYS_sigaltstack, "the guard of the stack, at a thread's end";
         SYS_getpid, "abort";
         SYS_gettid, "abort";
-        SYS_tgkill if If(&[is(2, c::SIGABRT)]), "abort";
+        SYS_tgkill if is(2, SIGABRT), "abort";
         SYS_exit, "a thread's end";
         SYS_exit_group, "the end";
         SYS_close, "descriptors";
-        SYS_clone3 if Answered(c::ENOSYS), "proof that the filter stands; makes glibc use clone";
+        SYS_fcntl if is(1, F_GETFD), "debug builds: that a descriptor is closed once";
+        SYS_clone3 else ENOSYS, "proof that the filter stands; makes glibc use clone";
     }
 
     /// Lines of the log.
     LOG {
-        SYS_write if If(&[is(0, 2)]), "a line of the log";
+        SYS_write if is(0, 2), "a line of the log";
     }
 
     /// Messages over channels, descriptors among them.
     CHANNEL {
         SYS_sendmsg, "a message";
         SYS_recvmsg, "a message";
-        SYS_ioctl if If(&[is(1, FIONBIO)]), "channels don't block";
-        SYS_fcntl if If(&[is(1, c::F_GETFL)]), "channels don't block";
-        SYS_getsockopt if If(&[is(1, c::SOL_SOCKET)]), "kind and cookie of a socket; never the keys of kTLS";
+        SYS_ioctl if is(1, FIONBIO), "channels don't block";
+        SYS_fcntl if is(1, F_GETFL), "channels don't block";
+        SYS_getsockopt if is(1, SOL_SOCKET), "kind and cookie of a socket; never the keys of kTLS";
     }
 
     /// Waiting for many descriptors.
@@ -170,8 +180,8 @@ lists! {
 
     /// The async runtime, on one thread.
     TOKIO {
-        SYS_eventfd2 if If(&[is(0, 0)]), "tokio's waker";
-        SYS_fcntl if If(&[is(1, c::F_DUPFD_CLOEXEC)]), "tokio's copy of the epoll set";
+        SYS_eventfd2 if is(0, 0), "tokio's waker";
+        SYS_fcntl if is(1, F_DUPFD_CLOEXEC), "tokio's copy of the epoll set";
     }
 
     /// Bytes over connections.
@@ -181,7 +191,7 @@ lists! {
         SYS_recvfrom, "a connection";
         SYS_write, "a connection";
         SYS_writev, "a connection";
-        SYS_sendto if If(&[is(4, 0)]), "a connection, never to an address";
+        SYS_sendto if is(4, 0), "a connection, never to an address";
         SYS_shutdown, "the end of one direction";
     }
 
@@ -190,20 +200,20 @@ lists! {
         SYS_accept4, "a client";
         SYS_getpeername, "the client's address";
         SYS_getsockname, "which of our addresses it came to";
-        SYS_setsockopt if If(&[is(1, c::IPPROTO_TCP), is(2, c::TCP_NODELAY)]), "answers leave at once";
+        SYS_setsockopt if is(1, IPPROTO_TCP) and is(2, TCP_NODELAY), "answers leave at once";
     }
 
     /// Making both ends of a local connection.
     PAIR {
-        SYS_socketpair if If(&[is(0, c::AF_UNIX)]), "the two ends of a channel or a session";
+        SYS_socketpair if is(0, AF_UNIX), "the two ends of a channel or a session";
     }
 
     /// Connections whose other end may vanish without a word.
     KEEPALIVE {
-        SYS_setsockopt if If(&[is(1, c::SOL_SOCKET), is(2, c::SO_KEEPALIVE)]), "a client that is gone is noticed";
-        SYS_setsockopt if If(&[is(1, c::IPPROTO_TCP), is(2, c::TCP_KEEPIDLE)]), "and when";
-        SYS_setsockopt if If(&[is(1, c::IPPROTO_TCP), is(2, c::TCP_KEEPINTVL)]), "and when";
-        SYS_setsockopt if If(&[is(1, c::IPPROTO_TCP), is(2, c::TCP_KEEPCNT)]), "and when";
+        SYS_setsockopt if is(1, SOL_SOCKET) and is(2, SO_KEEPALIVE), "a client that is gone is noticed";
+        SYS_setsockopt if is(1, IPPROTO_TCP) and is(2, TCP_KEEPIDLE), "and when";
+        SYS_setsockopt if is(1, IPPROTO_TCP) and is(2, TCP_KEEPINTVL), "and when";
+        SYS_setsockopt if is(1, IPPROTO_TCP) and is(2, TCP_KEEPCNT), "and when";
     }
 
     /// A file that the supervisor opened.
@@ -235,9 +245,9 @@ lists! {
         SYS_renameat, "a file's final name";
         SYS_unlinkat, "a file that nothing needs any more";
         SYS_flock, "the one writer";
-        SYS_fcntl if If(&[is(1, c::F_GETFL)]), "whether a descriptor is read-only";
-        SYS_fcntl if If(&[is(1, c::F_GET_SEALS)]), "whether a letter in memory is sealed";
-        SYS_fcntl if If(&[is(1, c::F_DUPFD_CLOEXEC)]), "a second owner of a descriptor";
+        SYS_fcntl if is(1, F_GETFL), "whether a descriptor is read-only";
+        SYS_fcntl if is(1, F_GET_SEALS), "whether a letter in memory is sealed";
+        SYS_fcntl if is(1, F_DUPFD_CLOEXEC), "a second owner of a descriptor";
     }
 
     /// Letters too large for memory, below the root.
@@ -250,7 +260,7 @@ lists! {
         SYS_pwrite64, "a letter";
         SYS_memfd_create, "a small letter";
         SYS_ftruncate, "a small letter's size";
-        SYS_fcntl if If(&[is(1, c::F_ADD_SEALS)]), "a small letter that nobody can change any more";
+        SYS_fcntl if is(1, F_ADD_SEALS), "a small letter that nobody can change any more";
     }
 
     /// An account's directory.
@@ -291,13 +301,13 @@ lists! {
 
     /// A few threads, made at start, and the call that then forbids more.
     THREADS {
-        SYS_clone if If(&[has(0, c::CLONE_THREAD)]), "a thread, never a process";
+        SYS_clone if has(0, CLONE_THREAD), "a thread, never a process";
         SYS_set_robust_list, "a thread's start";
         SYS_rseq, "a thread's start";
         SYS_sched_getaffinity, "a thread's start";
-        SYS_prctl if If(&[is(0, c::PR_SET_NAME)]), "a thread's name";
-        SYS_prctl if If(&[is(0, c::PR_SET_NO_NEW_PRIVS)]), "the second filter";
-        SYS_seccomp if If(&[is(0, SECCOMP_SET_MODE_FILTER), is(1, SECCOMP_FILTER_FLAG_TSYNC)]), "the second filter";
+        SYS_prctl if is(0, PR_SET_NAME), "a thread's name";
+        SYS_prctl if is(0, PR_SET_NO_NEW_PRIVS), "the second filter";
+        SYS_seccomp if is(0, SECCOMP_SET_MODE_FILTER) and is(1, SECCOMP_FILTER_FLAG_TSYNC), "the second filter";
     }
 
     /// What a filter that stands over a birth must leave: the child's steps, its
@@ -309,19 +319,19 @@ lists! {
         SYS_fchdir, "the child's root";
         SYS_capget, "the child's capabilities";
         SYS_capset, "the child's capabilities";
-        SYS_prctl if If(&[is(0, c::PR_CAP_AMBIENT)]), "the child's capabilities";
-        SYS_prctl if If(&[is(0, c::PR_CAPBSET_DROP)]), "the child's capabilities";
-        SYS_prctl if If(&[is(0, c::PR_CAPBSET_READ)]), "proof of the capabilities";
-        SYS_prctl if If(&[is(0, c::PR_SET_KEEPCAPS)]), "the child's ids before its capabilities";
-        SYS_prctl if If(&[is(0, c::PR_SET_NO_NEW_PRIVS)]), "the child gains nothing by its program";
-        SYS_prctl if If(&[is(0, c::PR_GET_NO_NEW_PRIVS)]), "proof of it";
-        SYS_prctl if If(&[is(0, c::PR_SET_DUMPABLE), is(1, 0)]), "nobody looks into it";
-        SYS_prctl if If(&[is(0, c::PR_GET_DUMPABLE)]), "proof of it";
+        SYS_prctl if is(0, PR_CAP_AMBIENT), "the child's capabilities";
+        SYS_prctl if is(0, PR_CAPBSET_DROP), "the child's capabilities";
+        SYS_prctl if is(0, PR_CAPBSET_READ), "proof of the capabilities";
+        SYS_prctl if is(0, PR_SET_KEEPCAPS), "the child's ids before its capabilities";
+        SYS_prctl if is(0, PR_SET_NO_NEW_PRIVS), "the child gains nothing by its program";
+        SYS_prctl if is(0, PR_GET_NO_NEW_PRIVS), "proof of it";
+        SYS_prctl if is(0, PR_SET_DUMPABLE) and is(1, 0), "nobody looks into it";
+        SYS_prctl if is(0, PR_GET_DUMPABLE), "proof of it";
         SYS_prlimit64, "the child's limits";
         SYS_dup3, "the child's descriptors";
         SYS_fcntl, "the child's descriptors";
         SYS_close_range, "the child's descriptors";
-        SYS_execveat if If(&[has(4, c::AT_EMPTY_PATH)]), "the child's program, by descriptor";
+        SYS_execveat if has(4, AT_EMPTY_PATH), "the child's program, by descriptor";
         SYS_write, "which step failed";
         SYS_read, "which step failed";
         SYS_pipe2, "which step failed";
@@ -338,11 +348,11 @@ lists! {
         SYS_openat, "the root, to name it to Landlock; a trial that Landlock refuses";
         SYS_fstat, "whose the root is";
         SYS_getdents64, "whether an empty root is empty";
-        SYS_mknodat if If(&[is(2, c::S_IFIFO.cast_signed())]), "a trial that Landlock refuses";
+        SYS_mknodat if is(2, S_IFIFO), "a trial that Landlock refuses";
         SYS_getresuid, "proof of the ids";
         SYS_getresgid, "proof of the ids";
         SYS_getgroups, "proof of the ids";
-        SYS_unshare if If(&[is(0, c::CLONE_THREAD)]), "proof that there is one thread";
+        SYS_unshare if is(0, CLONE_THREAD), "proof that there is one thread";
         SYS_landlock_create_ruleset, "Landlock";
         SYS_landlock_add_rule, "Landlock";
         SYS_landlock_restrict_self, "Landlock";
@@ -351,7 +361,7 @@ lists! {
 
     /// A parent's care for its children.
     PARENT {
-        SYS_clone if If(&[is(0, c::CLONE_PIDFD | c::SIGCHLD)]), "a child, never a shared memory";
+        SYS_clone if is(0, CLONE_PIDFD | SIGCHLD), "a child, never a shared memory";
         SYS_waitid, "a child's end";
         SYS_pidfd_send_signal, "a child's end";
     }
@@ -360,23 +370,17 @@ lists! {
     PROCESS_IDS {
         SYS_setresuid, "a process's uid";
         SYS_setresgid, "a process's gid";
-        SYS_setgroups if If(&[is(0, 0)]), "a process has no groups";
+        SYS_setgroups if is(0, 0), "a process has no groups";
         SYS_unshare, "a process's namespaces";
-        SYS_prctl if If(&[is(0, c::PR_SET_DUMPABLE)]), "a child whose maps its parent writes";
-        SYS_prctl if If(&[is(0, c::PR_SET_PDEATHSIG)]), "a child that dies with its parent";
-        SYS_prctl if If(&[is(0, c::PR_SET_CHILD_SUBREAPER)]), "a dead broker's workers";
+        SYS_prctl if is(0, PR_SET_DUMPABLE), "a child whose maps its parent writes";
+        SYS_prctl if is(0, PR_SET_PDEATHSIG), "a child that dies with its parent";
+        SYS_prctl if is(0, PR_SET_CHILD_SUBREAPER), "a dead broker's workers";
     }
 
     /// Taking the ids of an account.
     ACCOUNT_IDS {
-        SYS_setresuid if If(&[is_account(0), is_account(1), is_account(2)]), "a worker's uid";
-        SYS_setresgid if If(&[is_account(0), is_account(1), is_account(2)]), "a worker's gid";
-        SYS_setgroups if If(&[is(0, 0)]), "a worker has no groups";
+        SYS_setresuid if account(0) and account(1) and account(2), "a worker's uid";
+        SYS_setresgid if account(0) and account(1) and account(2), "a worker's gid";
+        SYS_setgroups if is(0, 0), "a worker has no groups";
     }
 }
-
-/// ioctl_tty(2); libc has it as another type.
-const FIONBIO: c::c_int = 0x5421;
-/// seccomp(2); libc has them as unsigned.
-const SECCOMP_SET_MODE_FILTER: c::c_int = c::SECCOMP_SET_MODE_FILTER.cast_signed();
-const SECCOMP_FILTER_FLAG_TSYNC: c::c_int = 1;

@@ -1,6 +1,6 @@
 //! The profile of `mailkeep-config`: it turns the text of the configuration into slices, and ends.
 
-use super::{CapabilitySet, Identity, Namespace, Process, Profile, Resource, Root, Threads, calls};
+use super::{CapabilitySet, Identity, Limits, Namespace, Process, Profile, Root, Threads, calls};
 
 /// See the module.
 pub static PROFILE: Profile = Profile {
@@ -18,11 +18,10 @@ pub static PROFILE: Profile = Profile {
     ],
     bears: &[],
     threads: Threads::One,
-    limits: &[
-        (Resource::Core, 0),
-        (Resource::Nofile, 32),
-        (Resource::Data, 64 << 20),
-    ],
+    limits: Limits {
+        descriptors: 32,
+        data: 64 << 20,
+    },
     descriptors: &[
         "nothing",
         "nothing",

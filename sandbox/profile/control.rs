@@ -1,6 +1,6 @@
 //! The profile of `mailkeep-control`: it checks who asks at the admin socket. No user namespace: it must see the uids of others.
 
-use super::{CapabilitySet, Identity, Namespace, Process, Profile, Resource, Root, Threads, calls};
+use super::{CapabilitySet, Identity, Limits, Namespace, Process, Profile, Root, Threads, calls};
 
 /// See the module.
 pub static PROFILE: Profile = Profile {
@@ -22,11 +22,10 @@ pub static PROFILE: Profile = Profile {
     ],
     bears: &[],
     threads: Threads::One,
-    limits: &[
-        (Resource::Core, 0),
-        (Resource::Nofile, 256),
-        (Resource::Data, 64 << 20),
-    ],
+    limits: Limits {
+        descriptors: 256,
+        data: 64 << 20,
+    },
     descriptors: &["nothing", "nothing", "log", "supervisor"],
     dies_with_parent: true,
 };

@@ -1,6 +1,6 @@
 //! The profile of `mailkeep-director`: it passes tickets and sessions on; no file, no network.
 
-use super::{CapabilitySet, Identity, Namespace, Process, Profile, Resource, Root, Threads, calls};
+use super::{CapabilitySet, Identity, Limits, Namespace, Process, Profile, Root, Threads, calls};
 
 /// See the module.
 pub static PROFILE: Profile = Profile {
@@ -19,11 +19,10 @@ pub static PROFILE: Profile = Profile {
     ],
     bears: &[],
     threads: Threads::One,
-    limits: &[
-        (Resource::Core, 0),
-        (Resource::Nofile, 16384),
-        (Resource::Data, 256 << 20),
-    ],
+    limits: Limits {
+        descriptors: 16_384,
+        data: 256 << 20,
+    },
     descriptors: &["nothing", "nothing", "log", "supervisor"],
     dies_with_parent: true,
 };

@@ -1,6 +1,6 @@
 //! The profile of `mailkeep-front`: it holds the connections and TLS, and no file and no name.
 
-use super::{CapabilitySet, Identity, Namespace, Process, Profile, Resource, Root, Threads, calls};
+use super::{CapabilitySet, Identity, Limits, Namespace, Process, Profile, Root, Threads, calls};
 
 /// See the module.
 pub static PROFILE: Profile = Profile {
@@ -23,11 +23,10 @@ pub static PROFILE: Profile = Profile {
     ],
     bears: &[],
     threads: Threads::One,
-    limits: &[
-        (Resource::Core, 0),
-        (Resource::Nofile, 65536),
-        (Resource::Data, 2048 << 20),
-    ],
+    limits: Limits {
+        descriptors: 65_536,
+        data: 2048 << 20,
+    },
     descriptors: &["nothing", "nothing", "log", "supervisor"],
     dies_with_parent: true,
 };

@@ -1,6 +1,6 @@
 //! The profile of `mailkeep-keyholder`: it signs, and has nothing but its channels and the key.
 
-use super::{CapabilitySet, Identity, Namespace, Process, Profile, Resource, Root, Threads, calls};
+use super::{CapabilitySet, Identity, Limits, Namespace, Process, Profile, Root, Threads, calls};
 
 /// See the module.
 pub static PROFILE: Profile = Profile {
@@ -19,11 +19,10 @@ pub static PROFILE: Profile = Profile {
     ],
     bears: &[],
     threads: Threads::One,
-    limits: &[
-        (Resource::Core, 0),
-        (Resource::Nofile, 64),
-        (Resource::Data, 64 << 20),
-    ],
+    limits: Limits {
+        descriptors: 64,
+        data: 64 << 20,
+    },
     descriptors: &["nothing", "nothing", "log", "supervisor"],
     dies_with_parent: true,
 };

@@ -1,8 +1,7 @@
 //! The profile of `mailkeep-lmtp`: it takes letters in; large ones wait in its spool.
 
 use super::{
-    CapabilitySet, Identity, Namespace, Path, Process, Profile, Resource, Right, Root, Threads,
-    calls,
+    CapabilitySet, FILES, Identity, Limits, Namespace, Path, Process, Profile, Root, Threads, calls,
 };
 
 /// See the module.
@@ -14,7 +13,7 @@ pub static PROFILE: Profile = Profile {
     root: Root::Own,
     paths: Some(&[Path {
         path: "/",
-        rights: SPOOL,
+        rights: FILES,
     }]),
     calls: &[
         &calls::LIFE,
@@ -29,20 +28,10 @@ pub static PROFILE: Profile = Profile {
     ],
     bears: &[],
     threads: Threads::One,
-    limits: &[
-        (Resource::Core, 0),
-        (Resource::Nofile, 4096),
-        (Resource::Data, 1024 << 20),
-    ],
+    limits: Limits {
+        descriptors: 4096,
+        data: 1024 << 20,
+    },
     descriptors: &["nothing", "nothing", "log", "supervisor"],
     dies_with_parent: true,
 };
-
-const SPOOL: &[Right] = &[
-    Right::ReadFile,
-    Right::ReadDir,
-    Right::WriteFile,
-    Right::MakeReg,
-    Right::RemoveFile,
-    Right::Truncate,
-];

@@ -1,6 +1,6 @@
 //! The profile of `mailkeep run`: it parses nothing, and is the only one with power over others. It stays in the machine's root, because it opens what the configuration names.
 
-use super::{CapabilitySet, Identity, Process, Profile, Resource, Root, Threads, calls};
+use super::{CapabilitySet, Identity, Limits, Process, Profile, Root, Threads, calls};
 
 /// See the module.
 pub static PROFILE: Profile = Profile {
@@ -33,11 +33,10 @@ pub static PROFILE: Profile = Profile {
         &super::LMTP,
     ],
     threads: Threads::One,
-    limits: &[
-        (Resource::Core, 0),
-        (Resource::Nofile, 65536),
-        (Resource::Data, 1024 << 20),
-    ],
+    limits: Limits {
+        descriptors: 65_536,
+        data: 1024 << 20,
+    },
     descriptors: &[],
     dies_with_parent: false,
 };

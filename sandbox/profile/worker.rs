@@ -1,7 +1,7 @@
 //! The profile of `mailkeep-worker`: everything about one account, and nothing else.
 
 use super::{
-    CapabilitySet, Identity, Path, Process, Profile, Resource, Right, Root, Threads, calls,
+    ACCOUNT, CapabilitySet, Identity, Limits, Path, Process, Profile, Root, Threads, calls,
 };
 
 /// See the module.
@@ -27,23 +27,10 @@ pub static PROFILE: Profile = Profile {
     ],
     bears: &[],
     threads: Threads::Sealed,
-    limits: &[
-        (Resource::Core, 0),
-        (Resource::Nofile, 1024),
-        (Resource::Data, 512 << 20),
-    ],
+    limits: Limits {
+        descriptors: 1024,
+        data: 512 << 20,
+    },
     descriptors: &["nothing", "nothing", "log", "director", "birth"],
     dies_with_parent: false,
 };
-
-const ACCOUNT: &[Right] = &[
-    Right::ReadFile,
-    Right::ReadDir,
-    Right::WriteFile,
-    Right::MakeReg,
-    Right::RemoveFile,
-    Right::MakeDir,
-    Right::RemoveDir,
-    Right::Refer,
-    Right::Truncate,
-];

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 /// The directories, and what is born into them.
 pub struct House {
-    directory: PathBuf,
+    pub directory: PathBuf,
     pub site: Site,
     pub program: Program,
 }
@@ -154,11 +154,6 @@ impl House {
     /// Whether ids are separate.
     pub fn is_separate(&self) -> bool {
         self.site.ids() != Ids::Single
-    }
-
-    /// Puts a file where a process might look for it.
-    pub fn plant(&self, root: Root, name: &str) {
-        std::fs::write(self.path(root).join(name), "planted").expect("a file can be planted");
     }
 }
 
