@@ -6,6 +6,7 @@
 //! that.
 
 mod attempts;
+mod house;
 mod nursery;
 mod order;
 
@@ -20,6 +21,9 @@ const CHANNEL: RawFd = 3;
 const LEAKED: RawFd = 20;
 
 fn main() {
+    if std::env::args().nth(1).as_deref() == Some("supervise") {
+        return supervise();
+    }
     let channel = borrow(CHANNEL);
     let order = receive(channel);
     before_entering(&order);
@@ -28,6 +32,23 @@ fn main() {
         Ok(entered) => obey(&order, entered),
     };
     send(channel, &outcome);
+}
+
+/// Plays the supervisor: confines itself, then bears every process once. What it
+/// has put on the disk is its caller's to remove.
+fn supervise() {
+    let house = std::mem::ManuallyDrop::new(house::House::new("supervise", "/proc/self/exe"));
+    sandbox::enter_supervisor().expect("the supervisor can be confined");
+    for profile in profile::ALL
+        .into_iter()
+        .filter(|one| !one.descriptors.is_empty())
+    {
+        println!(
+            "{}: {}",
+            profile.process.program(),
+            house.obey(profile, "wait")
+        );
+    }
 }
 
 /// The profile of the process that it plays, by the name it was born with.

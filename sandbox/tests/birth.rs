@@ -1,6 +1,7 @@
 //! Births, as root with separate ids or as an ordinary user with a single one:
 //! what a newborn has, and that a step that fails makes no service.
 
+#[path = "../probe/house.rs"]
 mod house;
 #[path = "../probe/nursery.rs"]
 mod nursery;
@@ -11,8 +12,10 @@ use house::House;
 use rustix::io::Errno;
 use sandbox::birth::Step;
 use sandbox::profile::{self, Root};
-use sandbox::{Newborn, Profile, Stillborn};
+use sandbox::{Ids, Newborn, Profile, Stillborn};
 use std::os::fd::AsFd;
+
+const PROBE: &str = env!("CARGO_BIN_EXE_sandbox-probe");
 
 /// The value of one line of /proc/PID/status.
 fn status(task: &str, field: &str) -> String {
@@ -56,7 +59,7 @@ fn assert_confined(task: &str, profile: &Profile, uid: Option<u32>) {
 
 #[test]
 fn every_process_is_born_with_what_its_profile_says_and_no_more() {
-    let house = House::new("born");
+    let house = House::new("born", PROBE);
     for profile in profile::ALL
         .into_iter()
         .filter(|one| !one.descriptors.is_empty())
@@ -81,10 +84,34 @@ fn every_process_is_born_with_what_its_profile_says_and_no_more() {
     }
 }
 
+/// The supervisor's filter stands over every birth and over every process, so it
+/// must leave each what it needs.
+#[test]
+fn every_process_is_born_under_the_supervisor_s_own_confinement() {
+    let house = House::new("supervised", PROBE);
+    let mut supervisor = std::process::Command::new(PROBE);
+    let output = supervisor
+        .arg("supervise")
+        .env("TMPDIR", &house.directory)
+        .output()
+        .unwrap();
+    let born = profile::ALL
+        .into_iter()
+        .filter(|one| !one.descriptors.is_empty());
+    let stated: String = born
+        .map(|one| format!("{}: succeeded\n", one.process.program()))
+        .collect();
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        stated,
+        "{output:?}"
+    );
+}
+
 #[test]
 fn a_process_has_the_descriptors_of_its_table_alone() {
-    let house = House::new("table");
-    if !house.is_separate() {
+    let house = House::new("table", PROBE);
+    if house.site.ids() == Ids::Single {
         return; // Only root may look into a process that is not dumpable.
     }
     for profile in profile::ALL
@@ -105,7 +132,7 @@ fn a_process_has_the_descriptors_of_its_table_alone() {
 
 #[test]
 fn both_threads_of_a_worker_are_confined_and_a_third_is_its_death() {
-    let house = House::new("threads");
+    let house = House::new("threads", PROBE);
     let mut seen = 0;
     let said = house.watch(&profile::WORKER, "two threads", |number| {
         let tasks = tasks(number);
@@ -123,13 +150,13 @@ fn both_threads_of_a_worker_are_confined_and_a_third_is_its_death() {
 
 #[test]
 fn a_file_opened_before_entering_is_closed_by_it() {
-    let house = House::new("file");
+    let house = House::new("file", PROBE);
     assert_eq!(house.obey(&profile::WORKER, "a file before"), "errno 9");
 }
 
 #[test]
 fn a_second_thread_before_entering_is_a_refusal() {
-    let house = House::new("thread");
+    let house = House::new("thread", PROBE);
     let refusal = "refused: a second thread exists before confinement";
     for profile in [&profile::WORKER, &profile::LOGIN, &profile::BROKER] {
         assert_eq!(house.obey(profile, "a thread before"), refusal);
@@ -138,7 +165,7 @@ fn a_second_thread_before_entering_is_a_refusal() {
 
 #[test]
 fn a_root_that_is_not_empty_is_a_refusal() {
-    let house = House::new("planted");
+    let house = House::new("planted", PROBE);
     std::fs::write(house.directory.join("empty/passwd"), "planted").unwrap();
     let refusal = "refused: confinement failed its own check: its root is not empty";
     assert_eq!(house.obey(&profile::LOGIN, "wait"), refusal);
@@ -169,7 +196,7 @@ fn stillborn(
 
 #[test]
 fn a_step_that_fails_is_named() {
-    let house = House::new("steps");
+    let house = House::new("steps", PROBE);
     let (login, null) = (&profile::LOGIN, std::fs::File::open("/dev/null").unwrap());
     let root = house.root(login);
     let wrong = |step, errno| Stillborn { step, errno };
@@ -186,7 +213,7 @@ fn a_step_that_fails_is_named() {
         stillborn(&house, login, &root, &junk, 4),
         wrong(Step::Program, Errno::NOEXEC)
     );
-    if house.is_separate() {
+    if house.site.ids() != Ids::Single {
         let table = profile::WORKER.descriptors.len();
         let ids = stillborn(&house, &profile::WORKER, &root, &house.program, table);
         assert_eq!(ids, wrong(Step::Ids, Errno::INVAL));

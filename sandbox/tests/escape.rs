@@ -9,6 +9,7 @@
 //! The broker's filter is wide, because workers inherit it: there the uid range,
 //! the user namespace, Landlock and the empty network namespace are the walls.
 
+#[path = "../probe/house.rs"]
 mod house;
 #[path = "../probe/nursery.rs"]
 mod nursery;
@@ -16,8 +17,10 @@ mod nursery;
 mod order;
 
 use house::House;
-use sandbox::Profile;
 use sandbox::profile::{BROKER, LOGIN, WORKER};
+use sandbox::{Ids, Profile};
+
+const PROBE: &str = env!("CARGO_BIN_EXE_sandbox-probe");
 
 /// What was tried, and how it must end in the worker, in `login`, in the broker.
 #[rustfmt::skip]
@@ -108,11 +111,11 @@ const MATRIX: &[(&str, [&str; 3])] = &[
 /// Tries the whole matrix in one profile, and names every attempt that ended
 /// otherwise.
 fn assert_confined(profile: &'static Profile, column: usize) {
-    let house = House::new(profile.process.program());
+    let house = House::new(profile.process.program(), PROBE);
     let wrong = MATRIX.iter().filter_map(|(attempt, stated)| {
         let stated = match stated[column] {
             "kill" => "killed 31".to_owned(),
-            "id" if !house.is_separate() => "killed 31".to_owned(),
+            "id" if house.site.ids() == Ids::Single => "killed 31".to_owned(),
             "own" | "id" => "succeeded".to_owned(),
             number => format!("errno {number}"),
         };
@@ -139,7 +142,7 @@ fn nothing_leaves_the_store_through_the_broker() {
 
 #[test]
 fn a_worker_can_do_its_own_work() {
-    let house = House::new("legitimate");
+    let house = House::new("legitimate", PROBE);
     assert_eq!(
         house.obey(&WORKER, "legitimate: create, write, sync, rename"),
         "succeeded"

@@ -50,38 +50,76 @@ fn every_process_has_in_the_ledger_what_its_profile_says() {
         let name = profile.process.program();
         assert_eq!(ledger.remove(name), Some(entry(profile)), "{name}");
     }
-    assert_eq!(ledger.keys().collect::<Vec<_>>(), Vec::<&String>::new(), "processes without a profile");
+    assert_eq!(
+        ledger.keys().collect::<Vec<_>>(),
+        Vec::<&String>::new(),
+        "processes without a profile"
+    );
 }
 
 #[test]
 fn every_list_of_calls_is_in_the_ledger_call_by_call_with_its_reason() {
     let mut ledger = ledger().lists;
     for (name, list) in lists() {
-        let written: BTreeMap<String, String> =
-            list.calls.iter().map(|call| (call.words().to_owned(), call.reason.to_owned())).collect();
+        let written: BTreeMap<String, String> = list
+            .calls
+            .iter()
+            .map(|call| (call.words().to_owned(), call.reason.to_owned()))
+            .collect();
         assert_eq!(written.len(), list.calls.len(), "{name} has a call twice");
         assert_eq!(ledger.remove(name), Some(written), "{name}");
     }
-    assert_eq!(ledger.keys().collect::<Vec<_>>(), Vec::<&String>::new(), "lists that no process has");
+    assert_eq!(
+        ledger.keys().collect::<Vec<_>>(),
+        Vec::<&String>::new(),
+        "lists that no process has"
+    );
 }
 
 /// The lists that are in use, by name.
 fn lists() -> BTreeMap<&'static str, &'static List> {
-    profile::ALL.iter().flat_map(|profile| profile.calls).map(|list| (list.name, *list)).collect()
+    profile::ALL
+        .iter()
+        .flat_map(|profile| profile.calls)
+        .map(|list| (list.name, *list))
+        .collect()
 }
 
 fn entry(profile: &Profile) -> Entry {
     Entry {
         uid: identity(profile.identity).to_owned(),
-        capabilities: profile.capabilities.iter_names().map(|(name, _)| name.to_owned()).collect(),
-        namespaces: profile.namespaces.iter().map(|one| namespace(*one).to_owned()).collect(),
+        capabilities: profile
+            .capabilities
+            .iter_names()
+            .map(|(name, _)| name.to_owned())
+            .collect(),
+        namespaces: profile
+            .namespaces
+            .iter()
+            .map(|one| namespace(*one).to_owned())
+            .collect(),
         root: root(profile.root).to_owned(),
         landlock: profile.paths.map(landlock),
-        calls: profile.calls.iter().map(|list| list.name.to_owned()).collect(),
-        inherited_by: profile.bears.iter().map(|child| child.process.program().to_owned()).collect(),
+        calls: profile
+            .calls
+            .iter()
+            .map(|list| list.name.to_owned())
+            .collect(),
+        inherited_by: profile
+            .bears
+            .iter()
+            .map(|child| child.process.program().to_owned())
+            .collect(),
         threads: threads(profile.threads).to_owned(),
-        limits: Limits { descriptors: profile.limits.descriptors, data_mib: profile.limits.data >> 20 },
-        descriptors: profile.descriptors.iter().map(|one| (*one).to_owned()).collect(),
+        limits: Limits {
+            descriptors: profile.limits.descriptors,
+            data_mib: profile.limits.data >> 20,
+        },
+        descriptors: profile
+            .descriptors
+            .iter()
+            .map(|one| (*one).to_owned())
+            .collect(),
         dies_with_parent: profile.dies_with_parent,
     }
 }
@@ -121,6 +159,14 @@ fn threads(threads: Threads) -> &'static str {
 }
 
 fn landlock(paths: &[profile::Path]) -> BTreeMap<String, BTreeSet<String>> {
-    let rights = |path: &profile::Path| path.rights.iter().map(|right| format!("{right:?}")).collect();
-    paths.iter().map(|path| (path.path.to_owned(), rights(path))).collect()
+    let rights = |path: &profile::Path| {
+        path.rights
+            .iter()
+            .map(|right| format!("{right:?}"))
+            .collect()
+    };
+    paths
+        .iter()
+        .map(|path| (path.path.to_owned(), rights(path)))
+        .collect()
 }

@@ -6,7 +6,7 @@ use super::nursery::{ACCOUNT, follow, pair};
 use super::order::send;
 use rustix::fs::{Gid, Mode, OFlags, Uid};
 use sandbox::profile::{Identity, Root};
-use sandbox::{Child, IdRanges, Ids, Newborn, Profile, Program, Site, Stillborn, profile};
+use sandbox::{Child, IdRanges, Newborn, Profile, Program, Site, Stillborn, profile};
 use std::fs::{DirBuilder, File};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ pub struct House {
 
 impl House {
     /// A new one, with the account that the tests use.
-    pub fn new(name: &str) -> Self {
+    pub fn new(name: &str, probe: impl AsRef<Path>) -> Self {
         let directory =
             std::env::temp_dir().join(format!("mailkeep-{name}-{}", std::process::id()));
         let lacks = sandbox::kernel_lacks();
@@ -31,7 +31,7 @@ impl House {
             Site::single(lacks)
         };
         make(&directory, 0o755, None);
-        let program = File::open(env!("CARGO_BIN_EXE_sandbox-probe")).expect("the probe is built");
+        let program = File::open(probe).expect("the probe is built");
         let house = Self {
             directory,
             site,
@@ -150,11 +150,6 @@ impl House {
             }
         }
     }
-
-    /// Whether ids are separate.
-    pub fn is_separate(&self) -> bool {
-        self.site.ids() != Ids::Single
-    }
 }
 
 impl Drop for House {
@@ -175,5 +170,11 @@ fn make(path: &Path, mode: u32, owner: Option<(Uid, Gid)>) {
 }
 
 fn open(path: &Path, flags: OFlags) -> OwnedFd {
-    rustix::fs::open(path, flags | OFlags::CLOEXEC, Mode::empty()).expect("it is there")
+    rustix::fs::openat(
+        rustix::fs::CWD,
+        path,
+        flags | OFlags::CLOEXEC,
+        Mode::empty(),
+    )
+    .expect("it is there")
 }
