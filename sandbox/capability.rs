@@ -15,16 +15,22 @@ const NUMBERS: u32 = 64;
 pub fn keep_only(kept: CapabilitySet) -> Result<(), Errno> {
     rustix::thread::clear_ambient_capability_set()?;
     drop_from_bounding(kept)?;
+    set(kept)?;
+    for capability in each().filter(|one| kept.contains(*one)) {
+        rustix::thread::configure_capability_in_ambient_set(capability, true)?;
+    }
+    Ok(())
+}
+
+/// The effective, permitted and inheritable sets hold exactly `kept` afterwards, and
+/// the ambient set nothing more: all that who has no `CAP_SETPCAP` can do.
+pub fn set(kept: CapabilitySet) -> Result<(), Errno> {
     let sets = CapabilitySets {
         effective: kept,
         permitted: kept,
         inheritable: kept,
     };
-    rustix::thread::set_capabilities(None, sets)?;
-    for capability in each().filter(|one| kept.contains(*one)) {
-        rustix::thread::configure_capability_in_ambient_set(capability, true)?;
-    }
-    Ok(())
+    rustix::thread::set_capabilities(None, sets)
 }
 
 fn drop_from_bounding(kept: CapabilitySet) -> Result<(), Errno> {
@@ -38,13 +44,16 @@ fn drop_from_bounding(kept: CapabilitySet) -> Result<(), Errno> {
     Ok(())
 }
 
-/// Whether all five sets hold exactly `kept`.
+/// Whether all sets but the bounding one hold exactly `kept`.
 pub fn are_only(kept: CapabilitySet) -> Result<bool, Errno> {
     let sets = rustix::thread::capabilities(None)?;
     let three = [sets.effective, sets.permitted, sets.inheritable] == [kept; 3];
-    Ok(three
-        && set_of(rustix::thread::capability_is_in_bounding_set)? == kept
-        && set_of(rustix::thread::capability_is_in_ambient_set)? == kept)
+    Ok(three && set_of(rustix::thread::capability_is_in_ambient_set)? == kept)
+}
+
+/// Whether the bounding set holds exactly `kept`.
+pub fn are_bounded_to(kept: CapabilitySet) -> Result<bool, Errno> {
+    Ok(set_of(rustix::thread::capability_is_in_bounding_set)? == kept)
 }
 
 /// The effective set holds every capability in `wanted` again, if the permitted

@@ -171,11 +171,13 @@ pub fn enter_supervisor() -> Result<Entered, Refusal> {
     };
     if is_root {
         step("groups", rustix::thread::set_thread_groups(&[]))?;
+        step(
+            "capabilities",
+            capability::keep_only(SUPERVISOR.capabilities),
+        )?;
+    } else {
+        step("capabilities", capability::set(CapabilitySet::empty()))?;
     }
-    step(
-        "capabilities",
-        capability::keep_only(kept(&SUPERVISOR, site)),
-    )?;
     step("no_new_privs", rustix::thread::set_no_new_privs(true))?;
     enter_as(&SUPERVISOR, site)
 }
@@ -292,8 +294,7 @@ fn check_birth(profile: &Profile, site: Site) -> Result<(), Refusal> {
     }
     check_ids(profile, site)?;
     check_groups(profile, site)?;
-    let only_kept = step("capabilities", capability::are_only(kept(profile, site)))?;
-    demand(only_kept, "it has capabilities that its profile lacks")?;
+    check_capabilities(profile, site)?;
     demand(
         step("no_new_privs", rustix::thread::no_new_privs())?,
         "it could gain privileges",
@@ -302,12 +303,21 @@ fn check_birth(profile: &Profile, site: Site) -> Result<(), Refusal> {
     demand(dumpable == DumpableBehavior::NotDumpable, "it is dumpable")
 }
 
-/// The capabilities of the profile; an ordinary user's supervisor has none.
-fn kept(profile: &Profile, site: Site) -> CapabilitySet {
-    match (profile.identity, site.ids()) {
-        (Identity::Starter, Ids::Single) => CapabilitySet::empty(),
-        _ => profile.capabilities,
-    }
+/// An ordinary user's supervisor has no capability, and no right to empty its
+/// bounding set, which no_new_privs makes worthless.
+fn check_capabilities(profile: &Profile, site: Site) -> Result<(), Refusal> {
+    let is_ordinary = profile.identity == Identity::Starter && site.ids() == Ids::Single;
+    let kept = if is_ordinary {
+        CapabilitySet::empty()
+    } else {
+        profile.capabilities
+    };
+    let only = step("capabilities", capability::are_only(kept))?;
+    let bounded = is_ordinary || step("capabilities", capability::are_bounded_to(kept))?;
+    demand(
+        only && bounded,
+        "it has capabilities that its profile lacks",
+    )
 }
 
 fn check_ids(profile: &Profile, site: Site) -> Result<(), Refusal> {

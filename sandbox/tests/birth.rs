@@ -29,7 +29,12 @@ fn status(task: &str, field: &str) -> String {
 fn tasks(number: i32) -> Vec<String> {
     let tasks = std::fs::read_dir(format!("/proc/{number}/task")).expect("the process lives");
     tasks
-        .map(|task| task.unwrap().path().to_str().unwrap().to_owned())
+        .map(|task| {
+            task.expect("the process lives")
+                .path()
+                .to_string_lossy()
+                .into_owned()
+        })
         .collect()
 }
 
@@ -187,7 +192,7 @@ fn stillborn(
     program: &sandbox::Program,
     table: usize,
 ) -> Stillborn {
-    let null = std::fs::File::open("/dev/null").unwrap();
+    let null = std::fs::File::open("/dev/null").expect("every machine has it");
     let table = vec![null.as_fd(); table];
     Newborn::process(profile, house.site, root.as_fd(), program, &table)
         .spawn()
