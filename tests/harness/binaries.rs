@@ -1,0 +1,54 @@
+//! Where the set's programs are. They are built here, once for each test program,
+//! so that no test runs against yesterday's.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// The directory that holds every program of the set.
+///
+/// With `MAILKEEP_BINARIES` set it is that, and nothing is built: for tests that
+/// run as a user who may not write the build directory.
+///
+/// # Panics
+/// If the programs can't be built.
+pub fn directory() -> &'static Path {
+    static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
+    DIRECTORY.get_or_init(|| match std::env::var_os("MAILKEEP_BINARIES") {
+        Some(directory) => directory.into(),
+        None => build(),
+    })
+}
+
+/// One program.
+///
+/// # Panics
+/// If it is not there.
+pub fn program(name: &str) -> PathBuf {
+    let path = directory().join(name);
+    assert!(
+        path.exists(),
+        "there is no {name} in {}",
+        directory().display()
+    );
+    path
+}
+
+fn build() -> PathBuf {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("tests/ lies in the workspace");
+    let built = Command::new(cargo)
+        .args(["build", "--workspace", "--bins", "--quiet"])
+        .current_dir(workspace)
+        .status()
+        .expect("cargo runs");
+    assert!(built.success(), "the programs of the set do not build");
+    // This test program is <target>/<triple>/<profile>/deps/<name>.
+    let this = std::env::current_exe().expect("a program knows where it is");
+    this.parent()
+        .and_then(Path::parent)
+        .expect("tests lie in deps/")
+        .to_owned()
+}

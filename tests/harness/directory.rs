@@ -1,0 +1,63 @@
+//! A directory that goes when its test ends.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// A directory of this test alone, which other uids can pass through.
+#[derive(Debug)]
+pub struct Directory(PathBuf);
+
+impl Directory {
+    /// Makes one.
+    ///
+    /// # Panics
+    /// If that can't be done.
+    #[must_use]
+    pub fn new() -> Self {
+        let path =
+            std::env::temp_dir().join(format!("mailkeep-test-{}-{}", std::process::id(), number()));
+        std::fs::create_dir(&path).expect("the temporary directory can be written");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755))
+            .expect("it is ours");
+        Self(path)
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Writes a file into it.
+    ///
+    /// # Panics
+    /// If that can't be done.
+    #[must_use]
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.0.join(name);
+        std::fs::write(&path, content).expect("the directory can be written");
+        path
+    }
+}
+
+impl Default for Directory {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        // What is left of a failed test is left for whoever looks into it.
+        if !std::thread::panicking() {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+}
+
+/// A number that no other part of this test program has.
+pub fn number() -> u32 {
+    static NUMBERS: AtomicU32 = AtomicU32::new(1);
+    NUMBERS.fetch_add(1, Ordering::Relaxed)
+}

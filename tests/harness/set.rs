@@ -1,0 +1,439 @@
+//! One running set.
+
+use crate::binaries;
+use crate::directory::{Directory, number};
+use crate::session::{PATIENCE, Session};
+use rustix::process::{Pid, Signal};
+use rustls::pki_types::CertificateDer;
+use std::fs::File;
+use std::io::{Read as _, Seek as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// IMAP, in the clear until STARTTLS.
+pub const IMAP: u16 = 10143;
+/// IMAP over TLS.
+pub const IMAPS: u16 = 10993;
+/// LMTP over TCP.
+pub const LMTP: u16 = 10024;
+
+/// How long the whole set may take to start or stop.
+const START: Duration = Duration::from_secs(60);
+
+/// What every account's password is, unless a test says otherwise.
+pub const PASSWORD: &str = "correct horse battery";
+
+/// One running set; it is ended when this goes.
+#[derive(Debug)]
+pub struct Set {
+    child: Child,
+    directory: Directory,
+    address: Ipv4Addr,
+    certificate: CertificateDer<'static>,
+    log: File,
+}
+
+impl Set {
+    /// Starts one with the tests' configuration.
+    #[must_use]
+    pub fn start() -> Self {
+        Self::with("")
+    }
+
+    /// Starts one with further lines of configuration.
+    ///
+    /// # Panics
+    /// If it doesn't start; with its log.
+    #[must_use]
+    pub fn with(further: &str) -> Self {
+        let directory = Directory::new();
+        let address = own_address();
+        let certificate = write_certificate(&directory);
+        let config = directory.write("mailkeep.toml", configuration(&directory, address, further));
+        let log = directory.write("log", "");
+        let log = File::options()
+            .read(true)
+            .append(true)
+            .open(log)
+            .expect("just written");
+        let child = Command::new(binaries::program("mailkeep"))
+            .arg("run")
+            .arg("--config")
+            .arg(config)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("a file"))
+            .stderr(log.try_clone().expect("a file"))
+            .spawn()
+            .expect("mailkeep starts");
+        let mut set = Self {
+            child,
+            directory,
+            address,
+            certificate,
+            log,
+        };
+        set.wait_until_up();
+        set
+    }
+
+    fn wait_until_up(&mut self) {
+        let up = wait_for(START, || {
+            let ended = self.child.try_wait().expect("our child").is_some();
+            ended || self.mailkeep(&["status"]).status.success()
+        });
+        let ended = self.child.try_wait().expect("our child");
+        assert!(
+            up && ended.is_none(),
+            "the set did not start ({ended:?}):\n{}",
+            self.log()
+        );
+    }
+
+    /// Everything that the set has logged.
+    ///
+    /// # Panics
+    /// If the log can't be read.
+    #[must_use]
+    pub fn log(&self) -> String {
+        let mut text = Vec::new();
+        let mut log = &self.log;
+        log.rewind().expect("a file");
+        log.read_to_end(&mut text).expect("a file");
+        String::from_utf8_lossy(&text).into_owned()
+    }
+
+    /// Where the set keeps everything.
+    #[must_use]
+    pub fn state(&self) -> PathBuf {
+        self.directory.path().join("state")
+    }
+
+    /// A directory for the test's own files.
+    #[must_use]
+    pub fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// The configuration file.
+    #[must_use]
+    pub fn configuration(&self) -> PathBuf {
+        self.directory.path().join("mailkeep.toml")
+    }
+
+    /// The certificate in PEM, for clients that want a file.
+    #[must_use]
+    pub fn certificate_file(&self) -> PathBuf {
+        self.directory.path().join("certificate.pem")
+    }
+
+    /// The certificate.
+    #[must_use]
+    pub fn certificate(&self) -> &CertificateDer<'static> {
+        &self.certificate
+    }
+
+    /// The host that it listens on.
+    #[must_use]
+    pub fn host(&self) -> String {
+        self.address.to_string()
+    }
+
+    /// A port of it.
+    #[must_use]
+    pub fn at(&self, port: u16) -> SocketAddr {
+        (self.address, port).into()
+    }
+
+    /// The Unix socket for a local MTA.
+    #[must_use]
+    pub fn lmtp_socket(&self) -> PathBuf {
+        self.directory.path().join("lmtp.sock")
+    }
+
+    /// The supervisor's pid.
+    #[must_use]
+    pub fn supervisor(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Runs the `mailkeep` command against this set.
+    #[must_use]
+    pub fn mailkeep(&self, arguments: &[&str]) -> Output {
+        self.mailkeep_with(arguments, "")
+    }
+
+    /// Runs the `mailkeep` command with something on its standard input.
+    ///
+    /// # Panics
+    /// If it can't be run.
+    #[must_use]
+    pub fn mailkeep_with(&self, arguments: &[&str], input: &str) -> Output {
+        let mut command = Command::new(binaries::program("mailkeep"))
+            .arg("--socket")
+            .arg(self.directory.path().join("control.sock"))
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("mailkeep runs");
+        // A command that has ended without reading is judged by its exit.
+        let _ = command
+            .stdin
+            .take()
+            .expect("piped")
+            .write_all(input.as_bytes());
+        command.wait_with_output().expect("mailkeep ends")
+    }
+
+    /// Adds an account with the tests' [`PASSWORD`].
+    ///
+    /// # Panics
+    /// If it can't be added.
+    pub fn add_user(&self, name: &str) {
+        let added = self.mailkeep_with(&["user", "add", name], PASSWORD);
+        assert!(
+            added.status.success(),
+            "{name}: {}\n{}",
+            text(&added),
+            self.log()
+        );
+    }
+
+    /// `mailkeep status --json`.
+    ///
+    /// # Panics
+    /// If there is none.
+    #[must_use]
+    pub fn status(&self) -> serde_json::Value {
+        let output = self.mailkeep(&["status", "--json"]);
+        assert!(output.status.success(), "{}", text(&output));
+        serde_json::from_slice(&output.stdout).expect("JSON")
+    }
+
+    /// The pid of a kind of process.
+    ///
+    /// # Panics
+    /// If there is none.
+    #[must_use]
+    pub fn pid(&self, process: &str) -> u32 {
+        let status = self.status();
+        let processes = status["processes"].as_array().expect("an array");
+        let found = processes.iter().find(|one| one["process"] == process);
+        let pid = found.unwrap_or_else(|| panic!("no {process} in {status}"))["pid"].as_u64();
+        pid.and_then(|pid| u32::try_from(pid).ok()).expect("a pid")
+    }
+
+    /// The pids of the living workers: the children of `broker`.
+    #[must_use]
+    pub fn workers(&self) -> Vec<u32> {
+        crate::proc::children(self.pid("broker"))
+    }
+
+    /// An IMAP connection in the clear, the greeting read.
+    #[must_use]
+    pub fn imap(&self) -> Session {
+        greeted(Session::clear(self.at(IMAP)), "* OK")
+    }
+
+    /// An IMAP connection over TLS, the greeting read.
+    #[must_use]
+    pub fn imaps(&self) -> Session {
+        greeted(Session::tls(self.at(IMAPS), &self.certificate), "* OK")
+    }
+
+    /// An authenticated IMAP session over TLS.
+    #[must_use]
+    pub fn login(&self, name: &str) -> Session {
+        let mut session = self.imaps();
+        session.ok(&format!("login LOGIN {name} \"{PASSWORD}\""));
+        session
+    }
+
+    /// An LMTP connection over TCP, the greeting read.
+    #[must_use]
+    pub fn lmtp(&self) -> Session {
+        greeted(Session::clear(self.at(LMTP)), "220 ")
+    }
+
+    /// Delivers a letter over LMTP and gives the last reply.
+    ///
+    /// # Panics
+    /// If LMTP's dialogue goes another way.
+    pub fn deliver(&self, recipient: &str, letter: &str) -> String {
+        let mut session = self.lmtp();
+        session.line("LHLO test.example");
+        while session
+            .read_line()
+            .expect("an answer to LHLO")
+            .starts_with("250-")
+        {}
+        for command in [
+            "MAIL FROM:<sender@example.net>",
+            &format!("RCPT TO:<{recipient}>"),
+            "DATA",
+        ] {
+            session.line(command);
+            let reply = session.read_line().expect("a reply");
+            assert!(
+                reply.starts_with('2') || reply.starts_with('3'),
+                "{command}: {reply}"
+            );
+        }
+        session.send(letter.as_bytes());
+        session.send(b"\r\n.\r\n");
+        session.read_line().expect("a reply to the letter")
+    }
+
+    /// Ends the set as an operator would, and gives its log.
+    ///
+    /// # Panics
+    /// If it doesn't end in time or not with success.
+    #[must_use]
+    pub fn stop(mut self) -> String {
+        self.signal(Signal::TERM);
+        let mut status = None;
+        let ended = wait_for(START, || {
+            status = self.child.try_wait().expect("our child");
+            status.is_some()
+        });
+        assert!(
+            ended && status.is_some_and(|status| status.success()),
+            "{status:?}:\n{}",
+            self.log()
+        );
+        self.log()
+    }
+
+    /// Sends the supervisor a signal.
+    pub fn signal(&self, signal: Signal) {
+        signal_pid(self.child.id(), signal);
+    }
+}
+
+impl Drop for Set {
+    fn drop(&mut self) {
+        self.signal(Signal::TERM);
+        let ended = wait_for(PATIENCE, || !matches!(self.child.try_wait(), Ok(None)));
+        if !ended {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+        if std::thread::panicking() {
+            eprintln!(
+                "the set's log ({}):\n{}",
+                self.directory.path().display(),
+                self.log()
+            );
+        }
+    }
+}
+
+/// Sends a process a signal; one that has ended needs none.
+pub fn signal_pid(pid: u32, signal: Signal) {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    let _ = pid.map(|pid| rustix::process::kill_process(pid, signal));
+}
+
+/// Looks again and again until something holds or the time is over.
+pub fn wait_for(limit: Duration, mut holds: impl FnMut() -> bool) -> bool {
+    let end = Instant::now() + limit;
+    while Instant::now() < end {
+        if holds() {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    holds()
+}
+
+/// What a command said.
+#[must_use]
+pub fn text(output: &Output) -> String {
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
+}
+
+fn greeted(mut session: Session, with: &str) -> Session {
+    let greeting = session.read_line().expect("a greeting");
+    assert!(greeting.starts_with(with), "{greeting}");
+    session
+}
+
+/// An address of 127.0.0.0/8 that no other set has.
+fn own_address() -> Ipv4Addr {
+    let pid = std::process::id();
+    let [_, high, middle, low] = ((pid << 6) | (number() % 64)).to_be_bytes();
+    Ipv4Addr::new(127, high.max(1), middle, low.clamp(1, 254))
+}
+
+fn write_certificate(directory: &Directory) -> CertificateDer<'static> {
+    let names = vec!["localhost".to_owned()];
+    let made = rcgen::generate_simple_self_signed(names).expect("a certificate");
+    let _ = directory.write("certificate.pem", made.cert.pem());
+    let _ = directory.write("key.pem", made.signing_key.serialize_pem());
+    made.cert.der().clone()
+}
+
+fn configuration(directory: &Directory, address: Ipv4Addr, further: &str) -> String {
+    let at = |name: &str| directory.path().join(name).display().to_string();
+    let uid = rustix::process::geteuid().as_raw();
+    let without = if uid == 0 {
+        ""
+    } else {
+        "[confinement]\nwithout = [\"separate-uids\"]\n"
+    };
+    format!(
+        r#"
+[store]
+directory = "{state}"
+[accounts]
+domains = ["example.org", "example.com"]
+detail = "+"
+[tls]
+certificates = "{certificate}"
+key = "{key}"
+[admin]
+socket = "{control}"
+uids = [{uid}]
+[passwords]
+memory = "8 MiB"
+passes = 1
+[[listen]]
+protocol = "imap"
+address = "{address}:{IMAP}"
+tls = "on-request"
+[[listen]]
+protocol = "imap"
+address = "{address}:{IMAPS}"
+tls = "immediate"
+[[listen]]
+protocol = "lmtp"
+address = "{address}:{LMTP}"
+tls = "on-request"
+[[listen]]
+protocol = "lmtp"
+address = "{lmtp}"
+{without}
+{further}
+"#,
+        state = at("state"),
+        certificate = at("certificate.pem"),
+        key = at("key.pem"),
+        control = at("control.sock"),
+        lmtp = at("lmtp.sock"),
+    )
+}
+
+/// The workspace's root, for tests that read the repository itself.
+#[must_use]
+pub fn workspace() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("tests/ lies in the workspace")
+}
