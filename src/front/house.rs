@@ -1,0 +1,335 @@
+//! What the supervisor says, and what `front` is while it serves.
+//!
+//! Invariants: nothing is accepted before `Begin`; a slice is applied whole or
+//! not at all, to connections that come after it; a message of the supervisor
+//! that its phase does not permit ends the process.
+
+use crate::accept::accept;
+use crate::census::Census;
+use crate::peers::Peers;
+use crate::tls::{BadCertificates, Chain, Tls};
+use ipc::channel::Fault;
+use ipc::edge::supervisor::{Edge, FileUse, ToProcess, ToSupervisor};
+use ipc::slice::{self, Listener, LogLevel, Protocol, Slice};
+use ipc::{Bytes, Instance};
+use ipc_async::AsyncChannel;
+use rustix::net::{AddressFamily, SocketType, sockopt};
+use sandbox::Entered;
+use std::cell::RefCell;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::task::{JoinHandle, spawn_local};
+use tokio::time::timeout;
+
+/// The channel to the supervisor.
+pub type Supervisor = AsyncChannel<ToSupervisor, ToProcess>;
+
+/// How long the connections have to end after `Stop`. Services are stopped
+/// before `front` and tell their clients; what is still open then is idle.
+pub const STOP_SECONDS_MAX: u64 = 10;
+
+/// Why the process ends.
+#[derive(Debug, PartialEq, Eq)]
+pub enum End {
+    /// The supervisor said so, or has gone.
+    Stopped,
+    /// What the supervisor gave us cannot be used; it has been told why.
+    Refused,
+    /// The supervisor said what its phase does not permit.
+    Unpermitted,
+    /// The supervisor's channel failed.
+    Channel(Fault),
+}
+
+impl From<Fault> for End {
+    fn from(fault: Fault) -> Self {
+        Self::Channel(fault)
+    }
+}
+
+/// What connections are served by, one version between two reloads.
+pub struct Settings {
+    /// What the supervisor said.
+    pub slice: slice::Front,
+    /// TLS, if there is a certificate.
+    pub tls: Option<Tls>,
+}
+
+/// What the listeners share.
+pub struct Shared {
+    settings: RefCell<Rc<Settings>>,
+    /// Who serves.
+    pub peers: Rc<Peers>,
+    /// Who is served.
+    pub census: Rc<Census>,
+}
+
+impl Shared {
+    /// The settings of now.
+    #[must_use]
+    pub fn settings(&self) -> Rc<Settings> {
+        Rc::clone(&self.settings.borrow())
+    }
+}
+
+/// Serves until the end. Wants the proof that the process is confined; must run
+/// within a `LocalSet`.
+pub async fn serve(_confined: &Entered, supervisor: Supervisor) -> End {
+    run(supervisor).await
+}
+
+pub(crate) async fn run(supervisor: Supervisor) -> End {
+    match House::begin(supervisor).await {
+        Ok(mut house) => house.serve().await,
+        Err(end) => end,
+    }
+}
+
+struct House {
+    supervisor: Supervisor,
+    shared: Rc<Shared>,
+    listeners: Vec<JoinHandle<()>>,
+    chain: Option<Chain>,
+    provided: Option<Result<Chain, BadCertificates>>,
+    next: Option<(Settings, Option<Chain>)>,
+}
+
+impl House {
+    async fn begin(supervisor: Supervisor) -> Result<Self, End> {
+        supervisor.send(ToSupervisor::Entered)?;
+        let given = Given::collect(&supervisor).await?;
+        let peers = Rc::new(Peers::default());
+        let chain = given.chain.transpose();
+        let (settings, chain) = match chain.map(|chain| settings(given.slice, chain, &peers)) {
+            Ok(settings) => settings,
+            Err(why) => return Err(refuse(&supervisor, &why).await),
+        };
+        begin_log(&settings.slice);
+        for (edge, instance, socket) in given.edges {
+            peers.connect(edge, instance, socket)?;
+        }
+        let settings = RefCell::new(Rc::new(settings));
+        let shared = Rc::new(Shared {
+            settings,
+            peers,
+            census: Rc::default(),
+        });
+        let listeners = match listen(given.listeners, &shared) {
+            Ok(listeners) => listeners,
+            Err(_) => return Err(refuse(&supervisor, &"a listener is not ours to serve").await),
+        };
+        supervisor.send(ToSupervisor::Running)?;
+        tracing::info!(
+            listeners = listeners.len(),
+            tls = chain.is_some(),
+            "running"
+        );
+        Ok(Self {
+            supervisor,
+            shared,
+            listeners,
+            chain,
+            provided: None,
+            next: None,
+        })
+    }
+
+    async fn serve(&mut self) -> End {
+        loop {
+            let heard = match self.supervisor.receive().await {
+                Ok(Some(message)) => self.hear(message),
+                Ok(None) => Err(End::Stopped),
+                Err(fault) => Err(End::Channel(fault)),
+            };
+            if let Err(end) = heard {
+                self.stop().await;
+                return end;
+            }
+        }
+    }
+
+    fn hear(&mut self, message: ToProcess) -> Result<(), End> {
+        match message {
+            ToProcess::Connect {
+                edge,
+                instance,
+                socket,
+            } if is_ours(edge) => Ok(self.shared.peers.connect(edge, instance, socket)?),
+            ToProcess::Provide {
+                purpose: FileUse::Certificates,
+                file,
+            } => {
+                self.provided = Some(Chain::read(&file));
+                Ok(())
+            }
+            ToProcess::Prepare {
+                slice: Slice::Front { slice },
+            } => self.prepare(slice),
+            ToProcess::Commit => self.commit(),
+            ToProcess::Discard => {
+                (self.next, self.provided) = (None, None);
+                Ok(())
+            }
+            ToProcess::Stop => Err(End::Stopped),
+            _ => Err(End::Unpermitted),
+        }
+    }
+
+    fn prepare(&mut self, slice: slice::Front) -> Result<(), End> {
+        self.next = None;
+        let answer = match self.provided.take().transpose() {
+            Ok(chain) => {
+                let chain = chain.or_else(|| self.chain.clone());
+                self.next = Some(settings(slice, chain, &self.shared.peers));
+                ToSupervisor::Prepared
+            }
+            Err(why) => refused(&why),
+        };
+        Ok(self.supervisor.send(answer)?)
+    }
+
+    fn commit(&mut self) -> Result<(), End> {
+        let (settings, chain) = self.next.take().ok_or(End::Unpermitted)?;
+        eventlog::set_level(level(settings.slice.logging.level));
+        self.shared.peers.keyholder.forget_schemes();
+        *self.shared.settings.borrow_mut() = Rc::new(settings);
+        self.chain = chain;
+        tracing::info!("a new configuration is in force for new connections");
+        Ok(())
+    }
+
+    /// Takes nothing new, and waits for what there is.
+    async fn stop(&mut self) {
+        for listener in self.listeners.drain(..) {
+            listener.abort();
+        }
+        tracing::info!("stopping");
+        let empty = self.shared.census.is_empty_again();
+        let _ = timeout(Duration::from_secs(STOP_SECONDS_MAX), empty).await;
+    }
+}
+
+fn settings(slice: slice::Front, chain: Option<Chain>, peers: &Peers) -> (Settings, Option<Chain>) {
+    let tls = chain
+        .as_ref()
+        .map(|chain| Tls::new(chain, &peers.keyholder, slice.tls12));
+    (Settings { slice, tls }, chain)
+}
+
+/// What the supervisor sends before `Begin`.
+struct Given {
+    slice: slice::Front,
+    chain: Option<Result<Chain, BadCertificates>>,
+    edges: Vec<(Edge, Instance, OwnedFd)>,
+    listeners: Vec<(Listener, OwnedFd)>,
+}
+
+impl Given {
+    /// Configure comes first, once; files at most once; `Begin` last.
+    async fn collect(supervisor: &Supervisor) -> Result<Self, End> {
+        let ToProcess::Configure {
+            slice: Slice::Front { slice },
+        } = next(supervisor).await?
+        else {
+            return Err(End::Unpermitted);
+        };
+        let mut given = Self {
+            slice,
+            chain: None,
+            edges: Vec::new(),
+            listeners: Vec::new(),
+        };
+        loop {
+            match next(supervisor).await? {
+                ToProcess::Connect {
+                    edge,
+                    instance,
+                    socket,
+                } if is_ours(edge) => {
+                    given.edges.push((edge, instance, socket));
+                }
+                ToProcess::Listen { listener, socket } => given.listeners.push((listener, socket)),
+                ToProcess::Provide {
+                    purpose: FileUse::Certificates,
+                    file,
+                } if given.chain.is_none() => {
+                    given.chain = Some(Chain::read(&file));
+                }
+                ToProcess::Begin => return Ok(given),
+                ToProcess::Stop => return Err(End::Stopped),
+                _ => return Err(End::Unpermitted),
+            }
+        }
+    }
+}
+
+fn is_ours(edge: Edge) -> bool {
+    matches!(
+        edge,
+        Edge::FrontLogin | Edge::FrontLmtp | Edge::FrontKeyholder | Edge::FrontAuth
+    )
+}
+
+async fn next(supervisor: &Supervisor) -> Result<ToProcess, End> {
+    supervisor.receive().await?.ok_or(End::Stopped)
+}
+
+/// Begins to accept.
+fn listen(
+    listeners: Vec<(Listener, OwnedFd)>,
+    shared: &Rc<Shared>,
+) -> io::Result<Vec<JoinHandle<()>>> {
+    listeners
+        .into_iter()
+        .map(|(listener, socket)| {
+            if listener.protocol == Protocol::Admin {
+                return Err(io::ErrorKind::InvalidInput.into());
+            }
+            let socket = tcp_listener(socket)?;
+            Ok(spawn_local(accept(socket, listener, Rc::clone(shared))))
+        })
+        .collect()
+}
+
+fn tcp_listener(socket: OwnedFd) -> io::Result<TcpListener> {
+    let family = sockopt::socket_domain(&socket)?;
+    let is_tcp = [AddressFamily::INET, AddressFamily::INET6].contains(&family)
+        && sockopt::socket_type(&socket)? == SocketType::STREAM
+        && sockopt::socket_acceptconn(&socket)?;
+    if !is_tcp {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    let socket = std::net::TcpListener::from(socket);
+    socket.set_nonblocking(true)?;
+    TcpListener::from_std(socket)
+}
+
+async fn refuse(supervisor: &Supervisor, why: &impl std::fmt::Display) -> End {
+    let told = supervisor.send(refused(why));
+    match told.and(supervisor.drain().await) {
+        Ok(()) => End::Refused,
+        Err(fault) => End::Channel(fault),
+    }
+}
+
+fn refused(why: &impl std::fmt::Display) -> ToSupervisor {
+    // All our reasons are shorter than the maximum.
+    let reason = Bytes::new(why.to_string()).unwrap_or_default();
+    ToSupervisor::Refused { reason }
+}
+
+fn begin_log(slice: &slice::Front) {
+    eventlog::begin("front", level(slice.logging.level), slice.logging.journal);
+}
+
+fn level(level: LogLevel) -> u8 {
+    match level {
+        LogLevel::Error => 1,
+        LogLevel::Warn => 2,
+        LogLevel::Info => 3,
+        LogLevel::Debug => 4,
+    }
+}

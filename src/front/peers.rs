@@ -1,0 +1,416 @@
+//! The processes that `front` talks with: services, `auth`, `keyholder`; and
+//! which connection is with which service.
+//!
+//! Invariants: `auth` hears of a session's socket before any service holds it,
+//! and of its end; a service can ask for TLS on its own connections only. A peer
+//! that goes, or breaks the rules of its channel, loses the channel: relays that
+//! run go on, newcomers wait for the next [`Peers::connect`].
+
+use crate::keyholder::Keyholder;
+use crate::tls::Handshake;
+use ipc::channel::Fault;
+use ipc::edge::front_auth::{self, Facts};
+use ipc::edge::front_service::{self, ToService, Transport};
+use ipc::edge::supervisor::Edge;
+use ipc::slice::Protocol;
+use ipc::{ConnectionId, Cookie, Instance};
+use ipc_async::AsyncChannel;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::OwnedFd;
+use std::os::unix::net as unix;
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::net::UnixStream;
+use tokio::sync::Notify;
+use tokio::task::spawn_local;
+use tokio::time::timeout;
+
+/// How long a newcomer waits for a peer that is being restarted. Births take
+/// milliseconds; the supervisor's first back-offs are shorter than this.
+pub const PEER_SECONDS_MAX: u64 = 5;
+
+/// All peers; see the module.
+#[derive(Default)]
+pub struct Peers {
+    services: RefCell<BTreeMap<ServiceKey, Rc<Service>>>,
+    auth: RefCell<Option<Rc<Auth>>>,
+    /// The way to the private key.
+    pub keyholder: Keyholder,
+    sessions: RefCell<BTreeMap<ConnectionId, Session>>,
+    last_connection: Cell<u64>,
+    changed: Notify,
+}
+
+/// One life of one service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ServiceKey(Edge, Instance);
+
+type Auth = AsyncChannel<Facts, front_auth::ToFront>;
+
+struct Service {
+    channel: AsyncChannel<ToService, front_service::ToFront>,
+    sessions: Cell<usize>,
+}
+
+struct Session {
+    with: ServiceKey,
+    cookie: Cookie,
+    who: Who,
+    starttls: Option<Rc<Notify>>,
+}
+
+/// What is said of a session to `auth` and to the service.
+#[derive(Debug, Clone, Copy)]
+pub struct Who {
+    /// What is spoken.
+    pub protocol: Protocol,
+    /// The client.
+    pub client: SocketAddr,
+    /// Whether the client is on a loopback address, and no proxy between.
+    pub loopback: bool,
+    /// What is known of TLS, once there is TLS.
+    pub tls: Option<Handshake>,
+    /// Whether the service may ask for TLS.
+    pub may_start_tls: bool,
+}
+
+/// Why a session could not begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotOpened {
+    /// A peer that it needs was not there in time.
+    NoPeer,
+    /// The service that asked for TLS has gone meanwhile.
+    ServiceGone,
+    /// The kernel has no socket for us.
+    NoSocket,
+}
+
+impl Peers {
+    /// Takes a new end of an edge, replacing the one of the same peer. Must be
+    /// called within the runtime.
+    ///
+    /// # Errors
+    /// [`Fault`] if it is no channel.
+    pub fn connect(
+        self: &Rc<Self>,
+        edge: Edge,
+        instance: Instance,
+        socket: OwnedFd,
+    ) -> Result<(), Fault> {
+        match edge {
+            Edge::FrontAuth => self.connect_auth(socket)?,
+            Edge::FrontKeyholder => self.keyholder.connect(socket)?,
+            _ => self.connect_service(ServiceKey(edge, instance), socket)?,
+        }
+        self.changed.notify_waiters();
+        Ok(())
+    }
+
+    /// A number for a new connection.
+    pub fn number(&self) -> ConnectionId {
+        self.last_connection.set(self.last_connection.get() + 1);
+        ConnectionId(self.last_connection.get())
+    }
+
+    /// Waits until a handshake can be made, as long as newcomers wait.
+    pub async fn await_keyholder(&self) -> bool {
+        self.wait_for(|| self.keyholder.is_ready().then_some(()))
+            .await
+            .is_some()
+    }
+
+    /// Gives a connection to the service with the fewest sessions.
+    ///
+    /// # Errors
+    /// [`NotOpened`]: close the connection.
+    pub async fn open(
+        self: &Rc<Self>,
+        connection: ConnectionId,
+        who: Who,
+    ) -> Result<Link, NotOpened> {
+        let key = self
+            .wait_for(|| {
+                self.auth
+                    .borrow()
+                    .is_some()
+                    .then(|| self.least_busy(who.protocol))?
+            })
+            .await
+            .ok_or(NotOpened::NoPeer)?;
+        self.open_with(key, connection, who, false)
+    }
+
+    /// Gives a connection that now speaks TLS to the service that asked for it.
+    ///
+    /// # Errors
+    /// [`NotOpened`]: close the connection.
+    pub fn open_again(
+        self: &Rc<Self>,
+        key: ServiceKey,
+        connection: ConnectionId,
+        who: Who,
+    ) -> Result<Link, NotOpened> {
+        self.open_with(key, connection, who, true)
+    }
+
+    fn open_with(
+        self: &Rc<Self>,
+        key: ServiceKey,
+        connection: ConnectionId,
+        who: Who,
+        after_starttls: bool,
+    ) -> Result<Link, NotOpened> {
+        let service = self
+            .services
+            .borrow()
+            .get(&key)
+            .cloned()
+            .ok_or(NotOpened::ServiceGone)?;
+        let (ours, theirs) = pair().map_err(|_| NotOpened::NoSocket)?;
+        let cookie = ipc::socket::cookie(&theirs).map_err(|_| NotOpened::NoSocket)?;
+        let starttls = who.may_start_tls.then(Rc::<Notify>::default);
+        let session = Session {
+            with: key,
+            cookie,
+            who,
+            starttls: starttls.clone(),
+        };
+        self.sessions.borrow_mut().insert(connection, session);
+        service.sessions.set(service.sessions.get() + 1);
+        // From here on the link's end undoes all.
+        let link = Link {
+            peers: Rc::clone(self),
+            connection,
+            service: key,
+            starttls,
+            socket: ours,
+        };
+        self.tell_auth(who.opened(cookie))
+            .ok_or(NotOpened::NoPeer)?;
+        let session = ToService::Session {
+            connection,
+            protocol: who.protocol,
+            transport: who.transport(),
+            may_start_tls: who.may_start_tls,
+            after_starttls,
+            socket: theirs,
+        };
+        if let Err(fault) = service.channel.send(session) {
+            self.lose_service(key, &service, fault);
+            return Err(NotOpened::ServiceGone);
+        }
+        Ok(link)
+    }
+
+    fn least_busy(&self, protocol: Protocol) -> Option<ServiceKey> {
+        let edge = match protocol {
+            Protocol::Lmtp => Edge::FrontLmtp,
+            Protocol::Imap | Protocol::Pop3 | Protocol::ManageSieve => Edge::FrontLogin,
+            Protocol::Admin => return None,
+        };
+        let services = self.services.borrow();
+        let of_the_edge = services.iter().filter(|(key, _)| key.0 == edge);
+        of_the_edge
+            .min_by_key(|(_, service)| service.sessions.get())
+            .map(|(key, _)| *key)
+    }
+
+    fn tell_auth(&self, facts: Facts) -> Option<()> {
+        let auth = self.auth.borrow().clone()?;
+        if let Err(fault) = auth.send(facts) {
+            self.lose_auth(&auth, fault);
+            return None;
+        }
+        Some(())
+    }
+
+    fn connect_auth(self: &Rc<Self>, socket: OwnedFd) -> Result<(), Fault> {
+        let auth = Rc::new(Auth::adopt(socket)?);
+        *self.auth.borrow_mut() = Some(Rc::clone(&auth));
+        let peers = Rc::clone(self);
+        spawn_local(async move {
+            let fault = match peers.repeat_facts(&auth).await {
+                // `auth` has no words for us, so that this only ever ends.
+                Ok(()) => auth.receive().await.err().unwrap_or(Fault::PeerGone),
+                Err(fault) => fault,
+            };
+            peers.lose_auth(&auth, fault);
+        });
+        Ok(())
+    }
+
+    /// A new `auth` knows nothing of the sessions that there are. They are told
+    /// one by one, so that a slow reader is no full queue.
+    async fn repeat_facts(&self, auth: &Auth) -> Result<(), Fault> {
+        let known: Vec<ConnectionId> = self.sessions.borrow().keys().copied().collect();
+        for connection in known {
+            let facts = self
+                .sessions
+                .borrow()
+                .get(&connection)
+                .map(|s| s.who.opened(s.cookie));
+            if let Some(facts) = facts {
+                auth.send(facts)?;
+                auth.drain().await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn lose_auth(&self, auth: &Rc<Auth>, fault: Fault) {
+        let mut current = self.auth.borrow_mut();
+        if current
+            .as_ref()
+            .is_some_and(|current| Rc::ptr_eq(current, auth))
+        {
+            tracing::warn!(%fault, "auth is gone; newcomers wait");
+            *current = None;
+        }
+    }
+
+    fn connect_service(self: &Rc<Self>, key: ServiceKey, socket: OwnedFd) -> Result<(), Fault> {
+        let channel = AsyncChannel::adopt(socket)?;
+        let service = Rc::new(Service {
+            channel,
+            sessions: Cell::new(0),
+        });
+        self.services.borrow_mut().insert(key, Rc::clone(&service));
+        let peers = Rc::clone(self);
+        spawn_local(async move {
+            let fault = peers.hear(key, &service).await;
+            peers.lose_service(key, &service, fault);
+        });
+        Ok(())
+    }
+
+    /// Hears a service until it ends or breaks the rules.
+    async fn hear(&self, key: ServiceKey, service: &Service) -> Fault {
+        loop {
+            match service.channel.receive().await {
+                Ok(Some(front_service::ToFront::StartTls { connection })) => {
+                    if let Err(fault) = self.start_tls(key, connection) {
+                        return fault;
+                    }
+                }
+                Ok(None) => return Fault::PeerGone,
+                Err(fault) => return fault,
+            }
+        }
+    }
+
+    /// A connection that is not there may have just ended. One that is another's,
+    /// or that may not speak TLS, is a breach.
+    fn start_tls(&self, key: ServiceKey, connection: ConnectionId) -> Result<(), Fault> {
+        let sessions = self.sessions.borrow();
+        let Some(session) = sessions.get(&connection) else {
+            return Ok(());
+        };
+        match &session.starttls {
+            Some(starttls) if session.with == key => starttls.notify_one(),
+            _ => return Err(Fault::PeerSent(ipc::Malformed::UnknownValue)),
+        }
+        Ok(())
+    }
+
+    fn lose_service(&self, key: ServiceKey, service: &Rc<Service>, fault: Fault) {
+        let mut services = self.services.borrow_mut();
+        if services
+            .get(&key)
+            .is_some_and(|current| Rc::ptr_eq(current, service))
+        {
+            let ServiceKey(edge, instance) = key;
+            tracing::warn!(?edge, instance = instance.0, %fault, "a service is gone");
+            services.remove(&key);
+        }
+    }
+
+    /// Tries until it has something or newcomers have waited long enough.
+    async fn wait_for<T>(&self, mut attempt: impl FnMut() -> Option<T>) -> Option<T> {
+        let tries = async {
+            loop {
+                let changed = self.changed.notified();
+                match attempt() {
+                    Some(found) => return found,
+                    None => changed.await,
+                }
+            }
+        };
+        timeout(Duration::from_secs(PEER_SECONDS_MAX), tries)
+            .await
+            .ok()
+    }
+}
+
+/// A connection's place with a service. Dropped, the socket closes, `auth` hears
+/// of it, and the service can ask for nothing more on the connection.
+pub struct Link {
+    peers: Rc<Peers>,
+    connection: ConnectionId,
+    service: ServiceKey,
+    /// Where the service's wish for TLS arrives, if it may have one.
+    pub starttls: Option<Rc<Notify>>,
+    /// Our end.
+    pub socket: UnixStream,
+}
+
+impl Link {
+    /// Ends it, and says who had which connection.
+    #[must_use]
+    pub fn close(self) -> (ServiceKey, ConnectionId) {
+        (self.service, self.connection)
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        if let Some(session) = self.peers.sessions.borrow_mut().remove(&self.connection) {
+            // Without an `auth` there is nobody to tell.
+            let _ = self.peers.tell_auth(Facts::Closed {
+                cookie: session.cookie,
+            });
+        }
+        if let Some(service) = self.peers.services.borrow().get(&self.service) {
+            service
+                .sessions
+                .set(service.sessions.get().saturating_sub(1));
+        }
+    }
+}
+
+impl Who {
+    fn transport(&self) -> Transport {
+        match self.tls {
+            None => Transport::Cleartext {
+                loopback: self.loopback,
+            },
+            Some(Handshake { version, .. }) => Transport::Tls { version },
+        }
+    }
+
+    fn opened(&self, cookie: Cookie) -> Facts {
+        let address = match self.client.ip() {
+            IpAddr::V4(ip) => ip.to_ipv6_mapped(),
+            IpAddr::V6(ip) => ip,
+        };
+        Facts::Opened {
+            cookie,
+            protocol: self.protocol,
+            transport: self.transport(),
+            address: address.octets(),
+            port: self.client.port(),
+            exporter: self.tls.and_then(|tls| tls.exporter),
+            client_name: None,
+        }
+    }
+}
+
+/// Our end and the service's, both ready for a runtime.
+fn pair() -> io::Result<(UnixStream, OwnedFd)> {
+    let (ours, theirs) = unix::UnixStream::pair()?;
+    ours.set_nonblocking(true)?;
+    theirs.set_nonblocking(true)?;
+    Ok((UnixStream::from_std(ours)?, theirs.into()))
+}

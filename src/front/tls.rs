@@ -1,0 +1,223 @@
+//! How we speak TLS: versions, certificate, and what is deliberately off.
+//!
+//! Off are resumption (no session is stored, no ticket sent: a ticket key would
+//! be a second key to guard, and would let one `front` speak for another's
+//! past), early data (it can be replayed), and renegotiation, which rustls does
+//! not have. The private key is not here ([`crate::keyholder`]).
+
+use crate::keyholder::Keyholder;
+use ipc::slice::Protocol;
+use rustix::io::Errno;
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::server::{NoServerSessionStorage, ParsedCertificate};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::version::{TLS12, TLS13};
+use rustls::{ProtocolVersion, ServerConfig, ServerConnection};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use tokio_rustls::TlsAcceptor;
+
+/// Bytes of a certificate file. A chain of RSA-4096 certificates is some 8 KB.
+pub const CERTIFICATE_FILE_BYTES_MAX: usize = 256 * 1024;
+
+/// Certificates in a chain; all are sent in every handshake.
+pub const CHAIN_CERTIFICATES_MAX: usize = 16;
+
+/// Why a file holds no certificates that we can use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BadCertificates {
+    /// It could not be read.
+    Unreadable,
+    /// It is longer, or holds more certificates, than any chain.
+    TooMany,
+    /// It is not PEM with at least one certificate.
+    NotFound,
+    /// The first certificate is no X.509 certificate.
+    Damaged,
+}
+
+impl std::fmt::Display for BadCertificates {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Unreadable => "the certificate file cannot be read",
+            Self::TooMany => "the certificate file is too long for a chain",
+            Self::NotFound => "the certificate file has no certificate in PEM",
+            Self::Damaged => "the first certificate of the file is damaged",
+        })
+    }
+}
+
+/// A certificate chain, the server's own first.
+#[derive(Debug, Clone)]
+pub struct Chain(Vec<CertificateDer<'static>>);
+
+impl Chain {
+    /// Reads a file that the supervisor opened.
+    ///
+    /// # Errors
+    /// [`BadCertificates`]: the administrator gave us something else.
+    pub fn read(file: &OwnedFd) -> Result<Self, BadCertificates> {
+        let mut pem = vec![0; CERTIFICATE_FILE_BYTES_MAX];
+        let mut length = 0;
+        while length < pem.len() {
+            match rustix::io::read(file, &mut pem[length..]) {
+                Ok(0) => return Self::from_pem(&pem[..length]),
+                Ok(read) => length += read,
+                Err(Errno::INTR) => {}
+                Err(_) => return Err(BadCertificates::Unreadable),
+            }
+        }
+        Err(BadCertificates::TooMany)
+    }
+
+    fn from_pem(pem: &[u8]) -> Result<Self, BadCertificates> {
+        let chain = CertificateDer::pem_slice_iter(pem)
+            .take(CHAIN_CERTIFICATES_MAX + 1)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|_| BadCertificates::NotFound)?;
+        let own = chain.first().ok_or(BadCertificates::NotFound)?;
+        ParsedCertificate::try_from(own).map_err(|_| BadCertificates::Damaged)?;
+        if chain.len() > CHAIN_CERTIFICATES_MAX {
+            return Err(BadCertificates::TooMany);
+        }
+        Ok(Self(chain))
+    }
+}
+
+/// One configuration for each protocol, alike but for its ALPN name.
+#[derive(Debug, Clone)]
+pub struct Tls {
+    imap: Arc<ServerConfig>,
+    pop3: Arc<ServerConfig>,
+    managesieve: Arc<ServerConfig>,
+    lmtp: Arc<ServerConfig>,
+}
+
+impl Tls {
+    /// TLS 1.3, and 1.2 where it is allowed.
+    #[must_use]
+    pub fn new(chain: &Chain, keyholder: &Keyholder, tls12: bool) -> Self {
+        let base = config(chain, keyholder, tls12);
+        let named = |name: &[u8]| {
+            let mut config = base.clone();
+            config.alpn_protocols = vec![name.to_vec()];
+            Arc::new(config)
+        };
+        Self {
+            imap: named(b"imap"),
+            pop3: named(b"pop3"),
+            managesieve: named(b"managesieve"),
+            // LMTP has no registered name: whatever the client offers is ignored.
+            lmtp: Arc::new(base),
+        }
+    }
+
+    /// What makes a handshake for this protocol. A client that offers ALPN
+    /// names and not ours meant another service, and is refused (ALPACA); one
+    /// that offers none is fine.
+    #[must_use]
+    pub fn acceptor(&self, protocol: Protocol) -> TlsAcceptor {
+        let config = match protocol {
+            Protocol::Imap => &self.imap,
+            Protocol::Pop3 => &self.pop3,
+            Protocol::ManageSieve => &self.managesieve,
+            Protocol::Lmtp | Protocol::Admin => &self.lmtp,
+        };
+        TlsAcceptor::from(Arc::clone(config))
+    }
+}
+
+fn config(chain: &Chain, keyholder: &Keyholder, tls12: bool) -> ServerConfig {
+    let versions: &[_] = if tls12 { &[&TLS13, &TLS12] } else { &[&TLS13] };
+    let key = CertifiedKey::new(chain.0.clone(), Arc::new(keyholder.clone()));
+    let mut config = ServerConfig::builder_with_provider(provider())
+        .with_protocol_versions(versions)
+        .expect("ring has cipher suites for both versions")
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(key)));
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
+    config.max_early_data_size = 0;
+    config
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(ring::default_provider())
+}
+
+/// What is known of a finished handshake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Handshake {
+    /// As on the wire: 0x0304 is TLS 1.3.
+    pub version: u16,
+    /// tls-exporter channel binding (RFC 9266), which TLS 1.2 has only with an
+    /// extension that we don't insist on.
+    pub exporter: Option<[u8; 32]>,
+}
+
+impl Handshake {
+    /// Reads it from a connection whose handshake is complete.
+    #[must_use]
+    pub fn of(connection: &ServerConnection) -> Self {
+        let version = connection.protocol_version();
+        let exporter = (version == Some(ProtocolVersion::TLSv1_3))
+            .then(|| exporter(connection))
+            .flatten();
+        Self {
+            version: version.map_or(0, u16::from),
+            exporter,
+        }
+    }
+}
+
+/// RFC 9266 §2: this label, an empty context, 32 bytes.
+fn exporter(connection: &ServerConnection) -> Option<[u8; 32]> {
+    const LABEL: &[u8] = b"EXPORTER-Channel-Binding";
+    connection
+        .export_keying_material([0; 32], LABEL, Some(b""))
+        .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::fs::{MemfdFlags, SeekFrom, memfd_create, seek};
+
+    fn certificate() -> String {
+        rcgen::generate_simple_self_signed(vec!["localhost".into()])
+            .unwrap()
+            .cert
+            .pem()
+    }
+
+    fn read(pem: &[u8]) -> Result<usize, BadCertificates> {
+        let file = memfd_create("pem", MemfdFlags::CLOEXEC).unwrap();
+        let mut rest = pem;
+        while !rest.is_empty() {
+            rest = &rest[rustix::io::write(&file, rest).unwrap()..];
+        }
+        seek(&file, SeekFrom::Start(0)).unwrap();
+        Chain::read(&file).map(|chain| chain.0.len())
+    }
+
+    #[test]
+    fn a_chain_is_read_whole() {
+        assert_eq!(read(certificate().as_bytes()), Ok(1));
+        assert_eq!(read((certificate() + &certificate()).as_bytes()), Ok(2));
+    }
+
+    #[test]
+    fn what_is_no_chain_is_refused_with_its_reason() {
+        assert_eq!(read(b""), Err(BadCertificates::NotFound));
+        let damaged = b"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
+        assert_eq!(read(damaged), Err(BadCertificates::Damaged));
+        let many = certificate().repeat(CHAIN_CERTIFICATES_MAX + 1);
+        assert_eq!(read(many.as_bytes()), Err(BadCertificates::TooMany));
+        assert_eq!(
+            read(&[b'\n'; CERTIFICATE_FILE_BYTES_MAX]),
+            Err(BadCertificates::TooMany)
+        );
+    }
+}
