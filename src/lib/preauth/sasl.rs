@@ -112,3 +112,81 @@ impl fmt::Display for Malformed {
 }
 
 impl std::error::Error for Malformed {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(message: &[u8]) -> Result<Plain, Malformed> {
+        plain(&Secret::from(message))
+    }
+
+    #[test]
+    fn the_examples_of_rfc_4616_are_read() {
+        let tim = read(b"\0tim\0tanstaaftanstaaf").ok().unwrap();
+        assert_eq!((tim.authzid, tim.authcid.as_str()), (None, "tim"));
+        assert_eq!(tim.password.expose(), b"tanstaaftanstaaf");
+        let ursel = read(b"Ursel\0Kurt\0xipj3plmq").ok().unwrap();
+        assert_eq!(
+            (ursel.authzid.as_deref(), ursel.authcid.as_str()),
+            (Some("Ursel"), "Kurt")
+        );
+    }
+
+    #[test]
+    fn messages_that_are_not_plain_are_refused_with_their_reason() {
+        let long = [b"\0".as_slice(), &[b'a'; 513], b"\0b"].concat();
+        let refused: [(&[u8], Malformed); 9] = [
+            (b"", Malformed::NotThreeFields),
+            (b"a\0b", Malformed::NotThreeFields),
+            (b"\0a\0b\0", Malformed::NotThreeFields),
+            (b"\0\0b", Malformed::UserName),
+            (b"\0a\r\nb\0c", Malformed::UserName),
+            (b"\0\xc3\0b", Malformed::UserName),
+            (b"\x1b\0a\0b", Malformed::UserName),
+            (b"\0a\0", Malformed::Password),
+            (&long, Malformed::UserName),
+        ];
+        for (message, why) in refused {
+            assert_eq!(read(message).err(), Some(why), "{message:?}");
+        }
+        let long = [
+            b"\0a\0".as_slice(),
+            &[b'b'; PASSWORD_BYTES_MAX.saturating_add(1)],
+        ]
+        .concat();
+        assert_eq!(read(&long).err(), Some(Malformed::Password));
+    }
+
+    #[test]
+    fn the_two_answers_of_login_are_read() {
+        assert_eq!(
+            login_user(&Secret::from(b"alice".as_slice())).as_deref(),
+            Ok("alice")
+        );
+        assert!(login_user(&Secret::from(b"a\0b".as_slice())).is_err());
+        assert!(login_password(&Secret::from(b"pass word".as_slice())).is_ok());
+        assert!(login_password(&Secret::from(b"pass\0word".as_slice())).is_err());
+        let challenges = [
+            (LOGIN_USER_CHALLENGE, "Username:"),
+            (LOGIN_PASSWORD_CHALLENGE, "Password:"),
+        ];
+        for (challenge, text) in challenges {
+            assert_eq!(
+                decode(challenge.as_bytes()).unwrap().expose(),
+                text.as_bytes()
+            );
+        }
+    }
+
+    #[test]
+    fn base64_is_canonical_or_nothing() {
+        assert_eq!(decode(b"").unwrap().expose(), b"");
+        assert_eq!(decode(b"YQ==").unwrap().expose(), b"a");
+        for loose in [
+            "YQ", "YQ=", "YR==", "YQ==YQ==", " YQ==", "YQ==\n", "YQ-_", "=", "====",
+        ] {
+            assert!(decode(loose.as_bytes()).is_none(), "{loose:?}");
+        }
+    }
+}

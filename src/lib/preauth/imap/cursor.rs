@@ -263,3 +263,110 @@ fn closing_quote(rest: &[u8]) -> Parsed<usize> {
     }
     Err(Refusal::Expected("a closing quote"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn read<T>(text: &[u8], read: fn(&mut Cursor<'_>) -> Parsed<T>) -> Parsed<T> {
+        let mut cursor = Cursor::new(text);
+        let value = read(&mut cursor)?;
+        cursor.end()?;
+        Ok(value)
+    }
+
+    fn string(text: &[u8]) -> Parsed<Vec<u8>> {
+        read(text, |cursor| Ok(cursor.string()?.bytes().collect()))
+    }
+
+    #[test]
+    fn strings_are_read_in_every_form() {
+        assert_eq!(string(b"\"a b\""), Ok(b"a b".to_vec()));
+        assert_eq!(string(br#""\"\\""#), Ok(br#""\"#.to_vec()));
+        assert_eq!(string(b"\"\""), Ok(vec![]));
+        assert_eq!(string(b"{3}\r\n\r\n\xff"), Ok(b"\r\n\xff".to_vec()));
+        assert_eq!(string(b"{3+}\r\nabc"), Ok(b"abc".to_vec()));
+    }
+
+    #[test]
+    fn what_is_no_string_is_refused() {
+        let refused: [&[u8]; 12] = [
+            b"",
+            b"a",
+            b"\"a",
+            b"\"a\\b\"",
+            b"\"a\\",
+            b"\"\0\"",
+            b"\"\r\"",
+            b"\"\xff\"",
+            b"\"\xed\xa0\x80\"",
+            b"{3}\r\nab",
+            b"{1}\r\n\0",
+            b"{9999999999999999999}\r\n",
+        ];
+        for text in refused {
+            assert!(string(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn nil_is_no_string_and_an_astring_may_be_called_so() {
+        assert!(read(b"nil", |cursor| cursor.nstring().map(|it| it.is_none())).unwrap());
+        let atom = read(b"NIL", |cursor| {
+            Ok(cursor.astring()?.bytes().collect::<Vec<u8>>())
+        });
+        assert_eq!(atom, Ok(b"NIL".to_vec()));
+    }
+
+    #[test]
+    fn numbers_end_at_the_largest_that_both_sides_can_count() {
+        let number = |text: &[u8]| read(text, |cursor| cursor.number());
+        assert_eq!(number(b"0"), Ok(0));
+        assert_eq!(number(b"9223372036854775807"), Ok(i64::MAX as u64));
+        for text in [
+            "",
+            "-1",
+            "+1",
+            "1a",
+            "9223372036854775808",
+            "99999999999999999999999",
+        ] {
+            assert!(number(text.as_bytes()).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn words_are_upper_case_and_bounded() {
+        let word = |text: &str| {
+            read(text.as_bytes(), |cursor| {
+                Ok(cursor.word()?.as_str().to_owned())
+            })
+        };
+        assert_eq!(word("body.Peek"), Ok("BODY.PEEK".to_owned()));
+        assert!(word(&"a".repeat(33)).is_err() && word("").is_err() && word("a b").is_err());
+    }
+
+    #[test]
+    fn a_text_is_utf8_of_bounded_length() {
+        let text = |text: &[u8]| read(text, |cursor| cursor.string()?.text(3));
+        assert_eq!(text(b"\"abc\""), Ok("abc".to_owned()));
+        assert!(text(b"\"abcd\"").is_err() && text(b"{1}\r\n\xff").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_a_cursor_panic_or_go_backwards(text in proptest::collection::vec(any::<u8>(), 0..60)) {
+            let mut cursor = Cursor::new(&text);
+            let readers: [fn(&mut Cursor<'_>) -> bool; 6] = [
+                |it| it.astring().is_ok(), |it| it.nstring().is_ok(), |it| it.number().is_ok(),
+                |it| it.word().is_ok(), |it| it.atom().is_ok(), |it| it.space().is_ok(),
+            ];
+            for read in readers {
+                let before = cursor.rest().len();
+                read(&mut cursor);
+                prop_assert!(cursor.rest().len() <= before);
+            }
+        }
+    }
+}

@@ -53,6 +53,15 @@ pub enum Step {
     Broken(Refusal),
 }
 
+/// Why a literal isn't collected, and what that means for the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotHeld {
+    /// The client waits, so it won't send it: we are in step.
+    Refused(Refusal),
+    /// It is on its way: we are out of step.
+    Broken(Refusal),
+}
+
 /// The bytes of one command.
 pub struct Frame {
     bounds: Bounds,
@@ -113,15 +122,15 @@ impl Frame {
     }
 
     /// Takes the announced literal in, or says why not.
-    pub fn collect(&mut self, literal: Announcement) -> Result<(), Step> {
+    pub fn collect(&mut self, literal: Announcement) -> Result<(), NotHeld> {
         match self.room_for(literal) {
             Ok(bytes) => {
                 self.awaited = bytes;
                 self.line_begins_at = self.bytes().len().saturating_add(bytes);
                 Ok(())
             }
-            Err(why) if literal.sync => Err(Step::Refused(why)),
-            Err(why) => Err(Step::Broken(why)),
+            Err(why) if literal.sync => Err(NotHeld::Refused(why)),
+            Err(why) => Err(NotHeld::Broken(why)),
         }
     }
 
@@ -195,5 +204,69 @@ fn line_fault(line: &[u8]) -> Option<Refusal> {
         None => None,
         Some(0) => Some(Refusal::NulInLine),
         Some(_) => Some(Refusal::CarriageReturnWithoutLineFeed),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at_the_end_of(line: &str) -> Option<Announcement> {
+        Announcement::at_the_end_of(line.as_bytes())
+    }
+
+    #[test]
+    fn announcements_are_found_at_the_end_of_a_line_alone() {
+        let literal = |bytes, sync, binary| {
+            Some(Announcement {
+                bytes,
+                sync,
+                binary,
+            })
+        };
+        assert_eq!(at_the_end_of("a {5}\r\n"), literal(5, true, false));
+        assert_eq!(at_the_end_of("a {5+}\r\n"), literal(5, false, false));
+        assert_eq!(at_the_end_of("a ~{5+}\r\n"), literal(5, false, true));
+        assert_eq!(at_the_end_of("a {5+}\n"), literal(5, false, false));
+        assert_eq!(
+            at_the_end_of("{18446744073709551616}\r\n"),
+            literal(u64::MAX, true, false)
+        );
+        for line in [
+            "a {5} \r\n",
+            "a {5}",
+            "a 5}\r\n",
+            "a {}\r\n",
+            "a {+}\r\n",
+            "a {-5}\r\n",
+            "a {5++}\r\n",
+            "a {5-}\r\n",
+            "\r\n",
+            "}\r\n",
+        ] {
+            assert_eq!(at_the_end_of(line), None, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn an_empty_frame_has_allocated_nothing_and_a_reset_one_neither() {
+        let bounds = Bounds {
+            line_bytes: 9,
+            literal_bytes: 9,
+            literals_bytes: 9,
+            literals: 9,
+        };
+        let mut frame = Frame::new(bounds);
+        assert_eq!(
+            frame.advance(&mut b"a NOOP\r\n".as_slice()),
+            Some(Step::Whole)
+        );
+        assert_eq!(frame.bytes(), b"a NOOP");
+        frame.reset();
+        assert!(frame.is_empty());
+        assert_eq!(
+            frame.advance(&mut b"a NOOP  \r\n".as_slice()),
+            Some(Step::Broken(Refusal::LineTooLong))
+        );
     }
 }

@@ -204,3 +204,68 @@ fn capability_data(out: &mut Vec<u8>, capabilities: &[Capability]) {
         out.extend_from_slice(capability.as_str().as_bytes());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(write: impl Fn(&mut Vec<u8>)) -> String {
+        let mut out = Vec::new();
+        write(&mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn the_greeting_carries_the_capabilities() {
+        let list = [
+            Capability::Imap4Rev1,
+            Capability::SaslIr,
+            Capability::LoginDisabled,
+        ];
+        assert_eq!(
+            said(|out| greeting(out, &list, &Text::new("Mailkeep"))),
+            "* OK [CAPABILITY IMAP4rev1 SASL-IR LOGINDISABLED] Mailkeep\r\n"
+        );
+        assert_eq!(
+            said(|out| capabilities(out, &list[..1])),
+            "* CAPABILITY IMAP4rev1\r\n"
+        );
+    }
+
+    #[test]
+    fn answers_carry_tag_status_and_code() {
+        let tag = Tag::new(b"a1").unwrap();
+        let text = Text::new("No such user or wrong password");
+        assert_eq!(
+            said(|out| tagged(
+                out,
+                &tag,
+                Status::No,
+                Some(Code::AuthenticationFailed),
+                &text
+            )),
+            "a1 NO [AUTHENTICATIONFAILED] No such user or wrong password\r\n"
+        );
+        assert_eq!(
+            said(|out| refused(out, Some(&tag), Refusal::LiteralTooLarge)),
+            "a1 NO [TOOBIG] Literal too large\r\n"
+        );
+        assert_eq!(
+            said(|out| refused(out, None, Refusal::TagUnreadable)),
+            "* BAD No tag\r\n"
+        );
+        assert_eq!(said(|out| bye(out, None, &Text::new("x"))), "* BYE x\r\n");
+        assert_eq!(said(continuation), "+ OK\r\n");
+        assert_eq!(said(|out| challenge(out, "")), "+ \r\n");
+    }
+
+    #[test]
+    fn no_text_can_end_the_line_or_become_a_code() {
+        let tag = Tag::new(b"a").unwrap();
+        let hostile = Text::new("[ALERT] x\r\nb OK\0");
+        assert_eq!(
+            said(|out| tagged(out, &tag, Status::Ok, None, &hostile)),
+            "a OK  [ALERT] x??b OK?\r\n"
+        );
+    }
+}

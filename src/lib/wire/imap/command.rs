@@ -391,3 +391,383 @@ fn spaced_mailbox(cursor: &mut Cursor<'_>, dialect: Dialect) -> Parsed<MailboxNa
     cursor.space()?;
     mailbox(cursor, dialect)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::imap::encode_command;
+    use crate::imap::{Keyword, ListReturn, ListSelection};
+
+    fn read(text: &str) -> Parsed<Command> {
+        let line = format!("a {text}");
+        request(line.as_bytes(), Dialect::Rev1)
+            .map(|request| request.command)
+            .map_err(|(_, why)| why)
+    }
+
+    fn name(text: &str) -> MailboxName {
+        MailboxName::from_utf8(text).unwrap()
+    }
+
+    fn set(text: &str) -> SequenceSet {
+        sequence_set(&mut Cursor::new(text.as_bytes())).unwrap()
+    }
+
+    #[test]
+    fn the_examples_of_the_rfcs_are_read() {
+        let blurdybloop = || name("blurdybloop");
+        let known = [
+            ("NOOP", Command::Noop),
+            ("check", Command::Check),
+            ("SELECT INBOX", Command::Select(MailboxName::inbox())),
+            ("EXAMINE blurdybloop", Command::Examine(blurdybloop())),
+            (
+                "CREATE owatagusiam/",
+                Command::Create {
+                    mailbox: name("owatagusiam"),
+                    special_use: vec![],
+                },
+            ),
+            (
+                "CREATE MySpecial (USE (\\Drafts \\Sent))",
+                Command::Create {
+                    mailbox: name("MySpecial"),
+                    special_use: vec![SpecialUse::Drafts, SpecialUse::Sent],
+                },
+            ),
+            ("DELETE blurdybloop", Command::Delete(blurdybloop())),
+            (
+                "RENAME blurdybloop sarasoop",
+                Command::Rename {
+                    from: blurdybloop(),
+                    to: name("sarasoop"),
+                },
+            ),
+            (
+                "RENAME INBOX {8}\r\nold-mail",
+                Command::Rename {
+                    from: MailboxName::inbox(),
+                    to: name("old-mail"),
+                },
+            ),
+            ("SUBSCRIBE &U,BTFw-", Command::Subscribe(name("台北"))),
+            (
+                "STATUS blurdybloop (UIDNEXT MESSAGES)",
+                Command::Status {
+                    mailbox: blurdybloop(),
+                    items: vec![StatusItem::UidNext, StatusItem::Messages],
+                },
+            ),
+            (
+                "ENABLE imap4rev2 CONDSTORE",
+                Command::Enable(vec!["IMAP4REV2".to_owned(), "CONDSTORE".to_owned()]),
+            ),
+            (
+                "UID EXPUNGE 3000:3002",
+                Command::UidExpunge(set("3000:3002")),
+            ),
+            (
+                "STORE 2:4 +FLAGS (\\Deleted)",
+                Command::Store {
+                    uid: false,
+                    set: set("2:4"),
+                    action: StoreAction::Add,
+                    silent: false,
+                    flags: vec![Flag::Deleted],
+                },
+            ),
+            (
+                "UID STORE 7 -flags.silent $Junk \\Seen",
+                Command::Store {
+                    uid: true,
+                    set: set("7"),
+                    action: StoreAction::Remove,
+                    silent: true,
+                    flags: vec![Flag::Seen, Flag::Keyword(Keyword::new("$Junk").unwrap())],
+                },
+            ),
+            (
+                "STORE 1 FLAGS ()",
+                Command::Store {
+                    uid: false,
+                    set: set("1"),
+                    action: StoreAction::Replace,
+                    silent: false,
+                    flags: vec![],
+                },
+            ),
+            (
+                "COPY 2:4 MEETING",
+                Command::Copy {
+                    uid: false,
+                    set: set("2:4"),
+                    mailbox: name("MEETING"),
+                },
+            ),
+            (
+                "UID MOVE 42:69 foo",
+                Command::Move {
+                    uid: true,
+                    set: set("42:69"),
+                    mailbox: name("foo"),
+                },
+            ),
+            (
+                "UID FETCH 1:* FLAGS",
+                Command::Fetch {
+                    uid: true,
+                    set: set("1:*"),
+                    items: vec![FetchItem::Flags],
+                },
+            ),
+            (
+                "ID (\"name\" \"sodr\" \"os\" nil)",
+                Command::Id(vec![
+                    ("name".to_owned(), Some("sodr".to_owned())),
+                    ("os".to_owned(), None),
+                ]),
+            ),
+            ("ID NIL", Command::Id(vec![])),
+        ];
+        for (text, command) in known {
+            assert_eq!(read(text), Ok(command), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_mistake_is_told_apart_from_a_bad_name_and_a_limit() {
+        use super::super::NameFault;
+        assert_eq!(read("SELECT a//b"), Err(NameFault::EmptyComponent.into()));
+        assert_eq!(read("LOGIN alice x"), Err(Refusal::AlreadyAuthenticated));
+        assert_eq!(read("FROB"), Err(Fault::CommandUnknown.into()));
+        assert_eq!(read("UID FROB"), Err(Fault::CommandUnknown.into()));
+        assert_eq!(read("UID NOOP"), Err(Fault::CommandUnknown.into()));
+        assert_eq!(
+            read("CREATE x (USE (\\Foo))"),
+            Err(Refusal::SpecialUseUnknown)
+        );
+        let wide = format!(
+            "ENABLE {}",
+            vec!["X"; ENABLE_MAX.saturating_add(1)].join(" ")
+        );
+        assert_eq!(read(&wide), Err(Refusal::TooMany("extensions")));
+        for text in [
+            "",
+            "NOOP x",
+            "SELECT",
+            "SELECT  a",
+            "SELECT a b",
+            "SELECT (a)",
+            "STORE 1 FLAG x",
+            "STORE 1 FLAGS",
+            "STORE 1 +FLAGS.LOUD x",
+            "STORE x FLAGS y",
+            "COPY 1",
+            "FETCH 1",
+            "STATUS a",
+            "STATUS a ()",
+            "RENAME a",
+            "ENABLE",
+            "UID",
+            "UID EXPUNGE",
+            "EXPUNGE 1",
+            "CREATE x (FOO)",
+            "ID",
+            "ID (\"a\")",
+            "APPEND x",
+            "IDLE x",
+        ] {
+            assert!(
+                matches!(read(text), Err(Refusal::Grammar(_))),
+                "{text}: {:?}",
+                read(text)
+            );
+        }
+    }
+
+    #[test]
+    fn names_follow_the_dialect() {
+        let read = |dialect| {
+            let sent = "a SELECT \"Entw\u{fc}rfe\"".as_bytes();
+            request(sent, dialect)
+                .map(|request| request.command)
+                .map_err(|(_, why)| why)
+        };
+        assert_eq!(
+            read(Dialect::Rev2),
+            Ok(Command::Select(name("Entw\u{fc}rfe")))
+        );
+        assert!(matches!(read(Dialect::Rev1), Err(Refusal::MailboxName(_))));
+    }
+
+    #[test]
+    fn a_request_without_a_tag_is_refused_without_one() {
+        let refused = |text: &[u8]| request(text, Dialect::Rev1).unwrap_err().0;
+        assert_eq!(refused(b""), None);
+        assert_eq!(refused(b"* NOOP"), None);
+        assert_eq!(refused(b"a1 FROB").unwrap().as_str(), "a1");
+    }
+
+    #[test]
+    fn extended_list_keeps_its_options() {
+        let Ok(Command::List(list)) = read("LIST (SUBSCRIBED) \"\" * RETURN (CHILDREN)") else {
+            panic!("no list")
+        };
+        assert_eq!(list.selection, [ListSelection::Subscribed]);
+        assert_eq!(list.returns, [ListReturn::Children]);
+    }
+
+    mod round_trip {
+        use super::*;
+        use proptest::prelude::*;
+
+        fn one_of(words: &'static [&'static str]) -> impl Strategy<Value = String> {
+            proptest::sample::select(words).prop_map(str::to_owned)
+        }
+
+        fn astrings() -> impl Strategy<Value = String> {
+            one_of(&[
+                "a",
+                "INBOX",
+                "nil",
+                "\"a b\"",
+                "\"\\\"\"",
+                "{3}\r\na\r\n",
+                "{2+}\r\nab",
+                "&U,BTFw-/x",
+                "\"\"",
+                "a/b/",
+            ])
+        }
+
+        fn sets() -> impl Strategy<Value = String> {
+            one_of(&["1", "*", "2,4:7,9,12:*", "5:1", "$", "4294967295"])
+        }
+
+        fn keys() -> impl Strategy<Value = String> {
+            let leaf = prop_oneof![
+                one_of(&[
+                    "SEEN",
+                    "UNSEEN",
+                    "ALL",
+                    "NEW",
+                    "1:3",
+                    "UID 2",
+                    "LARGER 5",
+                    "KEYWORD $x",
+                    "UNKEYWORD y",
+                    "SENTON 1-Jan-2000",
+                    "BEFORE \"2-Feb-1999\"",
+                    "OLDER 5",
+                    "UNDRAFT"
+                ]),
+                astrings().prop_map(|text| format!("SUBJECT {text}")),
+                astrings().prop_map(|text| format!("BODY {text}")),
+            ];
+            leaf.prop_recursive(4, 24, 3, |inner| {
+                prop_oneof![
+                    inner.clone().prop_map(|key| format!("NOT {key}")),
+                    (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("OR {a} {b}")),
+                    proptest::collection::vec(inner, 1..4)
+                        .prop_map(|keys| format!("({})", keys.join(" "))),
+                ]
+            })
+        }
+
+        fn items() -> impl Strategy<Value = String> {
+            let item = one_of(&[
+                "FLAGS",
+                "UID",
+                "BODY",
+                "BODY[]",
+                "BODY.PEEK[1.2.MIME]<0.5>",
+                "RFC822.SIZE",
+                "BODY[HEADER.FIELDS (From \"To\")]",
+                "BODY[3.HEADER.FIELDS.NOT (x)]",
+                "BINARY[1]<1.2>",
+                "BINARY.SIZE[2]",
+            ]);
+            proptest::collection::vec(item, 1..5).prop_map(|items| format!("({})", items.join(" ")))
+        }
+
+        fn commands() -> impl Strategy<Value = String> {
+            prop_oneof![
+                one_of(&[
+                    "NOOP",
+                    "IDLE",
+                    "CAPABILITY",
+                    "LOGOUT",
+                    "CLOSE",
+                    "UNSELECT",
+                    "EXPUNGE",
+                    "CHECK",
+                    "NAMESPACE",
+                    "ENABLE A B",
+                    "ID NIL",
+                    "ID (\"a\" NIL)",
+                    "STATUS x (MESSAGES SIZE)",
+                    "CREATE x (USE (\\Sent))",
+                    "LIST \"\" \"\"",
+                    "LIST a/ \"\"",
+                    "LIST x/ *",
+                    "LIST (SUBSCRIBED) \"\" (% b/*) RETURN (STATUS (UNSEEN))",
+                    "LSUB \"\" a%",
+                    "LIST () \"\" *",
+                    "STORE 1 FLAGS (\\Seen a)",
+                    "UID STORE 1:* -FLAGS.SILENT \\Draft"
+                ]),
+                (
+                    one_of(&[
+                        "SELECT",
+                        "EXAMINE",
+                        "CREATE",
+                        "DELETE",
+                        "SUBSCRIBE",
+                        "UNSUBSCRIBE"
+                    ]),
+                    astrings()
+                )
+                    .prop_map(|(verb, name)| format!("{verb} {name}")),
+                (astrings(), astrings()).prop_map(|(a, b)| format!("RENAME {a} {b}")),
+                (
+                    one_of(&["COPY", "UID COPY", "MOVE", "UID MOVE"]),
+                    sets(),
+                    astrings()
+                )
+                    .prop_map(|(verb, set, name)| format!("{verb} {set} {name}")),
+                (one_of(&["FETCH", "UID FETCH"]), sets(), items())
+                    .prop_map(|(verb, set, items)| format!("{verb} {set} {items}")),
+                (
+                    one_of(&["SEARCH", "UID SEARCH RETURN (MIN SAVE)"]),
+                    keys(),
+                    keys()
+                )
+                    .prop_map(|(verb, a, b)| format!("{verb} {a} {b}")),
+            ]
+        }
+
+        proptest! {
+            #![proptest_config(ProptestConfig::with_cases(2048))]
+
+            #[test]
+            fn a_command_that_is_written_is_read_again(text in commands()) {
+                let line = format!("t1 {text}");
+                if let Ok(first) = request(line.as_bytes(), Dialect::Rev1) {
+                    for dialect in [Dialect::Rev1, Dialect::Rev2] {
+                        let mut out = Vec::new();
+                        encode_command(&mut out, &first, dialect);
+                        let written = out.strip_suffix(b"\r\n").unwrap();
+                        let second = request(written, dialect);
+                        prop_assert_eq!(second.as_ref(), Ok(&first), "{}", String::from_utf8_lossy(written));
+                    }
+                }
+            }
+
+            #[test]
+            fn no_bytes_make_a_parser_panic(bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
+                let line = [b"a ".as_slice(), &bytes].concat();
+                let _ = request(&line, Dialect::Rev1);
+            }
+        }
+    }
+}

@@ -5,8 +5,8 @@
 
 use super::response::string::{astring, mailbox, nstring, string};
 use super::{
-    Command, Dialect, FetchItem, Flag, List, ListReturn, ListSelection, Partial, Request,
-    SearchKey, SearchReturn, StatusItem, StoreAction, When,
+    Command, Dialect, FetchItem, Flag, List, ListPattern, ListReturn, ListSelection, Partial,
+    Request, SearchKey, SearchReturn, StatusItem, StoreAction, When,
 };
 
 /// Appends the whole command with its CRLF.
@@ -63,8 +63,8 @@ impl Encoder<'_> {
         match command {
             Command::List(list) => self.list(list),
             Command::Lsub(pattern) => {
-                self.put("LSUB \"\" ");
-                string(self.out, pattern.to_wire(self.dialect).as_bytes());
+                self.put("LSUB ");
+                self.pattern(pattern);
             }
             Command::Subscribe(name) => self.on("SUBSCRIBE ", name),
             Command::Unsubscribe(name) => self.on("UNSUBSCRIBE ", name),
@@ -124,19 +124,32 @@ impl Encoder<'_> {
             self.listed(&list.selection, |this, one| this.put(selection_name(*one)));
             self.put(" ");
         }
-        self.put("\"\" ");
-        let dialect = self.dialect;
-        let pattern = |this: &mut Self, one: &super::ListPattern| {
-            string(this.out, one.to_wire(dialect).as_bytes());
-        };
         match list.patterns.as_slice() {
-            [one] => pattern(self, one),
-            all => self.listed(all, pattern),
+            [one] => self.pattern(one),
+            all => {
+                self.put("\"\" ");
+                let dialect = self.dialect;
+                self.listed(all, |this, one| {
+                    string(this.out, one.to_wire(dialect).as_bytes())
+                });
+            }
         }
         if list.extended {
             self.put(" RETURN ");
             self.listed(&list.returns, Self::list_return);
         }
+    }
+
+    /// A reference and a pattern, of which one is empty.
+    fn pattern(&mut self, pattern: &ListPattern) {
+        let joined = pattern.to_wire(self.dialect);
+        let (reference, pattern) = match pattern.is_empty() {
+            true => (joined.as_str(), ""),
+            false => ("", joined.as_str()),
+        };
+        string(self.out, reference.as_bytes());
+        self.put(" ");
+        string(self.out, pattern.as_bytes());
     }
 
     fn list_return(&mut self, option: &ListReturn) {

@@ -8,7 +8,7 @@
 //! or says [`Event::Bye`] and is deaf from then on.
 
 use preauth::imap::cursor::Cursor;
-use preauth::imap::frame::{Announcement, Bounds, Frame, Step};
+use preauth::imap::frame::{Announcement, Bounds, Frame, NotHeld, Step};
 use preauth::imap::{Refusal as Fault, Tag};
 
 use super::append::{self, AppendBegin, Options, Prefix};
@@ -218,9 +218,8 @@ impl Reader {
         match self.frame.collect(literal) {
             Ok(()) if literal.sync => Turn::Event(Event::Continue),
             Ok(()) => Turn::Again,
-            Err(Step::Broken(why)) => self.bye(why.into()),
-            Err(Step::Refused(why)) => self.bad_line(why),
-            Err(Step::Whole | Step::Literal(_)) => Turn::Again,
+            Err(NotHeld::Refused(why)) => self.bad_line(why),
+            Err(NotHeld::Broken(why)) => self.bye(why.into()),
         }
     }
 
@@ -369,3 +368,311 @@ const BOUNDS: Bounds = Bounds {
     literals_bytes: LITERALS_BYTES_MAX,
     literals: LITERALS_MAX,
 };
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::arithmetic_side_effects)]
+    use super::*;
+    use proptest::prelude::*;
+
+    /// One line for each event; the pieces of a letter are joined.
+    fn transcript(pieces: &[&[u8]]) -> Vec<String> {
+        let mut reader = Reader::new(100);
+        let mut said = Vec::new();
+        let mut letter = Vec::new();
+        for piece in pieces {
+            let mut input = *piece;
+            while let Some(event) = reader.advance(&mut input) {
+                match event {
+                    Event::AppendBytes(bytes) => letter.extend_from_slice(bytes),
+                    Event::AppendEnd => {
+                        let letter = std::mem::take(&mut letter);
+                        said.push(format!("letter {:?}", String::from_utf8_lossy(&letter)));
+                    }
+                    other => said.push(line(&other)),
+                }
+            }
+            assert!(input.is_empty());
+        }
+        said
+    }
+
+    fn line(event: &Event<'_>) -> String {
+        let tagged = |tag: &Option<Tag>| tag.as_ref().map_or("*".to_owned(), Tag::to_string);
+        match event {
+            Event::Request(request) => format!("{} {:?}", request.tag, request.command),
+            Event::AppendBegin(begin) => format!(
+                "{} APPEND {} {} {:?} {} sync={}",
+                begin.tag,
+                begin.mailbox,
+                begin.flags.len(),
+                begin.date.map(|it| it.to_string()),
+                begin.bytes,
+                begin.sync
+            ),
+            Event::AppendDone(tag) => format!("{tag} DONE"),
+            Event::Bad { tag, why } => format!("{} BAD {why}", tagged(tag)),
+            other => format!("{other:?}"),
+        }
+    }
+
+    fn said(bytes: &str) -> Vec<String> {
+        transcript(&[bytes.as_bytes()])
+    }
+
+    #[test]
+    fn a_letter_comes_in_pieces_and_the_command_ends_behind_it() {
+        let sent =
+            "a APPEND saved (\\Seen) \"17-Jul-1996 02:44:25 -0700\" {5+}\r\nhi\r\n!\r\nb NOOP\r\n";
+        assert_eq!(
+            said(sent),
+            [
+                "a APPEND saved 1 Some(\"17-Jul-1996 02:44:25 -0700\") 5 sync=false",
+                "letter \"hi\\r\\n!\"",
+                "a DONE",
+                "b Noop",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_mailbox_may_come_as_a_literal_itself() {
+        let sent = "a APPEND {5}\r\nsaved {3}\r\nabc\r\n";
+        assert_eq!(
+            said(sent),
+            [
+                "Continue",
+                "a APPEND saved 0 None 3 sync=true",
+                "letter \"abc\"",
+                "a DONE"
+            ]
+        );
+        assert_eq!(
+            said("a APPEND ~{5+}\r\nsaved x\r\nb NOOP\r\n"),
+            ["a BAD Expected a mailbox name", "b Noop"]
+        );
+    }
+
+    #[test]
+    fn several_letters_come_in_one_command() {
+        let sent = "a APPEND INBOX {1+}\r\nx (\\Seen) {2}\r\nyz ~{0+}\r\n\r\nb NOOP\r\n";
+        assert_eq!(
+            said(sent),
+            [
+                "a APPEND INBOX 0 None 1 sync=false",
+                "letter \"x\"",
+                "a APPEND INBOX 1 None 2 sync=true",
+                "letter \"yz\"",
+                "a APPEND INBOX 0 None 0 sync=false",
+                "letter \"\"",
+                "a DONE",
+                "b Noop",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_refused_append_leaves_the_connection_in_step() {
+        let known = [
+            ("a APPEND x {101}\r\n", "a BAD The letter is too large"),
+            (
+                "a APPEND a//b {5+}\r\nb NOP\r\n",
+                "a BAD The mailbox name has an empty part",
+            ),
+            (
+                "a APPEND a//b {5}\r\n",
+                "a BAD The mailbox name has an empty part",
+            ),
+            (
+                "a APPEND x (\\Foo) {5+}\r\nb NOP {3+}\r\nb N\r\n",
+                "a BAD Expected a flag that clients may set",
+            ),
+            (
+                "a APPEND x y {5+}\r\nb NOP\r\n",
+                "a BAD Expected a letter as a literal",
+            ),
+            (
+                "a APPEND x\r\n",
+                "a BAD Unknown command, or not in this state",
+            ),
+        ];
+        for (sent, why) in known {
+            assert_eq!(
+                said(&format!("{sent}b NOOP\r\n")),
+                [why, "b Noop"],
+                "{sent}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_broken_tail_voids_the_append() {
+        assert_eq!(
+            said("a APPEND x {1+}\r\nx y\r\nb NOOP\r\n")[2..],
+            ["a BAD Expected another letter", "b Noop"]
+        );
+        assert_eq!(
+            said("a APPEND x {1+}\r\nx\nb NOOP\r\n")[2..],
+            ["a BAD Lines must end in CRLF", "b Noop"]
+        );
+        assert_eq!(
+            said("a APPEND x {1+}\r\nx (\\Seen {1+}\r\ny\r\nb NOOP\r\n")[2..],
+            ["a BAD Expected an atom", "b Noop"]
+        );
+        assert_eq!(
+            said("a APPEND x {1+}\r\nx {101+}\r\ny\r\nb NOOP\r\n")[2..],
+            ["Bye(LetterTooLarge)"]
+        );
+    }
+
+    #[test]
+    fn too_many_letters_in_one_command_are_refused() {
+        let sent = format!(
+            "a APPEND x {}\r\nb NOOP\r\n",
+            "{1+}\r\nx ".repeat(APPEND_MESSAGES_MAX + 1).trim_end()
+        );
+        let events = said(&sent);
+        assert_eq!(
+            events[APPEND_MESSAGES_MAX * 2..],
+            ["a BAD Too many letters", "b Noop"]
+        );
+    }
+
+    /// Refuses the APPEND at its n-th event, and gives what follows.
+    fn refused_at(event: usize, sent: &[u8]) -> Vec<String> {
+        let mut reader = Reader::new(100);
+        let mut said = Vec::new();
+        let mut input = sent;
+        let mut seen = 0;
+        while let Some(event_now) = reader.advance(&mut input) {
+            if seen > event {
+                said.push(line(&event_now));
+            }
+            if seen == event {
+                reader.refuse_append();
+            }
+            seen += 1;
+        }
+        said
+    }
+
+    #[test]
+    fn an_append_can_be_given_up_at_any_time() {
+        let sent = b"a APPEND x {6+}\r\nb NOOP {9+}\r\nb LOGOUT\n\r\nc NOOP\r\n";
+        for event in 0..4 {
+            assert_eq!(refused_at(event, sent), ["c Noop"], "at {event}");
+        }
+    }
+
+    #[test]
+    fn a_letter_that_was_not_asked_for_is_not_swallowed() {
+        assert_eq!(refused_at(0, b"a APPEND x {6}\r\nc NOOP\r\n"), ["c Noop"]);
+        let mut reader = Reader::new(100);
+        assert!(
+            reader
+                .advance(&mut b"a APPEND x {8}\r\n".as_slice())
+                .is_some()
+        );
+        assert!(reader.advance(&mut b"".as_slice()).is_none());
+        reader.refuse_append();
+        let mut input: &[u8] = b"b NOOP\r\n\r\nc NOOP\r\n";
+        assert_eq!(line(&reader.advance(&mut input).unwrap()), "c Noop");
+    }
+
+    #[test]
+    fn a_tail_that_is_cut_in_its_announcement_is_still_understood_after_refusal() {
+        let sent: &[u8] = b"a APPEND x {1+}\r\nx {8+}\r\nb NOOP\r\n\r\nc NOOP\r\n";
+        for cut in 18..sent.len() - 8 {
+            let (mut first, mut second) = sent.split_at(cut);
+            let mut reader = Reader::new(100);
+            while reader.advance(&mut first).is_some() {}
+            reader.refuse_append();
+            let events: Vec<String> = std::iter::from_fn(|| reader.advance(&mut second))
+                .map(|it| line(&it))
+                .collect();
+            assert_eq!(events, ["c Noop"], "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn idle_ends_with_done_and_nothing_else() {
+        assert_eq!(
+            said("a IDLE\r\nDONE\r\nb NOOP\r\n"),
+            ["a Idle", "IdleDone", "b Noop"]
+        );
+        assert_eq!(said("a IDLE\r\ndone\r\n"), ["a Idle", "IdleDone"]);
+        assert_eq!(
+            said("a IDLE\r\nb NOOP\r\nc NOOP\r\n"),
+            ["a Idle", "a BAD Expected DONE", "c Noop"]
+        );
+        assert_eq!(said("a IDLE\r\nx {5+}\r\n"), ["a Idle", "Bye(NotDone)"]);
+    }
+
+    #[test]
+    fn floods_are_cut_off_at_their_limits() {
+        let literals = format!("a SEARCH {}", "TEXT {0+}\r\n ".repeat(LITERALS_MAX + 1));
+        assert_eq!(said(&literals), ["Bye(Grammar(TooManyLiterals))"]);
+        let large = format!("a SELECT {{{}}}\r\nb NOOP\r\n", LITERAL_BYTES_MAX + 1);
+        assert_eq!(said(&large), ["a BAD Literal too large", "b Noop"]);
+        let endless = format!("a NOOP {}", "(".repeat(LINE_BYTES_MAX));
+        assert_eq!(said(&endless), ["Bye(Grammar(LineTooLong))"]);
+        assert_eq!(
+            said("a SELECT {18446744073709551615+}\r\nx"),
+            ["Bye(Grammar(LiteralTooLarge))"]
+        );
+    }
+
+    #[test]
+    fn between_commands_nothing_is_held() {
+        let mut reader = Reader::new(100);
+        assert!(reader.is_between_commands());
+        let mut input: &[u8] = b"a NOOP\r\nb NO";
+        assert!(reader.advance(&mut input).is_some());
+        assert!(reader.is_between_commands());
+        assert_eq!(input, b"b NO");
+        assert!(reader.advance(&mut input).is_none());
+        assert!(!reader.is_between_commands());
+    }
+
+    const DIALOGUE: &[u8] = b"a1 SELECT {5}\r\nINBOX\r\na2 APPEND x {4+}\r\n\r\n\r\n ~{3+}\r\n\0\0\0\r\na3 FROB\na4 IDLE\r\nDONE\r\na5 SEARCH TEXT \"\xc3\xa9\"\r\na6 LOGOUT\r\n";
+
+    #[test]
+    fn a_dialogue_means_the_same_cut_at_every_byte() {
+        let wanted = transcript(&[DIALOGUE]);
+        assert_eq!(wanted.len(), 12, "{wanted:#?}");
+        for cut in 0..=DIALOGUE.len() {
+            let (first, second) = DIALOGUE.split_at(cut);
+            assert_eq!(transcript(&[first, second]), wanted, "cut at {cut}");
+        }
+        let bytes: Vec<&[u8]> = DIALOGUE.chunks(1).collect();
+        assert_eq!(transcript(&bytes), wanted);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_mean_the_same_however_they_are_cut(
+            words in proptest::collection::vec(proptest::sample::select(vec![
+                "a ", "APPEND x ", "IDLE\r\n", "DONE\r\n", "x", " ", "\r\n", "{3}\r\n", "{3+}\r\n", "~{2+}\r\n", "{0+}",
+                "abc", "\"", "(\\Seen) ", "\n", "\r", "NOOP\r\n", "SELECT ", "{200+}\r\n", "\0",
+            ]), 0..30),
+            size in 1..9_usize,
+        ) {
+            let sent = words.concat().into_bytes();
+            let pieces: Vec<&[u8]> = sent.chunks(size).collect();
+            prop_assert_eq!(transcript(&pieces), transcript(&[&sent]));
+        }
+
+        #[test]
+        fn no_bytes_make_a_session_hold_more_than_its_bound(
+            sent in proptest::collection::vec(any::<u8>(), 0..2000),
+            times in 1..200_usize,
+        ) {
+            let mut reader = Reader::new(u64::MAX);
+            for _ in 0..times {
+                let mut input = sent.as_slice();
+                while reader.advance(&mut input).is_some() {}
+                prop_assert!(reader.frame.bytes().len() <= LINE_BYTES_MAX + LITERALS_BYTES_MAX);
+            }
+        }
+    }
+}
