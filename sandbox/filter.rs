@@ -153,3 +153,188 @@ fn answer(program: &mut BpfProgram, number: i64, errno: i32) {
     ];
     program.splice(place..place, inserted);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::{ALL, BROKER, LOGIN, SUPERVISOR, WORKER};
+    use proptest::prelude::*;
+
+    const X86_64: u32 = 0xc000_003e;
+    const I386: u32 = 0x4000_0003;
+    const ALLOW: u32 = libc::SECCOMP_RET_ALLOW;
+    const KILL: u32 = libc::SECCOMP_RET_KILL_PROCESS;
+
+    /// What the kernel would make of a call: the few instructions that filters are
+    /// made of, on `struct seccomp_data` (seccomp(2)).
+    fn verdict(
+        program: &[sock_filter],
+        architecture: u32,
+        number: i64,
+        arguments: [u64; 6],
+    ) -> u32 {
+        let mut words = vec![number as u32, architecture, 0, 0];
+        words.extend(
+            arguments
+                .iter()
+                .flat_map(|argument| [*argument as u32, (argument >> 32) as u32]),
+        );
+        let (mut at, mut accumulator) = (0, 0);
+        loop {
+            let one = &program[at];
+            let holds = match one.code {
+                0x06 => return one.k,
+                0x20 => {
+                    accumulator = words[one.k as usize / 4];
+                    None
+                }
+                0x54 => {
+                    accumulator &= one.k;
+                    None
+                }
+                0x05 => {
+                    at += one.k as usize;
+                    None
+                }
+                0x15 => Some(accumulator == one.k),
+                0x25 => Some(accumulator > one.k),
+                0x35 => Some(accumulator >= one.k),
+                other => panic!("no filter has the instruction {other:#x}"),
+            };
+            at += 1 + holds.map_or(0, |holds| usize::from(if holds { one.jt } else { one.jf }));
+        }
+    }
+
+    /// What the lists say of a call.
+    fn stated(
+        profile: &Profile,
+        ranges: Option<IdRanges>,
+        number: i64,
+        arguments: [u64; 6],
+    ) -> u32 {
+        let holds = |argument: &Argument| {
+            let value = arguments[usize::from(argument.index)];
+            match argument.test {
+                Test::Is(number) => value as u32 == number as u32,
+                Test::Lacks(bits) => value & bits == 0,
+                Test::Has(bits) => value & bits == bits,
+                Test::Account => ranges.is_some_and(|ranges| {
+                    (ranges.accounts().0..=ranges.accounts().1).contains(&(value as u32))
+                }),
+            }
+        };
+        let calls = needed(profile)
+            .into_iter()
+            .filter(|call| call.number == number);
+        let answers = calls.filter_map(|call| match call.when {
+            When::Always => Some(ALLOW),
+            When::If(arguments) => arguments.iter().all(holds).then_some(ALLOW),
+            When::Answered(errno) => Some(libc::SECCOMP_RET_ERRNO | errno as u32),
+        });
+        answers.max().unwrap_or(KILL)
+    }
+
+    /// Numbers at the edges of every condition in the lists, and some others.
+    fn argument() -> impl Strategy<Value = u64> {
+        let ids = [
+            1_899_999_999,
+            1_900_000_000,
+            1_900_000_007,
+            2_099_999_999,
+            2_100_000_000,
+        ];
+        let edges = [
+            0,
+            1,
+            2,
+            4,
+            6,
+            22,
+            24,
+            38,
+            47,
+            0x5421,
+            0x1011,
+            0x1000,
+            0x10000,
+            u64::MAX,
+            1 << 32,
+            1 << 63,
+        ];
+        prop_oneof![
+            proptest::sample::select([&ids[..], &edges[..]].concat()),
+            (0u64..2048),
+            any::<u64>(),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+
+        #[test]
+        fn the_kernel_s_program_says_what_the_lists_say(
+            profile in proptest::sample::select(ALL.to_vec()),
+            separate in any::<bool>(),
+            numbers in proptest::collection::vec(0i64..470, 64),
+            arguments in proptest::array::uniform6(argument()),
+        ) {
+            let ranges = separate.then(IdRanges::default);
+            let program = compile(profile, ranges).unwrap();
+            for number in numbers {
+                let found = verdict(&program, X86_64, number, arguments);
+                prop_assert_eq!(found, stated(profile, ranges, number, arguments), "{} {:?}", number, arguments);
+            }
+        }
+    }
+
+    #[test]
+    fn calls_of_the_other_two_abis_kill() {
+        for profile in ALL {
+            let program = compile(profile, None).unwrap();
+            for number in 0..512 {
+                assert_eq!(verdict(&program, I386, number, [0; 6]), KILL);
+                assert_eq!(
+                    verdict(&program, X86_64, 0x4000_0000 + number, [0; 6]),
+                    KILL
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn whatever_is_allowed_to_a_child_its_parents_leave_it() {
+        let covers = |parent: &Profile, child: &Profile| {
+            let parents = needed(parent);
+            needed(child).iter().all(|one| {
+                parents
+                    .iter()
+                    .any(|other| (other.number, other.when) == (one.number, one.when))
+            })
+        };
+        for profile in ALL {
+            assert!(covers(&SUPERVISOR, profile), "{:?}", profile.process);
+        }
+        assert!(covers(&BROKER, &WORKER));
+        assert!(!covers(&LOGIN, &WORKER));
+    }
+
+    #[test]
+    fn without_accounts_no_id_can_be_taken() {
+        let program = compile(&BROKER, None).unwrap();
+        for id in [0, 1, 1000, 1_900_000_000, u32::MAX.into()] {
+            assert_eq!(
+                verdict(&program, X86_64, libc::SYS_setresuid, [id, id, id, 0, 0, 0]),
+                KILL
+            );
+        }
+    }
+
+    #[test]
+    fn a_filter_is_far_below_the_kernel_s_limit() {
+        // BPF_MAXINSNS; and each instruction is paid for at every birth.
+        for profile in ALL {
+            let length = compile(profile, Some(IdRanges::default())).unwrap().len();
+            assert!(length < 1024, "{:?}: {length}", profile.process);
+        }
+    }
+}

@@ -5,6 +5,7 @@
 //! and says how that went. It is killed where the filter kills, and the test sees
 //! that.
 
+mod accounts;
 mod attempts;
 mod house;
 mod nursery;
@@ -86,6 +87,8 @@ fn obey(order: &str, entered: Entered) -> String {
         ("two threads", _) => two_threads(entered).to_string(),
         ("wait", _) => wait().to_string(),
         (order, Process::Broker) if order.starts_with("worker ") => bear(order, &entered),
+        (order, Process::Broker) => accounts::carry_out(order, entered.site())
+            .unwrap_or_else(|| attempts::attempt(order).to_string()),
         (order, _) => attempts::attempt(order).to_string(),
     }
 }
