@@ -413,125 +413,113 @@ mod tests {
         sequence_set(&mut Cursor::new(text.as_bytes())).unwrap()
     }
 
+    fn assert_read(known: &[(&str, Command)]) {
+        for (text, command) in known {
+            assert_eq!(read(text).as_ref(), Ok(command), "{text}");
+        }
+    }
+
     #[test]
-    fn the_examples_of_the_rfcs_are_read() {
-        let blurdybloop = || name("blurdybloop");
-        let known = [
-            ("NOOP", Command::Noop),
-            ("check", Command::Check),
+    fn commands_on_mailboxes_are_read_as_in_the_rfcs() {
+        let create = |text, special_use| Command::Create {
+            mailbox: name(text),
+            special_use,
+        };
+        let rename = |from, to| Command::Rename {
+            from: name(from),
+            to: name(to),
+        };
+        let both = vec![SpecialUse::Drafts, SpecialUse::Sent];
+        let items = vec![StatusItem::UidNext, StatusItem::Messages];
+        let mailbox = name("blurdybloop");
+        assert_read(&[
             ("SELECT INBOX", Command::Select(MailboxName::inbox())),
-            ("EXAMINE blurdybloop", Command::Examine(blurdybloop())),
-            (
-                "CREATE owatagusiam/",
-                Command::Create {
-                    mailbox: name("owatagusiam"),
-                    special_use: vec![],
-                },
-            ),
+            ("EXAMINE blurdybloop", Command::Examine(mailbox.clone())),
+            ("CREATE owatagusiam/", create("owatagusiam", vec![])),
             (
                 "CREATE MySpecial (USE (\\Drafts \\Sent))",
-                Command::Create {
-                    mailbox: name("MySpecial"),
-                    special_use: vec![SpecialUse::Drafts, SpecialUse::Sent],
-                },
+                create("MySpecial", both),
             ),
-            ("DELETE blurdybloop", Command::Delete(blurdybloop())),
+            ("DELETE blurdybloop", Command::Delete(mailbox.clone())),
             (
                 "RENAME blurdybloop sarasoop",
-                Command::Rename {
-                    from: blurdybloop(),
-                    to: name("sarasoop"),
-                },
+                rename("blurdybloop", "sarasoop"),
             ),
-            (
-                "RENAME INBOX {8}\r\nold-mail",
-                Command::Rename {
-                    from: MailboxName::inbox(),
-                    to: name("old-mail"),
-                },
-            ),
+            ("RENAME INBOX {8}\r\nold-mail", rename("INBOX", "old-mail")),
             ("SUBSCRIBE &U,BTFw-", Command::Subscribe(name("台北"))),
             (
                 "STATUS blurdybloop (UIDNEXT MESSAGES)",
-                Command::Status {
-                    mailbox: blurdybloop(),
-                    items: vec![StatusItem::UidNext, StatusItem::Messages],
-                },
+                Command::Status { mailbox, items },
             ),
-            (
-                "ENABLE imap4rev2 CONDSTORE",
-                Command::Enable(vec!["IMAP4REV2".to_owned(), "CONDSTORE".to_owned()]),
-            ),
+        ]);
+    }
+
+    #[test]
+    fn commands_on_messages_are_read_as_in_the_rfcs() {
+        let store = |uid, text, action, silent, flags| {
+            let set = set(text);
+            Command::Store {
+                uid,
+                set,
+                action,
+                silent,
+                flags,
+            }
+        };
+        let copy = |uid, text, to| Command::Copy {
+            uid,
+            set: set(text),
+            mailbox: name(to),
+        };
+        let junk = vec![Flag::Seen, Flag::Keyword(Keyword::new("$Junk").unwrap())];
+        let fetch = Command::Fetch {
+            uid: true,
+            set: set("1:*"),
+            items: vec![FetchItem::Flags],
+        };
+        let moved = Command::Move {
+            uid: true,
+            set: set("42:69"),
+            mailbox: name("foo"),
+        };
+        use StoreAction::{Add, Remove, Replace};
+        assert_read(&[
             (
                 "UID EXPUNGE 3000:3002",
                 Command::UidExpunge(set("3000:3002")),
             ),
             (
                 "STORE 2:4 +FLAGS (\\Deleted)",
-                Command::Store {
-                    uid: false,
-                    set: set("2:4"),
-                    action: StoreAction::Add,
-                    silent: false,
-                    flags: vec![Flag::Deleted],
-                },
+                store(false, "2:4", Add, false, vec![Flag::Deleted]),
             ),
             (
                 "UID STORE 7 -flags.silent $Junk \\Seen",
-                Command::Store {
-                    uid: true,
-                    set: set("7"),
-                    action: StoreAction::Remove,
-                    silent: true,
-                    flags: vec![Flag::Seen, Flag::Keyword(Keyword::new("$Junk").unwrap())],
-                },
+                store(true, "7", Remove, true, junk),
             ),
             (
                 "STORE 1 FLAGS ()",
-                Command::Store {
-                    uid: false,
-                    set: set("1"),
-                    action: StoreAction::Replace,
-                    silent: false,
-                    flags: vec![],
-                },
+                store(false, "1", Replace, false, vec![]),
             ),
-            (
-                "COPY 2:4 MEETING",
-                Command::Copy {
-                    uid: false,
-                    set: set("2:4"),
-                    mailbox: name("MEETING"),
-                },
-            ),
-            (
-                "UID MOVE 42:69 foo",
-                Command::Move {
-                    uid: true,
-                    set: set("42:69"),
-                    mailbox: name("foo"),
-                },
-            ),
-            (
-                "UID FETCH 1:* FLAGS",
-                Command::Fetch {
-                    uid: true,
-                    set: set("1:*"),
-                    items: vec![FetchItem::Flags],
-                },
-            ),
-            (
-                "ID (\"name\" \"sodr\" \"os\" nil)",
-                Command::Id(vec![
-                    ("name".to_owned(), Some("sodr".to_owned())),
-                    ("os".to_owned(), None),
-                ]),
-            ),
-            ("ID NIL", Command::Id(vec![])),
+            ("COPY 2:4 MEETING", copy(false, "2:4", "MEETING")),
+            ("UID MOVE 42:69 foo", moved),
+            ("UID FETCH 1:* FLAGS", fetch),
+        ]);
+    }
+
+    #[test]
+    fn commands_about_the_session_are_read_as_in_the_rfcs() {
+        let names = vec!["IMAP4REV2".to_owned(), "CONDSTORE".to_owned()];
+        let fields = vec![
+            ("name".to_owned(), Some("sodr".to_owned())),
+            ("os".to_owned(), None),
         ];
-        for (text, command) in known {
-            assert_eq!(read(text), Ok(command), "{text}");
-        }
+        assert_read(&[
+            ("NOOP", Command::Noop),
+            ("check", Command::Check),
+            ("ENABLE imap4rev2 CONDSTORE", Command::Enable(names)),
+            ("ID (\"name\" \"sodr\" \"os\" nil)", Command::Id(fields)),
+            ("ID NIL", Command::Id(vec![])),
+        ]);
     }
 
     #[test]
