@@ -9,6 +9,10 @@
 
 mod child;
 mod maps;
+mod step;
+
+pub(crate) use step::at;
+pub use step::{Step, Stillborn};
 
 use crate::ids::AccountUid;
 use crate::kernel::{self, Arguments, Forked};
@@ -291,95 +295,6 @@ fn wait_for(descriptor: &OwnedFd, options: WaitIdOptions) -> Result<Option<Ended
         (None, Some(signal)) => Some(Ended::Killed(signal)),
         (None, None) => None,
     })
-}
-
-/// The steps of a birth, in their order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
-    /// fork, and the pipes before it
-    Fork = 1,
-    /// a session of its own, and no signal blocked
-    Session,
-    /// namespaces
-    Namespaces,
-    /// the maps of ids, which the parent writes
-    Maps,
-    /// groups, gid and uid
-    Ids,
-    /// chroot
-    Root,
-    /// limits
-    Limits,
-    /// the five sets of capabilities
-    Capabilities,
-    /// no_new_privs
-    NoNewPrivileges,
-    /// dying with the parent
-    ParentsDeath,
-    /// the descriptors that it is born with
-    Descriptors,
-    /// executing its program
-    Program,
-}
-
-impl Step {
-    const ALL: [Self; 12] = [
-        Self::Fork,
-        Self::Session,
-        Self::Namespaces,
-        Self::Maps,
-        Self::Ids,
-        Self::Root,
-        Self::Limits,
-        Self::Capabilities,
-        Self::NoNewPrivileges,
-        Self::ParentsDeath,
-        Self::Descriptors,
-        Self::Program,
-    ];
-
-    fn text(self) -> &'static str {
-        match self {
-            Self::Fork => "making a child",
-            Self::Session => "starting a session",
-            Self::Namespaces => "entering its namespaces",
-            Self::Maps => "mapping its ids",
-            Self::Ids => "taking its ids",
-            Self::Root => "entering its root",
-            Self::Limits => "taking its limits",
-            Self::Capabilities => "giving up its capabilities",
-            Self::NoNewPrivileges => "giving up new privileges",
-            Self::ParentsDeath => "tying it to its parent",
-            Self::Descriptors => "placing its descriptors",
-            Self::Program => "executing its program",
-        }
-    }
-}
-
-/// A birth that failed, and where.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stillborn {
-    /// The step.
-    pub step: Step,
-    /// The kernel's reason.
-    pub errno: Errno,
-}
-
-impl std::fmt::Display for Stillborn {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "a process was not born: {} failed: {}",
-            self.step.text(),
-            self.errno
-        )
-    }
-}
-
-impl std::error::Error for Stillborn {}
-
-pub(crate) fn at<T>(step: Step, result: Result<T, Errno>) -> Result<T, Stillborn> {
-    result.map_err(|errno| Stillborn { step, errno })
 }
 
 /// The child's next report; `None` when it executes its program, which closes

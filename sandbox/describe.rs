@@ -1,6 +1,7 @@
 //! What confines a process, in words: for `mailkeep status`, the demo, and
 //! whoever wants to know.
 
+use crate::birth::unshared;
 use crate::layer::Layer;
 use crate::profile::{Identity, Namespace, Process, Profile, Root, Threads};
 use crate::site::{Ids, Site};
@@ -21,55 +22,52 @@ pub fn describe(profile: &Profile, site: Site) -> Vec<(&'static str, String)> {
 
 fn uid(profile: &Profile, site: Site) -> String {
     match (profile.identity, site.ids()) {
-        (Identity::Starter, _) => "of whoever started the set".to_owned(),
-        (_, Ids::Single) => {
-            "of whoever started the set, as all have; his groups are kept".to_owned()
-        }
         (Identity::Own, Ids::Separate(ranges)) => {
-            format!("{}, its own", ranges.process(profile.process).number())
+            ranges.process(profile.process).number().to_string()
         }
         (Identity::Account, Ids::Separate(ranges)) => format!("{} + account", ranges.accounts().0),
+        (Identity::Starter, _) => "of whoever started the set".to_owned(),
+        (_, Ids::Single) => "of whoever started the set, as all have, with his groups".to_owned(),
     }
 }
 
 fn capabilities(profile: &Profile, site: Site) -> String {
-    let inside = if site.ids() == Ids::Single {
-        " (nothing outside its namespace)"
-    } else {
-        ""
-    };
     let names: Vec<&str> = profile
         .capabilities
         .iter_names()
         .map(|(name, _)| name)
         .collect();
-    match (names.is_empty(), profile.process, site.ids()) {
-        (true, ..) | (_, Process::Supervisor, Ids::Single) => "none".to_owned(),
-        _ => names.join(" ") + inside,
+    match (profile.process, site.ids()) {
+        _ if names.is_empty() => "none".to_owned(),
+        (Process::Supervisor, Ids::Single) => "none".to_owned(),
+        _ if unshared(profile, site) & libc::CLONE_NEWUSER == 0 => names.join(" "),
+        _ => format!("{}, inside its user namespace", names.join(" ")),
     }
 }
 
 fn namespaces(profile: &Profile, site: Site) -> String {
-    let flags = crate::birth::unshared(profile, site);
-    let user = if profile.namespaces.contains(&Namespace::UserOwnAndAccounts) {
-        "user: itself and the accounts"
+    let sees_accounts =
+        profile.namespaces.contains(&Namespace::UserOwnAndAccounts) && site.ids() != Ids::Single;
+    let user = if sees_accounts {
+        "user (itself and the accounts)"
     } else {
-        "user: itself"
+        "user (itself)"
     };
     let rows = [
         (libc::CLONE_NEWUSER, user),
-        (libc::CLONE_NEWNET, "network: none"),
-        (libc::CLONE_NEWIPC, "ipc: its own"),
+        (libc::CLONE_NEWNET, "network (empty)"),
+        (libc::CLONE_NEWIPC, "ipc (empty)"),
     ];
-    let named: Vec<&str> = rows
+    let made = unshared(profile, site);
+    let names: Vec<&str> = rows
         .iter()
-        .filter(|(flag, _)| flags & flag != 0)
+        .filter(|(flag, _)| made & flag != 0)
         .map(|(_, name)| *name)
         .collect();
-    match (named.is_empty(), profile.process) {
-        (true, Process::Worker) => "its broker's".to_owned(),
-        (true, _) => "the machine's".to_owned(),
-        _ => named.join(", "),
+    match profile.process {
+        Process::Worker => "its broker's".to_owned(),
+        _ if names.is_empty() => "the machine's".to_owned(),
+        _ => names.join(", "),
     }
 }
 
@@ -90,35 +88,32 @@ fn landlock(profile: &Profile, site: Site) -> String {
     if site.waivers().has(Layer::Landlock) {
         return "waived".to_owned();
     }
-    let mut rows: Vec<String> = paths
-        .iter()
-        .map(|rule| format!("{} {:?}", rule.path, rule.rights))
-        .collect();
-    if rows.is_empty() {
-        rows.push("no file".to_owned());
-    }
+    let files = if paths.is_empty() {
+        "no file"
+    } else {
+        "files below its root, none executable"
+    };
     let walls = [
-        (Layer::LandlockNet, "no TCP"),
-        (Layer::LandlockScopes, "no signal, no abstract socket"),
+        (Layer::LandlockNet, ", no TCP"),
+        (
+            Layer::LandlockScopes,
+            ", no signal or abstract socket of others",
+        ),
     ];
-    rows.extend(
-        walls
-            .iter()
-            .filter(|(layer, _)| !site.waivers().has(*layer))
-            .map(|(_, wall)| (*wall).to_owned()),
-    );
-    rows.join("; ")
+    let stand = walls
+        .iter()
+        .filter(|(layer, _)| !site.waivers().has(*layer))
+        .map(|(_, wall)| *wall);
+    std::iter::once(files).chain(stand).collect()
 }
 
 fn system_calls(profile: &Profile) -> String {
-    let mut numbers: Vec<_> = profile
+    let numbers = profile
         .calls
         .iter()
         .flat_map(|list| list.calls)
-        .map(|call| call.number)
-        .collect();
-    numbers.sort_unstable();
-    numbers.dedup();
+        .map(|call| call.number);
+    let count = numbers.collect::<std::collections::BTreeSet<_>>().len();
     let inherited = if profile.bears.is_empty() {
         ""
     } else {
@@ -129,5 +124,49 @@ fn system_calls(profile: &Profile) -> String {
     } else {
         ""
     };
-    format!("{}{inherited}{sealed}; any other ends it", numbers.len())
+    format!("{count}{inherited}{sealed}; any other kills it")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::IdRanges;
+    use crate::layer::Waivers;
+    use crate::profile::{ALL, BROKER, LOGIN, WORKER};
+
+    fn row(profile: &Profile, site: Site, name: &str) -> String {
+        describe(profile, site)
+            .into_iter()
+            .find(|(found, _)| *found == name)
+            .unwrap()
+            .1
+    }
+
+    #[test]
+    fn a_waived_layer_is_not_boasted_of() {
+        let all: Waivers = Layer::ALL.iter().copied().collect();
+        let site = Site::separate(IdRanges::default(), all);
+        assert_eq!(row(&LOGIN, site, "landlock"), "waived");
+        assert_eq!(row(&LOGIN, site, "namespaces"), "the machine's");
+        let scopes = Site::single(Waivers::NONE.with(Layer::LandlockScopes));
+        assert_eq!(row(&LOGIN, scopes, "landlock"), "no file, no TCP");
+    }
+
+    #[test]
+    fn an_ordinary_user_is_told_that_all_have_his_id_and_groups() {
+        for profile in ALL {
+            assert!(
+                row(profile, Site::single(Waivers::NONE), "uid")
+                    .starts_with("of whoever started the set")
+            );
+        }
+        assert!(row(&WORKER, Site::single(Waivers::NONE), "uid").ends_with("with his groups"));
+    }
+
+    #[test]
+    fn the_broker_s_capabilities_are_named_with_where_they_count() {
+        let site = Site::separate(IdRanges::default(), Waivers::NONE);
+        assert!(row(&BROKER, site, "capabilities").ends_with("inside its user namespace"));
+        assert_eq!(row(&WORKER, site, "capabilities"), "none");
+    }
 }

@@ -194,6 +194,15 @@ pub struct Limits {
     pub data: u64,
 }
 
+impl Limits {
+    const fn of(descriptors: u64, data_mib: u64) -> Self {
+        Self {
+            descriptors,
+            data: data_mib << 20,
+        }
+    }
+}
+
 /// Files that are read, written, made and removed in one directory.
 const FILES: &[Right] = &[
     Right::ReadFile,

@@ -18,7 +18,7 @@ use std::os::fd::{AsFd, OwnedFd, RawFd};
 pub type Report = [u8; 5];
 
 /// "The maps, please": no step has this number.
-pub const NAMESPACES_MADE: Report = [0; 5];
+pub const NAMESPACES_MADE: Report = [u8::MAX; 5];
 
 /// Exit status of a child that was not born. Its parent has the report.
 const STILLBORN: i32 = 127;
@@ -170,8 +170,8 @@ fn report_of(stillborn: Stillborn) -> Report {
 pub fn stillborn(report: Report) -> Stillborn {
     let [step, a, b, c, d] = report;
     let step = Step::ALL
-        .into_iter()
-        .find(|one| *one as u8 == step)
+        .get(usize::from(step))
+        .copied()
         .unwrap_or(Step::Fork);
     Stillborn {
         step,
@@ -187,7 +187,7 @@ mod tests {
     fn a_report_says_the_step_and_the_reason() {
         for step in Step::ALL {
             let said = Stillborn {
-                step,
+                step: *step,
                 errno: Errno::PERM,
             };
             assert_eq!(stillborn(report_of(said)), said);

@@ -25,10 +25,7 @@ pub static PROFILE: Profile = Profile {
     ],
     bears: &[],
     threads: Threads::Sealed,
-    limits: Limits {
-        descriptors: 256,
-        data: 1024 << 20,
-    },
+    limits: Limits::of(256, 1024),
     descriptors: &["nothing", "nothing", "log", "supervisor"],
     dies_with_parent: true,
 };

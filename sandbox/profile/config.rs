@@ -18,10 +18,7 @@ pub static PROFILE: Profile = Profile {
     ],
     bears: &[],
     threads: Threads::One,
-    limits: Limits {
-        descriptors: 32,
-        data: 64 << 20,
-    },
+    limits: Limits::of(32, 64),
     descriptors: &[
         "nothing",
         "nothing",

@@ -22,10 +22,7 @@ pub static PROFILE: Profile = Profile {
     ],
     bears: &[],
     threads: Threads::One,
-    limits: Limits {
-        descriptors: 256,
-        data: 64 << 20,
-    },
+    limits: Limits::of(256, 64),
     descriptors: &["nothing", "nothing", "log", "supervisor"],
     dies_with_parent: true,
 };

@@ -19,10 +19,7 @@ pub static PROFILE: Profile = Profile {
     ],
     bears: &[],
     threads: Threads::One,
-    limits: Limits {
-        descriptors: 16_384,
-        data: 256 << 20,
-    },
+    limits: Limits::of(16_384, 256),
     descriptors: &["nothing", "nothing", "log", "supervisor"],
     dies_with_parent: true,
 };

@@ -23,10 +23,7 @@ pub static PROFILE: Profile = Profile {
     ],
     bears: &[],
     threads: Threads::One,
-    limits: Limits {
-        descriptors: 65_536,
-        data: 2048 << 20,
-    },
+    limits: Limits::of(65_536, 2048),
     descriptors: &["nothing", "nothing", "log", "supervisor"],
     dies_with_parent: true,
 };

@@ -19,10 +19,7 @@ pub static PROFILE: Profile = Profile {
     ],
     bears: &[],
     threads: Threads::One,
-    limits: Limits {
-        descriptors: 64,
-        data: 64 << 20,
-    },
+    limits: Limits::of(64, 64),
     descriptors: &["nothing", "nothing", "log", "supervisor"],
     dies_with_parent: true,
 };

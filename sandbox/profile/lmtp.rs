@@ -28,10 +28,7 @@ pub static PROFILE: Profile = Profile {
     ],
     bears: &[],
     threads: Threads::One,
-    limits: Limits {
-        descriptors: 4096,
-        data: 1024 << 20,
-    },
+    limits: Limits::of(4096, 1024),
     descriptors: &["nothing", "nothing", "log", "supervisor"],
     dies_with_parent: true,
 };

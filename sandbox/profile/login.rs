@@ -20,10 +20,7 @@ pub static PROFILE: Profile = Profile {
     ],
     bears: &[],
     threads: Threads::One,
-    limits: Limits {
-        descriptors: 16_384,
-        data: 1024 << 20,
-    },
+    limits: Limits::of(16_384, 1024),
     descriptors: &["nothing", "nothing", "log", "supervisor"],
     dies_with_parent: true,
 };

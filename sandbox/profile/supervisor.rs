@@ -33,10 +33,7 @@ pub static PROFILE: Profile = Profile {
         &super::LMTP,
     ],
     threads: Threads::One,
-    limits: Limits {
-        descriptors: 65_536,
-        data: 1024 << 20,
-    },
+    limits: Limits::of(65_536, 1024),
     descriptors: &[],
     dies_with_parent: false,
 };

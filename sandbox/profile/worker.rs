@@ -27,10 +27,7 @@ pub static PROFILE: Profile = Profile {
     ],
     bears: &[],
     threads: Threads::Sealed,
-    limits: Limits {
-        descriptors: 1024,
-        data: 512 << 20,
-    },
+    limits: Limits::of(1024, 512),
     descriptors: &["nothing", "nothing", "log", "director", "birth"],
     dies_with_parent: false,
 };
