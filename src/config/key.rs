@@ -452,7 +452,7 @@ mod tests {
     #[test]
     fn every_mistake_is_noted_and_none_hides_another() {
         let (target, reasons, _) = reading(
-            "on = 1\ntime = '2 min'\nwords = ['a', 'bb', 1, 'c']\nnumbers = [6, -1, 1]\ntable = []\ntables = {}\n",
+            "on = 1\ntime = '2 min'\nwords = ['a', 'bb', 'c', 1]\nnumbers = [6, -1, 1]\ntable = []\ntables = {}\n",
         );
         assert_eq!(reasons.len(), 10, "{reasons:#?}");
         assert_eq!(target.words, b"a");

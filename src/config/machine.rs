@@ -233,7 +233,7 @@ mod tests {
         let all = notes.mistakes.in_order();
         let told = all
             .iter()
-            .map(|mistake| format!("{}", mistake.objection.reason))
+            .map(|mistake| mistake.objection.reason.clone())
             .collect::<Vec<_>>();
         assert_eq!(told.len(), notes.mistakes.count());
         assert!(before <= told.len());

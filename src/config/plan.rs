@@ -250,12 +250,12 @@ mod tests {
         messages(settings, runner).unwrap()
     }
 
-    fn slice<T>(messages: &[FromConfig], pick: impl Fn(&Slice) -> Option<T>) -> T {
-        let slices = messages.iter().filter_map(|message| match message {
+    fn slice<T>(messages: &[FromConfig], pick: fn(&Slice) -> Option<T>) -> T {
+        let mut slices = messages.iter().filter_map(|message| match message {
             FromConfig::Slice { slice } => Some(slice),
             _ => None,
         });
-        slices.filter_map(|slice| pick(slice)).next().unwrap()
+        slices.find_map(pick).unwrap()
     }
 
     #[test]

@@ -1,0 +1,149 @@
+//! Workers whose broker has died. The supervisor is their parent from then on
+//! (PR_SET_CHILD_SUBREAPER, prctl(2)).
+//!
+//! A dead broker disturbs no session, so they are not ended at once. But no
+//! broker knows them any more, and so none can end one that does not heed a
+//! revoked ticket: after [`ADOPTED_MAX`] whoever has not left is ended.
+//!
+//! A number is used only after the kernel has said that it is our own child:
+//! until we reap it nobody else can get it.
+
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// How long a worker may outlive its broker.
+const ADOPTED_MAX: Duration = Duration::from_secs(300);
+
+/// How often we look whether one has left.
+pub const LOOKING: Duration = Duration::from_secs(1);
+
+/// Workers that may be noted: more than a broker can bear.
+const WORKERS_MAX: usize = 16384;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Adopted {
+    born: BTreeMap<u32, Pid>,
+    orphans: Vec<(Pid, Instant)>,
+}
+
+impl Adopted {
+    /// The broker says that it bore an account's worker.
+    pub fn born(&mut self, account: u32, number: u32) {
+        let pid = i32::try_from(number).ok().and_then(Pid::from_raw);
+        if let Some(pid) = pid.filter(|_| self.born.len() < WORKERS_MAX) {
+            self.born.insert(account, pid);
+        }
+    }
+
+    /// The broker says that an account's worker has ended.
+    pub fn ended(&mut self, account: u32) {
+        self.born.remove(&account);
+    }
+
+    /// The broker has died: its workers are ours.
+    pub fn take(&mut self, now: Instant) {
+        let end = now.checked_add(ADOPTED_MAX).unwrap_or(now);
+        let born = std::mem::take(&mut self.born);
+        let ours = born.into_values().filter(|pid| is_living_child(*pid));
+        self.orphans.extend(ours.map(|pid| (pid, end)));
+    }
+
+    /// Whether any lives.
+    pub fn is_empty(&self) -> bool {
+        self.orphans.is_empty()
+    }
+
+    /// Reaps those that have left, and ends those whose time is over.
+    pub fn look(&mut self, now: Instant) {
+        self.orphans.retain(|(pid, end)| {
+            if now >= *end {
+                kill(*pid);
+            }
+            is_living_child(*pid)
+        });
+    }
+
+    /// Ends all, now.
+    pub fn end(&mut self) {
+        self.orphans.iter().for_each(|(pid, _)| kill(*pid));
+    }
+}
+
+/// Whether this is a child of ours that still lives; reaps it if it does not.
+fn is_living_child(pid: Pid) -> bool {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+    match rustix::process::waitid(WaitId::Pid(pid), options) {
+        Ok(None) | Err(Errno::INTR) => true,
+        Ok(Some(_)) | Err(_) => false,
+    }
+}
+
+fn kill(pid: Pid) {
+    if is_living_child(pid) {
+        // It may have ended this very moment, and is reaped with the next look.
+        let _gone = rustix::process::kill_process(pid, Signal::KILL);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::{Child, Command, Stdio};
+
+    fn sleeper() -> Child {
+        let mut command = Command::new("/bin/sleep");
+        command.arg("1000").stdin(Stdio::null()).spawn().unwrap()
+    }
+
+    fn settle(adopted: &mut Adopted, now: Instant) {
+        let begun = Instant::now();
+        while !adopted.is_empty() && begun.elapsed() < Duration::from_secs(5) {
+            adopted.look(now);
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn an_orphan_lives_on_until_its_time_is_over() {
+        let child = sleeper();
+        let mut adopted = Adopted::default();
+        let now = Instant::now();
+        adopted.born(7, child.id());
+        adopted.take(now);
+        adopted.look(now);
+        assert!(!adopted.is_empty());
+        settle(&mut adopted, now + ADOPTED_MAX);
+        assert!(adopted.is_empty());
+    }
+
+    #[test]
+    fn a_number_that_is_no_child_of_ours_is_left_alone() {
+        let mut adopted = Adopted::default();
+        adopted.born(1, 1);
+        adopted.born(2, 0);
+        adopted.born(3, u32::MAX);
+        let child = sleeper();
+        adopted.born(4, child.id());
+        adopted.ended(4);
+        adopted.take(Instant::now());
+        assert!(adopted.is_empty());
+        let mut child = child;
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    #[test]
+    fn at_the_end_all_are_ended() {
+        let child = sleeper();
+        let mut adopted = Adopted::default();
+        let now = Instant::now();
+        adopted.born(7, child.id());
+        adopted.take(now);
+        adopted.end();
+        settle(&mut adopted, now);
+        assert!(adopted.is_empty());
+    }
+}

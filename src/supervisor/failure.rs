@@ -1,0 +1,101 @@
+//! Why a set does not start, or can't go on.
+
+use crate::table;
+use ipc::edge::supervisor::Process;
+use rustix::io::Errno;
+use sandbox::{Ended, Refusal, Stillborn};
+use std::path::PathBuf;
+
+/// See the module.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// It was started without the name of a configuration.
+    NoConfigurationNamed,
+    /// It could not be confined, or the kernel lacks a layer.
+    NotConfined(Refusal),
+    /// The kernel would not do something that everything needs.
+    Kernel(&'static str, Errno),
+    /// A file or directory that the configuration names.
+    File(PathBuf, Errno),
+    /// A program of the set, which should lie beside the supervisor's.
+    Program(&'static str, Errno),
+    /// A directory of the state belongs to somebody else or is open to others.
+    ForeignDirectory(PathBuf),
+    /// Another set works on the same state.
+    AnotherSet(PathBuf),
+    /// A listener could not be bound.
+    Listener(String, Errno),
+    /// systemd did not pass a socket of this name.
+    NoSuchSocket(String),
+    /// The configuration has mistakes, which have been told.
+    Mistakes(u32),
+    /// `config` ended without an answer, or said what makes no plan.
+    NoPlan,
+    /// A process was not born.
+    Stillborn(Process, Stillborn),
+    /// A process would not start with what it was given.
+    Refused(Process, String),
+    /// A process ended before the set was up.
+    EndedAtStart(Process, Option<Ended>),
+    /// A process did not come up in time.
+    SlowAtStart(Process),
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NoConfigurationNamed => f.write_str("start me as: mailkeep run --config FILE"),
+            Self::NotConfined(refusal) => write!(f, "{refusal}"),
+            Self::Kernel(what, errno) => write!(f, "{what}: {errno}"),
+            Self::File(path, errno) => write!(f, "{}: {errno}", path.display()),
+            Self::Program(name, errno) => {
+                write!(
+                    f,
+                    "the program {name}, which should lie beside the supervisor's: {errno}"
+                )
+            }
+            Self::ForeignDirectory(path) => write!(
+                f,
+                "{} is not owned by whom it should be, or open to others than it should be",
+                path.display()
+            ),
+            Self::AnotherSet(path) => write!(f, "another set works on {}", path.display()),
+            Self::Listener(address, errno) => write!(f, "can't listen at {address}: {errno}"),
+            Self::NoSuchSocket(name) => write!(f, "systemd has passed no socket named {name}"),
+            Self::Mistakes(count) => write!(f, "the configuration has {count} mistakes"),
+            Self::NoPlan => f.write_str("the configuration could not be read"),
+            Self::Stillborn(process, stillborn) => {
+                write!(
+                    f,
+                    "{} could not be started: {stillborn}",
+                    table::name(*process)
+                )
+            }
+            Self::Refused(process, reason) => {
+                write!(f, "{} refuses to start: {reason}", table::name(*process))
+            }
+            Self::EndedAtStart(process, ended) => {
+                let how = ended.map_or_else(String::new, |ended| describe(ended).to_string());
+                write!(
+                    f,
+                    "{} ended before the set was up: {how}",
+                    table::name(*process)
+                )
+            }
+            Self::SlowAtStart(process) => {
+                write!(f, "{} did not come up in time", table::name(*process))
+            }
+        }
+    }
+}
+
+/// How a process ended, in words.
+pub fn describe(ended: Ended) -> impl std::fmt::Display {
+    std::fmt::from_fn(move |f| match ended {
+        Ended::Exited(71) => f.write_str("it could not be confined"),
+        Ended::Exited(78) => f.write_str("it refused its configuration"),
+        Ended::Exited(code) => write!(f, "exit code {code}"),
+        Ended::Killed(31) => f.write_str("killed for a system call that it may not make"),
+        Ended::Killed(signal) => write!(f, "killed by signal {signal}"),
+    })
+}
