@@ -29,7 +29,7 @@ pub const PASSWORD: &str = "correct horse battery";
 #[derive(Debug)]
 pub struct Set {
     child: Child,
-    directory: Directory,
+    directory: Option<Directory>,
     address: Ipv4Addr,
     certificate: CertificateDer<'static>,
     log: File,
@@ -43,25 +43,56 @@ impl Set {
     }
 
     /// Starts one with further lines of configuration.
-    ///
-    /// # Panics
-    /// If it doesn't start; with its log.
     #[must_use]
     pub fn with(further: &str) -> Self {
         let directory = Directory::new();
         let address = own_address();
-        let certificate = write_certificate(&directory);
-        let config = directory.write("mailkeep.toml", configuration(&directory, address, further));
-        let log = directory.write("log", "");
+        let certificate = write_certificate(&directory, address);
+        let _ = directory.write("mailkeep.toml", configuration(&directory, address, further));
+        Self::launch(directory, address, certificate)
+    }
+
+    /// Starts one that keeps its mail in another directory.
+    #[must_use]
+    pub fn on(state: &Path) -> Self {
+        let directory = Directory::new();
+        let address = own_address();
+        let certificate = write_certificate(&directory, address);
+        let own = format!("{}", directory.path().join("state").display());
+        let elsewhere = state.join("state").display().to_string();
+        let text = configuration(&directory, address, "").replace(&own, &elsewhere);
+        let _ = directory.write("mailkeep.toml", text);
+        Self::launch(directory, address, certificate)
+    }
+
+    /// Stops it as an operator would, and starts it again with what it keeps.
+    ///
+    /// # Panics
+    /// If it doesn't stop or start.
+    #[must_use]
+    pub fn restart(mut self) -> Self {
+        self.end();
+        let directory = self.directory.take().expect("a running set has one");
+        Self::launch(directory, self.address, self.certificate.clone())
+    }
+
+    /// # Panics
+    /// If it doesn't start; with its log.
+    fn launch(
+        directory: Directory,
+        address: Ipv4Addr,
+        certificate: CertificateDer<'static>,
+    ) -> Self {
+        let log = directory.path().join("log");
         let log = File::options()
+            .create(true)
             .read(true)
             .append(true)
             .open(log)
-            .expect("just written");
+            .expect("the directory is ours");
         let child = Command::new(binaries::program("mailkeep"))
-            .arg("run")
-            .arg("--config")
-            .arg(config)
+            .args(["run", "--config"])
+            .arg(directory.path().join("mailkeep.toml"))
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a file"))
             .stderr(log.try_clone().expect("a file"))
@@ -69,7 +100,7 @@ impl Set {
             .expect("mailkeep starts");
         let mut set = Self {
             child,
-            directory,
+            directory: Some(directory),
             address,
             certificate,
             log,
@@ -107,25 +138,28 @@ impl Set {
     /// Where the set keeps everything.
     #[must_use]
     pub fn state(&self) -> PathBuf {
-        self.directory.path().join("state")
+        self.directory().path().join("state")
     }
 
     /// A directory for the test's own files.
+    ///
+    /// # Panics
+    /// Never while the set runs.
     #[must_use]
     pub fn directory(&self) -> &Directory {
-        &self.directory
+        self.directory.as_ref().expect("a running set has one")
     }
 
     /// The configuration file.
     #[must_use]
     pub fn configuration(&self) -> PathBuf {
-        self.directory.path().join("mailkeep.toml")
+        self.directory().path().join("mailkeep.toml")
     }
 
     /// The certificate in PEM, for clients that want a file.
     #[must_use]
     pub fn certificate_file(&self) -> PathBuf {
-        self.directory.path().join("certificate.pem")
+        self.directory().path().join("certificate.pem")
     }
 
     /// The certificate.
@@ -149,7 +183,7 @@ impl Set {
     /// The Unix socket for a local MTA.
     #[must_use]
     pub fn lmtp_socket(&self) -> PathBuf {
-        self.directory.path().join("lmtp.sock")
+        self.directory().path().join("lmtp.sock")
     }
 
     /// The supervisor's pid.
@@ -172,7 +206,7 @@ impl Set {
     pub fn mailkeep_with(&self, arguments: &[&str], input: &str) -> Output {
         let mut command = Command::new(binaries::program("mailkeep"))
             .arg("--socket")
-            .arg(self.directory.path().join("control.sock"))
+            .arg(self.directory().path().join("control.sock"))
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -293,18 +327,19 @@ impl Set {
     /// If it doesn't end in time or not with success.
     #[must_use]
     pub fn stop(mut self) -> String {
+        self.end();
+        self.log()
+    }
+
+    fn end(&mut self) {
         self.signal(Signal::TERM);
         let mut status = None;
         let ended = wait_for(START, || {
             status = self.child.try_wait().expect("our child");
             status.is_some()
         });
-        assert!(
-            ended && status.is_some_and(|status| status.success()),
-            "{status:?}:\n{}",
-            self.log()
-        );
-        self.log()
+        let clean = ended && status.is_some_and(|status| status.success());
+        assert!(clean, "{status:?}:\n{}", self.log());
     }
 
     /// Sends the supervisor a signal.
@@ -315,18 +350,15 @@ impl Set {
 
 impl Drop for Set {
     fn drop(&mut self) {
-        self.signal(Signal::TERM);
-        let ended = wait_for(PATIENCE, || !matches!(self.child.try_wait(), Ok(None)));
-        if !ended {
-            let _ = self.child.kill();
-            let _ = self.child.wait();
+        if matches!(self.child.try_wait(), Ok(None)) {
+            self.signal(Signal::TERM);
+            if !wait_for(PATIENCE, || !matches!(self.child.try_wait(), Ok(None))) {
+                let _ = self.child.kill();
+                let _ = self.child.wait();
+            }
         }
-        if std::thread::panicking() {
-            eprintln!(
-                "the set's log ({}):\n{}",
-                self.directory.path().display(),
-                self.log()
-            );
+        if std::thread::panicking() && self.directory.is_some() {
+            eprintln!("the set's log:\n{}", self.log());
         }
     }
 }
@@ -372,8 +404,8 @@ fn own_address() -> Ipv4Addr {
     Ipv4Addr::new(127, high.max(1), middle, low.clamp(1, 254))
 }
 
-fn write_certificate(directory: &Directory) -> CertificateDer<'static> {
-    let names = vec!["localhost".to_owned()];
+fn write_certificate(directory: &Directory, address: Ipv4Addr) -> CertificateDer<'static> {
+    let names = vec!["localhost".to_owned(), address.to_string()];
     let made = rcgen::generate_simple_self_signed(names).expect("a certificate");
     let _ = directory.write("certificate.pem", made.cert.pem());
     let _ = directory.write("key.pem", made.signing_key.serialize_pem());
