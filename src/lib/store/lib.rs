@@ -1,1 +1,61 @@
-//! store
+//! One account's mail: mailboxes, messages, flags, and the history of all three.
+//!
+//! Everything is one transaction of the journal; what is in memory is what
+//! applying them in order gives, at work and at replay alike. It knows no
+//! process, no socket, no runtime, no clock and no protocol.
+//!
+//! Invariants:
+//! - A change is *prepared* (validated, its numbers reserved, its record encoded)
+//!   at once, and *applied* when its record is durable. Nobody sees it earlier.
+//! - A UID, a modseq, a message id or a UIDVALIDITY that anybody has seen is
+//!   never given to anything else.
+//! - A message is reached through a [`MailboxHandle`] and in no other way, and
+//!   every operation checks the handle's rights.
+//! - The files of an account are hostile input: they can be refused, and can't
+//!   make us panic, loop for ever or allocate beyond a named limit.
+//!
+//! The bytes are laid out in `docs/store-format.md`.
+#![deny(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
+#![cfg_attr(test, allow(clippy::arithmetic_side_effects))]
+
+mod account;
+mod apply;
+mod body;
+mod decode;
+mod encode;
+mod entry;
+mod flag;
+mod handle;
+mod id;
+mod mailbox;
+mod message;
+mod name;
+mod operation;
+mod pack;
+mod pending;
+mod prepare;
+mod refusal;
+mod rights;
+mod store;
+mod view;
+
+pub use body::{BodyReader, BodyRef, ReadError};
+pub use entry::Entry;
+pub use flag::{FlagAction, FlagChange, Flags, KEYWORDS_MAX, Keyword, SystemFlags};
+pub use handle::MailboxHandle;
+pub use id::{
+    AccountId, EntryId, MailboxId, MessageId, Modseq, PackId, Uid, UidRange, UidSet, UidValidity,
+};
+pub use mailbox::Counters;
+pub use message::{INLINE_BODY_BYTES_MAX, InternalDate, NewBody, NewMessage, Place};
+pub use name::{COMPONENT_BYTES_MAX, DEPTH_MAX, MailboxName, NAME_BYTES_MAX, SpecialUse};
+pub use pack::{Files, PackWriter, PackedBody};
+pub use pending::{Fatal, Outcome, Placed, Settled, Ticket};
+pub use refusal::Refusal;
+pub use rights::{AclEntry, Grantee, Principal, Rights};
+pub use store::{Listed, OpenError, Opened, Opening, Status, Store};
+pub use view::{Changes, Messages, View};

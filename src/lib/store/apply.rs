@@ -1,0 +1,355 @@
+//! Applies transactions: the one function that changes an account, at work and
+//! at replay.
+//!
+//! It is deterministic and knows nothing but the state and the record. It is
+//! tolerant where operations meet that were prepared at the same time (what is
+//! expunged already is passed over), and refuses what no prepare would have let
+//! through: such a record is absurd, whatever its CRC says.
+
+use crate::account::{
+    ACL_ENTRIES_MAX, Account, ENTRIES_MAX, MAILBOXES_MAX, SUBSCRIPTIONS_MAX, validity_seed,
+};
+use crate::entry::{Body, BodyFile, Entry};
+use crate::flag::{FlagAction, Keyword, SystemFlags};
+use crate::id::{MailboxId, Modseq, Uid, UidSet};
+use crate::mailbox::Mailbox;
+use crate::name::MailboxName;
+use crate::operation::{Append, Operation, SetFlags, StoredBody, Transaction, Transfer};
+use crate::pending::{Outcome, Placed};
+use crate::rights::{AclEntry, Grantee, Rights};
+use journal::Lsn;
+
+/// Why a transaction can't be applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Absurd(pub(crate) &'static str);
+
+/// A transaction that is durable: where its record lies, and where its inline
+/// bodies begin in the payload.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Durable<'a> {
+    pub(crate) lsn: Lsn,
+    pub(crate) bodies_at: u32,
+    pub(crate) transaction: &'a Transaction,
+}
+
+impl Account {
+    /// Applies a transaction. After an error the account is good for nothing.
+    pub(crate) fn apply(&mut self, durable: Durable<'_>) -> Result<Outcome, Absurd> {
+        let modseq = durable.transaction.modseq;
+        if modseq <= self.modseq {
+            return Err(Absurd("its modseq is not above the last one"));
+        }
+        self.modseq = modseq;
+        let mut outcome = Outcome::Done;
+        for operation in &durable.transaction.operations {
+            if self.id.is_none() != matches!(operation, Operation::Found { .. }) {
+                return Err(Absurd("an account is founded once, and first"));
+            }
+            outcome = outcome.and(self.operate(durable, modseq, operation)?);
+        }
+        Ok(outcome)
+    }
+
+    fn operate(
+        &mut self,
+        durable: Durable<'_>,
+        modseq: Modseq,
+        operation: &Operation,
+    ) -> Result<Outcome, Absurd> {
+        match operation {
+            Operation::Append(append) => self.append(durable, append),
+            Operation::SetFlags(set) => self.set_flags(modseq, set),
+            Operation::Expunge {
+                mailbox,
+                only_deleted,
+                uids,
+            } => self.expunge(*mailbox, modseq, *only_deleted, uids),
+            Operation::Transfer(transfer) => self.transfer(modseq, transfer),
+            Operation::ClaimRecent { mailbox, up_to } => self.claim_recent(*mailbox, *up_to),
+            structure => self.restructure(modseq, structure),
+        }
+    }
+
+    fn restructure(&mut self, modseq: Modseq, operation: &Operation) -> Result<Outcome, Absurd> {
+        match operation {
+            Operation::Found {
+                account,
+                created_secs,
+            } => {
+                self.id = Some(*account);
+                self.validity = validity_seed(*created_secs);
+                Ok(Outcome::Done)
+            }
+            Operation::Create { .. } => self.create(modseq, operation),
+            Operation::Delete { mailbox } => self.delete(*mailbox),
+            Operation::Rename { from, to } => self.rename(from, to),
+            Operation::Subscribe(name) => self.subscribe(name),
+            Operation::Unsubscribe(name) => {
+                self.subscriptions.remove(name);
+                Ok(Outcome::Done)
+            }
+            Operation::SetAcl {
+                mailbox,
+                grantee,
+                rights,
+            } => self.set_acl(*mailbox, *grantee, *rights),
+            Operation::RaiseEpoch(epoch) => {
+                self.epoch = self.epoch.max(*epoch);
+                Ok(Outcome::Done)
+            }
+            _ => Err(Absurd("an operation is of no kind")),
+        }
+    }
+
+    fn create(&mut self, modseq: Modseq, operation: &Operation) -> Result<Outcome, Absurd> {
+        let Operation::Create {
+            mailbox: id,
+            validity,
+            special_use,
+            name,
+        } = operation
+        else {
+            return Err(Absurd("an operation is of no kind"));
+        };
+        let fresh = id.0 >= self.next_mailbox && self.validity.is_none_or(|last| *validity > last);
+        if !fresh || self.names.contains_key(name) || self.mailboxes.len() >= MAILBOXES_MAX {
+            return Err(Absurd("a mailbox is made that there is, or was"));
+        }
+        self.next_mailbox = id.0.checked_add(1).ok_or(Absurd("no mailbox id is left"))?;
+        self.validity = Some(*validity);
+        self.names.insert(name.clone(), *id);
+        let mailbox = Mailbox::new(*id, name.clone(), *validity, *special_use, modseq);
+        self.mailboxes.insert(*id, mailbox);
+        Ok(Outcome::Created {
+            id: *id,
+            validity: *validity,
+        })
+    }
+
+    fn delete(&mut self, id: MailboxId) -> Result<Outcome, Absurd> {
+        if id == MailboxId::INBOX {
+            return Err(Absurd("INBOX is deleted"));
+        }
+        let gone = self.mailboxes.remove(&id).ok_or(NO_MAILBOX)?;
+        self.names.remove(&gone.name);
+        self.entries = self.entries.saturating_sub(gone.entries.len() as u64);
+        Ok(Outcome::Done)
+    }
+
+    fn rename(&mut self, from: &MailboxName, to: &MailboxName) -> Result<Outcome, Absurd> {
+        let moved = moves(self, from, to).ok_or(Absurd("mailboxes are renamed that can't be"))?;
+        for (old, _, _) in &moved {
+            self.names.remove(old);
+        }
+        for (_, id, new) in moved {
+            if let Some(mailbox) = self.mailboxes.get_mut(&id) {
+                mailbox.name.clone_from(&new);
+            }
+            self.names.insert(new, id);
+        }
+        Ok(Outcome::Done)
+    }
+
+    fn subscribe(&mut self, name: &MailboxName) -> Result<Outcome, Absurd> {
+        self.subscriptions.insert(name.clone());
+        match self.subscriptions.len() <= SUBSCRIPTIONS_MAX {
+            true => Ok(Outcome::Done),
+            false => Err(Absurd("there are too many subscriptions")),
+        }
+    }
+
+    fn set_acl(
+        &mut self,
+        mailbox: MailboxId,
+        grantee: Grantee,
+        rights: Rights,
+    ) -> Result<Outcome, Absurd> {
+        let acl = &mut self.mailbox(mailbox)?.acl;
+        acl.retain(|entry| entry.grantee != grantee);
+        if !rights.is_empty() {
+            acl.push(AclEntry { grantee, rights });
+        }
+        match acl.len() <= ACL_ENTRIES_MAX {
+            true => Ok(Outcome::Done),
+            false => Err(Absurd("an access list is too long")),
+        }
+    }
+
+    fn append(&mut self, durable: Durable<'_>, append: &Append) -> Result<Outcome, Absurd> {
+        self.make_room(1)?;
+        self.next_message = self.next_message.max(append.message.0.saturating_add(1));
+        let (file, offset) = match append.body {
+            StoredBody::Inline { offset } => (
+                BodyFile::Record(durable.lsn),
+                offset.checked_add(durable.bodies_at),
+            ),
+            StoredBody::Pack { pack, offset } => (BodyFile::Pack(pack), Some(offset)),
+        };
+        let offset = offset.ok_or(Absurd("a body lies beyond its file"))?;
+        let mailbox = self.mailbox(append.mailbox)?;
+        if append.uid < mailbox.uid_next || append.uid == Uid::MAX {
+            return Err(GIVEN_UID);
+        }
+        let keywords = mailbox.bits(&append.keywords);
+        mailbox.add(Entry {
+            message: append.message,
+            modseq: durable.transaction.modseq,
+            secs: append.date.secs,
+            keywords,
+            body: Body::new(file, offset, append.size),
+            uid: append.uid,
+            offset_minutes: append.date.offset_minutes,
+            system: append.system,
+        });
+        Ok(Outcome::Appended(vec![Placed {
+            mailbox: append.mailbox,
+            validity: mailbox.validity,
+            uid: append.uid,
+            message: append.message,
+        }]))
+    }
+
+    fn set_flags(&mut self, modseq: Modseq, set: &SetFlags) -> Result<Outcome, Absurd> {
+        let mailbox = self.mailbox(set.mailbox)?;
+        let given = match (set.action, set.mask.keywords) {
+            (FlagAction::Add | FlagAction::Replace, true) => mailbox.bits(&set.keywords),
+            _ => mailbox.known_bits(&set.keywords),
+        };
+        let keyword_mask = if set.mask.keywords { u64::MAX } else { 0 };
+        let mut unmet = Vec::new();
+        let changed = mailbox.change_flags(&set.uids, modseq, |entry| {
+            if set
+                .unchanged_since
+                .is_some_and(|since| entry.modseq > since)
+            {
+                unmet.push(entry.uid);
+                return None;
+            }
+            let system = set.action.apply(
+                u64::from(entry.system.bits()),
+                u64::from(set.system.bits()),
+                u64::from(set.mask.system.bits()),
+            );
+            let system = u8::try_from(system).ok().and_then(SystemFlags::of_bits);
+            Some((
+                system.unwrap_or(entry.system),
+                set.action.apply(entry.keywords, given, keyword_mask),
+            ))
+        });
+        Ok(Outcome::Flagged { changed, unmet })
+    }
+
+    fn expunge(
+        &mut self,
+        mailbox: MailboxId,
+        modseq: Modseq,
+        only_deleted: bool,
+        uids: &UidSet,
+    ) -> Result<Outcome, Absurd> {
+        let removed = self.mailbox(mailbox)?.expunge(uids, modseq, |entry| {
+            !only_deleted || entry.system.contains(SystemFlags::DELETED)
+        });
+        self.entries = self.entries.saturating_sub(removed.len() as u64);
+        Ok(Outcome::Expunged(removed))
+    }
+
+    /// COPY and MOVE: what is still there gets the reserved UIDs, in order.
+    fn transfer(&mut self, modseq: Modseq, transfer: &Transfer) -> Result<Outcome, Absurd> {
+        let source = self.mailboxes.get(&transfer.source).ok_or(NO_MAILBOX)?;
+        let copies: Vec<(Entry, Vec<Keyword>)> = source
+            .entries
+            .of_set(&transfer.uids)
+            .take(transfer.reserved as usize)
+            .map(|entry| {
+                (
+                    entry.clone(),
+                    source.keywords_of(entry.keywords).cloned().collect(),
+                )
+            })
+            .collect();
+        self.make_room(copies.len() as u64)?;
+        let target = self.mailbox(transfer.target)?;
+        let next = transfer.first.after(transfer.reserved).ok_or(GIVEN_UID)?;
+        if transfer.first < target.uid_next {
+            return Err(GIVEN_UID);
+        }
+        let mut pairs = Vec::with_capacity(copies.len());
+        for ((mut entry, keywords), n) in copies.into_iter().zip(0..) {
+            let uid = transfer.first.after(n).ok_or(GIVEN_UID)?;
+            pairs.push((entry.uid, uid));
+            (entry.uid, entry.modseq) = (uid, modseq);
+            entry.keywords = target.bits(&keywords);
+            target.add(entry);
+        }
+        target.uid_next = target.uid_next.max(next);
+        let validity = target.validity;
+        if transfer.moving {
+            self.leave_behind(modseq, transfer, &pairs)?;
+        }
+        Ok(Outcome::Copied { validity, pairs })
+    }
+
+    /// Removes what a MOVE has copied from where it was.
+    fn leave_behind(
+        &mut self,
+        modseq: Modseq,
+        transfer: &Transfer,
+        pairs: &[(Uid, Uid)],
+    ) -> Result<(), Absurd> {
+        let Some((last, _)) = pairs.last() else {
+            return Ok(());
+        };
+        let uids = transfer
+            .uids
+            .clone()
+            .below(last.after(1).unwrap_or(Uid::MAX));
+        let removed = self
+            .mailbox(transfer.source)?
+            .expunge(&uids, modseq, |_| true);
+        self.entries = self.entries.saturating_sub(removed.len() as u64);
+        Ok(())
+    }
+
+    fn claim_recent(&mut self, mailbox: MailboxId, up_to: Uid) -> Result<Outcome, Absurd> {
+        let mailbox = self.mailbox(mailbox)?;
+        let from = mailbox.recent_from;
+        mailbox.recent_from = from.max(up_to);
+        Ok(Outcome::Recent { from, to: up_to })
+    }
+
+    fn mailbox(&mut self, id: MailboxId) -> Result<&mut Mailbox, Absurd> {
+        self.mailboxes.get_mut(&id).ok_or(NO_MAILBOX)
+    }
+
+    fn make_room(&mut self, entries: u64) -> Result<(), Absurd> {
+        self.entries = self.entries.saturating_add(entries);
+        match self.entries <= ENTRIES_MAX {
+            true => Ok(()),
+            false => Err(Absurd("there are too many messages")),
+        }
+    }
+}
+
+const NO_MAILBOX: Absurd = Absurd("a mailbox is named that isn't there");
+const GIVEN_UID: Absurd = Absurd("a UID is given twice, or none is left");
+
+/// What renaming `from` to `to` moves: old name, id, new name. `None` if that
+/// can't be: nothing is there, INBOX, into itself, onto another, too long.
+pub(crate) fn moves(
+    account: &Account,
+    from: &MailboxName,
+    to: &MailboxName,
+) -> Option<Vec<(MailboxName, MailboxId, MailboxName)>> {
+    let inbox = *from == MailboxName::inbox();
+    if inbox || to == from || to.is_below(from) {
+        return None;
+    }
+    let moved: Option<Vec<_>> = account
+        .tree(from)
+        .map(|(old, id)| Some((old.clone(), id, old.moved(from, to)?)))
+        .collect();
+    let lands_on_another =
+        |new: &MailboxName| account.names.contains_key(new) && *new != *from && !new.is_below(from);
+    moved
+        .filter(|moved| !moved.is_empty() && !moved.iter().any(|(_, _, new)| lands_on_another(new)))
+}

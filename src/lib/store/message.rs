@@ -1,0 +1,58 @@
+//! A letter on its way in.
+
+use crate::flag::Flags;
+use crate::handle::MailboxHandle;
+use crate::pack::PackedBody;
+
+/// Bytes of a body that is written into its transaction's record. A larger one
+/// goes to a pack file of its own first, so that it blocks nobody's commit.
+pub const INLINE_BODY_BYTES_MAX: usize = 256 << 10;
+
+/// INTERNALDATE: UTC seconds, and the offset that the client gave. A worker
+/// knows no time zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InternalDate {
+    /// Seconds since 1970 in UTC.
+    pub secs: i64,
+    /// Minutes east of Greenwich; 0 for LMTP.
+    pub offset_minutes: i16,
+}
+
+/// Where a letter is put, and with which flags.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    /// Into which mailbox.
+    pub mailbox: &'a MailboxHandle,
+    /// With which flags; those that the handle has no right to set are left out
+    /// (RFC 4314, section 4).
+    pub flags: &'a Flags,
+}
+
+/// A letter's bytes.
+#[derive(Clone, Copy, Debug)]
+pub enum NewBody<'a> {
+    /// At most [`INLINE_BODY_BYTES_MAX`] bytes.
+    Inline(&'a [u8]),
+    /// Already durable in a pack.
+    Packed(&'a PackedBody),
+}
+
+impl NewBody<'_> {
+    pub(crate) fn len(&self) -> u64 {
+        match self {
+            Self::Inline(bytes) => bytes.len() as u64,
+            Self::Packed(packed) => u64::from(packed.size()),
+        }
+    }
+}
+
+/// One letter, put into one or more mailboxes: one message id, one body.
+#[derive(Clone, Copy, Debug)]
+pub struct NewMessage<'a> {
+    /// Where it is put; at least one place.
+    pub places: &'a [Place<'a>],
+    /// When it came.
+    pub date: InternalDate,
+    /// Its bytes.
+    pub body: NewBody<'a>,
+}

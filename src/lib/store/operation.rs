@@ -1,0 +1,118 @@
+//! What a transaction does, as data: the same before it is written and after it
+//! is read.
+//!
+//! Operations on messages say what is to be done, not what came of it: they are
+//! applied to the state that they meet, in the order of their records, so two
+//! that were prepared at once have one outcome.
+
+use crate::flag::{FlagAction, Keyword, SystemFlags};
+use crate::id::{AccountId, MailboxId, MessageId, Modseq, PackId, Uid, UidSet, UidValidity};
+use crate::message::InternalDate;
+use crate::name::{MailboxName, SpecialUse};
+use crate::rights::{Grantee, Rights};
+
+/// All that one record changes: all of it or nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Transaction {
+    /// Its place in history; above that of every transaction before it.
+    pub(crate) modseq: Modseq,
+    /// What it does, in order.
+    pub(crate) operations: Vec<Operation>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Operation {
+    /// Begins the account; the first operation of all.
+    Found {
+        account: AccountId,
+        created_secs: i64,
+    },
+    Create {
+        mailbox: MailboxId,
+        validity: UidValidity,
+        special_use: Option<SpecialUse>,
+        name: MailboxName,
+    },
+    Delete {
+        mailbox: MailboxId,
+    },
+    /// With everything below.
+    Rename {
+        from: MailboxName,
+        to: MailboxName,
+    },
+    Subscribe(MailboxName),
+    Unsubscribe(MailboxName),
+    /// No rights removes the grantee's entry.
+    SetAcl {
+        mailbox: MailboxId,
+        grantee: Grantee,
+        rights: Rights,
+    },
+    RaiseEpoch(u64),
+    Append(Append),
+    SetFlags(SetFlags),
+    Expunge {
+        mailbox: MailboxId,
+        only_deleted: bool,
+        uids: UidSet,
+    },
+    Transfer(Transfer),
+    /// Messages below `up_to` are recent to nobody any more.
+    ClaimRecent {
+        mailbox: MailboxId,
+        up_to: Uid,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Append {
+    pub(crate) mailbox: MailboxId,
+    pub(crate) uid: Uid,
+    pub(crate) message: MessageId,
+    pub(crate) date: InternalDate,
+    pub(crate) system: SystemFlags,
+    pub(crate) keywords: Vec<Keyword>,
+    pub(crate) body: StoredBody,
+    pub(crate) size: u32,
+    pub(crate) sha256: [u8; 32],
+}
+
+/// Where an appended body lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StoredBody {
+    /// In this record, so many bytes behind the operations.
+    Inline { offset: u32 },
+    /// In a pack, so many bytes into its payload.
+    Pack { pack: PackId, offset: u32 },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SetFlags {
+    pub(crate) mailbox: MailboxId,
+    pub(crate) action: FlagAction,
+    pub(crate) mask: FlagMask,
+    pub(crate) system: SystemFlags,
+    pub(crate) keywords: Vec<Keyword>,
+    pub(crate) unchanged_since: Option<Modseq>,
+    pub(crate) uids: UidSet,
+}
+
+/// What the asker had the right to change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FlagMask {
+    pub(crate) system: SystemFlags,
+    pub(crate) keywords: bool,
+}
+
+/// COPY and MOVE.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Transfer {
+    pub(crate) moving: bool,
+    pub(crate) source: MailboxId,
+    pub(crate) target: MailboxId,
+    /// The first of the UIDs that were reserved in the target, and how many.
+    pub(crate) first: Uid,
+    pub(crate) reserved: u32,
+    pub(crate) uids: UidSet,
+}

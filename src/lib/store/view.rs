@@ -1,0 +1,266 @@
+//! What a session sees of a mailbox: the messages as they are, and the view
+//! that the client was told, from which message sequence numbers follow.
+//!
+//! A view is four numbers. The messages that its client knows are those below
+//! its `uid_next` that exist, and those that were expunged after its
+//! `told_expunged`; so sequence numbers stay right while expunges are not yet
+//! announced, and a view can sleep, wake and move to another process.
+
+use crate::body::BodyRef;
+use crate::entry::Entry;
+use crate::flag::Keyword;
+use crate::id::{EntryId, MailboxId, Modseq, Uid, UidSet, UidValidity};
+use crate::mailbox::{Counters, Mailbox};
+use journal::Appender;
+
+/// How much of a mailbox's history a session's client has been told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct View {
+    /// The mailbox's UIDVALIDITY; with another one the view is void.
+    pub validity: UidValidity,
+    /// Messages below this have been announced (EXISTS).
+    pub uid_next: Uid,
+    /// Changes of flags up to this have been announced.
+    pub told: Modseq,
+    /// Expunges up to this have been announced.
+    pub told_expunged: Modseq,
+}
+
+/// What a view's client hasn't been told yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Expunged messages, the highest first, each with a sequence number that is
+    /// right when they are announced in this order.
+    pub expunged: Vec<(u32, Uid)>,
+    /// Known messages whose flags changed.
+    pub flagged: Vec<Uid>,
+    /// The lowest new message.
+    pub arrived: Option<Uid>,
+}
+
+impl Changes {
+    /// Whether there is nothing to tell.
+    pub fn is_empty(&self) -> bool {
+        self.expunged.is_empty() && self.flagged.is_empty() && self.arrived.is_none()
+    }
+}
+
+/// A mailbox's messages, as far as they are durable.
+#[derive(Clone, Copy, Debug)]
+pub struct Messages<'a> {
+    mailbox: &'a Mailbox,
+    appender: &'a Appender,
+}
+
+impl<'a> Messages<'a> {
+    pub(crate) fn new(mailbox: &'a Mailbox, appender: &'a Appender) -> Self {
+        Self { mailbox, appender }
+    }
+
+    /// The mailbox.
+    pub fn mailbox(&self) -> MailboxId {
+        self.mailbox.id
+    }
+
+    /// UIDNEXT.
+    pub fn uid_next(&self) -> Uid {
+        self.mailbox.uid_next
+    }
+
+    /// UIDVALIDITY.
+    pub fn uid_validity(&self) -> UidValidity {
+        self.mailbox.validity
+    }
+
+    /// HIGHESTMODSEQ.
+    pub fn highest_modseq(&self) -> Modseq {
+        self.mailbox.modseq
+    }
+
+    /// Exact counters.
+    pub fn counters(&self) -> Counters {
+        self.mailbox.counters()
+    }
+
+    /// How many messages there are.
+    pub fn len(&self) -> usize {
+        self.mailbox.entries.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The message with a UID.
+    pub fn get(&self, uid: Uid) -> Option<&'a Entry> {
+        self.mailbox.entries.get(uid)
+    }
+
+    /// All messages in the order of their UIDs.
+    pub fn iter(&self) -> impl Iterator<Item = &'a Entry> + use<'a> {
+        self.mailbox.entries.iter()
+    }
+
+    /// The messages from a UID on.
+    pub fn iter_from(&self, uid: Uid) -> impl Iterator<Item = &'a Entry> + use<'a> {
+        self.mailbox.entries.iter_from(uid)
+    }
+
+    /// The messages of a set.
+    pub fn of_set<'s>(&self, uids: &'s UidSet) -> impl Iterator<Item = &'s Entry> + use<'a, 's>
+    where
+        'a: 's,
+    {
+        self.mailbox.entries.of_set(uids)
+    }
+
+    /// The messages that changed after a modseq (CHANGEDSINCE).
+    pub fn changed_since(&self, modseq: Modseq) -> impl Iterator<Item = &'a Entry> + use<'a> {
+        self.mailbox.entries.changed_since(modseq)
+    }
+
+    /// The UIDs that were expunged after a modseq (VANISHED EARLIER).
+    pub fn expunged_since(&self, modseq: Modseq) -> UidSet {
+        let runs = self.mailbox.expunged_since(modseq).iter();
+        UidSet::new(&runs.map(|run| run.uids).collect::<Vec<_>>())
+    }
+
+    /// The first message that is recent to whoever claims it next.
+    pub fn recent_from(&self) -> Uid {
+        self.mailbox.recent_from
+    }
+
+    /// Every keyword in the mailbox's table.
+    pub fn keywords(&self) -> &'a [Keyword] {
+        self.mailbox.keywords()
+    }
+
+    /// The keywords of a message of this mailbox.
+    pub fn keywords_of(&self, entry: &Entry) -> impl Iterator<Item = &'a Keyword> + use<'a> {
+        self.mailbox.keywords_of(entry.keywords)
+    }
+
+    /// The id of a message's place here, never given twice.
+    pub fn entry_id(&self, entry: &Entry) -> EntryId {
+        EntryId {
+            mailbox: self.mailbox.id,
+            validity: self.mailbox.validity,
+            uid: entry.uid,
+        }
+    }
+
+    /// Where a message's letter is read; good while the account is open.
+    pub fn body(&self, entry: &Entry) -> BodyRef {
+        BodyRef::new(entry.body, self.appender)
+    }
+}
+
+/// Views.
+impl Messages<'_> {
+    /// The view of a client that is told everything now (SELECT).
+    pub fn view(&self) -> View {
+        View {
+            validity: self.mailbox.validity,
+            uid_next: self.mailbox.uid_next,
+            told: self.mailbox.modseq,
+            told_expunged: self.mailbox.modseq,
+        }
+    }
+
+    /// The number of messages that the view's client knows.
+    pub fn exists(&self, view: &View) -> u32 {
+        number(self.known_below(view, &self.ghosts(view), view.uid_next))
+    }
+
+    /// The message with a sequence number in a view.
+    pub fn uid_at(&self, view: &View, sequence: u32) -> Option<Uid> {
+        let ghosts = self.ghosts(view);
+        let position = usize::try_from(sequence.checked_sub(1)?).ok()?;
+        if position >= self.known_below(view, &ghosts, view.uid_next) {
+            return None;
+        }
+        // How many of those before the position are ghosts: the least number of
+        // ghosts so that the next ghost lies behind the entry that is left.
+        let before = ghosts.iter().zip(0_usize..).take_while(|(ghost, n)| {
+            let rank = self.mailbox.entries.rank(**ghost);
+            rank.saturating_add(*n) < position
+        });
+        let before = before.count();
+        let entry = self.mailbox.entries.at(position.saturating_sub(before));
+        let alive = entry.map(|entry| entry.uid);
+        let ghost = ghosts.get(before).copied();
+        match (alive, ghost) {
+            (Some(alive), Some(ghost)) => Some(alive.min(ghost)),
+            (alive, ghost) => alive.or(ghost),
+        }
+    }
+
+    /// The sequence number of a message in a view; `None` if its client doesn't
+    /// know it.
+    pub fn seq_of(&self, view: &View, uid: Uid) -> Option<u32> {
+        let ghosts = self.ghosts(view);
+        let known = self.get(uid).is_some() || ghosts.binary_search(&uid).is_ok();
+        let below = self.known_below(view, &ghosts, uid);
+        (known && uid < view.uid_next).then(|| number(below.saturating_add(1)))
+    }
+
+    /// What the view's client is still to be told.
+    pub fn changes(&self, view: &View) -> Changes {
+        let ghosts = self.ghosts(view);
+        let expunged = ghosts.iter().rev().map(|ghost| {
+            let below = self.known_below(view, &ghosts, *ghost);
+            (number(below.saturating_add(1)), *ghost)
+        });
+        let flagged = self.changed_since(view.told);
+        let flagged = flagged.filter(|entry| entry.uid < view.uid_next);
+        Changes {
+            expunged: expunged.collect(),
+            flagged: flagged.map(|entry| entry.uid).collect(),
+            arrived: self.iter_from(view.uid_next).next().map(|entry| entry.uid),
+        }
+    }
+
+    /// The view after its client was told all of [`Self::changes`].
+    pub fn announce_all(&self, view: View) -> View {
+        View {
+            told_expunged: self.mailbox.modseq,
+            ..self.announce_no_expunges(view)
+        }
+    }
+
+    /// The view after its client was told flags and arrivals, but no expunges:
+    /// during FETCH, STORE and SEARCH. A message that came and went meanwhile is
+    /// counted as one that the client knows, until its expunge is announced.
+    pub fn announce_no_expunges(&self, view: View) -> View {
+        View {
+            uid_next: self.mailbox.uid_next,
+            told: self.mailbox.modseq,
+            ..view
+        }
+    }
+
+    /// Messages that the client knows and that are gone, lowest first.
+    fn ghosts(&self, view: &View) -> Vec<Uid> {
+        let runs = self.mailbox.expunged_since(view.told_expunged);
+        let mut ghosts: Vec<Uid> = runs
+            .iter()
+            .flat_map(|run| run.uids.first.get()..=run.uids.last.get())
+            .filter_map(Uid::new)
+            .filter(|uid| *uid < view.uid_next)
+            .collect();
+        ghosts.sort_unstable();
+        ghosts
+    }
+
+    /// How many messages below `uid` the client knows.
+    fn known_below(&self, view: &View, ghosts: &[Uid], uid: Uid) -> usize {
+        let end = uid.min(view.uid_next);
+        let gone = ghosts.partition_point(|ghost| *ghost < end);
+        self.mailbox.entries.rank(end).saturating_add(gone)
+    }
+}
+
+fn number(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
