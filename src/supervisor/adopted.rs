@@ -91,11 +91,13 @@ fn kill(pid: Pid) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::process::{Child, Command, Stdio};
+    use std::process::{Command, Stdio};
 
-    fn sleeper() -> Child {
+    /// The number of a child that nobody but us will wait for.
+    fn sleeper() -> u32 {
         let mut command = Command::new("/bin/sleep");
-        command.arg("1000").stdin(Stdio::null()).spawn().unwrap()
+        let child = command.arg("1000").stdin(Stdio::null()).spawn();
+        child.map(|child| child.id()).unwrap()
     }
 
     fn settle(adopted: &mut Adopted, now: Instant) {
@@ -111,7 +113,7 @@ mod tests {
         let child = sleeper();
         let mut adopted = Adopted::default();
         let now = Instant::now();
-        adopted.born(7, child.id());
+        adopted.born(7, child);
         adopted.take(now);
         adopted.look(now);
         assert!(!adopted.is_empty());
@@ -126,13 +128,11 @@ mod tests {
         adopted.born(2, 0);
         adopted.born(3, u32::MAX);
         let child = sleeper();
-        adopted.born(4, child.id());
+        adopted.born(4, child);
         adopted.ended(4);
         adopted.take(Instant::now());
         assert!(adopted.is_empty());
-        let mut child = child;
-        child.kill().unwrap();
-        child.wait().unwrap();
+        kill(Pid::from_raw(child.cast_signed()).unwrap());
     }
 
     #[test]
@@ -140,7 +140,7 @@ mod tests {
         let child = sleeper();
         let mut adopted = Adopted::default();
         let now = Instant::now();
-        adopted.born(7, child.id());
+        adopted.born(7, child);
         adopted.take(now);
         adopted.end();
         settle(&mut adopted, now);

@@ -82,7 +82,9 @@ mod tests {
     fn a_minute_of_health_is_forgiven_all_before() {
         let mut restart = Restart::new(Duration::from_millis(100));
         let now = Instant::now();
-        (0..5).for_each(|_| drop(restart.died(Duration::ZERO, now)));
+        for _ in 0..5 {
+            restart.died(Duration::ZERO, now);
+        }
         assert_eq!(restart.died(HEALTHY, now), Duration::from_millis(100));
         assert_eq!(restart.due(), now.checked_add(Duration::from_millis(100)));
         restart.settled();
