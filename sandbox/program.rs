@@ -3,7 +3,7 @@
 //!
 //! Invariant: nobody, whoever holds the descriptor, can change a [`Program`].
 
-use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, memfd_create};
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, memfd_create, sendfile};
 use rustix::io::Errno;
 use std::ffi::CStr;
 use std::fs::File;
@@ -14,6 +14,9 @@ const SEALS: SealFlags = SealFlags::WRITE
     .union(SealFlags::GROW)
     .union(SealFlags::SHRINK)
     .union(SealFlags::SEAL);
+
+/// Bytes that one call copies; a program is some megabytes.
+const COPIED_BYTES: usize = 1 << 24;
 
 /// A program that can't change any more.
 #[derive(Debug)]
@@ -36,13 +39,12 @@ impl Program {
     /// /proc and nowhere else.
     ///
     /// # Errors
-    /// As read(2), memfd_create(2) and fcntl(2).
-    pub fn seal(name: &CStr, mut executable: &File) -> Result<Self, Errno> {
-        let memory = File::from(create(name)?);
-        std::io::copy(&mut executable, &mut &memory)
-            .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
+    /// As sendfile(2), memfd_create(2) and fcntl(2).
+    pub fn seal(name: &CStr, executable: &File) -> Result<Self, Errno> {
+        let memory = create(name)?;
+        while sendfile(&memory, executable, None, COPIED_BYTES)? > 0 {}
         fcntl_add_seals(&memory, SEALS)?;
-        Ok(Self(memory.into()))
+        Ok(Self(memory))
     }
 
     /// A program that somebody else has sealed.

@@ -22,6 +22,7 @@ pub static PROFILE: Profile = Profile {
         &calls::EPOLL,
         &calls::FILES,
         &calls::THREADS,
+        &calls::WAKER,
     ],
     bears: &[],
     threads: Threads::Sealed,

@@ -167,6 +167,7 @@ lists! {
         SYS_ioctl if is(1, FIONBIO), "channels don't block";
         SYS_fcntl if is(1, F_GETFL), "channels don't block";
         SYS_getsockopt if is(1, SOL_SOCKET), "kind and cookie of a socket; never the keys of kTLS";
+        SYS_ppoll, "the first messages, with a deadline";
     }
 
     /// Waiting for many descriptors.
@@ -214,6 +215,16 @@ lists! {
         SYS_setsockopt if is(1, IPPROTO_TCP) and is(2, TCP_KEEPIDLE), "and when";
         SYS_setsockopt if is(1, IPPROTO_TCP) and is(2, TCP_KEEPINTVL), "and when";
         SYS_setsockopt if is(1, IPPROTO_TCP) and is(2, TCP_KEEPCNT), "and when";
+    }
+
+    /// Being told by a thread of its own.
+    WAKER {
+        SYS_eventfd2 if is(0, 0), "work done by a thread";
+    }
+
+    /// Who started the set.
+    STARTER {
+        SYS_getuid, "the admin, where all have one id";
     }
 
     /// A file that the supervisor opened.
@@ -282,21 +293,17 @@ lists! {
         SYS_setsockopt, "listening sockets";
         SYS_openat, "programs, directories, files that the configuration names; maps of ids";
         SYS_mkdirat, "state directories";
-        SYS_mkdir, "state directories";
         SYS_unlinkat, "a stale socket";
-        SYS_unlink, "a stale socket";
         SYS_fchown, "state directories";
-        SYS_fchownat, "state directories";
-        SYS_chown, "state directories";
         SYS_fchmod, "state directories";
         SYS_fchmodat, "state directories";
-        SYS_chmod, "state directories and sockets";
         SYS_statx, "programs and directories";
         SYS_memfd_create, "sealed programs";
         SYS_signalfd4, "signals, in order";
         SYS_kill, "what a dead broker left";
-        SYS_timerfd_create, "restarts, not too soon";
-        SYS_timerfd_settime, "restarts, not too soon";
+        SYS_newfstatat, "directories and stale sockets";
+        SYS_flock, "one set for one state directory";
+        SYS_sendfile, "programs into memory";
     }
 
     /// A few threads, made at start, and the call that then forbids more.

@@ -15,6 +15,7 @@ pub static PROFILE: Profile = Profile {
         &calls::LOG,
         &calls::CHANNEL,
         &calls::GIVEN_FILE,
+        &calls::STARTER,
     ],
     bears: &[],
     threads: Threads::One,

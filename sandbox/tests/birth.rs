@@ -213,7 +213,9 @@ fn a_step_that_fails_is_named() {
         stillborn(&house, login, &root, &house.program, 3),
         wrong(Step::Descriptors, Errno::INVAL)
     );
-    let junk = sandbox::Program::seal(c"junk", &null).unwrap();
+    let junk = house.directory.join("junk");
+    std::fs::write(&junk, "no program").unwrap();
+    let junk = sandbox::Program::seal(c"junk", &std::fs::File::open(junk).unwrap()).unwrap();
     assert_eq!(
         stillborn(&house, login, &root, &junk, 4),
         wrong(Step::Program, Errno::NOEXEC)
