@@ -216,7 +216,7 @@ impl Account {
             _ => mailbox.known_bits(&set.keywords),
         };
         let keyword_mask = if set.mask.keywords { u64::MAX } else { 0 };
-        let mut unmet = Vec::new();
+        let (mut unmet, mut before) = (Vec::new(), Modseq::default());
         let changed = mailbox.change_flags(&set.uids, modseq, |entry| {
             if set
                 .unchanged_since
@@ -231,12 +231,21 @@ impl Account {
                 u64::from(set.mask.system.bits()),
             );
             let system = u8::try_from(system).ok().and_then(SystemFlags::of_bits);
-            Some((
+            let new = (
                 system.unwrap_or(entry.system),
                 set.action.apply(entry.keywords, given, keyword_mask),
-            ))
+            );
+            if new != (entry.system, entry.keywords) {
+                before = before.max(entry.modseq);
+            }
+            Some(new)
         });
-        Ok(Outcome::Flagged { changed, unmet })
+        Ok(Outcome::Flagged {
+            changed,
+            unmet,
+            modseq,
+            before,
+        })
     }
 
     fn expunge(

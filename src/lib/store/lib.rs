@@ -57,5 +57,5 @@ pub use pack::{Files, PackWriter, PackedBody};
 pub use pending::{Fatal, Outcome, Placed, Settled, Ticket};
 pub use refusal::Refusal;
 pub use rights::{AclEntry, Grantee, Principal, Rights};
-pub use store::{Listed, OpenError, Opened, Opening, Status, Store};
+pub use store::{Folder, Listed, OpenError, Opened, Opening, Status, Store};
 pub use view::{Changes, Messages, View};

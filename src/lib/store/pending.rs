@@ -1,6 +1,6 @@
 //! Changes on their way to the disk, and what became of them.
 
-use crate::id::{MailboxId, MessageId, Uid, UidValidity};
+use crate::id::{MailboxId, MessageId, Modseq, Uid, UidValidity};
 use crate::operation::Transaction;
 use crate::refusal::Refusal;
 use journal::Lsn;
@@ -64,6 +64,11 @@ pub enum Outcome {
         changed: Vec<Uid>,
         /// Messages that had changed too lately (UNCHANGEDSINCE).
         unmet: Vec<Uid>,
+        /// The modseq that the changed ones got.
+        modseq: Modseq,
+        /// The highest that any of them had before: whoever knew them up to this
+        /// knows their flags now.
+        before: Modseq,
     },
     /// These messages were expunged.
     Expunged(Vec<Uid>),

@@ -49,7 +49,18 @@ pub struct Opening<'a> {
     /// Bytes of the longest letter that is taken in.
     pub letter_bytes_max: u64,
     /// Mailboxes that a new account gets beside INBOX.
-    pub folders: &'a [(MailboxName, SpecialUse)],
+    pub folders: &'a [Folder],
+}
+
+/// A mailbox that a new account gets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Folder {
+    /// Its name.
+    pub name: MailboxName,
+    /// What it is for.
+    pub special_use: Option<SpecialUse>,
+    /// Whether the owner is subscribed to it.
+    pub subscribed: bool,
 }
 
 /// Why an account doesn't open.
@@ -548,10 +559,13 @@ fn founding(opening: &Opening<'_>) -> Option<Vec<Operation>> {
         account: opening.account,
         created_secs: opening.now_secs,
     }];
-    let inbox = (MailboxName::inbox(), None);
-    let folders = opening.folders.iter();
-    let folders = folders.map(|(name, special_use)| (name.clone(), Some(*special_use)));
-    for ((name, special_use), n) in std::iter::once(inbox).chain(folders).zip(0_u64..) {
+    let inbox = Folder {
+        name: MailboxName::inbox(),
+        special_use: None,
+        subscribed: true,
+    };
+    let folders = std::iter::once(&inbox).chain(opening.folders);
+    for (folder, n) in folders.zip(0_u64..) {
         let next = match validity {
             Some(last) => last.next()?,
             None => UidValidity::new(1)?,
@@ -560,9 +574,12 @@ fn founding(opening: &Opening<'_>) -> Option<Vec<Operation>> {
         operations.push(Operation::Create {
             mailbox: MailboxId(MailboxId::INBOX.0.checked_add(n)?),
             validity: next,
-            special_use,
-            name,
+            special_use: folder.special_use,
+            name: folder.name.clone(),
         });
+        if folder.subscribed {
+            operations.push(Operation::Subscribe(folder.name.clone()));
+        }
     }
     Some(operations)
 }
