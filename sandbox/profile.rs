@@ -53,7 +53,7 @@ pub static ALL: [&Profile; 11] = [
 /// The kinds of process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Process {
-    /// `mailkeep run`.
+    /// `mailkeep-supervisor`, which `mailkeep run` executes.
     Supervisor,
     /// `mailkeep-config`.
     Config,
@@ -82,7 +82,7 @@ impl Process {
     #[must_use]
     pub const fn program(self) -> &'static str {
         match self {
-            Self::Supervisor => "mailkeep",
+            Self::Supervisor => "mailkeep-supervisor",
             Self::Config => "mailkeep-config",
             Self::Broker => "mailkeep-broker",
             Self::Auth => "mailkeep-auth",

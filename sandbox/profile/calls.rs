@@ -24,7 +24,8 @@ pub struct Call {
     pub number: c_long,
     /// For which arguments.
     pub when: When,
-    /// `SYS_`, its name, and its condition as it is written here.
+    /// `SYS_`, its name, and its condition as it is written here, each test with
+    /// an "and" behind it.
     pub text: &'static str,
     /// What the process needs it for.
     pub reason: &'static str,
@@ -68,7 +69,9 @@ impl Call {
     /// Its name and condition, as the ledger has them.
     #[must_use]
     pub fn words(&self) -> &'static str {
-        self.text.trim_start_matches("SYS_")
+        self.text
+            .trim_start_matches("SYS_")
+            .trim_end_matches(" and")
     }
 }
 
@@ -115,7 +118,7 @@ macro_rules! lists {
                 when: lists!(@when $([$($test($index $(, ($value) as u64)?)),+])? $($errno)?),
                 text: concat!(
                     stringify!($call),
-                    $(" if" $(, " ", stringify!($test), "(", $index, $(", ", stringify!($value),)? ")")+,)?
+                    $(" if" $(, " ", stringify!($test), "(", $index, $(", ", stringify!($value),)? ") and")+,)?
                     $(" else ", stringify!($errno),)?
                 ),
                 reason: $reason,
