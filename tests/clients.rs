@@ -7,7 +7,6 @@ use harness::Set;
 use harness::session::PATIENCE;
 use harness::set::{IMAP, IMAPS, LMTP, PASSWORD, text, wait_for};
 use std::fs;
-use std::path::Path;
 use std::process::{Command, Output};
 
 /// Runs a client; its words are in the panic if it fails.
@@ -113,7 +112,7 @@ fn curl_appends_lists_and_searches() {
 #[test]
 fn pythons_imaplib_runs_a_whole_session() {
     let set = bob();
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/imaplib_session.py");
+    let script = harness::set::workspace().join("tests/clients/imaplib_session.py");
     let mut python = Command::new("python3");
     python
         .arg(script)

@@ -11,6 +11,7 @@
 pub mod binaries;
 pub mod directory;
 pub mod proc;
+pub mod repository;
 pub mod session;
 pub mod set;
 pub mod trace;

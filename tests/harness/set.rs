@@ -10,6 +10,7 @@ use std::io::{Read as _, Seek as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 /// IMAP, in the clear until STARTTLS.
@@ -463,9 +464,17 @@ address = "{lmtp}"
 }
 
 /// The workspace's root, for tests that read the repository itself.
+///
+/// # Panics
+/// Never: tests/ lies in the workspace.
 #[must_use]
 pub fn workspace() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("tests/ lies in the workspace")
+    static WORKSPACE: OnceLock<PathBuf> = OnceLock::new();
+    WORKSPACE.get_or_init(|| match std::env::var_os("MAILKEEP_WORKSPACE") {
+        Some(copy) => copy.into(),
+        None => Path::new(env!("CARGO_MANIFEST_DIR"))
+            .parent()
+            .expect("tests/ lies in the workspace")
+            .to_owned(),
+    })
 }
