@@ -180,8 +180,7 @@ impl Messages<'_> {
         if position >= self.known_below(view, &ghosts, view.uid_next) {
             return None;
         }
-        // How many of those before the position are ghosts: the least number of
-        // ghosts so that the next ghost lies behind the entry that is left.
+        // Ghost number n stands behind n ghosts and the entries below it.
         let before = ghosts.iter().zip(0_usize..).take_while(|(ghost, n)| {
             let rank = self.mailbox.entries.rank(**ghost);
             rank.saturating_add(*n) < position
