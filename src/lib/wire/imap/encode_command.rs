@@ -3,7 +3,7 @@
 //! Reading what is written here gives the same command again. Literals are
 //! synchronising, and stand behind their announcement without a pause.
 
-use super::response::string::{astring, mailbox, nstring, string};
+use super::response::string::{mailbox, quoted, string};
 use super::{
     Command, Dialect, FetchItem, Flag, List, ListPattern, ListReturn, ListSelection, Partial,
     Request, SearchKey, SearchReturn, StatusItem, StoreAction, When,
@@ -112,9 +112,12 @@ impl Encoder<'_> {
             return self.put("NIL");
         }
         self.listed(fields, |this, (name, value)| {
-            string(this.out, name.as_bytes());
+            this.string(name);
             this.put(" ");
-            nstring(this.out, value.as_deref().map(str::as_bytes));
+            match value {
+                Some(value) => this.string(value),
+                None => this.put("NIL"),
+            }
         });
     }
 
@@ -147,9 +150,9 @@ impl Encoder<'_> {
             true => (joined.as_str(), ""),
             false => ("", joined.as_str()),
         };
-        string(self.out, reference.as_bytes());
+        self.string(reference);
         self.put(" ");
-        string(self.out, pattern.as_bytes());
+        self.string(pattern);
     }
 
     fn list_return(&mut self, option: &ListReturn) {
@@ -232,7 +235,10 @@ impl Encoder<'_> {
             self.listed(returns, |this, one| this.put(return_name(*one)));
             self.put(" ");
         }
-        self.search_key(key);
+        match key {
+            SearchKey::And(keys) => self.spaced(keys, Self::search_key),
+            key => self.search_key(key),
+        }
     }
 
     fn search_key(&mut self, key: &SearchKey) {
@@ -243,16 +249,13 @@ impl Encoder<'_> {
             SearchKey::Recent => self.put("RECENT"),
             SearchKey::And(keys) => self.listed(keys, Self::search_key),
             SearchKey::Or(arms) => self.or(arms),
-            SearchKey::Not(key) => {
-                self.put("NOT ");
-                self.search_key(key);
-            }
+            SearchKey::Not(key) => self.not(key),
             SearchKey::Flag(flag) => self.flag_key(flag),
             SearchKey::Header { name, value } => {
                 self.put("HEADER ");
-                astring(self.out, name.as_bytes());
+                self.string(name);
                 self.put(" ");
-                astring(self.out, value.as_bytes());
+                self.string(value);
             }
             SearchKey::Body(text) => self.text_key("BODY ", text),
             SearchKey::Text(text) => self.text_key("TEXT ", text),
@@ -267,19 +270,34 @@ impl Encoder<'_> {
         }
     }
 
-    /// An arm that is an OR itself stands in parentheses, or it would read as a
-    /// link of the chain.
+    /// A last arm that is an OR itself stands in parentheses, or it would read
+    /// as a link of the chain.
     fn or(&mut self, arms: &[SearchKey]) {
-        for (at, arm) in arms.iter().enumerate() {
-            if at > 0 {
-                self.put(" ");
+        let Some((last, before)) = arms.split_last() else {
+            return;
+        };
+        for arm in before {
+            self.put("OR ");
+            self.search_key(arm);
+            self.put(" ");
+        }
+        match last {
+            SearchKey::Or(_) => self.listed(std::slice::from_ref(last), Self::search_key),
+            last => self.search_key(last),
+        }
+    }
+
+    /// A flag has a key for its absence, which is no deeper than that for its
+    /// presence.
+    fn not(&mut self, key: &SearchKey) {
+        match key {
+            SearchKey::Flag(flag) => {
+                self.put("UN");
+                self.flag_key(flag);
             }
-            if at.saturating_add(1) < arms.len() {
-                self.put("OR ");
-            }
-            match arm {
-                SearchKey::Or(_) => self.listed(std::slice::from_ref(arm), Self::search_key),
-                arm => self.search_key(arm),
+            key => {
+                self.put("NOT ");
+                self.search_key(key);
             }
         }
     }
@@ -293,19 +311,32 @@ impl Encoder<'_> {
 
     fn text_key(&mut self, name: &str, text: &str) {
         self.put(name);
-        astring(self.out, text.as_bytes());
+        self.string(text);
     }
 
     /// `"(" [item *(SP item)] ")"`
     fn listed<T>(&mut self, items: &[T], one: impl Fn(&mut Self, &T)) {
         self.put("(");
+        self.spaced(items, one);
+        self.put(")");
+    }
+
+    /// `item *(SP item)`
+    fn spaced<T>(&mut self, items: &[T], one: impl Fn(&mut Self, &T)) {
         for (at, item) in items.iter().enumerate() {
             if at > 0 {
                 self.put(" ");
             }
             one(self, item);
         }
-        self.put(")");
+    }
+
+    /// `string`, quoted if it can be, 8-bit too.
+    fn string(&mut self, text: &str) {
+        if text.contains(['\r', '\n']) {
+            return string(self.out, text.as_bytes());
+        }
+        quoted(self.out, text.as_bytes());
     }
 
     fn put(&mut self, text: &str) {

@@ -35,7 +35,7 @@ impl ListPattern {
             return Err(expected("a shorter pattern"));
         }
         let tokens = match (decode(reference, dialect), decode(pattern, dialect)) {
-            (Some(reference), Some(pattern)) => tokens(&reference, &pattern),
+            (Some(reference), Some(pattern)) => tokens(&(reference + &pattern)),
             _ => vec![Token::Letter(NEVER)],
         };
         let wildcards = tokens.iter().filter(|token| token.is_wild()).count();
@@ -153,10 +153,10 @@ impl Token {
 /// A letter that no name has.
 const NEVER: char = '\u{7f}';
 
-/// Letters in NFC; `**`, `*%`, `%*` are `*`, and `%%` is `%`. Wildcards of the
-/// reference are letters that no name has.
-fn tokens(reference: &str, pattern: &str) -> Vec<Token> {
-    let mut tokens: Vec<Token> = reference.nfc().map(Token::Letter).collect();
+/// Letters in NFC; `**`, `*%`, `%*` are `*`, and `%%` is `%`. A wildcard is one
+/// in the reference too.
+fn tokens(pattern: &str) -> Vec<Token> {
+    let mut tokens: Vec<Token> = Vec::with_capacity(pattern.len());
     for letter in pattern.nfc() {
         let token = match letter {
             '*' => Token::Anything,

@@ -61,7 +61,7 @@ pub fn number(out: &mut Vec<u8>, number: u64) {
 }
 
 /// `quoted = DQUOTE *QUOTED-CHAR DQUOTE`, of bytes that can be quoted.
-fn quoted(out: &mut Vec<u8>, bytes: &[u8]) {
+pub fn quoted(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'"');
     for byte in bytes {
         if matches!(byte, b'"' | b'\\') {
