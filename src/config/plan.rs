@@ -364,7 +364,7 @@ mod tests {
             "{SMALLEST}listen = [\n\
              {{ protocol = 'imap', address = '[::]:993' }},\n\
              {{ protocol = 'imap', address = '0.0.0.0:143' }},\n\
-             {{ protocol = 'lmtp', address = 'unix:/run/l', mode = 0o660 }},\n\
+             {{ protocol = 'lmtp', address = '/run/l', mode = 0o660 }},\n\
              ]"
         );
         let plan = plan(&text, Runner::Root);
@@ -459,7 +459,7 @@ mod tests {
             ["3:11: cleartext only would leave this machine"]
         );
         assert_eq!(listen("127.0.0.1:24"), [""; 0]);
-        assert_eq!(listen("unix:/run/l"), [""; 0]);
+        assert_eq!(listen("/run/l"), [""; 0]);
     }
 
     #[test]
@@ -482,12 +482,12 @@ mod tests {
                 "no network is named from which",
             ),
             (
-                "listen = [{ protocol = 'lmtp', address = 'unix:/l', proxy = true }]",
-                "a Unix socket is reached from",
+                "listen = [{ protocol = 'lmtp', address = '/l', proxy = true }]",
+                "a Unix socket is for this machine",
             ),
             (
-                "listen = [{ protocol = 'lmtp', address = 'unix:/l', tls = 'immediate' }]",
-                "a Unix socket is reached from",
+                "listen = [{ protocol = 'lmtp', address = '/l', tls = 'immediate' }]",
+                "a Unix socket is for this machine",
             ),
             ("ids.accounts = 1899999001", "the ids of the processes"),
             (

@@ -6,7 +6,7 @@ use crate::mistake::Objection;
 use crate::settings::{Listen, Settings};
 use crate::value;
 use ipc::edge::config::Address;
-use ipc::slice::TlsUse;
+use ipc::slice::{Protocol, TlsUse};
 use sandbox::IdRanges;
 use std::net::Ipv6Addr;
 
@@ -17,7 +17,7 @@ const RULES: [fn(&Settings, &mut Notes); 9] = [
     tls_needs_certificates,
     no_two_listeners_meet,
     cleartext_stays_on_this_machine,
-    unix_sockets_have_no_proxy_and_no_tls,
+    unix_sockets_are_for_lmtp_alone,
     proxies_are_believed_from_somewhere,
     id_ranges_are_apart,
     limits_fit_into_each_other,
@@ -135,13 +135,14 @@ fn cleartext_stays_on_this_machine(settings: &Settings, notes: &mut Notes) {
     }
 }
 
-fn unix_sockets_have_no_proxy_and_no_tls(settings: &Settings, notes: &mut Notes) {
+fn unix_sockets_are_for_lmtp_alone(settings: &Settings, notes: &mut Notes) {
     let unix = |one: &&Listen| matches!(one.address, Address::Unix { .. });
     for listener in settings.listeners.iter().flatten().filter(unix) {
-        if listener.proxy || listener.tls == TlsUse::Immediate {
+        let plain = !listener.proxy && listener.tls == TlsUse::Never;
+        if !plain || listener.protocol != Protocol::Lmtp {
             let objection = Objection::new(
-                "a Unix socket is reached from this machine alone, so there is no proxy and no TLS on it",
-                "take \"proxy\" and \"tls\" out",
+                "a Unix socket is for this machine's own MTA: LMTP, without a proxy and without TLS",
+                "set protocol = \"lmtp\", and take \"proxy\" and \"tls\" out",
             );
             notes.mistakes.note(listener.span.clone(), objection);
         }

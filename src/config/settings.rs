@@ -121,11 +121,7 @@ pub fn default_listeners() -> Result<Vec<Listen>, crate::mistake::Objection> {
         ("[::]:143", Protocol::Imap, TlsUse::OnRequest),
         ("0.0.0.0:993", Protocol::Imap, TlsUse::Immediate),
         ("[::]:993", Protocol::Imap, TlsUse::Immediate),
-        (
-            "unix:/run/mailkeep/lmtp.sock",
-            Protocol::Lmtp,
-            TlsUse::Never,
-        ),
+        ("/run/mailkeep/lmtp.sock", Protocol::Lmtp, TlsUse::Never),
     ];
     let listen = |(address, protocol, tls): (&str, Protocol, TlsUse)| {
         Ok(Listen {

@@ -111,10 +111,10 @@ pub fn socket_path(text: &str) -> Result<Bytes<PATH_BYTES_MAX>, Objection> {
 }
 
 /// A listener's address:
-/// address = IPv4 ":" port / "[" IPv6 "]" ":" port / "unix:" path / "systemd:" name
+/// address = IPv4 ":" port / "[" IPv6 "]" ":" port / path / "systemd:" name
 pub fn address(text: &str) -> Result<Address, Objection> {
-    if let Some(path) = text.strip_prefix("unix:") {
-        let path = socket_path(path)?;
+    if text.starts_with('/') {
+        let path = socket_path(text)?;
         return Ok(Address::Unix { path, mode: 0o666 });
     }
     if let Some(name) = text.strip_prefix("systemd:") {
@@ -123,7 +123,7 @@ pub fn address(text: &str) -> Result<Address, Objection> {
     let socket: SocketAddr = text.parse().map_err(|_| {
         Objection::new(
             format!("{} is not an address to listen at", quote(text)),
-            "write \"127.0.0.1:143\", \"[::]:993\", \"unix:/run/…\" or \"systemd:NAME\"",
+            "write \"127.0.0.1:143\", \"[::]:993\", \"/run/…\" or \"systemd:NAME\"",
         )
     })?;
     if socket.port() == 0 {
@@ -328,20 +328,20 @@ mod tests {
         assert!(is_loopback(&address("[::1]:143").unwrap()));
         assert!(!is_loopback(&address("[::]:143").unwrap()));
         assert!(matches!(
-            address("unix:/run/x"),
+            address("/run/x"),
             Ok(Address::Unix { mode: 0o666, .. })
         ));
         assert!(matches!(
             address("systemd:imap"),
             Ok(Address::Systemd { .. })
         ));
-        let long = format!("unix:/{}", "x".repeat(107));
+        let long = format!("/{}", "x".repeat(107));
         for wrong in [
             "143",
             "localhost:143",
             "::1:143x",
             "1.2.3.4:0",
-            "unix:run/x",
+            "run/x",
             "systemd:",
             "systemd:a:b",
             &long,

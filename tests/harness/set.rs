@@ -440,7 +440,7 @@ passes = 1
 [[listen]]
 protocol = "imap"
 address = "{address}:{IMAP}"
-tls = "on-request"
+tls = "starttls"
 [[listen]]
 protocol = "imap"
 address = "{address}:{IMAPS}"
@@ -448,7 +448,7 @@ tls = "immediate"
 [[listen]]
 protocol = "lmtp"
 address = "{address}:{LMTP}"
-tls = "on-request"
+tls = "starttls"
 [[listen]]
 protocol = "lmtp"
 address = "{lmtp}"
