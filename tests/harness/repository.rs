@@ -170,32 +170,26 @@ fn attributes_above<'a>(lines: &'a [&'a str], at: usize) -> impl Iterator<Item =
 
 /// The name of the item that a line defines.
 fn defined(line: &str) -> Option<&str> {
-    let mut words = line.trim_start().split_whitespace().peekable();
-    while words
-        .next_if(|word| word.starts_with("pub") || ["async", "unsafe"].contains(word))
-        .is_some()
-    {}
-    words
-        .next_if_eq(&"const")
-        .filter(|_| words.peek() != Some(&"fn"))
-        .map_or_else(
-            || {
-                words
-                    .next()
-                    .filter(|kind| ITEMS.contains(kind))
-                    .and(words.clone().next())
-            },
-            |_| words.clone().next(),
-        )
-        .map(|name| {
-            name.split(|end: char| !end.is_alphanumeric() && end != '_')
-                .next()
-                .unwrap_or(name)
-        })
+    let mut words = line
+        .split_whitespace()
+        .skip_while(|word| is_qualifier(word));
+    let mut kind = words.next()?;
+    let mut name = words.next()?;
+    if (kind, name) == ("const", "fn") {
+        (kind, name) = (name, words.next()?);
+    }
+    let end = name.find(|end: char| !end.is_alphanumeric() && end != '_');
+    ITEMS
+        .contains(&kind)
+        .then(|| &name[..end.unwrap_or(name.len())])
+}
+
+fn is_qualifier(word: &str) -> bool {
+    word == "pub" || word.starts_with("pub(") || word == "async" || word == "unsafe"
 }
 
 const ITEMS: [&str; 8] = [
-    "fn", "struct", "enum", "trait", "static", "type", "mod", "union",
+    "const", "enum", "fn", "mod", "static", "struct", "trait", "type",
 ];
 
 /// A line without its comment and without what stands in quotes.
