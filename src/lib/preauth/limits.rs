@@ -1,7 +1,8 @@
 //! Every bound on what a stranger can make us hold, with its reason.
 //!
 //! One connection holds at most `LINE_BYTES_MAX + LITERALS_BYTES_MAX` bytes of
-//! a command, and twice that for the moment in which the buffer grows.
+//! a command: 10 KiB in a buffer of 16 KiB, and 24 KiB for the moment in which
+//! that grows. Between commands it holds nothing.
 
 /// Bytes of all the lines of one command, line ends included, literals apart;
 /// also of one SASL answer. RFC 7162 (section 4) asks servers to take 8192. A

@@ -212,6 +212,7 @@ fn command_with_arguments(
         "SELECT" => spaced_mailbox(cursor, dialect).map(Command::Select),
         "EXAMINE" => spaced_mailbox(cursor, dialect).map(Command::Examine),
         "UID" => uid(cursor, dialect),
+        "APPEND" => Err(expected("a letter as a literal")),
         "LOGIN" | "AUTHENTICATE" | "STARTTLS" => Err(Refusal::AlreadyAuthenticated),
         name => message_command(name, cursor, dialect, false),
     }

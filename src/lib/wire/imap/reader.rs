@@ -491,10 +491,7 @@ mod tests {
                 "a APPEND x y {5+}\r\nb NOP\r\n",
                 "a BAD Expected a letter as a literal",
             ),
-            (
-                "a APPEND x\r\n",
-                "a BAD Unknown command, or not in this state",
-            ),
+            ("a APPEND x\r\n", "a BAD Expected a letter as a literal"),
         ];
         for (sent, why) in known {
             assert_eq!(
