@@ -1,0 +1,302 @@
+//! What `auth` decides, without a socket, a thread or a clock: messages come in
+//! with the time and the channel that they came on, and [`Act`]s come out.
+//!
+//! Invariants: nothing that depends on a change is said before the change is
+//! durable; a ticket is with `director` before its asker hears of it; every
+//! question is answered once, unless its asker has gone.
+//!
+//! | file | for |
+//! |---|---|
+//! | [`attempts`] | `login`: credentials |
+//! | [`recipients`] | `lmtp`: addresses |
+//! | [`accounts`] | `control`: the table |
+
+mod accounts;
+mod attempts;
+mod recipients;
+
+use crate::facts;
+use crate::hashing::{Job, Outcome, Work};
+use crate::ledger::{Ledger, NotDurable};
+use crate::names::Domains;
+use crate::penalty::Penalties;
+use crate::remembered::Remembered;
+use crate::table::{Account, Change};
+use crate::verifier::Cost;
+use accounts::{Decision, Then};
+use attempts::Attempt;
+use ipc::edge::auth_director::{ToAuth as FromDirector, ToDirector};
+use ipc::edge::{control_auth, front_auth, lmtp_auth, login_auth};
+use ipc::ticket::{Grant, Kind, MasterKey, SealedTicket, TICKET_SECONDS_MAX};
+use ipc::{AccountId, Cookie, Instance, Nonce, slice};
+use journal::disk::Disk;
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+/// A channel, as the process numbers them.
+pub type Link = u64;
+
+/// Who asks: a channel, and the life at its other end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asker {
+    /// The channel.
+    pub link: Link,
+    /// The life, as `director` knows it.
+    pub instance: Instance,
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub enum Act {
+    /// Answer on a channel to a `login`.
+    Login(Link, login_auth::ToLogin),
+    /// Answer on a channel to `lmtp`.
+    Lmtp(Link, lmtp_auth::ToLmtp),
+    /// Answer on a channel to `control`.
+    Control(Link, control_auth::ToControl),
+    /// Tell `director`.
+    Director(ToDirector),
+    /// Have this hashed; then [`Desk::hashed`] or [`Desk::no_room`].
+    Hash {
+        job: Job,
+        work: Work,
+        for_admin: bool,
+    },
+}
+
+/// What a peer did that ends its channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Misdeed {
+    /// It began under a nonce that is still open.
+    NonceIsOpen,
+    /// It answered a challenge that nobody gave.
+    NoChallenge,
+    /// It named another protocol than `front` did.
+    OtherProtocol,
+    /// It has more open questions than it can have clients.
+    TooManyQuestions,
+    /// Its facts contradict others.
+    Facts(facts::Misdeed),
+}
+
+/// What is drawn at start and never told.
+pub struct Keys {
+    /// Seals tickets.
+    pub master: MasterKey,
+    /// Marks successes.
+    pub remembered: [u8; 32],
+    /// Marks names that failed.
+    pub penalties: [u8; 32],
+}
+
+/// What the slice says, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rules {
+    domains: Domains,
+    cost: Cost,
+    remember_seconds: u32,
+    failures_before_delay: u32,
+}
+
+impl Rules {
+    /// Checks a slice.
+    ///
+    /// # Errors
+    /// The reason, for the administrator.
+    pub fn new(slice: &slice::Auth) -> Result<Self, &'static str> {
+        Ok(Self {
+            domains: Domains::new(slice)?,
+            cost: Cost::new(slice)?,
+            remember_seconds: slice.remember_seconds,
+            failures_before_delay: slice.failures_before_delay,
+        })
+    }
+}
+
+/// See the module.
+pub struct Desk<D: Disk> {
+    rules: Rules,
+    ledger: Ledger<D>,
+    /// The last account id that has a uid.
+    last_id: u32,
+    master: MasterKey,
+    facts: facts::Table,
+    penalties: Penalties,
+    remembered: Remembered,
+    /// Whether there is a `director`.
+    director: bool,
+    next_job: Job,
+    hashing: HashMap<Job, Hashing>,
+    /// The nonces of each `login`'s open questions.
+    open: HashMap<Link, HashSet<Nonce>>,
+    /// Failures whose answer waits, by when it is due.
+    delayed: BTreeMap<(u64, Job), Attempt>,
+    decided: Vec<Decision>,
+    acts: Vec<Act>,
+}
+
+/// Whom a hash is for.
+enum Hashing {
+    Attempt(Attempt),
+    Admin(Then),
+}
+
+impl<D: Disk> Desk<D> {
+    /// Opens for business, without any peer.
+    #[must_use]
+    pub fn new(rules: Rules, ledger: Ledger<D>, last_id: u32, keys: Keys) -> Self {
+        Self {
+            penalties: Penalties::new(keys.penalties, rules.failures_before_delay),
+            remembered: Remembered::new(keys.remembered, rules.remember_seconds),
+            rules,
+            ledger,
+            last_id,
+            master: keys.master,
+            facts: facts::Table::default(),
+            director: false,
+            next_job: 0,
+            hashing: HashMap::new(),
+            open: HashMap::new(),
+            delayed: BTreeMap::new(),
+            decided: Vec::new(),
+            acts: Vec::new(),
+        }
+    }
+
+    /// New rules.
+    pub fn apply(&mut self, rules: Rules) {
+        self.penalties.set_free(rules.failures_before_delay);
+        self.remembered.set_seconds(rules.remember_seconds);
+        self.rules = rules;
+    }
+
+    /// Whether there is a `director` from now on.
+    pub fn director_is_there(&mut self, there: bool) {
+        self.director = there;
+    }
+
+    /// A channel has ended: what its peer has asked or told is void.
+    pub fn gone(&mut self, link: Link) {
+        self.open.remove(&link);
+        self.facts.forget(link);
+    }
+
+    /// A `front` tells facts.
+    ///
+    /// # Errors
+    /// A [`Misdeed`]: end its channel.
+    pub fn front(&mut self, link: Link, message: front_auth::Facts) -> Result<(), Misdeed> {
+        self.facts.hear(link, message).map_err(Misdeed::Facts)
+    }
+
+    /// `director` tells what became of what it was told.
+    pub fn director_tells(&mut self, message: &FromDirector) {
+        match message {
+            FromDirector::StorageMade { account } => self.storage_made(*account),
+            FromDirector::EpochRaised { account, epoch } => {
+                tracing::debug!(
+                    account = account.0,
+                    epoch = epoch.0,
+                    "sessions of lower epochs have ended"
+                );
+            }
+        }
+    }
+
+    /// A hash is done.
+    pub fn hashed(&mut self, now: u64, job: Job, outcome: Outcome) {
+        match self.hashing.remove(&job) {
+            Some(Hashing::Attempt(attempt)) => self.verified(now, attempt, outcome),
+            Some(Hashing::Admin(then)) => self.hashed_for_admin(then, outcome),
+            None => (),
+        }
+    }
+
+    /// There was no room for a hash.
+    pub fn no_room(&mut self, job: Job) {
+        match self.hashing.remove(&job) {
+            Some(Hashing::Attempt(attempt)) => {
+                self.reject(&attempt, login_auth::Rejection::Unavailable)
+            }
+            Some(Hashing::Admin(then)) => {
+                self.refuse(then.whose, control_auth::Refusal::Unavailable)
+            }
+            None => (),
+        }
+    }
+
+    /// When the next delayed answer is due.
+    #[must_use]
+    pub fn next_due(&self) -> Option<u64> {
+        self.delayed.first_key_value().map(|((due, _), _)| *due)
+    }
+
+    /// Makes durable what was decided, and gives what is to be done. Afterwards
+    /// nothing waits but hashes and delayed answers.
+    ///
+    /// # Errors
+    /// The process must end, with nothing said of what was decided.
+    pub fn settle(&mut self) -> Result<Vec<Act>, NotDurable> {
+        self.commit()?;
+        Ok(std::mem::take(&mut self.acts))
+    }
+
+    /// Names what is durable, before a clean end.
+    pub fn leave(&mut self) {
+        self.ledger.leave();
+    }
+
+    fn hash(&mut self, work: Work, whom: Hashing) {
+        let job = self.next_job;
+        self.next_job = job.wrapping_add(1);
+        let for_admin = matches!(whom, Hashing::Admin(_));
+        self.hashing.insert(job, whom);
+        self.acts.push(Act::Hash {
+            job,
+            work,
+            for_admin,
+        });
+    }
+
+    /// The directory exists, so no ticket may make it again.
+    fn storage_made(&mut self, account: AccountId) {
+        if let Some(known) = self
+            .ledger
+            .table()
+            .get(account)
+            .filter(|known| !known.storage_made)
+        {
+            let account = Account {
+                storage_made: true,
+                ..known.clone()
+            };
+            self.ledger.stage(Change::Put { account });
+        }
+    }
+
+    /// A ticket for one socket. `None` only if we are wrong about whose key it
+    /// is.
+    fn mint(
+        &self,
+        now: u64,
+        kind: Kind,
+        account: &Account,
+        nonce: Nonce,
+        cookie: Cookie,
+    ) -> Option<SealedTicket> {
+        let expires = now.checked_div(1000)?.saturating_add(TICKET_SECONDS_MAX);
+        self.master.account_key(account.id).seal(Grant {
+            kind,
+            account: account.id,
+            epoch: account.epoch,
+            principal: account.id,
+            rights: u32::MAX,
+            nonce,
+            cookie,
+            expires,
+            may_create: !account.storage_made,
+        })
+    }
+}
+
+#[cfg(test)]
+pub mod tests;
