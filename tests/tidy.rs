@@ -3,6 +3,8 @@
 //!
 //! Each test says, when it fails, what is wanted and why.
 
+#![allow(clippy::panic, reason = "a test that can't go on says why and ends")]
+
 use harness::repository::{self, Source};
 use harness::set::workspace;
 use std::collections::BTreeSet;
@@ -16,13 +18,12 @@ const EMPTY_NAMES: [&str; 8] = [
 ];
 
 /// Crates where a failed assumption must be a value that somebody answers.
-const UNSHAKEABLE: [&str; 16] = [
+const UNSHAKEABLE: [&str; 14] = [
     "sandbox",
     "src/auth",
     "src/broker",
     "src/control",
     "src/director",
-    "src/front",
     "src/keyholder",
     "src/lib/ipc",
     "src/lib/ipc_async",
@@ -31,7 +32,6 @@ const UNSHAKEABLE: [&str; 16] = [
     "src/lib/preauth",
     "src/lib/store",
     "src/lib/wire",
-    "src/lmtp",
     "src/supervisor",
 ];
 
@@ -133,7 +133,7 @@ fn assert_sandbox_is_as_strict(workspace: &toml::Value, own: &toml::Value) {
             let same = own[kind].get(lint) == Some(level);
             assert!(
                 same || lint == "unsafe_code",
-                "sandbox/Cargo.toml: {kind}.{lint} = {level}"
+                "sandbox/Cargo.toml: {kind}.{lint} = {level:?}"
             );
         }
     }
@@ -196,7 +196,12 @@ fn no_test_is_switched_off_and_nothing_is_left_to_be_written() {
 #[test]
 fn no_test_waits_for_luck() {
     let mut found = Vec::new();
-    for file in repository::rust() {
+    // Where the clock is paused a sleep takes no time and is a step of the story.
+    let has_own_clock = |file: &&Source| file.text.contains("start_paused(true)");
+    for file in repository::rust()
+        .iter()
+        .filter(|file| !has_own_clock(file))
+    {
         for (at, line) in file.test_code().filter(|(_, line)| line.contains("sleep(")) {
             found.push(format!("{}:{} {}", file.path, at + 1, line.trim()));
         }
