@@ -8,8 +8,10 @@
 //! is. **If taken over:** what its user may do.
 
 mod admin_socket;
+mod demo;
 mod passwd_file;
 mod password_scheme;
+mod run;
 mod status;
 mod user;
 
@@ -30,6 +32,9 @@ struct Command {
 
 #[derive(Debug, Subcommand)]
 enum Task {
+    Run(run::Run),
+    Check(run::Check),
+    Demo(demo::Demo),
     /// Add, change, show and delete accounts
     User(user::User),
     Status(status::Status),
@@ -50,6 +55,9 @@ fn main() -> ExitCode {
 
 fn carry_out(command: &Command) -> Result<(), String> {
     match &command.task {
+        Task::Run(run) => run.run().map_err(|failure| failure.to_string()),
+        Task::Check(check) => check.run().map_err(|failure| failure.to_string()),
+        Task::Demo(demo) => demo.run().map_err(|failure| failure.to_string()),
         Task::User(user) => user.run(&command.socket).map_err(|error| error.to_string()),
         Task::Status(status) => status
             .run(&command.socket)
@@ -57,9 +65,9 @@ fn carry_out(command: &Command) -> Result<(), String> {
         Task::Reload => {
             match status::reload(&command.socket).map_err(|failure| failure.to_string())? {
                 status::Reloaded::Yes => {
-                println!("reloaded");
-                Ok(())
-            }
+                    println!("reloaded");
+                    Ok(())
+                }
                 status::Reloaded::No(why) => Err(why),
             }
         }

@@ -241,8 +241,7 @@ mod tests {
     /// own test vectors; the hash is checked by encoding it again.
     #[test]
     fn sha512_crypt_is_decoded_to_the_bytes_that_encode_to_it() {
-        let encoded =
-            "svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjl/O817G3uBnIFNjnQJuesI68u4OTLiBFdcbYEdFCoEOfaS35inz1";
+        let encoded = "svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjl/O817G3uBnIFNjnQJuesI68u4OTLiBFdcbYEdFCoEOfaS35inz1";
         for text in [
             format!("$6$saltstring${encoded}"),
             format!("{{SHA512-CRYPT}}$6$rounds=5000$saltstring${encoded}"),

@@ -409,7 +409,9 @@ fn write_certificate(directory: &Directory, address: Ipv4Addr) -> CertificateDer
     let names = vec!["localhost".to_owned(), address.to_string()];
     let made = rcgen::generate_simple_self_signed(names).expect("a certificate");
     let _ = directory.write("certificate.pem", made.cert.pem());
-    let _ = directory.write("key.pem", made.signing_key.serialize_pem());
+    let key = directory.write("key.pem", made.signing_key.serialize_pem());
+    let owner_only = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(key, owner_only).expect("it is ours");
     made.cert.der().clone()
 }
 
