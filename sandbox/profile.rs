@@ -213,7 +213,18 @@ const FILES: &[Right] = &[
     Right::Truncate,
 ];
 
-/// An account's tree: files, directories, and moving a file from one to another.
+/// The same, in a tree.
+const TREE: &[Right] = &[
+    Right::ReadFile,
+    Right::ReadDir,
+    Right::WriteFile,
+    Right::MakeReg,
+    Right::RemoveFile,
+    Right::Truncate,
+    Right::MakeDir,
+];
+
+/// An account's tree, which its worker empties in the end.
 const ACCOUNT: &[Right] = &[
     Right::ReadFile,
     Right::ReadDir,
@@ -223,7 +234,6 @@ const ACCOUNT: &[Right] = &[
     Right::Truncate,
     Right::MakeDir,
     Right::RemoveDir,
-    Right::Refer,
 ];
 
 /// How many threads a process has.

@@ -1,7 +1,7 @@
 //! The profile of `mailkeep-auth`: it verifies credentials in a directory that only it can open.
 
 use super::{
-    CapabilitySet, FILES, Identity, Limits, Namespace, Path, Process, Profile, Root, Threads, calls,
+    CapabilitySet, Identity, Limits, Namespace, Path, Process, Profile, Root, TREE, Threads, calls,
 };
 
 /// See the module.
@@ -13,7 +13,7 @@ pub static PROFILE: Profile = Profile {
     root: Root::Own,
     paths: Some(&[Path {
         path: "/",
-        rights: FILES,
+        rights: TREE,
     }]),
     calls: &[
         &calls::LIFE,
