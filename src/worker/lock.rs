@@ -36,7 +36,8 @@ impl Root {
     /// [`NotLocked`].
     pub fn lock(path: &std::path::Path, wait: Duration) -> Result<Self, NotLocked> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let root = rustix::fs::openat(rustix::fs::CWD, path, flags, Mode::empty()).map_err(NotLocked::Failed)?;
+        let root = rustix::fs::openat(rustix::fs::CWD, path, flags, Mode::empty())
+            .map_err(NotLocked::Failed)?;
         let deadline = Instant::now() + wait;
         loop {
             match rustix::fs::flock(&root, FlockOperation::NonBlockingLockExclusive) {
