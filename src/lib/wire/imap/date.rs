@@ -196,6 +196,7 @@ const NOT_DIGITS: Refusal = expected("a date");
 const MONTHS: [&str; 12] = [
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
 ];
+/// `date-year = 4DIGIT` (RFC 9051): no later year can be written.
 const YEAR_MAX: u16 = 9999;
 const SECONDS_OF_DAY: i64 = 86_400;
 /// Days of 400 years.
@@ -204,6 +205,7 @@ const DAYS_OF_ERA: i64 = 146_097;
 const DAYS_0000_03_01: i64 = 719_468;
 /// 0000-01-01 and 9999-12-31, counted from 1970-01-01.
 const DAYS_MIN: i64 = -719_528;
+/// 9999-12-31, the last day that can be written.
 const DAYS_MAX: i64 = 2_932_896;
 
 fn days_of_month(year: u16, month: u8) -> Option<u8> {
