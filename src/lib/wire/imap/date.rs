@@ -203,7 +203,7 @@ const SECONDS_OF_DAY: i64 = 86_400;
 const DAYS_OF_ERA: i64 = 146_097;
 /// From 0000-03-01, at which the arithmetic begins, to 1970-01-01.
 const DAYS_0000_03_01: i64 = 719_468;
-/// 0000-01-01 and 9999-12-31, counted from 1970-01-01.
+/// 0000-01-01, the first day that can be written, counted from 1970-01-01.
 const DAYS_MIN: i64 = -719_528;
 /// 9999-12-31, the last day that can be written.
 const DAYS_MAX: i64 = 2_932_896;
