@@ -1,2 +1,228 @@
-//! mailkeep-worker
-fn main() {}
+//! `mailkeep-worker`: everything about one account's mail.
+//!
+//! **Duty.** Serves the IMAP sessions of one account, takes its letters in, does
+//! its admin tasks. It is the account's only writer: it holds the lock on its
+//! root directory from before the journal is opened till it dies.
+//!
+//! **Trusts.** `broker`, for who it is and for its account's key; the kernel.
+//! `auth` only through the seal on a ticket. Not `director`, which might put the
+//! wrong socket on a ticket; not `lmtp`, whose descriptors are checked; no client
+//! and no letter.
+//!
+//! **Is trusted by** the account's owner, with all of the account's mail;
+//! `lmtp`, when it says that a letter is durable.
+//!
+//! **If taken over**, by a letter or a client: the mail of this one account is
+//! lost to the attacker. There is no other file below its root, no other process
+//! that it could signal or trace, no network, and no key but the one that opens
+//! tickets of this account.
+//!
+//! It links no TLS and no user database.
+
+mod account;
+mod arrival;
+mod birth;
+mod body;
+mod clock;
+mod delivery;
+mod director;
+mod disk;
+mod imap;
+mod letter;
+mod lock;
+mod opening;
+mod pace;
+mod session;
+mod shapes;
+mod suspects;
+mod task;
+mod tickets;
+
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod scratch;
+
+use account::{Account, Limits, Reading};
+use birth::Born;
+use director::{Desk, Ending};
+use disk::{DiskThread, Pulse};
+use ipc::edge::director_worker::{ToDirector, ToWorker};
+use ipc_async::AsyncChannel;
+use journal::Syncer;
+use journal::disk::OsDisk;
+use lock::Root;
+use sandbox::{Entered, Sealed};
+use std::cell::RefCell;
+use std::os::fd::{OwnedFd, RawFd};
+use std::path::Path;
+use std::process::ExitCode;
+use std::rc::Rc;
+use store::{Files, Store};
+use suspects::Suspects;
+use tickets::Gate;
+use tokio::runtime::Runtime;
+use tokio::task::LocalSet;
+
+/// Where `director` is.
+const DIRECTOR: RawFd = 3;
+
+/// Where `broker` has left the birth record.
+const BIRTH: RawFd = 4;
+
+/// Confinement was refused (EX_OSERR, sysexits.h).
+const NOT_CONFINED: u8 = 71;
+
+/// It could not be born, or the store could not be kept (EX_IOERR).
+const FAILED: u8 = 74;
+
+fn main() -> ExitCode {
+    match sandbox::enter(&sandbox::profile::WORKER) {
+        Ok(entered) => live(entered),
+        Err(refusal) => {
+            complain(&refusal);
+            ExitCode::from(NOT_CONFINED)
+        }
+    }
+}
+
+/// From confinement to the end.
+fn live(entered: Entered) -> ExitCode {
+    let (Some(director), Some(record)) = (entered.descriptor(DIRECTOR), entered.descriptor(BIRTH))
+    else {
+        return ExitCode::from(FAILED);
+    };
+    let born = match birth::receive(record) {
+        Ok(born) => born,
+        Err(why) => {
+            complain(&format_args!("no birth record: {why:?}"));
+            return ExitCode::from(FAILED);
+        }
+    };
+    let logging = &born.slice.logging;
+    eventlog::begin(
+        "mailkeep-worker",
+        director::level(&born.slice),
+        logging.journal,
+    );
+    match open(&born) {
+        Ok(opened) => begin(entered, director, born, opened),
+        Err(why) => {
+            tracing::error!(account = born.account.0, why, "the store can't be opened");
+            report_failure(director);
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+/// What there is before there is a thread.
+struct OpenStore {
+    root: Root,
+    store: Store,
+    syncer: Syncer<OsDisk>,
+    files: Files<OsDisk>,
+    suspects: Suspects,
+}
+
+/// Locks the root, then opens the store below it.
+fn open(born: &Born) -> Result<OpenStore, String> {
+    let root = Root::lock(Path::new("/"), lock::LOCK_WAIT_MAX)
+        .map_err(|why| format!("the root can't be locked: {why:?}"))?;
+    let disk = OsDisk::new(root.reopen().map_err(|errno| errno.to_string())?);
+    let opened = opening::open(&disk, born).map_err(|why| why.to_string())?;
+    tracing::info!(account = born.account.0, report = ?opened.report, "the store is open");
+    Ok(OpenStore {
+        root,
+        store: opened.store,
+        syncer: opened.syncer,
+        files: opened.files,
+        suspects: Suspects::open(&disk),
+    })
+}
+
+/// Makes the second thread and the runtime; then no more threads can be made.
+fn begin(entered: Entered, director: OwnedFd, born: Born, opened: OpenStore) -> ExitCode {
+    let pulse = Pulse::default();
+    let started = opened.root.reopen().map_err(std::io::Error::from);
+    let bodies = Box::new(RefCell::new(opened.files.reader()));
+    let started = started.and_then(|root| {
+        let disk = DiskThread::start(opened.syncer, opened.files, root, pulse.clone())?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .enable_time()
+            .build()?;
+        Ok((disk, runtime))
+    });
+    let (disk, runtime) = match started {
+        Ok(started) => started,
+        Err(error) => return fail(&format_args!("no second thread or runtime: {error}")),
+    };
+    let sealed = match sandbox::seal_threads(entered) {
+        Ok(sealed) => sealed,
+        Err(refusal) => return fail(&refusal),
+    };
+    let reading = Reading {
+        bodies,
+        suspects: opened.suspects,
+    };
+    let limits = Limits::from(&born.slice);
+    let account = Account::new(born.account, opened.store, disk, reading, limits);
+    let gate = Gate::new(born.account, born.key);
+    let ending = run(&sealed, &runtime, director, gate, account, &pulse);
+    // Only now, with everything written, may a successor have the lock.
+    drop(opened.root);
+    end(ending)
+}
+
+/// Runs the mail thread. Nothing is served without the proof that the process is
+/// confined and makes no thread.
+fn run(
+    _proof: &Sealed,
+    runtime: &Runtime,
+    director: OwnedFd,
+    gate: Gate,
+    account: Rc<Account>,
+    pulse: &Pulse,
+) -> Ending {
+    LocalSet::new().block_on(runtime, async {
+        let channel = match AsyncChannel::<ToDirector, ToWorker>::adopt(director) {
+            Ok(channel) => channel,
+            Err(fault) => return Ending::DirectorAtFault(fault),
+        };
+        let desk = Desk::new(channel, gate, account);
+        tokio::select! {
+            ending = desk.serve() => ending,
+            () = pulse.beat() => Ending::Told,
+        }
+    })
+}
+
+fn end(ending: Ending) -> ExitCode {
+    match ending {
+        Ending::Told | Ending::DirectorGone => {
+            tracing::info!(?ending, "leaving");
+            ExitCode::SUCCESS
+        }
+        Ending::DirectorAtFault(_) | Ending::ForgedEpoch => fail(&format_args!("{ending:?}")),
+        Ending::Storage(fatal) => fail(&fatal),
+    }
+}
+
+fn fail(why: &dyn std::fmt::Display) -> ExitCode {
+    tracing::error!(%why, "the worker ends");
+    ExitCode::from(FAILED)
+}
+
+/// Tells `director` that there is no store to serve from.
+fn report_failure(director: OwnedFd) {
+    let channel = ipc::Channel::<ToDirector, ToWorker>::adopt(director);
+    // If it can't be told it sees the process end.
+    let _ = channel.map(|mut channel| channel.send(ToDirector::Failed));
+}
+
+/// One line on the log before there is a log.
+fn complain(why: &dyn std::fmt::Display) {
+    let line = format!("mailkeep-worker: {why}\n");
+    // A log that can't be written to can't be told so.
+    let _ = rustix::io::write(rustix::stdio::stderr(), line.as_bytes());
+}

@@ -1,0 +1,257 @@
+//! The account as its sessions share it: the store, the way to the disk, and
+//! what they all have to know.
+//!
+//! Invariants: one thread, so state is in `RefCell`s, and no borrow lives across
+//! an await; whoever reads the store sees only what is durable; a change is
+//! answered only when its batch has been synced.
+
+mod commits;
+
+pub use commits::Fatal;
+
+use crate::body::Bodies;
+use crate::disk::{DiskThread, Gone};
+use crate::shapes::Shapes;
+use crate::suspects::Suspects;
+use commits::Commits;
+use ipc::slice;
+use ipc::{AccountId, Epoch};
+use std::cell::{Cell, Ref, RefCell, RefMut};
+use std::rc::Rc;
+use store::{Outcome, Refusal, Store, Ticket};
+use tokio::sync::{RwLock, futures::Notified, watch};
+
+/// What every session must obey.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Orders {
+    /// The process is about to end: say BYE.
+    pub leaving: bool,
+    /// Sessions of lower epochs end.
+    pub epoch: Epoch,
+}
+
+/// Limits from the configuration, as they are now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of the largest letter that APPEND takes.
+    pub message_bytes_max: u64,
+    /// Seconds that a session may be silent.
+    pub idle_seconds: u32,
+    /// IMAP sessions at once.
+    pub sessions_max: u32,
+}
+
+impl From<&slice::Worker> for Limits {
+    fn from(slice: &slice::Worker) -> Self {
+        Self {
+            message_bytes_max: slice.message_bytes_max,
+            idle_seconds: slice.idle_seconds,
+            sessions_max: slice.sessions_max,
+        }
+    }
+}
+
+/// What the mail thread reads letters with.
+pub struct Reading {
+    /// Their bytes, as far as they are in memory.
+    pub bodies: Box<dyn Bodies>,
+    /// Those that may kill their reader.
+    pub suspects: Suspects,
+}
+
+/// One account; every task has an `Rc` of it.
+pub struct Account {
+    id: AccountId,
+    store: RefCell<Store>,
+    disk: DiskThread,
+    commits: Commits,
+    /// Held for writing by a change of the mailbox tree, which the store wants
+    /// alone, else for reading: fair, so that neither kind starves the other.
+    tree: RwLock<()>,
+    orders: watch::Sender<Orders>,
+    limits: Cell<Limits>,
+    retired: Cell<bool>,
+    bodies: Box<dyn Bodies>,
+    shapes: RefCell<Shapes>,
+    suspects: Suspects,
+}
+
+impl Account {
+    /// An account whose store has been opened.
+    pub fn new(
+        id: AccountId,
+        store: Store,
+        disk: DiskThread,
+        reading: Reading,
+        limits: Limits,
+    ) -> Rc<Self> {
+        let orders = Orders {
+            leaving: false,
+            epoch: Epoch(store.epoch()),
+        };
+        Rc::new(Self {
+            id,
+            store: RefCell::new(store),
+            disk,
+            commits: Commits::default(),
+            tree: RwLock::new(()),
+            orders: watch::channel(orders).0,
+            limits: Cell::new(limits),
+            retired: Cell::new(false),
+            bodies: reading.bodies,
+            suspects: reading.suspects,
+            shapes: RefCell::default(),
+        })
+    }
+
+    /// Which account.
+    pub fn id(&self) -> AccountId {
+        self.id
+    }
+
+    /// The store, to read. Never keep it across an await.
+    pub fn store(&self) -> Ref<'_, Store> {
+        self.store.borrow()
+    }
+
+    /// The store, to reserve numbers. Never keep it across an await.
+    pub fn store_mut(&self) -> RefMut<'_, Store> {
+        self.store.borrow_mut()
+    }
+
+    /// The disk thread.
+    pub fn disk(&self) -> &DiskThread {
+        &self.disk
+    }
+
+    /// The bytes of letters, as far as they are in memory.
+    pub fn bodies(&self) -> &dyn Bodies {
+        &*self.bodies
+    }
+
+    /// Shapes of letters that were looked into lately.
+    pub fn shapes(&self) -> RefMut<'_, Shapes> {
+        self.shapes.borrow_mut()
+    }
+
+    /// Letters that may kill their reader.
+    pub fn suspects(&self) -> &Suspects {
+        &self.suspects
+    }
+
+    /// The limits, as they are now.
+    pub fn limits(&self) -> Limits {
+        self.limits.get()
+    }
+
+    /// New limits.
+    pub fn set_limits(&self, limits: Limits) {
+        self.limits.set(limits);
+    }
+
+    /// What sessions must obey, and a way to hear of changes.
+    pub fn orders(&self) -> watch::Receiver<Orders> {
+        self.orders.subscribe()
+    }
+
+    /// Tells every session to end.
+    pub fn leave(&self) {
+        self.orders.send_modify(|orders| orders.leaving = true);
+    }
+
+    /// Tells every session to end, for ever: the account is being emptied.
+    pub fn retire(&self) {
+        self.retired.set(true);
+        self.leave();
+    }
+
+    /// Whether the account is being emptied: then nothing is written any more.
+    pub fn is_retired(&self) -> bool {
+        self.retired.get()
+    }
+
+    /// A change of messages or subscriptions: prepared now, answered when it is
+    /// durable (or refused).
+    ///
+    /// # Errors
+    /// [`Refusal`], and nothing has changed.
+    pub async fn change(
+        &self,
+        prepare: impl FnMut(&mut Store) -> Result<Ticket, Refusal>,
+    ) -> Result<Outcome, Refusal> {
+        let _tree = self.tree.read().await;
+        self.commit(prepare).await
+    }
+
+    /// A change of the mailbox tree, which happens alone.
+    ///
+    /// # Errors
+    /// [`Refusal`], and nothing has changed.
+    pub async fn change_tree(
+        &self,
+        prepare: impl FnMut(&mut Store) -> Result<Ticket, Refusal>,
+    ) -> Result<Outcome, Refusal> {
+        let _tree = self.tree.write().await;
+        self.commit(prepare).await
+    }
+
+    /// Journals a raised epoch and ends the sessions below it.
+    ///
+    /// # Errors
+    /// [`Refusal`]: it could not be journalled. Sessions are ended nevertheless.
+    pub async fn raise_epoch(&self, epoch: Epoch) -> Result<(), Refusal> {
+        if epoch.0 <= self.store().epoch() || self.is_retired() {
+            return Ok(());
+        }
+        self.orders
+            .send_modify(|orders| orders.epoch = orders.epoch.max(epoch));
+        self.change(|store| store.raise_epoch(epoch.0)).await?;
+        Ok(())
+    }
+
+    /// The highest epoch seen: journalled, or about to be.
+    pub fn epoch(&self) -> Epoch {
+        self.orders.borrow().epoch
+    }
+
+    /// Resolves when anything in the store has changed after this call.
+    pub fn changed(&self) -> Notified<'_> {
+        self.commits.settled()
+    }
+
+    /// Brings changes to the disk until [`Self::finish`] has been called and
+    /// nothing is left to write.
+    ///
+    /// # Errors
+    /// [`Fatal`]: nothing more can be acknowledged; end the process.
+    pub async fn run_commits(&self) -> Result<(), Fatal> {
+        self.commits.run(&self.store, &self.disk).await
+    }
+
+    /// Lets [`Self::run_commits`] end, with a quiet record, so that all that was
+    /// acknowledged lies below a durable LSN that the journal names.
+    pub fn finish(&self) {
+        self.commits.finish();
+    }
+
+    async fn commit(
+        &self,
+        mut prepare: impl FnMut(&mut Store) -> Result<Ticket, Refusal>,
+    ) -> Result<Outcome, Refusal> {
+        loop {
+            let settled = self.commits.settled();
+            let prepared = prepare(&mut self.store.borrow_mut());
+            match prepared {
+                Ok(ticket) => return self.commits.wait(ticket).await,
+                Err(Refusal::Busy) => settled.await,
+                Err(refusal) => return Err(refusal),
+            }
+        }
+    }
+}
+
+impl From<Gone> for Fatal {
+    fn from(Gone: Gone) -> Self {
+        Self::DiskThreadGone
+    }
+}

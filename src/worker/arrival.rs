@@ -1,0 +1,199 @@
+//! A letter on its way into the store, from `lmtp` or from APPEND.
+//!
+//! A small one gathers in memory and goes into the journal with its record. A
+//! larger one streams into a pack of its own, piece by piece, so that it is
+//! never in memory whole and no commit waits behind it. One that does not
+//! arrive in full leaves nothing behind.
+
+use crate::account::Account;
+use crate::disk::{DiskThread, Gone};
+use crate::letter::Unreadable;
+use journal::disk::DiskError;
+use store::{
+    Flags, INLINE_BODY_BYTES_MAX, InternalDate, MailboxHandle, NewBody, NewMessage, Outcome,
+    PackId, PackedBody, Place, Placed, Refusal,
+};
+
+/// Bytes that gather before they go to the disk thread.
+const PIECE_BYTES: usize = 256 * 1024;
+
+/// Why a letter was not kept. Nothing of it has been.
+#[derive(Debug, PartialEq, Eq)]
+pub enum NotKept {
+    /// The disk, or the quota of the file system, is full.
+    NoSpace,
+    /// It could not be read.
+    Unreadable(Unreadable),
+    /// The disk failed while a pack was written.
+    Pack(DiskError),
+    /// The store would not have it.
+    Refused(Refusal),
+    /// The disk thread has ended: so will the process.
+    Gone,
+}
+
+impl From<Gone> for NotKept {
+    fn from(Gone: Gone) -> Self {
+        Self::Gone
+    }
+}
+
+impl From<Refusal> for NotKept {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::NoSpace => Self::NoSpace,
+            refusal => Self::Refused(refusal),
+        }
+    }
+}
+
+impl From<DiskError> for NotKept {
+    fn from(error: DiskError) -> Self {
+        match error {
+            DiskError::NoSpace => Self::NoSpace,
+            error => Self::Pack(error),
+        }
+    }
+}
+
+/// A letter of which more is to come.
+pub struct Arrival(Growing);
+
+enum Growing {
+    Inline(Vec<u8>),
+    Packed(Pack),
+}
+
+/// A pack that is being written; removed if it is dropped before its end.
+struct Pack {
+    id: PackId,
+    disk: DiskThread,
+    gathered: Vec<u8>,
+    finished: bool,
+}
+
+impl Drop for Pack {
+    fn drop(&mut self) {
+        if !self.finished {
+            self.disk.drop_pack(self.id);
+        }
+    }
+}
+
+impl Arrival {
+    /// A letter of `bytes` bytes, of which none has come yet.
+    pub fn new(account: &Account, bytes: u64) -> Self {
+        if bytes <= INLINE_BODY_BYTES_MAX as u64 {
+            return Self(Growing::Inline(Vec::new()));
+        }
+        Self(Growing::Packed(Pack {
+            id: account.store_mut().reserve_pack(),
+            disk: account.disk().clone(),
+            gathered: Vec::new(),
+            finished: false,
+        }))
+    }
+
+    /// The next bytes.
+    ///
+    /// # Errors
+    /// [`NotKept`]: give up.
+    pub async fn push(&mut self, bytes: &[u8]) -> Result<(), NotKept> {
+        match &mut self.0 {
+            Growing::Inline(body) => body.extend_from_slice(bytes),
+            Growing::Packed(pack) => {
+                pack.gathered.extend_from_slice(bytes);
+                if pack.gathered.len() >= PIECE_BYTES {
+                    pack.flush().await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// All has come.
+    ///
+    /// # Errors
+    /// [`NotKept`]: give up.
+    pub async fn finish(self) -> Result<Arrived, NotKept> {
+        match self.0 {
+            Growing::Inline(body) => Ok(Arrived(Body::Inline(body))),
+            Growing::Packed(mut pack) => {
+                pack.flush().await?;
+                let body = pack.disk.finish_pack(pack.id).await??;
+                pack.finished = true;
+                Ok(Arrived(Body::Packed(body)))
+            }
+        }
+    }
+}
+
+impl Pack {
+    async fn flush(&mut self) -> Result<(), NotKept> {
+        let piece = std::mem::take(&mut self.gathered);
+        self.disk.write_pack(self.id, piece).await??;
+        Ok(())
+    }
+}
+
+/// A whole letter that no mailbox has yet.
+pub struct Arrived(Body);
+
+enum Body {
+    Inline(Vec<u8>),
+    Packed(PackedBody),
+}
+
+/// A whole letter, and how it is to stand in its mailbox.
+pub struct Item {
+    /// The letter.
+    pub letter: Arrived,
+    /// Its flags.
+    pub flags: Flags,
+    /// Its INTERNALDATE.
+    pub date: InternalDate,
+}
+
+/// Puts letters into a mailbox: all of them, durably, or none.
+///
+/// # Errors
+/// [`NotKept`].
+pub async fn keep(
+    account: &Account,
+    mailbox: &MailboxHandle,
+    items: &[Item],
+) -> Result<Vec<Placed>, NotKept> {
+    let outcome = account
+        .change(|store| {
+            let places: Vec<[Place<'_>; 1]> =
+                items.iter().map(|item| place(mailbox, item)).collect();
+            let letters: Vec<NewMessage<'_>> = items
+                .iter()
+                .zip(&places)
+                .map(|(item, places)| item.letter.as_new(places, item.date))
+                .collect();
+            store.append(&letters)
+        })
+        .await?;
+    match outcome {
+        Outcome::Appended(placed) => Ok(placed),
+        _ => Ok(Vec::new()),
+    }
+}
+
+fn place<'a>(mailbox: &'a MailboxHandle, item: &'a Item) -> [Place<'a>; 1] {
+    [Place {
+        mailbox,
+        flags: &item.flags,
+    }]
+}
+
+impl Arrived {
+    fn as_new<'a>(&'a self, places: &'a [Place<'a>], date: InternalDate) -> NewMessage<'a> {
+        let body = match &self.0 {
+            Body::Inline(bytes) => NewBody::Inline(bytes),
+            Body::Packed(pack) => NewBody::Packed(pack),
+        };
+        NewMessage { places, date, body }
+    }
+}

@@ -1,0 +1,117 @@
+//! One letter for this account, from `lmtp`, on a pair made for it.
+//!
+//! `Delivered` is said when the letter is durable in INBOX; every other outcome
+//! has left nothing behind.
+
+use crate::account::Account;
+use crate::arrival::{self, Arrival, Item, NotKept};
+use crate::letter::Unreadable;
+use ipc::edge::delivery::{Outcome, ToLmtp, ToWorker};
+use ipc_async::AsyncChannel;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use store::{Flags, InternalDate, MailboxId, Principal};
+
+/// How long `lmtp` may take to send the letter after the worker has the pair:
+/// it has it ready, and only a stopped process takes longer.
+const LETTER_WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// Bytes read at once: small enough that a commit never waits long behind it.
+const PIECE_BYTES: u64 = 256 * 1024;
+
+/// Takes one letter in.
+pub async fn serve(account: Rc<Account>, socket: OwnedFd) {
+    let channel = match AsyncChannel::<ToLmtp, ToWorker>::adopt(socket) {
+        Ok(channel) => channel,
+        Err(fault) => return tracing::warn!(%fault, "a delivery's socket is no channel"),
+    };
+    let letter = match tokio::time::timeout(LETTER_WAIT_MAX, channel.receive()).await {
+        Ok(Ok(Some(letter))) => letter,
+        _ => return tracing::warn!("a delivery brought no letter"),
+    };
+    let outcome = deliver(&account, letter).await;
+    if channel.send(ToLmtp::Done { outcome }).is_ok() {
+        // Should `lmtp` be gone, its client will deliver again.
+        let _ = tokio::time::timeout(LETTER_WAIT_MAX, channel.drain()).await;
+    }
+}
+
+async fn deliver(account: &Account, letter: ToWorker) -> Outcome {
+    let ToWorker::Letter {
+        trace,
+        length,
+        letter,
+        detail: _,
+    } = letter;
+    let kept = keep(account, trace.as_slice(), length, letter).await;
+    match kept {
+        Ok(()) => Outcome::Delivered,
+        Err(why) => {
+            tracing::warn!(?why, length, "a letter was not delivered");
+            outcome(why)
+        }
+    }
+}
+
+fn outcome(why: NotKept) -> Outcome {
+    match why {
+        NotKept::NoSpace => Outcome::NoSpace,
+        NotKept::Unreadable(Unreadable::NotALetter(_) | Unreadable::Shortened) => {
+            Outcome::BadLetter
+        }
+        _ => Outcome::Temporary,
+    }
+}
+
+async fn keep(
+    account: &Account,
+    trace: &[u8],
+    length: u64,
+    letter: OwnedFd,
+) -> Result<(), NotKept> {
+    ipc::letter::check(&letter, length)
+        .map_err(|why| NotKept::Unreadable(Unreadable::NotALetter(why)))?;
+    let letter = Arc::new(letter);
+    let mut arrival = Arrival::new(account, trace.len() as u64 + length);
+    arrival.push(trace).await?;
+    let mut offset = 0;
+    while offset < length {
+        let bytes = (length - offset).min(PIECE_BYTES);
+        let piece = read(account, &letter, offset, bytes).await?;
+        arrival.push(&piece).await?;
+        offset += bytes;
+    }
+    let item = Item {
+        letter: arrival.finish().await?,
+        flags: Flags::default(),
+        date: now(),
+    };
+    let inbox = account
+        .store()
+        .open_by_id(&Principal::Owner, MailboxId::INBOX)?;
+    arrival::keep(account, &inbox, &[item]).await.map(drop)
+}
+
+async fn read(
+    account: &Account,
+    letter: &Arc<OwnedFd>,
+    offset: u64,
+    bytes: u64,
+) -> Result<Vec<u8>, NotKept> {
+    let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+    let read = account
+        .disk()
+        .read_letter(Arc::clone(letter), offset, bytes)
+        .await;
+    read?.map_err(NotKept::Unreadable)
+}
+
+/// LMTP has no date of its own: now, and UTC, since a worker knows no zone.
+fn now() -> InternalDate {
+    InternalDate {
+        secs: crate::clock::seconds(),
+        offset_minutes: 0,
+    }
+}

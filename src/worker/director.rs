@@ -1,0 +1,287 @@
+//! The channel to `director`: what it asks, what it is told, and when the
+//! worker leaves.
+//!
+//! Each [`Work`] runs as a task of its own. `Taken` is said before the task
+//! writes its first byte, and `Ended` when it is over; a ticket that is not
+//! good gets `Refused`, and its socket is closed unread.
+
+use crate::account::{Account, Fatal, Limits};
+use crate::imap::{self, Handed};
+use crate::tickets::{Admitted, Gate};
+use crate::{delivery, task};
+use ipc::channel::Fault;
+use ipc::edge::director_worker::{ToDirector, ToWorker};
+use ipc::edge::handover::{Refusal, Work};
+use ipc::slice::Protocol;
+use ipc::ticket::{SealedEpoch, SealedTicket};
+use ipc::{Epoch, slice};
+use ipc_async::AsyncChannel;
+use std::cell::{Cell, RefCell};
+use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+
+/// Deliveries and admin tasks at once. `lmtp` hands over one at a time for each
+/// of its clients; the bound is on memory: each may hold 256 KiB.
+pub const DELIVERIES_MAX: usize = 64;
+
+/// How long running work may take to end once the worker is to leave. A client
+/// that doesn't read its answer isn't waited for any longer.
+pub const LEAVE_WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// How the worker came to its end.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// `director` said so.
+    Told,
+    /// `director` has gone.
+    DirectorGone,
+    /// `director` broke the rules of the channel.
+    DirectorAtFault(Fault),
+    /// `director` brought a raised epoch that `auth` has not sealed.
+    ForgedEpoch,
+    /// A change could not be made durable.
+    Storage(Fatal),
+}
+
+/// The desk at which work arrives.
+pub struct Desk {
+    channel: Rc<AsyncChannel<ToDirector, ToWorker>>,
+    gate: RefCell<Gate>,
+    account: Rc<Account>,
+    sessions: Cell<usize>,
+    others: Cell<usize>,
+    over: Notify,
+}
+
+impl Desk {
+    /// A desk that has not said `Ready`.
+    pub fn new(
+        channel: AsyncChannel<ToDirector, ToWorker>,
+        gate: Gate,
+        account: Rc<Account>,
+    ) -> Rc<Self> {
+        Rc::new(Self {
+            channel: Rc::new(channel),
+            gate: RefCell::new(gate),
+            account,
+            sessions: Cell::new(0),
+            others: Cell::new(0),
+            over: Notify::new(),
+        })
+    }
+
+    /// Serves until the end. Must run within a `LocalSet`.
+    pub async fn serve(self: Rc<Self>) -> Ending {
+        let account = Rc::clone(&self.account);
+        let mut commits = tokio::task::spawn_local(async move { account.run_commits().await });
+        if self.say(ToDirector::Ready).is_err() {
+            return Ending::DirectorGone;
+        }
+        let ending = tokio::select! {
+            ending = self.listen() => ending,
+            fatal = &mut commits => return storage(fatal),
+        };
+        self.leave(ending, commits).await
+    }
+
+    async fn listen(self: &Rc<Self>) -> Ending {
+        loop {
+            match self.channel.receive().await {
+                Ok(Some(ToWorker::Leave)) => return Ending::Told,
+                Ok(Some(message)) => {
+                    if let Err(ending) = self.obey(message) {
+                        return ending;
+                    }
+                }
+                Ok(None) | Err(Fault::PeerGone) => return Ending::DirectorGone,
+                Err(fault) => return Ending::DirectorAtFault(fault),
+            }
+        }
+    }
+
+    fn obey(self: &Rc<Self>, message: ToWorker) -> Result<(), Ending> {
+        match message {
+            ToWorker::Serve {
+                ticket,
+                work,
+                socket,
+            } => {
+                let desk = Rc::clone(self);
+                tokio::task::spawn_local(async move { desk.receive(ticket, work, socket).await });
+                Ok(())
+            }
+            ToWorker::RaiseEpoch { sealed } => self.raise_epoch(&sealed),
+            ToWorker::Configure { slice } => {
+                self.configure(&slice);
+                Ok(())
+            }
+            ToWorker::Leave => Err(Ending::Told),
+        }
+    }
+
+    /// Ends the sessions below the new epoch at once, and says so when it is
+    /// durable.
+    fn raise_epoch(self: &Rc<Self>, sealed: &SealedEpoch) -> Result<(), Ending> {
+        let epoch = self.gate.borrow().open_epoch(sealed);
+        let epoch = epoch.ok_or(Ending::ForgedEpoch)?;
+        let desk = Rc::clone(self);
+        tokio::task::spawn_local(async move { desk.journal_epoch(epoch).await });
+        Ok(())
+    }
+
+    async fn journal_epoch(&self, epoch: Epoch) {
+        match self.account.raise_epoch(epoch).await {
+            Ok(()) => self.tell(ToDirector::EpochRaised {
+                account: self.account.id(),
+                epoch,
+            }),
+            // Without our word `director` has us ended, as it should be.
+            Err(refusal) => tracing::error!(?refusal, "a raised epoch could not be journalled"),
+        }
+    }
+
+    fn configure(&self, slice: &slice::Worker) {
+        eventlog::set_level(level(slice));
+        self.account.set_limits(Limits::from(slice));
+    }
+
+    /// Checks one ticket and does its work.
+    async fn receive(self: Rc<Self>, sealed: SealedTicket, work: Work, socket: OwnedFd) {
+        let nonce = sealed.claim.nonce;
+        match self.admit(&sealed, &work, socket.as_fd()).await {
+            Ok(admitted) => self.work(admitted, work, socket).await,
+            Err(refusal) => self.tell(ToDirector::Refused { nonce, refusal }),
+        }
+    }
+
+    async fn admit(
+        &self,
+        sealed: &SealedTicket,
+        work: &Work,
+        socket: std::os::fd::BorrowedFd<'_>,
+    ) -> Result<Admitted, Refusal> {
+        if self.account.orders().borrow().leaving {
+            return Err(Refusal::NoWorker);
+        }
+        self.check_room(work)?;
+        let now = ipc::ticket::now();
+        let admitted = self
+            .gate
+            .borrow_mut()
+            .admit(sealed, work, socket, self.account.epoch(), now)
+            .map_err(|turned| {
+                tracing::warn!(?turned, "a ticket was turned away");
+                turned.refusal()
+            })?;
+        // The highest epoch seen is journalled before anybody is served by it.
+        let raised = self.account.raise_epoch(admitted.epoch()).await;
+        raised.map_err(|_| Refusal::Storage)?;
+        Ok(admitted)
+    }
+
+    fn check_room(&self, work: &Work) -> Result<(), Refusal> {
+        let sessions_max = usize::try_from(self.account.limits().sessions_max);
+        let (now, max) = match work {
+            Work::Session {
+                protocol: Protocol::Imap,
+                ..
+            } => (self.sessions.get(), sessions_max.unwrap_or(usize::MAX)),
+            Work::Session { .. } => return Err(Refusal::NoWorker),
+            Work::Delivery | Work::Task => (self.others.get(), DELIVERIES_MAX),
+        };
+        if now < max {
+            Ok(())
+        } else {
+            Err(Refusal::TooManySessions)
+        }
+    }
+
+    async fn work(&self, admitted: Admitted, work: Work, socket: OwnedFd) {
+        let nonce = admitted.nonce();
+        self.tell(ToDirector::Taken { nonce });
+        let count = match work {
+            Work::Session { .. } => &self.sessions,
+            Work::Delivery | Work::Task => &self.others,
+        };
+        count.set(count.get() + 1);
+        self.run(admitted, work, socket).await;
+        count.set(count.get() - 1);
+        self.tell(ToDirector::Ended { nonce });
+        self.over.notify_waiters();
+        if self.is_idle() {
+            self.tell(ToDirector::MayLeave);
+        }
+    }
+
+    async fn run(&self, admitted: Admitted, work: Work, socket: OwnedFd) {
+        let account = Rc::clone(&self.account);
+        match work {
+            Work::Session { tag, leftover, .. } => {
+                let handed = Handed {
+                    epoch: admitted.epoch(),
+                    tag: tag.into_vec(),
+                    leftover: leftover.into_vec(),
+                };
+                imap::serve(account, socket, handed).await;
+            }
+            Work::Delivery => delivery::serve(account, socket).await,
+            Work::Task => task::serve(account, socket).await,
+        }
+    }
+
+    /// Lets running work end, then brings the journal to rest.
+    async fn leave(&self, ending: Ending, commits: JoinHandle<Result<(), Fatal>>) -> Ending {
+        self.account.leave();
+        // Whoever is not done by then loses nothing that was acknowledged.
+        let _ = tokio::time::timeout(LEAVE_WAIT_MAX, self.idle()).await;
+        if self.account.is_retired() {
+            return ending;
+        }
+        self.account.finish();
+        match commits.await {
+            Ok(Ok(())) => ending,
+            fatal => storage(fatal),
+        }
+    }
+
+    async fn idle(&self) {
+        while !self.is_idle() {
+            self.over.notified().await;
+        }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.sessions.get() == 0 && self.others.get() == 0
+    }
+
+    /// Says something; a fault shows itself to [`Self::listen`] as well.
+    fn tell(&self, message: ToDirector) {
+        if let Err(fault) = self.say(message) {
+            tracing::warn!(%fault, "director could not be told");
+        }
+    }
+
+    fn say(&self, message: ToDirector) -> Result<(), Fault> {
+        self.channel.send(message)
+    }
+}
+
+/// A slice's log level, as `eventlog` counts.
+pub fn level(slice: &slice::Worker) -> u8 {
+    match slice.logging.level {
+        slice::LogLevel::Error => 1,
+        slice::LogLevel::Warn => 2,
+        slice::LogLevel::Info => 3,
+        slice::LogLevel::Debug => 4,
+    }
+}
+
+fn storage(ended: Result<Result<(), Fatal>, tokio::task::JoinError>) -> Ending {
+    match ended {
+        Ok(Err(fatal)) => Ending::Storage(fatal),
+        Ok(Ok(())) | Err(_) => Ending::Storage(Fatal::DiskThreadGone),
+    }
+}

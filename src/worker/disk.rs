@@ -1,0 +1,260 @@
+//! The disk thread: everything that may wait for a disk, in the order asked.
+//!
+//! The mail thread never waits for a disk. It sends [`Job`]s here and goes on
+//! with other sessions until the answer comes back. Jobs are small (a piece of
+//! a letter, not a letter), so that a commit never waits behind a long copy.
+//!
+//! The disk thread is also the watchdog: a mail thread that has not ticked for
+//! [`SILENCE_MAX`] hangs, and then the process aborts. Nothing here decides what
+//! is stored: that is `store`'s, on the mail thread.
+
+mod empty;
+mod packs;
+mod watchdog;
+
+pub use packs::Piece;
+pub use watchdog::Pulse;
+
+use crate::letter;
+use journal::disk::{Disk, DiskError};
+use journal::{Batch, SyncReport, Syncer};
+use packs::Packs;
+use rustix::io::Errno;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use store::{BodyReader, BodyRef, Files, PackId, PackedBody, ReadError};
+use tokio::sync::oneshot;
+use watchdog::Watchdog;
+
+/// What the mail thread asks. An answer that nobody waits for any more is
+/// dropped: its session has gone.
+enum Job {
+    Commit {
+        batch: Batch,
+        done: oneshot::Sender<SyncReport>,
+    },
+    Read {
+        body: BodyRef,
+        offset: u64,
+        bytes: usize,
+        done: oneshot::Sender<Result<Vec<u8>, ReadError>>,
+    },
+    Letter {
+        letter: Arc<OwnedFd>,
+        offset: u64,
+        bytes: usize,
+        done: oneshot::Sender<Result<Vec<u8>, letter::Unreadable>>,
+    },
+    Pack {
+        id: PackId,
+        piece: Piece,
+        done: oneshot::Sender<Result<(), DiskError>>,
+    },
+    FinishPack {
+        id: PackId,
+        done: oneshot::Sender<Result<PackedBody, DiskError>>,
+    },
+    DropPack {
+        id: PackId,
+    },
+    Empty {
+        done: oneshot::Sender<Result<(), Errno>>,
+    },
+}
+
+/// The disk thread has gone, which it does only when the process ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gone;
+
+/// The mail thread's side.
+#[derive(Clone)]
+pub struct DiskThread {
+    jobs: Sender<Job>,
+}
+
+impl DiskThread {
+    /// Starts the thread. It ends when the last handle has been dropped. `root`
+    /// is the directory that [`Self::empty`] empties.
+    ///
+    /// # Errors
+    /// As clone(2).
+    pub fn start<D: Disk + 'static>(
+        syncer: Syncer<D>,
+        files: Files<D>,
+        root: OwnedFd,
+        pulse: Pulse,
+    ) -> std::io::Result<Self>
+    where
+        D::File: 'static,
+    {
+        let (jobs, queue) = channel();
+        let thread = Thread {
+            reader: files.reader(),
+            packs: Packs::new(files),
+            syncer,
+            root,
+            emptied: None,
+        };
+        std::thread::Builder::new()
+            .name("disk".to_owned())
+            .spawn(move || thread.run(&queue, Watchdog::new(pulse)))?;
+        Ok(Self { jobs })
+    }
+
+    /// Writes a batch and syncs it.
+    ///
+    /// # Errors
+    /// [`Gone`].
+    pub async fn commit(&self, batch: Batch) -> Result<SyncReport, Gone> {
+        self.ask(|done| Job::Commit { batch, done }).await
+    }
+
+    /// Reads at most `bytes` of a body.
+    ///
+    /// # Errors
+    /// [`Gone`]; within, what the store found.
+    pub async fn read(
+        &self,
+        body: BodyRef,
+        offset: u64,
+        bytes: usize,
+    ) -> Result<Result<Vec<u8>, ReadError>, Gone> {
+        self.ask(|done| Job::Read {
+            body,
+            offset,
+            bytes,
+            done,
+        })
+        .await
+    }
+
+    /// Reads exactly `bytes` of a letter that `lmtp` has passed.
+    ///
+    /// # Errors
+    /// [`Gone`]; within, why the letter can't be read.
+    pub async fn read_letter(
+        &self,
+        letter: Arc<OwnedFd>,
+        offset: u64,
+        bytes: usize,
+    ) -> Result<Result<Vec<u8>, letter::Unreadable>, Gone> {
+        self.ask(|done| Job::Letter {
+            letter,
+            offset,
+            bytes,
+            done,
+        })
+        .await
+    }
+
+    /// Appends a piece to a pack, which is made by its first one.
+    ///
+    /// # Errors
+    /// [`Gone`]; within, what the disk said: the pack is then removed.
+    pub async fn write_pack(
+        &self,
+        id: PackId,
+        piece: Piece,
+    ) -> Result<Result<(), DiskError>, Gone> {
+        self.ask(|done| Job::Pack { id, piece, done }).await
+    }
+
+    /// Makes a pack durable.
+    ///
+    /// # Errors
+    /// [`Gone`]; within, what the disk said: the pack is then removed.
+    pub async fn finish_pack(&self, id: PackId) -> Result<Result<PackedBody, DiskError>, Gone> {
+        self.ask(|done| Job::FinishPack { id, done }).await
+    }
+
+    /// Removes a pack that nothing refers to.
+    pub fn drop_pack(&self, id: PackId) {
+        // If the thread has gone the next opening sweeps the pack away.
+        let _ = self.jobs.send(Job::DropPack { id });
+    }
+
+    /// Removes every file of the account. From then on nothing is written any
+    /// more: a commit that comes later is never answered.
+    ///
+    /// # Errors
+    /// [`Gone`]; within, what the kernel said.
+    pub async fn empty(&self) -> Result<Result<(), Errno>, Gone> {
+        self.ask(|done| Job::Empty { done }).await
+    }
+
+    async fn ask<T>(&self, job: impl FnOnce(oneshot::Sender<T>) -> Job) -> Result<T, Gone> {
+        let (done, answer) = oneshot::channel();
+        self.jobs.send(job(done)).map_err(|_| Gone)?;
+        answer.await.map_err(|_| Gone)
+    }
+}
+
+struct Thread<D: Disk> {
+    syncer: Syncer<D>,
+    reader: BodyReader<D>,
+    packs: Packs<D>,
+    root: OwnedFd,
+    /// Commits that came after the account was emptied, held unanswered.
+    emptied: Option<Vec<oneshot::Sender<SyncReport>>>,
+}
+
+impl<D: Disk> Thread<D> {
+    fn run(mut self, queue: &Receiver<Job>, mut watchdog: Watchdog) {
+        loop {
+            match queue.recv_timeout(watchdog::ROUND) {
+                Ok(job) => self.work(job),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            watchdog.look();
+        }
+    }
+
+    /// Does one job. Whether its answer is still wanted doesn't matter.
+    fn work(&mut self, job: Job) {
+        match job {
+            Job::Commit { batch, done } => self.commit(batch, done),
+            Job::Read {
+                body,
+                offset,
+                bytes,
+                done,
+            } => answer(done, self.read(&body, offset, bytes)),
+            Job::Letter {
+                letter,
+                offset,
+                bytes,
+                done,
+            } => answer(done, letter::read(&letter, offset, bytes)),
+            Job::Pack { id, piece, done } => answer(done, self.packs.write(id, piece)),
+            Job::FinishPack { id, done } => answer(done, self.packs.finish(id)),
+            Job::DropPack { id } => self.packs.abandon(id),
+            Job::Empty { done } => answer(done, self.empty()),
+        }
+    }
+
+    fn commit(&mut self, batch: Batch, done: oneshot::Sender<SyncReport>) {
+        match &mut self.emptied {
+            Some(unanswered) => unanswered.push(done),
+            None => answer(done, self.syncer.commit(batch)),
+        }
+    }
+
+    fn empty(&mut self) -> Result<(), Errno> {
+        self.emptied = Some(Vec::new());
+        empty::empty(self.root.as_fd())
+    }
+
+    fn read(&mut self, body: &BodyRef, offset: u64, bytes: usize) -> Result<Vec<u8>, ReadError> {
+        let mut buffer = vec![0; bytes];
+        let got = self.reader.read(body, offset, &mut buffer)?;
+        buffer.truncate(got);
+        Ok(buffer)
+    }
+}
+
+fn answer<T>(to: oneshot::Sender<T>, answer: T) {
+    // Nobody waits: the session that asked has ended.
+    let _ = to.send(answer);
+}

@@ -1,0 +1,112 @@
+//! Whether the mail thread still turns.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// How often the mail thread ticks.
+pub const TICK: Duration = Duration::from_secs(2);
+
+/// How long the mail thread may be silent. Its longest step is 5 ms; what is
+/// silent for this long hangs in a loop, and all of the account's sessions with
+/// it.
+pub const SILENCE_MAX: Duration = Duration::from_secs(10);
+
+/// How long the disk thread waits for a job before it looks again.
+pub const ROUND: Duration = Duration::from_secs(2);
+
+/// The mail thread's ticks, which the disk thread counts.
+#[derive(Debug, Clone, Default)]
+pub struct Pulse(Arc<AtomicU64>);
+
+impl Pulse {
+    /// The mail thread has come round.
+    pub fn tick(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Ticks for ever.
+    pub async fn beat(&self) {
+        let mut interval = tokio::time::interval(TICK);
+        loop {
+            interval.tick().await;
+            self.tick();
+        }
+    }
+}
+
+/// Counts silence. A round counts as at most [`ROUND`], however long it took:
+/// time in which this thread itself did not run (a stopped process, a slow
+/// disk) is no proof against the other.
+pub struct Watchdog {
+    pulse: Pulse,
+    seen: u64,
+    looked: Instant,
+    silence: Duration,
+}
+
+impl Watchdog {
+    /// Begins to count.
+    pub fn new(pulse: Pulse) -> Self {
+        Self {
+            seen: 0,
+            silence: Duration::ZERO,
+            looked: Instant::now(),
+            pulse,
+        }
+    }
+
+    /// Looks, and aborts the process if the mail thread hangs: there is no
+    /// state worth keeping in a process that has lost its way, and the journal
+    /// has everything that was ever acknowledged.
+    pub fn look(&mut self) {
+        if self.hangs(Instant::now()) {
+            tracing::error!("the mail thread hangs: aborting");
+            std::process::abort();
+        }
+    }
+
+    fn hangs(&mut self, now: Instant) -> bool {
+        let ticks = self.pulse.0.load(Ordering::Relaxed);
+        let round = now.saturating_duration_since(self.looked).min(ROUND);
+        self.looked = now;
+        if ticks == self.seen {
+            self.silence += round;
+        } else {
+            self.seen = ticks;
+            self.silence = Duration::ZERO;
+        }
+        self.silence >= SILENCE_MAX
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mail_thread_that_ticks_never_hangs() {
+        let pulse = Pulse::default();
+        let mut watchdog = Watchdog::new(pulse.clone());
+        let mut now = Instant::now();
+        for _ in 0..100 {
+            pulse.tick();
+            now += ROUND;
+            assert!(!watchdog.hangs(now));
+        }
+    }
+
+    #[test]
+    fn ten_seconds_of_silence_are_a_hang() {
+        let mut watchdog = Watchdog::new(Pulse::default());
+        let start = Instant::now();
+        let hangs: Vec<bool> = (1..=5).map(|n| watchdog.hangs(start + ROUND * n)).collect();
+        assert_eq!(hangs, [false, false, false, false, true]);
+    }
+
+    #[test]
+    fn one_long_stop_of_the_whole_process_is_no_hang() {
+        let mut watchdog = Watchdog::new(Pulse::default());
+        assert!(!watchdog.hangs(Instant::now() + Duration::from_secs(3600)));
+    }
+}

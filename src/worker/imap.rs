@@ -1,0 +1,142 @@
+//! IMAP sessions (RFC 9051 and RFC 3501), from the hand-over to the end.
+//!
+//! One file per command or small family. A session is in one of two states,
+//! [`authenticated::Authenticated`] and [`selected::Selected`], each a type that
+//! a transition consumes; what both need is the [`client::Client`]. No command
+//! decides about rights: it gets a mailbox handle from the store, and there is
+//! no other way to a message.
+//!
+//! Invariants: the first words are the tagged OK for the tag that was handed
+//! over; whatever a client sends, and in whatever pieces, its answers are the
+//! same; a client that doesn't read holds up its own session only.
+
+mod answer;
+mod append;
+mod authenticated;
+mod capability;
+mod client;
+mod connection;
+mod copy;
+mod expunge;
+mod fetch;
+mod flags;
+mod idle;
+mod letter;
+mod list;
+mod mailbox;
+mod messages;
+pub mod names;
+mod output;
+mod recent;
+mod search;
+mod select;
+mod selected;
+mod status;
+mod store;
+mod translate;
+mod view;
+
+use crate::account::Account;
+use authenticated::Authenticated;
+use client::{Client, Heard};
+use ipc::Epoch;
+use selected::Selected;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream as StdStream;
+use std::rc::Rc;
+use tokio::net::UnixStream;
+use wire::imap::Refusal;
+
+/// What `login` has handed over besides the socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Handed {
+    /// The epoch of the session's ticket.
+    pub epoch: Epoch,
+    /// Of the command that authenticated; its OK is ours to say.
+    pub tag: Vec<u8>,
+    /// What the client had sent behind it.
+    pub leftover: Vec<u8>,
+}
+
+/// Why a session is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// The client said LOGOUT, and has its answer.
+    LoggedOut,
+    /// The client has closed the connection.
+    ClientGone,
+    /// The client has not read for too long.
+    ClientDoesNotRead,
+    /// The client has said nothing for too long.
+    Silent,
+    /// The client is out of step: where its next command begins is unknown.
+    OutOfStep(Refusal),
+    /// The worker leaves.
+    Leaving,
+    /// The account's tickets were revoked.
+    Revoked,
+    /// The mailbox that was selected has been deleted.
+    MailboxGone,
+    /// The letter could not be read on, when the client had been told how many
+    /// bytes would come.
+    Torn,
+}
+
+/// Serves one session to its end.
+pub async fn serve(account: Rc<Account>, socket: OwnedFd, handed: Handed) {
+    let Some(mut client) = begin(account, socket, handed) else {
+        return tracing::warn!("a session's socket or tag is not usable");
+    };
+    let end = converse(&mut client).await;
+    tracing::debug!(?end, "a session is over");
+    client.part(&end).await;
+}
+
+fn begin(account: Rc<Account>, socket: OwnedFd, handed: Handed) -> Option<Client> {
+    let socket = StdStream::from(socket);
+    socket.set_nonblocking(true).ok()?;
+    Client::new(account, UnixStream::from_std(socket).ok()?, handed)
+}
+
+/// A session's state; each command takes it and gives the next one.
+enum State {
+    Authenticated(Authenticated),
+    Selected(Box<Selected>),
+}
+
+async fn converse(client: &mut Client) -> End {
+    client.welcome();
+    let mut state = State::Authenticated(Authenticated::after_login());
+    loop {
+        let next = match client.hear().await {
+            Ok(heard) => obey(client, state, heard).await,
+            Err(end) => return end,
+        };
+        state = match next {
+            Ok(state) => state,
+            Err(end) => return end,
+        };
+    }
+}
+
+async fn obey(client: &mut Client, state: State, heard: Heard) -> Result<State, End> {
+    match (state, heard) {
+        (State::Authenticated(state), Heard::Request(request)) => state.obey(client, request).await,
+        (State::Selected(state), Heard::Request(request)) => state.obey(client, request).await,
+        (mut state, Heard::Letter(first)) => {
+            let answered = append::append(client, first).await?;
+            if let State::Selected(selected) = &mut state {
+                selected
+                    .announce(client, view::Expunges::Told, false)
+                    .await?;
+            }
+            if let Some((tag, answer)) = answered {
+                client.answer(&tag, &answer).await?;
+            }
+            Ok(state)
+        }
+        // What was refused has been answered; the rest can't come first.
+        (state, Heard::Refused | Heard::Bytes(_) | Heard::LetterEnd) => Ok(state),
+        (state, Heard::AppendDone | Heard::IdleDone) => Ok(state),
+    }
+}

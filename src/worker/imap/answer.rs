@@ -1,0 +1,85 @@
+//! The tagged answer to a command, and what the store's refusals are called in
+//! IMAP (RFC 5530).
+
+use crate::arrival::NotKept;
+use store::Refusal;
+use wire::imap::Status;
+use wire::imap::response::Code;
+
+/// What stands behind the tag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// OK, NO or BAD.
+    pub status: Status,
+    /// What a client can act upon.
+    pub code: Option<Code>,
+    /// What a person can.
+    pub text: &'static str,
+}
+
+impl Answer {
+    /// It was done.
+    pub fn ok(text: &'static str) -> Self {
+        Self::new(Status::Ok, None, text)
+    }
+
+    /// It was done, and there is something to say about it.
+    pub fn ok_with(code: Option<Code>, text: &'static str) -> Self {
+        Self::new(Status::Ok, code, text)
+    }
+
+    /// It was not done.
+    pub fn no(code: Code, text: &'static str) -> Self {
+        Self::new(Status::No, Some(code), text)
+    }
+
+    /// It makes no sense, or not now.
+    pub fn bad(text: &'static str) -> Self {
+        Self::new(Status::Bad, None, text)
+    }
+
+    fn new(status: Status, code: Option<Code>, text: &'static str) -> Self {
+        Self { status, code, text }
+    }
+}
+
+impl From<Refusal> for Answer {
+    fn from(refusal: Refusal) -> Self {
+        let (code, text) = match refusal {
+            Refusal::NoSuchMailbox => (Code::NonExistent, "There is no such mailbox"),
+            Refusal::NoRight => (Code::NoPerm, "You have no right to do that here"),
+            Refusal::AlreadyExists => (Code::AlreadyExists, "There is such a mailbox already"),
+            Refusal::InboxStays => (Code::Cannot, "INBOX can't be deleted"),
+            Refusal::InsideItself => (Code::Cannot, "A mailbox can't be moved into itself"),
+            Refusal::NameTooLong => (Code::Cannot, "The name would be too long or too deep"),
+            Refusal::NoSpace => (Code::OverQuota, "The disk is full; nothing was changed"),
+            Refusal::LetterTooLong => (Code::TooBig, "The letter is larger than is taken here"),
+            Refusal::ChangeTooLong => (Code::Limit, "Too much at once; do it in smaller steps"),
+            Refusal::TooManyMailboxes => (Code::Limit, "The account has too many mailboxes"),
+            Refusal::TooManyMessages => (Code::Limit, "The account has too many messages"),
+            Refusal::TooManyKeywords => (Code::Limit, "The mailbox has too many keywords"),
+            Refusal::TooManySubscriptions => (Code::Limit, "Too many names are subscribed"),
+            Refusal::TooManyAclEntries => (Code::Limit, "The access list is too long"),
+            Refusal::NumbersExhausted => (Code::ContactAdmin, "No number is left to give"),
+            Refusal::Ended | Refusal::Busy => (Code::Unavailable, "Not now; try again"),
+            Refusal::BodyNotInline => (Code::ServerBug, "Our fault; nothing was changed"),
+            Refusal::NothingToDo => return Self::ok("Nothing to do"),
+        };
+        Self::no(code, text)
+    }
+}
+
+impl From<NotKept> for Answer {
+    fn from(why: NotKept) -> Self {
+        match why {
+            NotKept::NoSpace => Self::from(Refusal::NoSpace),
+            NotKept::Refused(Refusal::NoSuchMailbox) => {
+                Self::no(Code::TryCreate, "There is no such mailbox; create it first")
+            }
+            NotKept::Refused(refusal) => Self::from(refusal),
+            NotKept::Unreadable(_) | NotKept::Pack(_) | NotKept::Gone => {
+                Self::no(Code::Unavailable, "The disk would not take it; try again")
+            }
+        }
+    }
+}

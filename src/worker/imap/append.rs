@@ -1,0 +1,128 @@
+//! APPEND (RFC 9051 §6.3.12), with LITERAL+ (RFC 7888) and MULTIAPPEND (RFC
+//! 3502).
+//!
+//! A letter streams in while others work. All letters of one command become
+//! visible at once, or none. What can be refused is refused before the client
+//! sends a byte of the letter, if it waits to be asked.
+
+use super::End;
+use super::answer::Answer;
+use super::client::{Client, Heard};
+use super::flags;
+use crate::arrival::{self, Arrival, Item, NotKept};
+use crate::clock;
+use store::{InternalDate, MailboxHandle, Placed};
+use wire::imap::response::Code;
+use wire::imap::{AppendBegin, SequenceSet, Tag};
+
+/// Takes the letters of one command in. The answer is for the caller to give,
+/// after what else must be told; none if it has been given.
+pub async fn append(client: &mut Client, first: AppendBegin) -> Result<Option<(Tag, Answer)>, End> {
+    let tag = first.tag.clone();
+    let mailbox = match client.target(&first.mailbox) {
+        Ok(mailbox) => mailbox,
+        Err(refusal) => return Ok(Some(refuse(client, tag, NotKept::Refused(refusal)))),
+    };
+    match gather(client, first).await? {
+        Gathered::All(items) => {
+            let answer = keep(client, &mailbox, &items).await;
+            Ok(Some((tag, answer)))
+        }
+        Gathered::NotKept(why) => Ok(Some(refuse(client, tag, why))),
+        Gathered::Refused => Ok(None),
+    }
+}
+
+/// What became of the letters on their way.
+enum Gathered {
+    /// All are here.
+    All(Vec<Item>),
+    /// One could not be taken.
+    NotKept(NotKept),
+    /// The client broke off, or was refused and has its answer.
+    Refused,
+}
+
+async fn gather(client: &mut Client, first: AppendBegin) -> Result<Gathered, End> {
+    let mut items = Vec::new();
+    let mut next = Heard::Letter(first);
+    loop {
+        match next {
+            Heard::Letter(begin) => match receive(client, begin).await? {
+                Received::Whole(item) => items.push(item),
+                Received::NotKept(why) => return Ok(Gathered::NotKept(why)),
+                Received::Refused => return Ok(Gathered::Refused),
+            },
+            Heard::AppendDone => return Ok(Gathered::All(items)),
+            _ => return Ok(Gathered::Refused),
+        }
+        next = client.hear().await?;
+    }
+}
+
+/// What became of one letter.
+enum Received {
+    Whole(Item),
+    NotKept(NotKept),
+    Refused,
+}
+
+async fn receive(client: &mut Client, begin: AppendBegin) -> Result<Received, End> {
+    if begin.sync {
+        client.ask_for_more().await?;
+    }
+    let mut arrival = Arrival::new(client.account(), begin.bytes);
+    loop {
+        match client.hear().await? {
+            Heard::Bytes(bytes) => {
+                if let Err(why) = arrival.push(&bytes).await {
+                    return Ok(Received::NotKept(why));
+                }
+            }
+            Heard::LetterEnd => break,
+            _ => return Ok(Received::Refused),
+        }
+    }
+    Ok(match arrival.finish().await {
+        Ok(letter) => Received::Whole(Item {
+            letter,
+            flags: flags::to_store(&begin.flags),
+            date: date(&begin),
+        }),
+        Err(why) => Received::NotKept(why),
+    })
+}
+
+/// INTERNALDATE as given, or now; a worker knows no zone but UTC.
+fn date(begin: &AppendBegin) -> InternalDate {
+    match begin.date {
+        Some(date) => InternalDate {
+            secs: date.unix_seconds,
+            offset_minutes: date.offset_minutes,
+        },
+        None => InternalDate {
+            secs: clock::seconds(),
+            offset_minutes: 0,
+        },
+    }
+}
+
+/// Gives the command up; what the client still sends of it is swallowed.
+fn refuse(client: &mut Client, tag: Tag, why: NotKept) -> (Tag, Answer) {
+    client.refuse_append();
+    (tag, Answer::from(why))
+}
+
+async fn keep(client: &Client, mailbox: &MailboxHandle, items: &[Item]) -> Answer {
+    match arrival::keep(client.account(), mailbox, items).await {
+        Ok(placed) => Answer::ok_with(append_uid(&placed), "Kept"),
+        Err(why) => Answer::from(why),
+    }
+}
+
+fn append_uid(placed: &[Placed]) -> Option<Code> {
+    Some(Code::AppendUid {
+        validity: placed.first()?.validity.get(),
+        uids: SequenceSet::from_numbers(placed.iter().map(|place| place.uid.get()))?,
+    })
+}

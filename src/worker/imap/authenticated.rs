@@ -1,0 +1,83 @@
+//! The authenticated state: no mailbox is selected. Also every command that is
+//! the same in both states.
+
+use super::answer::Answer;
+use super::client::Client;
+use super::select;
+use super::{End, State};
+use crate::session::Access;
+use wire::Text;
+use wire::imap::response::{self, Data};
+use wire::imap::{Command, Request};
+
+/// Proof that nothing is selected. The client's right to be here is the
+/// admission that its [`Client`] was made from.
+#[derive(Debug)]
+pub struct Authenticated(());
+
+impl Authenticated {
+    /// The state in which a session begins.
+    pub fn after_login() -> Self {
+        Self(())
+    }
+
+    /// The state after CLOSE, UNSELECT, or a SELECT that failed.
+    pub fn after_unselect() -> Self {
+        Self(())
+    }
+
+    /// Does one command.
+    pub async fn obey(self, client: &mut Client, request: Request) -> Result<State, End> {
+        let Request { tag, command } = request;
+        match command {
+            Command::Select(name) => select::select(client, &tag, &name, Access::Full, false).await,
+            Command::Examine(name) => {
+                select::select(client, &tag, &name, Access::ReadOnly, false).await
+            }
+            Command::Logout => logout(client, &tag).await,
+            Command::Idle => {
+                client.idle_without_mailbox(&tag).await?;
+                Ok(State::Authenticated(self))
+            }
+            command => {
+                let answer = anywhere(client, command).await?;
+                client.answer(&tag, &answer).await?;
+                Ok(State::Authenticated(self))
+            }
+        }
+    }
+}
+
+/// LOGOUT (RFC 9051 §6.1.3).
+pub async fn logout(client: &mut Client, tag: &wire::imap::Tag) -> Result<State, End> {
+    response::bye(client.out().buffer(), None, &Text::new("Logging out"));
+    client.answer(tag, &Answer::ok("Bye")).await?;
+    client.out().flush().await?;
+    Err(End::LoggedOut)
+}
+
+/// The commands that need no selected mailbox.
+pub async fn anywhere(client: &mut Client, command: Command) -> Result<Answer, End> {
+    match command {
+        Command::Capability => Ok(client.capability()),
+        Command::Noop => Ok(Answer::ok("Nothing done")),
+        Command::Id(_) => Ok(client.id()),
+        Command::Enable(names) => Ok(client.enable(&names)),
+        Command::Namespace => {
+            client.tell(&Data::Namespace);
+            Ok(Answer::ok("That is all"))
+        }
+        Command::List(list) => client.list(&list).await,
+        Command::Lsub(pattern) => client.lsub(&pattern).await,
+        Command::Status { mailbox, items } => Ok(client.status(&mailbox, &items)),
+        Command::Subscribe(name) => Ok(client.subscribe(&name).await),
+        Command::Unsubscribe(name) => Ok(client.unsubscribe(&name).await),
+        Command::Create {
+            mailbox,
+            special_use,
+        } => Ok(client.create(&mailbox, &special_use).await),
+        Command::Delete(name) => Ok(client.delete(&name).await),
+        Command::Rename { from, to } => Ok(client.rename(&from, &to).await),
+        _ => Ok(Answer::bad("Select a mailbox first")),
+    }
+}

@@ -1,0 +1,281 @@
+//! The client of one session: its connection, what it has enabled, and what it
+//! must be told to end.
+
+use super::answer::Answer;
+use super::connection::Connection;
+use super::output::Output;
+use super::{End, Handed, capability};
+use crate::account::{Account, Orders};
+use crate::pace::Pace;
+use crate::session::{Enabled, Session};
+use std::rc::Rc;
+use std::time::Duration;
+use store::Principal;
+use tokio::net::UnixStream;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use wire::Text;
+use wire::imap::response::{self, Code, Data};
+use wire::imap::{AppendBegin, Dialect, Event, Refusal, Request, Tag};
+
+/// How long a last word may take to be written.
+const LAST_WORD_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// What the client has said.
+#[derive(Debug)]
+pub enum Heard {
+    /// A whole command.
+    Request(Request),
+    /// A letter is about to come.
+    Letter(AppendBegin),
+    /// The next bytes of the letter.
+    Bytes(Vec<u8>),
+    /// The letter is whole.
+    LetterEnd,
+    /// The APPEND is whole.
+    AppendDone,
+    /// IDLE is over.
+    IdleDone,
+    /// Something that was refused; it has been answered.
+    Refused,
+}
+
+/// See the module.
+pub struct Client {
+    account: Rc<Account>,
+    connection: Connection,
+    orders: watch::Receiver<Orders>,
+    session: Session,
+    login: Tag,
+    pace: Pace,
+    heard_last: Instant,
+}
+
+impl Client {
+    /// A client that was handed over; none if its tag is none.
+    pub fn new(account: Rc<Account>, socket: UnixStream, handed: Handed) -> Option<Self> {
+        let append_bytes_max = account.limits().message_bytes_max;
+        Some(Self {
+            orders: account.orders(),
+            connection: Connection::new(socket, handed.leftover, append_bytes_max),
+            session: Session {
+                account: account.id(),
+                epoch: handed.epoch,
+                enabled: Enabled::default(),
+            },
+            login: Tag::new(&handed.tag)?,
+            pace: Pace::new(),
+            heard_last: Instant::now(),
+            account,
+        })
+    }
+
+    /// The first words: the answer to the command that authenticated.
+    pub fn welcome(&mut self) {
+        let tag = self.login.clone();
+        let code = Code::Capability(capability::ALL.to_vec());
+        let answer = Answer::ok_with(Some(code), "Logged in");
+        self.render(&tag, &answer);
+    }
+
+    /// The account that this client is in.
+    pub fn account(&self) -> &Rc<Account> {
+        &self.account
+    }
+
+    /// Who acts.
+    pub fn principal(&self) -> Principal {
+        Principal::Owner
+    }
+
+    /// What the client has enabled.
+    pub fn enabled(&self) -> Enabled {
+        self.session.enabled
+    }
+
+    /// The client has enabled IMAP4rev2.
+    pub fn enable_rev2(&mut self) {
+        self.session.enabled.rev2 = true;
+        self.connection.set_dialect(Dialect::Rev2);
+    }
+
+    /// How mailbox names look to this client.
+    pub fn dialect(&self) -> Dialect {
+        self.session.enabled.dialect()
+    }
+
+    /// Where answers go.
+    pub fn out(&mut self) -> &mut Output {
+        self.connection.out()
+    }
+
+    /// Renders one line of untagged data.
+    pub fn tell(&mut self, data: &Data<'_>) {
+        let dialect = self.dialect();
+        response::data(self.out().buffer(), dialect, data);
+    }
+
+    /// Renders an untagged OK.
+    pub fn remark(&mut self, code: &Code, text: &'static str) {
+        let text = Text::new(text);
+        let out = self.out().buffer();
+        response::untagged(out, wire::imap::Status::Ok, Some(code), &text);
+    }
+
+    /// Answers a command.
+    pub async fn answer(&mut self, tag: &Tag, answer: &Answer) -> Result<(), End> {
+        self.render(tag, answer);
+        self.out().relieve().await
+    }
+
+    /// Asks for more.
+    pub async fn ask_for_more(&mut self) -> Result<(), End> {
+        response::continuation(self.out().buffer());
+        self.out().flush().await
+    }
+
+    /// Gives up the APPEND that is coming in.
+    pub fn refuse_append(&mut self) {
+        self.connection.refuse_append();
+    }
+
+    /// The next thing that the client says. All answers leave before it waits.
+    ///
+    /// # Errors
+    /// [`End`]: the session is over.
+    pub async fn hear(&mut self) -> Result<Heard, End> {
+        loop {
+            self.breathe().await?;
+            self.check_orders()?;
+            match self.heard()? {
+                Some(heard) => return Ok(heard),
+                None => self.wait().await?,
+            }
+        }
+    }
+
+    /// Lets others run if it is time to; a session whose client has gone then
+    /// stops, whatever it was doing.
+    ///
+    /// # Errors
+    /// [`End::ClientGone`].
+    pub async fn breathe(&mut self) -> Result<(), End> {
+        if self.pace.breathe().await && self.connection.out().client_is_gone().await {
+            return Err(End::ClientGone);
+        }
+        Ok(())
+    }
+
+    /// As [`Self::hear`], but gives up when something else has happened.
+    ///
+    /// # Errors
+    /// [`End`]: the session is over.
+    pub async fn hear_or(
+        &mut self,
+        otherwise: impl Future<Output = ()>,
+    ) -> Result<Option<Heard>, End> {
+        let heard = self.heard()?;
+        if heard.is_some() {
+            return Ok(heard);
+        }
+        self.check_orders()?;
+        self.out().flush().await?;
+        self.wait_or(otherwise).await?;
+        self.heard()
+    }
+
+    /// The last words, as far as there are any, and as far as they are heard.
+    pub async fn part(&mut self, end: &End) {
+        let Some((code, text)) = last_words(end) else {
+            return;
+        };
+        response::bye(self.out().buffer(), code.as_ref(), &text);
+        let _ = tokio::time::timeout(LAST_WORD_WAIT_MAX, self.out().flush()).await;
+    }
+
+    async fn wait(&mut self) -> Result<(), End> {
+        self.out().flush().await?;
+        self.wait_or(std::future::pending()).await
+    }
+
+    /// Waits until the client has said something, the worker has changed its
+    /// orders, or something else has happened.
+    async fn wait_or(&mut self, otherwise: impl Future<Output = ()>) -> Result<(), End> {
+        let patience = Duration::from_secs(u64::from(self.account.limits().idle_seconds));
+        tokio::select! {
+            heard = self.connection.fill() => {
+                self.heard_last = Instant::now();
+                heard
+            }
+            _ = self.orders.changed() => self.check_orders(),
+            () = otherwise => Ok(()),
+            () = tokio::time::sleep_until(self.heard_last + patience) => Err(End::Silent),
+        }
+    }
+
+    /// What has been read already.
+    fn heard(&mut self) -> Result<Option<Heard>, End> {
+        loop {
+            let Some(event) = self.connection.event() else {
+                return Ok(None);
+            };
+            return Ok(Some(match event {
+                Event::Request(request) => Heard::Request(request),
+                Event::AppendBegin(begin) => Heard::Letter(begin),
+                Event::AppendBytes(bytes) => Heard::Bytes(bytes.to_vec()),
+                Event::AppendEnd => Heard::LetterEnd,
+                Event::AppendDone(_) => Heard::AppendDone,
+                Event::IdleDone => Heard::IdleDone,
+                Event::Bad { tag, why } => self.refuse(tag.as_ref(), &why),
+                Event::Bye(why) => return Err(End::OutOfStep(why)),
+                Event::Continue => {
+                    response::continuation(self.out().buffer());
+                    continue;
+                }
+            }));
+        }
+    }
+
+    fn refuse(&mut self, tag: Option<&Tag>, why: &Refusal) -> Heard {
+        response::refused(self.out().buffer(), tag, why);
+        Heard::Refused
+    }
+
+    fn check_orders(&mut self) -> Result<(), End> {
+        let orders = *self.orders.borrow_and_update();
+        if self.session.epoch < orders.epoch {
+            Err(End::Revoked)
+        } else if orders.leaving {
+            Err(End::Leaving)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn render(&mut self, tag: &Tag, answer: &Answer) {
+        let text = Text::new(answer.text);
+        let out = self.out().buffer();
+        response::tagged(out, tag, answer.status, answer.code.as_ref(), &text);
+    }
+}
+
+/// What is said at an end, in words that help.
+fn last_words(end: &End) -> Option<(Option<Code>, Text<'static>)> {
+    let (code, text) = match end {
+        End::LoggedOut | End::ClientGone | End::ClientDoesNotRead | End::Torn => return None,
+        End::OutOfStep(why) => {
+            return Some((why.code(), Text::from(why as &dyn std::fmt::Display)));
+        }
+        End::Silent => (None, "Autologout: nothing was said for a long time"),
+        End::Leaving => (
+            Some(Code::Unavailable),
+            "The server restarts; connect again",
+        ),
+        End::Revoked => (
+            Some(Code::Expired),
+            "The account's password or standing has changed; log in again",
+        ),
+        End::MailboxGone => (None, "The selected mailbox has been deleted"),
+    };
+    Some((code, Text::new(text)))
+}

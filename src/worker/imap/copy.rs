@@ -1,0 +1,109 @@
+//! COPY and MOVE (RFC 9051 §6.4.7, §6.4.8), with UIDPLUS's codes. Each is one
+//! transaction: all or nothing, and nobody sees a half.
+
+use super::End;
+use super::answer::Answer;
+use super::client::Client;
+use super::expunge::read_only;
+use super::names;
+use super::selected::Selected;
+use store::{MailboxHandle, Outcome, Refusal, UidRange};
+use wire::imap::response::{Code, CopyUid};
+use wire::imap::{MailboxName, SequenceSet};
+
+impl Selected {
+    /// COPY and UID COPY.
+    pub async fn copy(
+        &mut self,
+        client: &mut Client,
+        by_uid: bool,
+        set: &SequenceSet,
+        to: &MailboxName,
+    ) -> Result<Answer, End> {
+        let (ranges, target) = match self.source_and_target(client, by_uid, set, to) {
+            Ok(found) => found,
+            Err(answer) => return Ok(answer),
+        };
+        let source = *self.handle();
+        let copied = client
+            .account()
+            .change(|store| store.copy(&source, &ranges, &target));
+        Ok(match copied.await {
+            Ok(outcome) => Answer::ok_with(copy_uid(&outcome), "Copied"),
+            Err(refusal) => missing_target(refusal),
+        })
+    }
+
+    /// MOVE and UID MOVE. COPYUID goes before the EXPUNGEs (RFC 6851 §4.3).
+    pub async fn move_to(
+        &mut self,
+        client: &mut Client,
+        by_uid: bool,
+        set: &SequenceSet,
+        to: &MailboxName,
+    ) -> Result<Answer, End> {
+        if self.is_read_only() {
+            return Ok(read_only());
+        }
+        let (ranges, target) = match self.source_and_target(client, by_uid, set, to) {
+            Ok(found) => found,
+            Err(answer) => return Ok(answer),
+        };
+        let source = *self.handle();
+        let moved = client
+            .account()
+            .change(|store| store.move_to(&source, &ranges, &target));
+        Ok(match moved.await {
+            Ok(outcome) => {
+                if let Some(code) = copy_uid(&outcome) {
+                    client.remark(&code, "Moved");
+                }
+                Answer::ok("Done")
+            }
+            Err(refusal) => missing_target(refusal),
+        })
+    }
+
+    fn source_and_target(
+        &self,
+        client: &Client,
+        by_uid: bool,
+        set: &SequenceSet,
+        to: &MailboxName,
+    ) -> Result<(Vec<UidRange>, MailboxHandle), Answer> {
+        let meant = self.meant(client, set, by_uid)?;
+        let target = client.target(to).map_err(missing_target)?;
+        Ok((meant.ranges, target))
+    }
+}
+
+impl Client {
+    /// A mailbox that something is to be put into.
+    pub fn target(&self, name: &MailboxName) -> Result<MailboxHandle, Refusal> {
+        let name = names::to_store(name).ok_or(Refusal::NoSuchMailbox)?;
+        let store = self.account().store();
+        store.open_mailbox(&self.principal(), &name)
+    }
+}
+
+/// TRYCREATE (RFC 9051 §6.4.7): not if the name belongs to a mailbox that the
+/// client may see but not fill.
+fn missing_target(refusal: Refusal) -> Answer {
+    match refusal {
+        Refusal::NoSuchMailbox => {
+            Answer::no(Code::TryCreate, "There is no such mailbox; create it first")
+        }
+        refusal => Answer::from(refusal),
+    }
+}
+
+fn copy_uid(outcome: &Outcome) -> Option<Code> {
+    let Outcome::Copied { validity, pairs } = outcome else {
+        return None;
+    };
+    let pairs: Vec<(u32, u32)> = pairs
+        .iter()
+        .map(|(from, to)| (from.get(), to.get()))
+        .collect();
+    CopyUid::new(validity.get(), &pairs).map(Code::CopyUid)
+}

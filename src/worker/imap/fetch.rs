@@ -1,0 +1,244 @@
+//! FETCH and UID FETCH (RFC 9051 §6.4.5; BINARY also RFC 3516).
+//!
+//! One message after the other, each in bounded steps; a large part goes out in
+//! pieces and is never in memory whole. What can fail is tried before the
+//! response begins, for a response that has begun must be completed.
+
+mod content;
+mod item;
+
+use super::End;
+use super::answer::Answer;
+use super::client::Client;
+use super::flags;
+use super::letter::{Letter, Trouble};
+use super::messages::{Numbered, Walk};
+use super::selected::Selected;
+use super::view::{Expunges, Told};
+use crate::shapes::Depth;
+use item::depth;
+use store::{
+    BodyRef, FlagAction, FlagChange, Flags, InternalDate, MessageId, Modseq, SystemFlags, Uid,
+    UidRange,
+};
+use wire::imap::response::{Code, FetchWriter};
+use wire::imap::{FetchItem, Flag, SequenceSet};
+
+/// What is asked of each message.
+struct Order<'a> {
+    items: &'a [FetchItem],
+    with_uid: bool,
+    with_flags: bool,
+    sets_seen: bool,
+    depth: Depth,
+}
+
+impl<'a> Order<'a> {
+    fn new(items: &'a [FetchItem], by_uid: bool, may_set_seen: bool) -> Self {
+        Self {
+            with_uid: by_uid && !items.contains(&FetchItem::Uid),
+            with_flags: items.contains(&FetchItem::Flags),
+            sets_seen: may_set_seen && items.iter().any(FetchItem::sets_seen),
+            depth: items.iter().map(depth).max().unwrap_or(Depth::Nothing),
+            items,
+        }
+    }
+}
+
+/// What went wrong on the way, for the tagged answer.
+#[derive(Debug, Default)]
+struct Faults {
+    damaged: bool,
+    gone: bool,
+    unknown_encoding: bool,
+}
+
+/// What the store knows of one message, at one moment.
+struct Facts {
+    seq: u32,
+    uid: Uid,
+    id: MessageId,
+    modseq: Modseq,
+    date: InternalDate,
+    octets: u64,
+    flags: Vec<Flag>,
+    recent: bool,
+    body: BodyRef,
+}
+
+impl Selected {
+    /// Reads messages.
+    pub async fn fetch(
+        &mut self,
+        client: &mut Client,
+        by_uid: bool,
+        set: &SequenceSet,
+        items: &[FetchItem],
+    ) -> Result<Answer, End> {
+        let meant = match self.meant(client, set, by_uid) {
+            Ok(meant) => meant,
+            Err(answer) => return Ok(answer),
+        };
+        let order = Order::new(items, by_uid, !self.is_read_only());
+        let mut walk = Walk::new(meant);
+        let mut faults = Faults::default();
+        let mut told = Told::default();
+        loop {
+            let chunk = walk.next(client, self).map_err(|_| End::MailboxGone)?;
+            if chunk.is_empty() {
+                break;
+            }
+            let seen = self.mark_seen(client, &order, &chunk).await;
+            for message in chunk {
+                let with_flags = order.with_flags || seen.binary_search(&message.uid).is_ok();
+                self.fetch_one(client, &order, message, with_flags, &mut faults, &mut told)
+                    .await?;
+                client.out().relieve().await?;
+                client.breathe().await?;
+            }
+        }
+        faults.gone |= walk.missed_some();
+        self.announce_but(client, Expunges::Held, by_uid, &told)
+            .await?;
+        Ok(faults.answer())
+    }
+
+    /// Marks a chunk as read before its bytes go out, and says which of it
+    /// weren't. If it can't be written the letters are served all the same.
+    async fn mark_seen(&self, client: &Client, order: &Order<'_>, chunk: &[Numbered]) -> Vec<Uid> {
+        let unseen = match order.sets_seen {
+            true => self.unseen(client, chunk),
+            false => Vec::new(),
+        };
+        if unseen.is_empty() {
+            return unseen;
+        }
+        let ranges: Vec<UidRange> = unseen
+            .iter()
+            .map(|uid| UidRange {
+                first: *uid,
+                last: *uid,
+            })
+            .collect();
+        let change = FlagChange {
+            action: FlagAction::Add,
+            flags: Flags {
+                system: SystemFlags::SEEN,
+                keywords: Vec::new(),
+            },
+            unchanged_since: None,
+        };
+        let handle = *self.handle();
+        let marked = client
+            .account()
+            .change(|store| store.set_flags(&handle, &ranges, &change));
+        match marked.await {
+            Ok(_) => unseen,
+            Err(_) => Vec::new(),
+        }
+    }
+
+    fn unseen(&self, client: &Client, chunk: &[Numbered]) -> Vec<Uid> {
+        let store = client.account().store();
+        let Ok(messages) = store.messages(self.handle()) else {
+            return Vec::new();
+        };
+        let is_unseen = |uid: &Uid| {
+            let entry = messages.get(*uid);
+            entry.is_some_and(|entry| !entry.system_flags().contains(SystemFlags::SEEN))
+        };
+        let uids = chunk.iter().map(|message| message.uid);
+        uids.filter(is_unseen).collect()
+    }
+
+    async fn fetch_one(
+        &self,
+        client: &mut Client,
+        order: &Order<'_>,
+        message: Numbered,
+        with_flags: bool,
+        faults: &mut Faults,
+        told: &mut Told,
+    ) -> Result<(), End> {
+        let Some(facts) = self.facts(client, message) else {
+            faults.gone = true;
+            return Ok(());
+        };
+        let account = client.account().clone();
+        let mut letter = Letter::new(account, facts.id, facts.body.clone(), facts.octets);
+        match letter.look(client, order.depth).await {
+            Ok(()) => {}
+            Err(Trouble::End(end)) => return Err(end),
+            Err(Trouble::Unread(why)) => {
+                tracing::error!(message = facts.id.0, ?why, "a letter can't be read");
+                faults.damaged = true;
+                return Ok(());
+            }
+        }
+        if with_flags {
+            told.push(facts.uid, facts.modseq);
+        }
+        self.render(client, order, &facts, &letter, with_flags, faults)
+            .await
+    }
+
+    async fn render(
+        &self,
+        client: &mut Client,
+        order: &Order<'_>,
+        facts: &Facts,
+        letter: &Letter,
+        with_flags: bool,
+        faults: &mut Faults,
+    ) -> Result<(), End> {
+        let mut response = item::Response {
+            writer: FetchWriter::begin(client.out().buffer(), facts.seq),
+            client,
+            facts,
+            letter,
+            faults,
+        };
+        if order.with_uid {
+            response.uid();
+        }
+        if with_flags && !order.with_flags {
+            response.flags();
+        }
+        for item in order.items {
+            response.item(item).await?;
+        }
+        response.end();
+        Ok(())
+    }
+
+    fn facts(&self, client: &Client, message: Numbered) -> Option<Facts> {
+        let store = client.account().store();
+        let messages = store.messages(self.handle()).ok()?;
+        let entry = messages.get(message.uid)?;
+        Some(Facts {
+            seq: message.seq,
+            uid: message.uid,
+            id: entry.message(),
+            modseq: entry.modseq(),
+            date: entry.date(),
+            octets: entry.size().into(),
+            flags: flags::to_wire(entry.system_flags(), messages.keywords_of(entry)),
+            recent: !client.enabled().rev2 && self.is_recent(message.uid),
+            body: messages.body(entry),
+        })
+    }
+}
+
+impl Faults {
+    fn answer(&self) -> Answer {
+        if self.damaged {
+            Answer::no(Code::Corruption, "A letter is damaged and can't be read")
+        } else if self.unknown_encoding {
+            Answer::no(Code::UnknownCte, "A part's encoding is not known here")
+        } else if self.gone {
+            Answer::no(Code::ExpungeIssued, "Some of the messages are gone")
+        } else {
+            Answer::ok("Fetched")
+        }
+    }
+}

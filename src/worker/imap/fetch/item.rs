@@ -1,0 +1,169 @@
+//! One FETCH response, item by item.
+
+use super::content::Source;
+use super::{Facts, Faults};
+use crate::imap::End;
+use crate::imap::client::Client;
+use crate::imap::letter::Letter;
+use crate::imap::translate;
+use crate::shapes::Depth;
+use message::SectionText as Text;
+use wire::imap::response::{BodyFields, BodyStructure, Content, Envelope, FetchData, FetchWriter};
+use wire::imap::{DateTime, FetchItem, Partial, Section, SectionText};
+
+/// How deep an item looks into a letter.
+pub fn depth(item: &FetchItem) -> Depth {
+    match item {
+        FetchItem::Envelope | FetchItem::Rfc822Header | FetchItem::Rfc822Text => Depth::Header,
+        FetchItem::Body | FetchItem::BodyStructure => Depth::Whole,
+        FetchItem::Section { section, .. } => section_depth(section),
+        FetchItem::Binary { part, .. } | FetchItem::BinarySize { part } if !part.is_empty() => {
+            Depth::Whole
+        }
+        _ => Depth::Nothing,
+    }
+}
+
+fn section_depth(section: &Section) -> Depth {
+    match section.text {
+        _ if !section.part.is_empty() => Depth::Whole,
+        SectionText::Whole => Depth::Nothing,
+        _ => Depth::Header,
+    }
+}
+
+/// A response that has begun.
+pub struct Response<'a> {
+    pub(super) writer: FetchWriter,
+    pub(super) client: &'a mut Client,
+    pub(super) facts: &'a Facts,
+    pub(super) letter: &'a Letter,
+    pub(super) faults: &'a mut Faults,
+}
+
+impl Response<'_> {
+    /// UID.
+    pub fn uid(&mut self) {
+        self.put(&FetchData::Uid(self.facts.uid.get()));
+    }
+
+    /// FLAGS.
+    pub fn flags(&mut self) {
+        let facts = self.facts;
+        self.put(&FetchData::Flags {
+            flags: &facts.flags,
+            recent: facts.recent,
+        });
+    }
+
+    /// The end of the response.
+    pub fn end(self) {
+        self.writer.end(self.client.out().buffer());
+    }
+
+    /// Any item.
+    pub async fn item(&mut self, item: &FetchItem) -> Result<(), End> {
+        match item {
+            FetchItem::Uid => self.uid(),
+            FetchItem::Flags => self.flags(),
+            FetchItem::InternalDate => self.internal_date(),
+            FetchItem::Rfc822Size => self.put(&FetchData::Size(self.facts.octets)),
+            FetchItem::Envelope => self.envelope(),
+            FetchItem::Body => self.body_structure(false),
+            FetchItem::BodyStructure => self.body_structure(true),
+            FetchItem::Rfc822 => {
+                let source = Source::Span(self.letter.whole());
+                self.stream(source, None, FetchData::Rfc822).await?;
+            }
+            FetchItem::Rfc822Header => {
+                let source = self.source(&[], Text::Header);
+                self.stream(source, None, FetchData::Rfc822Header).await?;
+            }
+            FetchItem::Rfc822Text => {
+                let source = self.source(&[], Text::Text);
+                self.stream(source, None, FetchData::Rfc822Text).await?;
+            }
+            FetchItem::Section {
+                section, partial, ..
+            } => self.section(section, *partial).await?,
+            FetchItem::Binary { part, partial, .. } => self.binary(part, *partial).await?,
+            FetchItem::BinarySize { part } => self.binary_size(part).await?,
+        }
+        Ok(())
+    }
+
+    pub(super) fn put(&mut self, data: &FetchData<'_>) {
+        self.writer.item(self.client.out().buffer(), data);
+    }
+
+    fn internal_date(&mut self) {
+        let date = self.facts.date;
+        self.put(&FetchData::InternalDate(DateTime {
+            unix_seconds: date.secs,
+            offset_minutes: date.offset_minutes,
+        }));
+    }
+
+    fn envelope(&mut self) {
+        let letter = self.letter;
+        let envelope = match letter.envelope() {
+            Some(envelope) => translate::envelope(envelope),
+            None => Envelope::default(),
+        };
+        self.put(&FetchData::Envelope(&envelope));
+    }
+
+    fn body_structure(&mut self, extended: bool) {
+        let letter = self.letter;
+        let body = match letter.structure() {
+            Some(structure) => translate::body_structure(&message::BodyStructure::of(structure)),
+            None => BodyStructure::Basic {
+                fields: BodyFields::of_type(b"APPLICATION", b"OCTET-STREAM"),
+                octets: self.facts.octets,
+            },
+        };
+        self.put(&match extended {
+            true => FetchData::BodyStructure(&body),
+            false => FetchData::Body(&body),
+        });
+    }
+
+    pub(super) fn source(&self, path: &[u32], text: Text) -> Source {
+        match self.letter.section(path, text) {
+            Some(span) => Source::Span(span),
+            None => Source::Nothing,
+        }
+    }
+
+    async fn section(&mut self, section: &Section, partial: Option<Partial>) -> Result<(), End> {
+        let source = self.section_source(section).await;
+        let origin = partial.map(|partial| partial.offset);
+        if let Source::Bytes(bytes) = &source {
+            let content = Content::Inline(super::content::slice(bytes, partial));
+            self.put(&FetchData::Section {
+                section,
+                origin,
+                content,
+            });
+            return Ok(());
+        }
+        let data = |content| FetchData::Section {
+            section,
+            origin,
+            content,
+        };
+        self.stream(source, partial, data).await
+    }
+
+    async fn section_source(&mut self, section: &Section) -> Source {
+        let path = section.part.as_slice();
+        match &section.text {
+            SectionText::Whole => self.source(path, Text::Whole),
+            SectionText::Header => self.source(path, Text::Header),
+            SectionText::Text => self.source(path, Text::Text),
+            SectionText::Mime => self.source(path, Text::Mime),
+            SectionText::HeaderFields(names) => self.fields(path, names, true).await,
+            SectionText::HeaderFieldsNot(names) => self.fields(path, names, false).await,
+        }
+    }
+}

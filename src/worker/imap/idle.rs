@@ -1,0 +1,43 @@
+//! IDLE (RFC 2177, RFC 9051 §6.3.13): the session sleeps and is woken by any
+//! change in the account; what concerns it, it sees at a glance.
+
+use super::answer::Answer;
+use super::client::{Client, Heard};
+use super::selected::Selected;
+use super::view::Expunges;
+use super::{End, State};
+use wire::imap::Tag;
+
+impl Selected {
+    /// Tells what happens until the client says DONE.
+    pub async fn idle(mut self: Box<Self>, client: &mut Client, tag: &Tag) -> Result<State, End> {
+        client.ask_for_more().await?;
+        loop {
+            let account = client.account().clone();
+            // Listens before it looks, so that nothing falls in between.
+            let changed = account.changed();
+            self.announce(client, Expunges::Told, false).await?;
+            match client.hear_or(changed).await? {
+                None => {}
+                Some(Heard::IdleDone) => break,
+                // Something else than DONE was refused and answered already.
+                Some(_) => return Ok(State::Selected(self)),
+            }
+        }
+        self.announce(client, Expunges::Told, false).await?;
+        client.answer(tag, &Answer::ok("Idled")).await?;
+        Ok(State::Selected(self))
+    }
+}
+
+impl Client {
+    /// IDLE without a mailbox: there is nothing to tell.
+    pub async fn idle_without_mailbox(&mut self, tag: &Tag) -> Result<(), End> {
+        self.ask_for_more().await?;
+        match self.hear().await? {
+            // Something else than DONE was refused and answered already.
+            Heard::Refused => Ok(()),
+            _ => self.answer(tag, &Answer::ok("Idled")).await,
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! LIST (RFC 9051 §6.3.9, RFC 5258, RFC 5819, RFC 6154) and LSUB (RFC 3501
+//! §6.3.9).
+
+mod tree;
+
+use super::End;
+use super::answer::Answer;
+use super::client::Client;
+use tree::{Node, Tree};
+use wire::imap::response::{Data, ListAttribute, ListEntry};
+use wire::imap::{List, ListPattern, ListReturn, ListSelection, MailboxName, StatusItem};
+
+impl Client {
+    /// LIST.
+    pub async fn list(&mut self, list: &List) -> Result<Answer, End> {
+        let asks_separator = list.patterns.iter().all(ListPattern::is_empty);
+        if asks_separator && !list.extended {
+            self.tell(&Data::ListSeparator);
+            return Ok(Answer::ok("That is the separator"));
+        }
+        let tree = Tree::gather(self).await?;
+        let question = Question::new(list);
+        for (name, node) in tree.nodes() {
+            self.breathe().await?;
+            let Some(found) = question.look(&tree, name, node) else {
+                continue;
+            };
+            self.tell(&Data::List(ListEntry {
+                attributes: &found.attributes,
+                mailbox: name,
+                child_subscribed: found.child_subscribed,
+            }));
+            if let Some(items) = question.status.filter(|_| node.mailbox.is_some()) {
+                self.tell_status(name, items);
+            }
+            self.out().relieve().await?;
+        }
+        Ok(Answer::ok("Listed"))
+    }
+
+    /// LSUB: the subscribed names; a name that doesn't fit has its fitting
+    /// parents told instead, as `\Noselect`.
+    pub async fn lsub(&mut self, pattern: &ListPattern) -> Result<Answer, End> {
+        let tree = Tree::gather(self).await?;
+        for (name, node) in tree.nodes() {
+            self.breathe().await?;
+            let fits = pattern.matches(name);
+            let stands_in = || {
+                tree.below(name)
+                    .any(|(name, node)| node.subscribed && !pattern.matches(name))
+            };
+            let attributes: &[ListAttribute] = match fits {
+                true if node.subscribed => &[],
+                true if stands_in() => &[ListAttribute::NoSelect],
+                _ => continue,
+            };
+            self.tell(&Data::Lsub(ListEntry {
+                attributes,
+                mailbox: name,
+                child_subscribed: false,
+            }));
+            self.out().relieve().await?;
+        }
+        Ok(Answer::ok("Listed"))
+    }
+}
+
+/// What a LIST wants to know, taken apart.
+struct Question<'a> {
+    patterns: &'a [ListPattern],
+    extended: bool,
+    subscribed_only: bool,
+    special_use_only: bool,
+    recursive: bool,
+    tell_subscribed: bool,
+    status: Option<&'a [StatusItem]>,
+}
+
+/// What is told of one name.
+struct Found {
+    attributes: Vec<ListAttribute>,
+    child_subscribed: bool,
+}
+
+impl<'a> Question<'a> {
+    fn new(list: &'a List) -> Self {
+        let selects = |option| list.selection.contains(&option);
+        let status = list.returns.iter().find_map(|option| match option {
+            ListReturn::Status(items) => Some(items.as_slice()),
+            _ => None,
+        });
+        Self {
+            patterns: &list.patterns,
+            extended: list.extended,
+            subscribed_only: selects(ListSelection::Subscribed),
+            special_use_only: selects(ListSelection::SpecialUse),
+            recursive: selects(ListSelection::RecursiveMatch),
+            tell_subscribed: list.returns.contains(&ListReturn::Subscribed),
+            status,
+        }
+    }
+
+    /// Whether a name is told, and what of it.
+    fn look(&self, tree: &Tree, name: &MailboxName, node: &Node) -> Option<Found> {
+        if !self.matches(name) {
+            return None;
+        }
+        let child_subscribed = self.recursive && self.has_hidden_child(tree, name);
+        if !self.selects(node) && !child_subscribed {
+            return None;
+        }
+        Some(Found {
+            attributes: self.attributes(tree, name, node),
+            child_subscribed: child_subscribed && self.subscribed_only,
+        })
+    }
+
+    fn matches(&self, name: &MailboxName) -> bool {
+        self.patterns.iter().any(|pattern| pattern.matches(name))
+    }
+
+    /// A name that doesn't exist is told for its subscription if that was asked
+    /// for, else for its children's sake.
+    fn selects(&self, node: &Node) -> bool {
+        let is_there = node.mailbox.is_some() || node.is_parent || self.subscribed_only;
+        is_there
+            && (!self.subscribed_only || node.subscribed)
+            && (!self.special_use_only || node.special_use().is_some())
+    }
+
+    /// Whether something below is selected that the patterns don't show (RFC 5258
+    /// §3.5).
+    fn has_hidden_child(&self, tree: &Tree, name: &MailboxName) -> bool {
+        tree.below(name)
+            .any(|(name, node)| self.selects(node) && !self.matches(name))
+    }
+
+    fn attributes(&self, tree: &Tree, name: &MailboxName, node: &Node) -> Vec<ListAttribute> {
+        let mut attributes = Vec::new();
+        if node.mailbox.is_none() {
+            attributes.push(match self.extended {
+                true => ListAttribute::NonExistent,
+                false => ListAttribute::NoSelect,
+            });
+        }
+        attributes.push(match tree.has_children(name) {
+            true => ListAttribute::HasChildren,
+            false => ListAttribute::HasNoChildren,
+        });
+        if node.subscribed && (self.subscribed_only || self.tell_subscribed) {
+            attributes.push(ListAttribute::Subscribed);
+        }
+        attributes.extend(node.special_use().map(ListAttribute::For));
+        attributes
+    }
+}

@@ -1,0 +1,116 @@
+//! All names that LIST may tell: mailboxes, subscribed names without a mailbox,
+//! and the names that exist only as parents of these.
+//!
+//! In the order of components, so that what lies below a name follows it.
+
+use crate::imap::End;
+use crate::imap::client::Client;
+use crate::imap::names;
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use store::SpecialUse;
+use wire::imap::MailboxName;
+use wire::imap::SpecialUse as WireUse;
+
+/// What is known of one name.
+#[derive(Debug, Default)]
+pub struct Node {
+    /// The mailbox of this name, if there is one.
+    pub mailbox: Option<Mailbox>,
+    /// Whether the name is subscribed.
+    pub subscribed: bool,
+    /// Whether a mailbox lies below.
+    pub is_parent: bool,
+}
+
+/// What is known of a mailbox.
+#[derive(Debug)]
+pub struct Mailbox {
+    special_use: Option<SpecialUse>,
+}
+
+impl Node {
+    /// What the mailbox is for.
+    pub fn special_use(&self) -> Option<WireUse> {
+        let special_use = self.mailbox.as_ref()?.special_use?;
+        Some(names::use_to_wire(special_use))
+    }
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Tree(BTreeMap<MailboxName, Node>);
+
+impl Tree {
+    /// Everything that the client may see.
+    pub async fn gather(client: &mut Client) -> Result<Self, End> {
+        let (mailboxes, subscriptions) = listed(client);
+        let mut tree = Self::default();
+        for (name, mailbox) in mailboxes {
+            client.breathe().await?;
+            tree.add_mailbox(&name, mailbox);
+        }
+        for name in subscriptions {
+            client.breathe().await?;
+            tree.add_subscription(&name);
+        }
+        Ok(tree)
+    }
+
+    /// Every name in order.
+    pub fn nodes(&self) -> impl Iterator<Item = (&MailboxName, &Node)> {
+        self.0.iter()
+    }
+
+    /// Every name below one.
+    pub fn below(&self, name: &MailboxName) -> impl Iterator<Item = (&MailboxName, &Node)> {
+        let behind = (Bound::Excluded(name), Bound::Unbounded);
+        let parent = name.components();
+        self.0
+            .range::<MailboxName, _>(behind)
+            .take_while(move |(name, _)| name.components().starts_with(parent))
+    }
+
+    /// Whether a mailbox lies below a name.
+    pub fn has_children(&self, name: &MailboxName) -> bool {
+        self.below(name).any(|(_, node)| node.mailbox.is_some())
+    }
+
+    fn add_mailbox(&mut self, name: &store::MailboxName, mailbox: Mailbox) {
+        let Some(name) = names::to_wire(name) else {
+            return;
+        };
+        let mut above = name.parent();
+        while let Some(parent) = above {
+            above = parent.parent();
+            self.0.entry(parent).or_default().is_parent = true;
+        }
+        self.0.entry(name).or_default().mailbox = Some(mailbox);
+    }
+
+    fn add_subscription(&mut self, name: &store::MailboxName) {
+        let Some(name) = names::to_wire(name) else {
+            return;
+        };
+        let mut above = name.parent();
+        while let Some(parent) = above {
+            above = parent.parent();
+            self.0.entry(parent).or_default();
+        }
+        self.0.entry(name).or_default().subscribed = true;
+    }
+}
+
+/// A copy, for names may change while the client reads.
+fn listed(client: &Client) -> (Vec<(store::MailboxName, Mailbox)>, Vec<store::MailboxName>) {
+    let store = client.account().store();
+    let principal = client.principal();
+    let mailboxes = store.list(&principal);
+    let mailboxes = mailboxes.map(|listed| {
+        let special_use = listed.special_use;
+        (listed.name.clone(), Mailbox { special_use })
+    });
+    let mailboxes = mailboxes.collect();
+    let subscriptions = store.subscriptions(&principal);
+    (mailboxes, subscriptions.cloned().collect())
+}

@@ -1,0 +1,89 @@
+//! CREATE, DELETE, RENAME, SUBSCRIBE and UNSUBSCRIBE (RFC 9051 §6.3.4 to §6.3.8).
+//!
+//! What they mean for the tree (INBOX's rule, children, UIDVALIDITY) is the
+//! store's; here they are asked for, and the outcome is told.
+
+use super::answer::Answer;
+use super::client::Client;
+use super::names;
+use store::{Outcome, Refusal};
+use wire::imap::response::Code;
+use wire::imap::{MailboxName, SpecialUse};
+
+impl Client {
+    /// CREATE, with RFC 6154's USE.
+    pub async fn create(&mut self, name: &MailboxName, uses: &[SpecialUse]) -> Answer {
+        let special_use = match uses {
+            [] => None,
+            [one] => match names::use_to_store(*one) {
+                Some(special_use) => Some(special_use),
+                None => return Answer::no(Code::UseAttr, "This special use is not kept here"),
+            },
+            _ => return Answer::no(Code::UseAttr, "A mailbox has one special use at most"),
+        };
+        let Some(name) = names::to_store(name) else {
+            return Answer::from(Refusal::NameTooLong);
+        };
+        let principal = self.principal();
+        let made = self
+            .account()
+            .change_tree(|store| store.create(&principal, &name, special_use));
+        done(made.await, "Created")
+    }
+
+    /// DELETE.
+    pub async fn delete(&mut self, name: &MailboxName) -> Answer {
+        let Some(name) = names::to_store(name) else {
+            return Answer::from(Refusal::NoSuchMailbox);
+        };
+        let principal = self.principal();
+        let gone = self
+            .account()
+            .change_tree(|store| store.delete(&principal, &name));
+        done(gone.await, "Deleted")
+    }
+
+    /// RENAME.
+    pub async fn rename(&mut self, from: &MailboxName, to: &MailboxName) -> Answer {
+        let (Some(from), Some(to)) = (names::to_store(from), names::to_store(to)) else {
+            return Answer::from(Refusal::NoSuchMailbox);
+        };
+        let principal = self.principal();
+        let renamed = self
+            .account()
+            .change_tree(|store| store.rename(&principal, &from, &to));
+        done(renamed.await, "Renamed")
+    }
+
+    /// SUBSCRIBE. A name that has no mailbox can be subscribed: RFC 9051 §6.3.7
+    /// allows it, and a mailbox that comes back finds its place.
+    pub async fn subscribe(&mut self, name: &MailboxName) -> Answer {
+        let Some(name) = names::to_store(name) else {
+            return Answer::from(Refusal::NameTooLong);
+        };
+        let principal = self.principal();
+        let kept = self
+            .account()
+            .change_tree(|store| store.subscribe(&principal, &name));
+        done(kept.await, "Subscribed")
+    }
+
+    /// UNSUBSCRIBE.
+    pub async fn unsubscribe(&mut self, name: &MailboxName) -> Answer {
+        let Some(name) = names::to_store(name) else {
+            return Answer::from(Refusal::NoSuchMailbox);
+        };
+        let principal = self.principal();
+        let dropped = self
+            .account()
+            .change_tree(|store| store.unsubscribe(&principal, &name));
+        done(dropped.await, "Unsubscribed")
+    }
+}
+
+fn done(outcome: Result<Outcome, Refusal>, text: &'static str) -> Answer {
+    match outcome {
+        Ok(_) => Answer::ok(text),
+        Err(refusal) => Answer::from(refusal),
+    }
+}

@@ -1,0 +1,61 @@
+//! `\Recent` (RFC 3501 §2.3.2): messages that this session is the first to be
+//! told of. The store hands each message to one session only; which ones it has
+//! got, the session remembers.
+
+use super::client::Client;
+use super::selected::Selected;
+use crate::session::RECENT_RANGES_MAX;
+use store::{Messages, Outcome, Uid, UidRange};
+
+impl Selected {
+    /// Takes what is recent for this session. EXAMINE takes nothing.
+    pub async fn claim_recent(&mut self, client: &Client) {
+        let handle = *self.handle();
+        let waits = |client: &Client| {
+            let store = client.account().store();
+            let messages = store.messages(&handle);
+            messages.is_ok_and(|messages| messages.counters().recent > 0)
+        };
+        if self.is_read_only() || !waits(client) {
+            return;
+        }
+        let claimed = client.account().change(|store| store.claim_recent(&handle));
+        // A claim that fails leaves them to the next session.
+        if let Ok(Outcome::Recent { from, to }) = claimed.await {
+            self.keep_recent(from, to);
+        }
+    }
+
+    /// Whether a message is recent to this session.
+    pub fn is_recent(&self, uid: Uid) -> bool {
+        let holds = |range: &UidRange| range.first <= uid && uid <= range.last;
+        self.mailbox.recent.iter().any(holds)
+    }
+
+    /// How many of the view's messages are recent.
+    pub fn recent(&self, messages: &Messages<'_>) -> u32 {
+        let view = self.view();
+        let ranges = self.mailbox.recent.iter();
+        ranges.fold(0, |sum, range| {
+            let known =
+                |entry: &&store::Entry| entry.uid() <= range.last && entry.uid() < view.uid_next;
+            let there = messages.iter_from(range.first).take_while(known);
+            there.count() as u32 + sum
+        })
+    }
+
+    /// Beyond the bound the oldest are forgotten: they were recent for long.
+    fn keep_recent(&mut self, from: Uid, to: Uid) {
+        let Some(last) = Uid::new(to.get() - 1).filter(|last| from <= *last) else {
+            return;
+        };
+        let recent = &mut self.mailbox.recent;
+        match recent.last_mut() {
+            Some(range) if range.last.get() + 1 == from.get() => range.last = last,
+            _ => recent.push(UidRange { first: from, last }),
+        }
+        if recent.len() > RECENT_RANGES_MAX {
+            recent.remove(0);
+        }
+    }
+}

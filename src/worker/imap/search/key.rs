@@ -1,0 +1,348 @@
+//! What is looked for, and whether a message is it, as far as can be told.
+//!
+//! A key is judged by evidence that grows: what the store knows, the header, the
+//! text. `Unknown` means: more evidence is needed. Keys are a tree whose depth
+//! `wire` bounds, so that walking it by recursion is safe.
+
+use super::text::{Found, Header, Needle};
+use crate::imap::messages::{Meant, NoSuchNumber};
+use store::{InternalDate, Keyword, SystemFlags, Uid, UidRange, UidSet};
+use wire::imap::{Date, DateTime, Flag, SearchKey, SequenceSet, When};
+
+/// What can be said of a message and a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It fits.
+    Yes,
+    /// It doesn't.
+    No,
+    /// More of the message must be read.
+    Unknown,
+}
+
+/// What the store knows of a message.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// Its UID.
+    pub uid: Uid,
+    /// Its system flags.
+    pub system: SystemFlags,
+    /// Its keywords.
+    pub keywords: Vec<Keyword>,
+    /// Whether it is recent to this session.
+    pub recent: bool,
+    /// When it came.
+    pub date: InternalDate,
+    /// Bytes of the letter.
+    pub octets: u64,
+    /// Seconds since 1970, for OLDER and YOUNGER.
+    pub now: i64,
+}
+
+/// What is known so far.
+#[derive(Clone, Copy)]
+pub struct Evidence<'a> {
+    facts: &'a Facts,
+    header: Option<&'a Header>,
+    body: Option<&'a Found>,
+}
+
+impl<'a> Evidence<'a> {
+    /// Nothing was read yet.
+    pub fn facts(facts: &'a Facts) -> Self {
+        Self {
+            facts,
+            header: None,
+            body: None,
+        }
+    }
+
+    /// The header was read.
+    pub fn with_header(self, header: &'a Header) -> Self {
+        Self {
+            header: Some(header),
+            ..self
+        }
+    }
+
+    /// The text was searched.
+    pub fn with_body(self, body: &'a Found) -> Self {
+        Self {
+            body: Some(body),
+            ..self
+        }
+    }
+}
+
+/// A key with its sets resolved and its strings folded.
+#[derive(Debug)]
+pub enum Key {
+    /// Every message.
+    All,
+    /// All of these.
+    And(Vec<Key>),
+    /// One of these.
+    Or(Vec<Key>),
+    /// Not this.
+    Not(Box<Key>),
+    /// Has these system flags.
+    System(SystemFlags),
+    /// Has this keyword; none: a keyword that no message can have.
+    Keyword(Option<Keyword>),
+    /// Is recent.
+    Recent,
+    /// Is among these.
+    Among(UidSet),
+    /// By the day that it came.
+    Arrived(When, i64),
+    /// By the day that it was written.
+    Sent(When, i64),
+    /// Has more bytes.
+    Larger(u64),
+    /// Has fewer bytes.
+    Smaller(u64),
+    /// Came in at least so many seconds ago.
+    Older(u32),
+    /// Has a field with this in it.
+    Header(String, Needle),
+    /// Has this in its body.
+    Body(Needle),
+    /// Has this in its header or body.
+    Text(Needle),
+}
+
+impl Key {
+    /// Takes what the client asks, with the view's way to resolve its sets.
+    ///
+    /// # Errors
+    /// [`NoSuchNumber`].
+    pub fn compile(
+        key: &SearchKey,
+        meant: &impl Fn(&SequenceSet, bool) -> Result<Meant, NoSuchNumber>,
+    ) -> Result<Self, NoSuchNumber> {
+        let all = |keys: &[SearchKey]| {
+            let compiled = keys.iter().map(|key| Self::compile(key, meant));
+            compiled.collect::<Result<Vec<Self>, NoSuchNumber>>()
+        };
+        let among = |set, by_uid| meant(set, by_uid).map(|meant| UidSet::new(&meant.ranges));
+        let unseen = Self::Not(Box::new(Self::System(SystemFlags::SEEN)));
+        Ok(match key {
+            SearchKey::All => Self::All,
+            SearchKey::And(keys) => Self::And(all(keys)?),
+            SearchKey::Or(keys) => Self::Or(all(keys)?),
+            SearchKey::Not(key) => Self::Not(Box::new(Self::compile(key, meant)?)),
+            SearchKey::Flag(flag) => Self::flag(flag),
+            SearchKey::New => Self::And(vec![Self::Recent, unseen]),
+            SearchKey::Old => Self::Not(Box::new(Self::Recent)),
+            SearchKey::Recent => Self::Recent,
+            SearchKey::Header { name, value } => Self::Header(name.clone(), Needle::new(value)),
+            SearchKey::Body(text) => Self::Body(Needle::new(text)),
+            SearchKey::Text(text) => Self::Text(Needle::new(text)),
+            SearchKey::Arrived(when, date) => Self::Arrived(*when, date.days_since_epoch()),
+            SearchKey::Sent(when, date) => Self::Sent(*when, date.days_since_epoch()),
+            SearchKey::Larger(octets) => Self::Larger(*octets),
+            SearchKey::Smaller(octets) => Self::Smaller(*octets),
+            SearchKey::Uid(set) => Self::Among(among(set, true)?),
+            SearchKey::Sequence(set) => Self::Among(among(set, false)?),
+            SearchKey::Older(seconds) => Self::Older(*seconds),
+            SearchKey::Younger(seconds) => Self::Not(Box::new(Self::Older(*seconds))),
+        })
+    }
+
+    fn flag(flag: &Flag) -> Self {
+        match flag {
+            Flag::Keyword(keyword) => Self::Keyword(Keyword::new(keyword.as_str())),
+            system => {
+                Self::System(crate::imap::flags::to_store(std::slice::from_ref(system)).system)
+            }
+        }
+    }
+
+    /// UIDs outside of which nothing fits, if the key names some.
+    pub fn bounds(&self) -> Option<&[UidRange]> {
+        match self {
+            Self::Among(set) => Some(set.ranges()),
+            Self::And(keys) => keys.iter().find_map(Self::bounds),
+            _ => None,
+        }
+    }
+
+    /// All strings that are looked for in bodies.
+    pub fn needles(&self) -> Vec<&Needle> {
+        let mut needles = Vec::new();
+        self.gather(&mut needles);
+        needles
+    }
+
+    fn gather<'a>(&'a self, to: &mut Vec<&'a Needle>) {
+        match self {
+            Self::And(keys) | Self::Or(keys) => keys.iter().for_each(|key| key.gather(to)),
+            Self::Not(key) => key.gather(to),
+            Self::Body(needle) | Self::Text(needle) => to.push(needle),
+            _ => {}
+        }
+    }
+
+    /// Whether a message fits, by what is known of it.
+    pub fn judge(&self, evidence: &Evidence<'_>) -> Verdict {
+        let facts = evidence.facts;
+        match self {
+            Self::All => Verdict::Yes,
+            Self::And(keys) => all(keys.iter().map(|key| key.judge(evidence))),
+            Self::Or(keys) => all(keys.iter().map(|key| key.judge(evidence).not())).not(),
+            Self::Not(key) => key.judge(evidence).not(),
+            Self::System(flags) => Verdict::of(facts.system.contains(*flags)),
+            Self::Keyword(keyword) => {
+                let has = |keyword: &Keyword| facts.keywords.contains(keyword);
+                Verdict::of(keyword.as_ref().is_some_and(has))
+            }
+            Self::Recent => Verdict::of(facts.recent),
+            Self::Among(set) => Verdict::of(set.contains(facts.uid)),
+            Self::Arrived(when, day) => Verdict::of(on_side(*when, arrived_day(facts), *day)),
+            Self::Larger(octets) => Verdict::of(facts.octets > *octets),
+            Self::Smaller(octets) => Verdict::of(facts.octets < *octets),
+            Self::Older(seconds) => {
+                let age = facts.now.saturating_sub(facts.date.secs);
+                Verdict::of(age >= i64::from(*seconds))
+            }
+            Self::Sent(..) | Self::Header(..) | Self::Body(_) | Self::Text(_) => {
+                self.judge_content(evidence)
+            }
+        }
+    }
+
+    fn judge_content(&self, evidence: &Evidence<'_>) -> Verdict {
+        let Some(header) = evidence.header else {
+            return Verdict::Unknown;
+        };
+        let in_body = |needle| match evidence.body {
+            Some(found) => Verdict::of(found.has(needle)),
+            None => Verdict::Unknown,
+        };
+        match self {
+            Self::Sent(when, day) => {
+                let sent = header.sent_day();
+                Verdict::of(sent.is_some_and(|sent| on_side(*when, sent, *day)))
+            }
+            Self::Header(name, needle) => Verdict::of(header.has(name, needle)),
+            Self::Text(needle) if header.has_anywhere(needle) => Verdict::Yes,
+            Self::Text(needle) | Self::Body(needle) => in_body(needle),
+            _ => Verdict::No,
+        }
+    }
+}
+
+impl Verdict {
+    fn of(fits: bool) -> Self {
+        if fits { Self::Yes } else { Self::No }
+    }
+
+    fn not(self) -> Self {
+        match self {
+            Self::Yes => Self::No,
+            Self::No => Self::Yes,
+            Self::Unknown => Self::Unknown,
+        }
+    }
+}
+
+/// Yes if all are; No as soon as one is.
+fn all(verdicts: impl Iterator<Item = Verdict>) -> Verdict {
+    let mut together = Verdict::Yes;
+    for verdict in verdicts {
+        match verdict {
+            Verdict::No => return Verdict::No,
+            Verdict::Unknown => together = Verdict::Unknown,
+            Verdict::Yes => {}
+        }
+    }
+    together
+}
+
+/// RFC 9051 §6.4.4: "disregarding time and timezone".
+fn arrived_day(facts: &Facts) -> i64 {
+    let date = DateTime {
+        unix_seconds: facts.date.secs,
+        offset_minutes: facts.date.offset_minutes,
+    };
+    Date::days_since_epoch(date.local_date())
+}
+
+fn on_side(when: When, found: i64, asked: i64) -> bool {
+    match when {
+        When::Before => found < asked,
+        When::On => found == asked,
+        When::Since => found >= asked,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn facts() -> Facts {
+        Facts {
+            uid: Uid::MIN,
+            system: SystemFlags::SEEN,
+            keywords: Vec::new(),
+            recent: false,
+            date: InternalDate {
+                secs: 0,
+                offset_minutes: -1,
+            },
+            octets: 10,
+            now: 100,
+        }
+    }
+
+    fn judge(key: &Key) -> Verdict {
+        key.judge(&Evidence::facts(&facts()))
+    }
+
+    fn keys() -> impl Strategy<Value = Key> {
+        let leaf = prop_oneof![
+            Just(0u8).prop_map(|_| Key::All),
+            Just(0u8).prop_map(|_| Key::Recent),
+            Just(0u8).prop_map(|_| Key::Text(Needle::new("x"))),
+        ];
+        leaf.prop_recursive(4, 32, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 1..4).prop_map(Key::And),
+                prop::collection::vec(inner.clone(), 1..4).prop_map(Key::Or),
+                inner.prop_map(|key| Key::Not(Box::new(key))),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn more_evidence_never_turns_a_verdict(key in keys(), subject in "[xy]{0,2}") {
+            let facts = facts();
+            let header = Header::of(format!("Subject: {subject}\r\n\r\n").as_bytes());
+            let found = Found::nothing();
+            let first = key.judge(&Evidence::facts(&facts));
+            let second = key.judge(&Evidence::facts(&facts).with_header(&header));
+            let third = key.judge(&Evidence::facts(&facts).with_header(&header).with_body(&found));
+            prop_assert!(first == Verdict::Unknown || first == second);
+            prop_assert!(second == Verdict::Unknown || second == third);
+            prop_assert_ne!(third, Verdict::Unknown);
+        }
+    }
+
+    #[test]
+    fn a_day_is_that_of_the_senders_clock() {
+        // One minute west of Greenwich it was still the last of December.
+        assert_eq!(judge(&Key::Arrived(When::On, -1)), Verdict::Yes);
+        assert_eq!(judge(&Key::Arrived(When::Since, 0)), Verdict::No);
+    }
+
+    #[test]
+    fn nothing_is_read_where_a_flag_decides() {
+        let text = || Key::Text(Needle::new("x"));
+        let unseen = || Key::Not(Box::new(Key::System(SystemFlags::SEEN)));
+        assert_eq!(judge(&Key::And(vec![text(), unseen()])), Verdict::No);
+        assert_eq!(judge(&Key::Or(vec![text(), Key::All])), Verdict::Yes);
+        assert_eq!(judge(&Key::Or(vec![text(), unseen()])), Verdict::Unknown);
+    }
+}

@@ -1,0 +1,301 @@
+//! Looking for strings in headers and bodies.
+//!
+//! Both sides are folded to lower case. Header fields are decoded (RFC 2047);
+//! of bodies the text parts are, with their transfer encoding and charset, and
+//! the headers of letters within. Other parts are not text.
+
+use crate::imap::client::Client;
+use crate::imap::letter::{Letter, Trouble};
+use crate::shapes::Depth;
+use message::decode::{self, CharsetDecoder, TransferDecoder, TransferEncoding};
+use message::{Part, SectionText, Span, header};
+
+/// A string that is looked for, folded.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Needle(String);
+
+impl Needle {
+    /// Folds what the client wrote.
+    pub fn new(text: &str) -> Self {
+        Self(text.to_lowercase())
+    }
+
+    fn is_in(&self, folded: &str) -> bool {
+        folded.contains(&self.0)
+    }
+}
+
+/// A letter's header, decoded and folded, field by field.
+#[derive(Debug, Default)]
+pub struct Header {
+    fields: Vec<(String, String)>,
+    sent_day: Option<i64>,
+}
+
+impl Header {
+    /// Reads a header section.
+    pub fn of(section: &[u8]) -> Self {
+        let date = header::find(section, b"date").next();
+        let sent = date.and_then(|field| decode::date(field.value));
+        let fields = header::fields(section).map(|field| {
+            let name = String::from_utf8_lossy(field.name).to_lowercase();
+            (name, decode::field_text(field.value).to_lowercase())
+        });
+        Self {
+            sent_day: sent.map(message::decode::HeaderDate::written_day),
+            fields: fields.collect(),
+        }
+    }
+
+    /// The day that the sender's clock showed.
+    pub fn sent_day(&self) -> Option<i64> {
+        self.sent_day
+    }
+
+    /// Whether a field of this name has this in it.
+    pub fn has(&self, name: &str, needle: &Needle) -> bool {
+        let mut fields = self.fields.iter();
+        fields.any(|(known, value)| known.eq_ignore_ascii_case(name) && needle.is_in(value))
+    }
+
+    /// Whether any line has this in it.
+    pub fn has_anywhere(&self, needle: &Needle) -> bool {
+        let mut fields = self.fields.iter();
+        fields.any(|(name, value)| needle.is_in(&format!("{name}: {value}")))
+    }
+}
+
+/// Which needles are in a body.
+#[derive(Debug, Default)]
+pub struct Found(Vec<Needle>);
+
+impl Found {
+    /// None.
+    #[cfg(test)]
+    pub fn nothing() -> Self {
+        Self::default()
+    }
+
+    /// Whether this one is.
+    pub fn has(&self, needle: &Needle) -> bool {
+        self.0.contains(needle)
+    }
+}
+
+/// Reads a letter's header.
+pub async fn header(client: &mut Client, letter: &mut Letter) -> Result<Header, Trouble> {
+    letter.look(client, Depth::Header).await?;
+    let Some(span) = letter.section(&[], SectionText::Header) else {
+        return Ok(Header::default());
+    };
+    let section = letter.header(span).await?;
+    Ok(letter.during(|| Header::of(&section)))
+}
+
+/// Looks for strings in a letter's text, all at once.
+pub async fn look_for(
+    client: &mut Client,
+    letter: &mut Letter,
+    needles: &[&Needle],
+) -> Result<Found, Trouble> {
+    letter.look(client, Depth::Whole).await?;
+    let mut search = Search::new(needles);
+    for text in texts(letter) {
+        search.begin(&text);
+        let mut pieces = letter.pieces(text.span);
+        while let Some(piece) = pieces.next().await? {
+            letter.during(|| search.take(&piece));
+            search.look(client).await?;
+            if search.is_over() {
+                return Ok(search.found);
+            }
+        }
+        letter.during(|| search.finish());
+        search.look(client).await?;
+    }
+    Ok(search.found)
+}
+
+/// A stretch of a letter that is text.
+struct Text {
+    span: Span,
+    encoding: TransferEncoding,
+    charset: Vec<u8>,
+}
+
+/// A letter without a shape is text as a whole, since nobody knows better.
+fn texts(letter: &Letter) -> Vec<Text> {
+    let Some(structure) = letter.structure() else {
+        return vec![Text {
+            span: letter.whole(),
+            encoding: TransferEncoding::Identity,
+            charset: Vec::new(),
+        }];
+    };
+    let parts = structure.parts().iter();
+    parts
+        .flat_map(|part| [inner_header(part), body(part)])
+        .flatten()
+        .collect()
+}
+
+/// The header of a letter within the letter.
+fn inner_header(part: &Part) -> Option<Text> {
+    let is_inner = part.parent.is_some() && part.envelope.is_some();
+    is_inner.then(|| Text {
+        span: part.header,
+        encoding: TransferEncoding::Identity,
+        charset: Vec::new(),
+    })
+}
+
+fn body(part: &Part) -> Option<Text> {
+    let is_text = part.inside == message::Inside::Leaf && part.content.is("text");
+    let encoding = TransferEncoding::named(&part.content.encoding)?;
+    is_text.then(|| Text {
+        span: part.body,
+        encoding,
+        charset: part.content.param(b"charset").unwrap_or_default().to_vec(),
+    })
+}
+
+/// The text on its way through the decoders.
+struct Search<'n> {
+    missing: Vec<&'n Needle>,
+    found: Found,
+    /// Bytes that a needle may reach back.
+    overlap: usize,
+    transfer: TransferDecoder,
+    charset: CharsetDecoder,
+    text: String,
+}
+
+impl<'n> Search<'n> {
+    fn new(needles: &[&'n Needle]) -> Self {
+        let mut missing = needles.to_vec();
+        missing.sort();
+        missing.dedup();
+        Self {
+            overlap: missing
+                .iter()
+                .map(|needle| needle.0.len())
+                .max()
+                .unwrap_or(0),
+            missing,
+            found: Found::default(),
+            transfer: TransferDecoder::new(TransferEncoding::Identity),
+            charset: CharsetDecoder::new(b""),
+            text: String::new(),
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.missing.is_empty()
+    }
+
+    fn begin(&mut self, text: &Text) {
+        self.transfer = TransferDecoder::new(text.encoding);
+        self.charset = CharsetDecoder::new(&text.charset);
+        self.text.clear();
+    }
+
+    fn take(&mut self, piece: &[u8]) {
+        self.keep_overlap();
+        let (mut decoded, mut text) = (Vec::new(), String::new());
+        self.transfer.push(piece, &mut decoded);
+        self.charset.push(&decoded, &mut text);
+        self.text.push_str(&text.to_lowercase());
+    }
+
+    fn finish(&mut self) {
+        let transfer = TransferDecoder::new(TransferEncoding::Identity);
+        let transfer = std::mem::replace(&mut self.transfer, transfer);
+        let charset = std::mem::replace(&mut self.charset, CharsetDecoder::new(b""));
+        let (mut decoded, mut text) = (Vec::new(), String::new());
+        transfer.finish(&mut decoded);
+        let mut charset = charset;
+        charset.push(&decoded, &mut text);
+        charset.finish(&mut text);
+        self.text.push_str(&text.to_lowercase());
+    }
+
+    /// Only the end of what was looked through can be part of a find.
+    fn keep_overlap(&mut self) {
+        let mut from = self.text.len().saturating_sub(self.overlap);
+        while !self.text.is_char_boundary(from) {
+            from -= 1;
+        }
+        self.text.drain(..from);
+    }
+
+    /// Each needle is a step of its own: there may be a thousand.
+    async fn look(&mut self, client: &mut Client) -> Result<(), Trouble> {
+        let mut at = 0;
+        while let Some(needle) = self.missing.get(at).copied() {
+            if needle.is_in(&self.text) {
+                self.found.0.push(needle.clone());
+                self.missing.remove(at);
+            } else {
+                at += 1;
+            }
+            client.breathe().await?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Takes a text in pieces and tells whether a needle was in sight at once.
+    fn sees(text: &str, needle: &str, pieces: &[usize]) -> bool {
+        let needle = Needle::new(needle);
+        let mut search = Search::new(&[&needle]);
+        search.begin(&Text {
+            span: Span::default(),
+            encoding: TransferEncoding::Identity,
+            charset: b"utf-8".to_vec(),
+        });
+        let mut rest = text.as_bytes();
+        let mut seen = false;
+        for size in pieces.iter().cycle() {
+            let (piece, behind) = rest.split_at((*size).min(rest.len()));
+            search.take(piece);
+            seen |= needle.is_in(&search.text);
+            rest = behind;
+            if rest.is_empty() {
+                break;
+            }
+        }
+        search.finish();
+        seen || needle.is_in(&search.text)
+    }
+
+    proptest! {
+        #[test]
+        fn a_needle_is_found_however_the_text_is_cut(
+            before in "[a-cÄß]{0,20}", needle in "[a-cÄ]{1,6}", behind in "[a-cÄß]{0,20}",
+            pieces in prop::collection::vec(1usize..7, 1..5),
+        ) {
+            let text = format!("{before}{}{behind}", needle.to_uppercase());
+            prop_assert!(sees(&text, &needle, &pieces));
+        }
+
+        #[test]
+        fn what_is_not_there_is_not_found(text in "[a-c]{0,60}", pieces in prop::collection::vec(1usize..7, 1..5)) {
+            prop_assert!(!sees(&text, "x", &pieces));
+        }
+    }
+
+    #[test]
+    fn a_field_is_found_decoded_and_in_any_case() {
+        let header = Header::of(b"Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\nTo: x\r\n\r\n");
+        assert!(header.has("SUBJECT", &Needle::new("GRÜ")));
+        assert!(!header.has("To", &Needle::new("grü")));
+        assert!(header.has("to", &Needle::new("")));
+        assert!(!header.has("cc", &Needle::new("")));
+        assert!(header.has_anywhere(&Needle::new("to: x")));
+    }
+}

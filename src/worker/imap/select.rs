@@ -1,0 +1,132 @@
+//! SELECT and EXAMINE (RFC 9051 §6.3.2, §6.3.3).
+
+use super::answer::Answer;
+use super::authenticated::Authenticated;
+use super::client::Client;
+use super::selected::Selected;
+use super::{End, State, flags, names};
+use crate::session::{Access, Mailbox};
+use store::{Messages, Refusal, SystemFlags};
+use wire::imap::response::{Code, Data, ListAttribute, ListEntry};
+use wire::imap::{MailboxName, Tag};
+
+/// Opens a mailbox. Whatever was open is closed, even if this one can't be
+/// opened.
+pub async fn select(
+    client: &mut Client,
+    tag: &Tag,
+    name: &MailboxName,
+    access: Access,
+    was_selected: bool,
+) -> Result<State, End> {
+    if was_selected {
+        client.remark(&Code::Closed, "The previous mailbox is closed");
+    }
+    let opened = match open(client, name, access) {
+        Ok(mut selected) => {
+            selected.claim_recent(client).await;
+            selected.tell(client, name).map(|()| selected)
+        }
+        Err(refusal) => Err(refusal),
+    };
+    match opened {
+        Ok(selected) => {
+            client.answer(tag, &selected.opened()).await?;
+            Ok(State::Selected(Box::new(selected)))
+        }
+        Err(refusal) => {
+            client.answer(tag, &Answer::from(refusal)).await?;
+            Ok(State::Authenticated(Authenticated::after_unselect()))
+        }
+    }
+}
+
+fn open(client: &Client, name: &MailboxName, access: Access) -> Result<Selected, Refusal> {
+    let name = names::to_store(name).ok_or(Refusal::NoSuchMailbox)?;
+    let store = client.account().store();
+    let handle = store.open_mailbox(&client.principal(), &name)?;
+    let view = store.messages(&handle)?.view();
+    let mailbox = Mailbox {
+        id: handle.id(),
+        access,
+        view,
+        recent: Vec::new(),
+        saved: Vec::new(),
+        keywords_told: 0,
+    };
+    Ok(Selected::new(handle, mailbox))
+}
+
+impl Selected {
+    /// The picture that the client begins with: taken anew, in one step, since
+    /// claiming what is recent took a while.
+    fn tell(&mut self, client: &mut Client, name: &MailboxName) -> Result<(), Refusal> {
+        let account = client.account().clone();
+        let store = account.store();
+        let messages = store.messages(self.handle())?;
+        self.mailbox.view = messages.view();
+        self.tell_flag_names(client, &messages);
+        client.tell(&Data::Exists(messages.exists(self.view())));
+        if client.enabled().rev2 {
+            tell_name(client, name);
+        } else {
+            client.tell(&Data::Recent(self.recent(&messages)));
+            self.tell_first_unseen(client, &messages);
+        }
+        let validity = Code::UidValidity(messages.uid_validity().get());
+        client.remark(&validity, "UIDs are valid");
+        let next = Code::UidNext(messages.uid_next().get());
+        client.remark(&next, "Predicted next UID");
+        Ok(())
+    }
+
+    fn tell_flag_names(&mut self, client: &mut Client, messages: &Messages<'_>) {
+        let keywords = messages.keywords();
+        self.mailbox.keywords_told = u16::try_from(keywords.len()).unwrap_or(u16::MAX);
+        let all = flags::with_system(keywords);
+        client.tell(&Data::Flags(&all));
+        let permanent = match self.is_read_only() {
+            true => Code::PermanentFlags {
+                flags: Vec::new(),
+                any: false,
+            },
+            false => Code::PermanentFlags {
+                flags: all,
+                any: true,
+            },
+        };
+        client.remark(&permanent, "Flags that last");
+    }
+
+    /// UNSEEN (RFC 3501 §6.3.1). The search ends at the first one; a mailbox
+    /// without any is known by its counter.
+    fn tell_first_unseen(&self, client: &mut Client, messages: &Messages<'_>) {
+        if messages.counters().unseen == 0 {
+            return;
+        }
+        let unseen = messages
+            .iter()
+            .find(|entry| !entry.system_flags().contains(SystemFlags::SEEN));
+        let seq = unseen.and_then(|entry| messages.seq_of(self.view(), entry.uid()));
+        if let Some(seq) = seq {
+            client.remark(&Code::Unseen(seq), "First unseen");
+        }
+    }
+
+    fn opened(&self) -> Answer {
+        match self.is_read_only() {
+            true => Answer::ok_with(Some(Code::ReadOnly), "Opened for reading"),
+            false => Answer::ok_with(Some(Code::ReadWrite), "Opened"),
+        }
+    }
+}
+
+/// RFC 9051 §6.3.2: the name, as the server knows it.
+fn tell_name(client: &mut Client, name: &MailboxName) {
+    let attributes: &[ListAttribute] = &[];
+    client.tell(&Data::List(ListEntry {
+        attributes,
+        mailbox: name,
+        child_subscribed: false,
+    }));
+}

@@ -1,0 +1,186 @@
+//! The selected state: one mailbox is open, and the client has a picture of it.
+
+use super::answer::Answer;
+use super::authenticated::{self, Authenticated};
+use super::client::Client;
+use super::messages::{Meant, NoSuchNumber};
+use super::select;
+use super::view::Expunges;
+use super::{End, State};
+use crate::session::{Access, Mailbox};
+use store::{MailboxHandle, Refusal, UidRange, View};
+use wire::imap::{Command, Request, SequenceSet, Tag};
+
+/// The open mailbox: the right to it, and what the session remembers of it.
+#[derive(Debug)]
+pub struct Selected {
+    handle: MailboxHandle,
+    pub(super) mailbox: Mailbox,
+}
+
+impl Selected {
+    /// A mailbox that was just opened.
+    pub fn new(handle: MailboxHandle, mailbox: Mailbox) -> Self {
+        Self { handle, mailbox }
+    }
+
+    /// The way to the mailbox.
+    pub fn handle(&self) -> &MailboxHandle {
+        &self.handle
+    }
+
+    /// What the client has been told of.
+    pub fn view(&self) -> &View {
+        &self.mailbox.view
+    }
+
+    /// Whether the client may change anything.
+    pub fn is_read_only(&self) -> bool {
+        self.mailbox.access == Access::ReadOnly
+    }
+
+    /// Does one command.
+    pub async fn obey(
+        self: Box<Self>,
+        client: &mut Client,
+        request: Request,
+    ) -> Result<State, End> {
+        let Request { tag, command } = request;
+        match command {
+            Command::Select(name) => select::select(client, &tag, &name, Access::Full, true).await,
+            Command::Examine(name) => {
+                select::select(client, &tag, &name, Access::ReadOnly, true).await
+            }
+            Command::Close => self.close(client, &tag).await,
+            Command::Unselect => leave(client, &tag).await,
+            Command::Idle => self.idle(client, &tag).await,
+            Command::Logout => authenticated::logout(client, &tag).await,
+            command => self.stay(client, &tag, command).await,
+        }
+    }
+
+    /// What a set means to this client.
+    ///
+    /// # Errors
+    /// The answer to give.
+    pub fn meant(&self, client: &Client, set: &SequenceSet, by_uid: bool) -> Result<Meant, Answer> {
+        let store = client.account().store();
+        let messages = store.messages(&self.handle).map_err(Answer::from)?;
+        Meant::new(set, by_uid, &messages, self.view(), self.saved())
+            .map_err(|NoSuchNumber| Answer::bad("No message has this number"))
+    }
+
+    /// `$`.
+    pub fn saved(&self) -> &[UidRange] {
+        &self.mailbox.saved
+    }
+
+    /// A command after which the mailbox is still open, unless it is gone.
+    async fn stay(
+        mut self: Box<Self>,
+        client: &mut Client,
+        tag: &Tag,
+        command: Command,
+    ) -> Result<State, End> {
+        let manners = Manners::of(&command);
+        let answer = self.answer(client, tag, command).await?;
+        let announced = self
+            .announce(client, manners.expunges, manners.with_uid)
+            .await;
+        client.answer(tag, &answer).await?;
+        match announced {
+            // Whoever deletes the mailbox that it has open knows what it does.
+            Err(End::MailboxGone) if manners.may_delete => {
+                Ok(State::Authenticated(Authenticated::after_unselect()))
+            }
+            announced => announced.map(|()| State::Selected(self)),
+        }
+    }
+
+    async fn answer(
+        &mut self,
+        client: &mut Client,
+        tag: &Tag,
+        command: Command,
+    ) -> Result<Answer, End> {
+        match command {
+            Command::Fetch { uid, set, items } => self.fetch(client, uid, &set, &items).await,
+            Command::Store {
+                uid,
+                set,
+                action,
+                silent,
+                flags,
+            } => {
+                let change = super::store::Change {
+                    action,
+                    silent,
+                    flags,
+                };
+                self.store(client, uid, &set, change).await
+            }
+            Command::Search { uid, returns, key } => {
+                self.search(client, tag, uid, returns, key).await
+            }
+            Command::Copy { uid, set, mailbox } => self.copy(client, uid, &set, &mailbox).await,
+            Command::Move { uid, set, mailbox } => self.move_to(client, uid, &set, &mailbox).await,
+            Command::Expunge => self.expunge(client, None).await,
+            Command::UidExpunge(set) => self.expunge(client, Some(&set)).await,
+            Command::Check => Ok(Answer::ok("Everything is on the disk")),
+            command => authenticated::anywhere(client, command).await,
+        }
+    }
+
+    /// CLOSE (RFC 9051 §6.4.1): expunges without a word.
+    async fn close(self: Box<Self>, client: &mut Client, tag: &Tag) -> Result<State, End> {
+        if !self.is_read_only() {
+            let handle = *self.handle();
+            let expunged = client
+                .account()
+                .change(|store| store.expunge(&handle, None));
+            match expunged.await {
+                // Without the right to expunge, or anything to, CLOSE only leaves.
+                Ok(_) | Err(Refusal::NothingToDo | Refusal::NoRight | Refusal::NoSuchMailbox) => {}
+                Err(refusal) => {
+                    client.answer(tag, &Answer::from(refusal)).await?;
+                    return Ok(State::Selected(self));
+                }
+            }
+        }
+        leave(client, tag).await
+    }
+}
+
+/// UNSELECT (RFC 9051 §6.4.2), and the end of CLOSE.
+async fn leave(client: &mut Client, tag: &Tag) -> Result<State, End> {
+    client.answer(tag, &Answer::ok("Closed")).await?;
+    Ok(State::Authenticated(Authenticated::after_unselect()))
+}
+
+/// What a command allows to be announced with its answer.
+struct Manners {
+    expunges: Expunges,
+    with_uid: bool,
+    may_delete: bool,
+}
+
+impl Manners {
+    /// RFC 9051 §7.5.1: no EXPUNGE in answer to FETCH, STORE or SEARCH, for the
+    /// client may have sent others with sequence numbers behind it.
+    fn of(command: &Command) -> Self {
+        let uid = match command {
+            Command::Fetch { uid, .. }
+            | Command::Store { uid, .. }
+            | Command::Search { uid, .. } => Some(*uid),
+            _ => None,
+        };
+        Self {
+            expunges: match uid {
+                Some(false) => Expunges::Held,
+                _ => Expunges::Told,
+            },
+            with_uid: uid == Some(true),
+            may_delete: matches!(command, Command::Delete(_) | Command::Rename { .. }),
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! A session as a value: all that must be remembered of it between two commands.
+//!
+//! Small, versioned and serialisable, so that a session can be put to sleep,
+//! live through an upgrade, or move, as soon as somebody carries it. What the
+//! client sees is derived from it and the store's history; no list of UIDs is
+//! kept. Nothing in it is believed when it comes back: the store checks mailbox,
+//! UIDVALIDITY and rights again.
+
+use ipc::codec::{Decoder, Encoder, Field, List, Malformed};
+use ipc::{AccountId, Epoch};
+use store::{MailboxId, Modseq, Uid, UidRange, UidValidity, View};
+use wire::imap::Dialect;
+
+/// The layout below. Another one is another session format.
+const VERSION: u8 = 1;
+
+/// Ranges of messages that are recent to one session. New mail comes with
+/// ascending UIDs, so it is one range unless others took some in between.
+pub const RECENT_RANGES_MAX: usize = 64;
+
+/// Ranges of a saved search result: as many as a client may send in a set.
+pub const SAVED_RANGES_MAX: usize = wire::limits::SEQUENCE_RANGES_MAX;
+
+/// What a client has enabled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Enabled {
+    /// IMAP4rev2.
+    pub rev2: bool,
+}
+
+impl Enabled {
+    /// How mailbox names look.
+    pub fn dialect(self) -> Dialect {
+        if self.rev2 {
+            Dialect::Rev2
+        } else {
+            Dialect::Rev1
+        }
+    }
+}
+
+/// How a mailbox was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// SELECT.
+    Full,
+    /// EXAMINE.
+    ReadOnly,
+}
+
+/// What a session remembers of the mailbox that it has selected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mailbox {
+    /// Which.
+    pub id: MailboxId,
+    /// How it was opened.
+    pub access: Access,
+    /// What the client has been told of.
+    pub view: View,
+    /// The messages that are recent to this session alone (RFC 3501 §2.3.2).
+    pub recent: Vec<UidRange>,
+    /// `$` (RFC 5182).
+    pub saved: Vec<UidRange>,
+    /// Keywords that FLAGS has told of.
+    pub keywords_told: u16,
+}
+
+/// What a session remembers in every state; with the [`Mailbox`] that is
+/// selected, if one is, it is all of the session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Session {
+    /// Whose mail.
+    pub account: AccountId,
+    /// Of the ticket that it came with.
+    pub epoch: Epoch,
+    /// What the client has enabled.
+    pub enabled: Enabled,
+}
+
+impl Field for Session {
+    fn encode(self, to: &mut Encoder) {
+        VERSION.encode(to);
+        self.account.encode(to);
+        self.epoch.encode(to);
+        self.enabled.rev2.encode(to);
+    }
+
+    fn decode(from: &mut Decoder) -> Result<Self, Malformed> {
+        if u8::decode(from)? != VERSION {
+            return Err(Malformed::UnknownValue);
+        }
+        Ok(Self {
+            account: Field::decode(from)?,
+            epoch: Field::decode(from)?,
+            enabled: Enabled {
+                rev2: bool::decode(from)?,
+            },
+        })
+    }
+}
+
+impl Field for Mailbox {
+    fn encode(self, to: &mut Encoder) {
+        self.id.0.encode(to);
+        (self.access == Access::ReadOnly).encode(to);
+        self.view.validity.get().encode(to);
+        self.view.uid_next.get().encode(to);
+        self.view.told.0.encode(to);
+        self.view.told_expunged.0.encode(to);
+        encode_ranges::<RECENT_RANGES_MAX>(&self.recent, to);
+        encode_ranges::<SAVED_RANGES_MAX>(&self.saved, to);
+        self.keywords_told.encode(to);
+    }
+
+    fn decode(from: &mut Decoder) -> Result<Self, Malformed> {
+        Ok(Self {
+            id: MailboxId(u64::decode(from)?),
+            access: match bool::decode(from)? {
+                true => Access::ReadOnly,
+                false => Access::Full,
+            },
+            view: View {
+                validity: known(UidValidity::new(u32::decode(from)?))?,
+                uid_next: known(Uid::new(u32::decode(from)?))?,
+                told: Modseq(u64::decode(from)?),
+                told_expunged: Modseq(u64::decode(from)?),
+            },
+            recent: decode_ranges::<RECENT_RANGES_MAX>(from)?,
+            saved: decode_ranges::<SAVED_RANGES_MAX>(from)?,
+            keywords_told: u16::decode(from)?,
+        })
+    }
+}
+
+/// More ranges than fit are left out: the session keeps them within bounds.
+fn encode_ranges<const MAX: usize>(ranges: &[UidRange], to: &mut Encoder) {
+    let pairs = ranges.iter().take(MAX);
+    let pairs = pairs.map(|range| (range.first.get(), range.last.get()));
+    let list: List<(u32, u32), MAX> = List::new(pairs.collect()).unwrap_or_default();
+    list.encode(to);
+}
+
+fn decode_ranges<const MAX: usize>(from: &mut Decoder) -> Result<Vec<UidRange>, Malformed> {
+    let list = List::<(u32, u32), MAX>::decode(from)?;
+    let range = |&(first, last): &(u32, u32)| {
+        Ok(UidRange {
+            first: known(Uid::new(first))?,
+            last: known(Uid::new(last))?,
+        })
+    };
+    list.as_slice().iter().map(range).collect()
+}
+
+fn known<T>(value: Option<T>) -> Result<T, Malformed> {
+    value.ok_or(Malformed::UnknownValue)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn ranges(max: usize) -> impl Strategy<Value = Vec<UidRange>> {
+        let range = (1u32.., 1u32..).prop_map(|(first, last)| UidRange {
+            first: Uid::new(first).unwrap(),
+            last: Uid::new(last).unwrap(),
+        });
+        prop::collection::vec(range, 0..max)
+    }
+
+    fn mailbox() -> impl Strategy<Value = Mailbox> {
+        let numbers = (any::<u64>(), 1u32.., 1u32.., any::<u64>(), any::<u64>());
+        (numbers, any::<bool>(), ranges(4), ranges(40), any::<u16>()).prop_map(
+            |(
+                (id, validity, uid_next, told, told_expunged),
+                read_only,
+                recent,
+                saved,
+                keywords,
+            )| {
+                Mailbox {
+                    id: MailboxId(id),
+                    access: if read_only {
+                        Access::ReadOnly
+                    } else {
+                        Access::Full
+                    },
+                    view: View {
+                        validity: UidValidity::new(validity).unwrap(),
+                        uid_next: Uid::new(uid_next).unwrap(),
+                        told: Modseq(told),
+                        told_expunged: Modseq(told_expunged),
+                    },
+                    recent,
+                    saved,
+                    keywords_told: keywords,
+                }
+            },
+        )
+    }
+
+    fn bytes(session: (Session, Option<Mailbox>)) -> Vec<u8> {
+        let mut encoder = Encoder::default();
+        session.encode(&mut encoder);
+        encoder.finish().0
+    }
+
+    proptest! {
+        #[test]
+        fn a_session_comes_back_as_it_went(mailbox in prop::option::of(mailbox()), rev2: bool) {
+            let session = Session {
+                account: AccountId(7),
+                epoch: Epoch(3),
+                enabled: Enabled { rev2 },
+            };
+            let bytes = bytes((session, mailbox.clone()));
+            let mut decoder = Decoder::new(&bytes, Vec::new());
+            prop_assert_eq!(Field::decode(&mut decoder), Ok((session, mailbox)));
+            prop_assert_eq!(decoder.finish(), Ok(()));
+        }
+
+        #[test]
+        fn hostile_bytes_are_a_session_or_malformed(hostile: Vec<u8>) {
+            let mut decoder = Decoder::new(&hostile, Vec::new());
+            if let Ok(session) = Field::decode(&mut decoder) {
+                prop_assert!(hostile.starts_with(&bytes(session)));
+            }
+        }
+    }
+}
