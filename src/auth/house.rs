@@ -1,60 +1,51 @@
 //! The channels around the desk: what comes in on them, what goes out, and who
 //! is at the other end.
 //!
-//! Invariants: before a `login`'s question is looked at, everything that the
-//! `front`s have said is taken in; whoever breaks the rules of his channel loses
-//! it, and nobody else does; no send waits.
+//! Invariants: before a `login`'s questions are looked at, everything that the
+//! `front`s had said by then is taken in; whoever breaks the rules of his channel
+//! loses it, and nobody else does; no send waits.
 
-use crate::desk::{Act, Asker, Desk, Link, Misdeed, Rules};
+use crate::desk::{Act, Desk, Misdeed, Rules};
 use crate::hashing::Pool;
-use ipc::channel::{Channel, Fault, Received};
+use ipc::channel::Fault;
 use ipc::codec::Message;
 use ipc::edge::supervisor::{Edge, ToProcess, ToSupervisor};
 use ipc::edge::{auth_director, control_auth, front_auth, lmtp_auth, login_auth};
-use ipc::epoll::{Epoll, Ready};
-use ipc::slice::{self, LogLevel, Slice};
+use ipc::registry::{Registered, Registry, TURN_MESSAGES_MAX, close, replace};
+use ipc::slice::{Logging, Slice};
 use ipc::{Bytes, Instance};
 use journal::disk::Disk;
 use rustix::io::Errno;
 use rustix::time::{ClockId, clock_gettime};
 use std::collections::BTreeMap;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 use tracing::{error, info, warn};
 
-/// Messages taken from one channel before others have their turn; also how many
-/// requests share one sync at most.
-const TURN_MESSAGES_MAX: usize = 256;
+/// How long we wait at most when nothing is due.
+const IDLE: Duration = Duration::from_secs(60);
 
-/// Tokens of the two descriptors that are no peers.
-const SUPERVISOR: Link = 0;
-const POOL: Link = 1;
-const FIRST_PEER: Link = 2;
+/// Messages that a `front` may have sent before a question: more than fit into a
+/// socket's buffer, so that reading them ends.
+const FACTS_TURNS_MAX: usize = 64;
 
-/// The channel to the supervisor.
-pub type Supervisor = Channel<ToSupervisor, ToProcess>;
-
-/// A peer's channel.
+/// Who is at the other end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Peer {
-    Front(Channel<front_auth::ToFront, front_auth::Facts>),
-    Login(Channel<login_auth::ToLogin, login_auth::ToAuth>),
-    Lmtp(Channel<lmtp_auth::ToLmtp, lmtp_auth::ToAuth>),
-    Control(Channel<control_auth::ToControl, control_auth::ToAuth>),
-    Director(Channel<auth_director::ToDirector, auth_director::ToAuth>),
+    Supervisor,
+    Pool,
+    Front(Instance),
+    Login(Instance),
+    Lmtp(Instance),
+    Control(Instance),
+    Director,
 }
 
-/// A peer, which life of it, and whether we wait to write.
-struct Entry {
-    peer: Peer,
-    edge: Edge,
-    instance: Instance,
-    waits_to_write: bool,
-}
+type Ends<Tx, Rx> = BTreeMap<Instance, Registered<Tx, Rx>>;
 
 /// Why a channel is over.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 enum Over {
-    Closed,
     Fault(Fault),
     Misdeed(Misdeed),
 }
@@ -74,34 +65,41 @@ pub enum End {
 pub struct House<D: Disk> {
     desk: Desk<D>,
     pool: Pool,
-    epoll: Epoll,
-    supervisor: Supervisor,
-    peers: BTreeMap<Link, Entry>,
-    next: Link,
-    prepared: Option<(Rules, slice::Logging)>,
+    registry: Registry<Peer>,
+    supervisor: Registered<ToSupervisor, ToProcess>,
+    fronts: Ends<front_auth::ToFront, front_auth::Facts>,
+    logins: Ends<login_auth::ToLogin, login_auth::ToAuth>,
+    lmtps: Ends<lmtp_auth::ToLmtp, lmtp_auth::ToAuth>,
+    controls: Ends<control_auth::ToControl, control_auth::ToAuth>,
+    director: Option<Registered<auth_director::ToDirector, auth_director::ToAuth>>,
+    prepared: Option<(Rules, Logging)>,
 }
 
 impl<D: Disk> House<D> {
     /// A house without peers.
     ///
     /// # Errors
-    /// As epoll_ctl(2).
-    pub fn new(desk: Desk<D>, pool: Pool, supervisor: Supervisor) -> Result<Self, Errno> {
-        let epoll = Epoll::new()?;
-        epoll.add(&supervisor, SUPERVISOR)?;
-        epoll.add(&pool, POOL)?;
+    /// If there can be no epoll set, or the supervisor's is no channel.
+    pub fn new(desk: Desk<D>, pool: Pool, supervisor: OwnedFd) -> Result<Self, Fault> {
+        let mut registry = Registry::new().map_err(Fault::Socket)?;
+        let supervisor = registry.register(Peer::Supervisor, supervisor)?;
+        registry.watch(Peer::Pool, &pool).map_err(Fault::Socket)?;
         Ok(Self {
             desk,
             pool,
-            epoll,
+            registry,
             supervisor,
-            peers: BTreeMap::new(),
-            next: FIRST_PEER,
+            fronts: Ends::new(),
+            logins: Ends::new(),
+            lmtps: Ends::new(),
+            controls: Ends::new(),
+            director: None,
             prepared: None,
         })
     }
 
-    /// Serves until the process is to end.
+    /// Serves until the process is to end. What nobody has been answered by then
+    /// is void; what somebody has is durable.
     pub fn serve(&mut self) -> End {
         loop {
             if let Err(end) = self.turn() {
@@ -111,55 +109,52 @@ impl<D: Disk> House<D> {
         }
     }
 
-    /// Takes one end of an edge. A second one of the same edge and life replaces
-    /// the first.
-    pub fn connect(&mut self, edge: Edge, instance: Instance, socket: OwnedFd) {
-        let former = self
-            .peers
-            .iter()
-            .find(|(_, entry)| entry.edge == edge && entry.instance == instance);
-        if let Some(link) = former.map(|(link, _)| *link) {
-            self.close(link, &Over::Closed);
-        }
-        match Peer::adopt(edge, socket) {
-            Ok(peer) => self.admit(Entry {
-                peer,
-                edge,
-                instance,
-                waits_to_write: false,
-            }),
+    /// Takes one end of an edge. A second one of the same life replaces the
+    /// first.
+    pub fn connect(&mut self, edge: Edge, who: Instance, socket: OwnedFd) {
+        let registry = &mut self.registry;
+        let connected = match edge {
+            Edge::FrontAuth => admit(registry, &mut self.fronts, Peer::Front(who), who, socket),
+            Edge::LoginAuth => admit(registry, &mut self.logins, Peer::Login(who), who, socket),
+            Edge::LmtpAuth => admit(registry, &mut self.lmtps, Peer::Lmtp(who), who, socket),
+            Edge::ControlAuth => admit(
+                registry,
+                &mut self.controls,
+                Peer::Control(who),
+                who,
+                socket,
+            ),
+            Edge::AuthDirector => {
+                let new = registry.register(Peer::Director, socket);
+                new.map(|new| replace(registry, &mut self.director, new))
+            }
+            _ => Err(Fault::Socket(Errno::NOTSUP)),
+        };
+        match connected {
+            Ok(()) if edge != Edge::AuthDirector => self.desk.gone(who),
+            Ok(()) => self.desk.director_is_there(true),
             Err(fault) => warn!(?edge, %fault, "could not connect"),
         }
     }
 
-    fn admit(&mut self, entry: Entry) {
-        let link = self.next;
-        self.next = link.wrapping_add(1);
-        match self.epoll.add(&entry, link) {
-            Ok(()) => drop(self.peers.insert(link, entry)),
-            Err(errno) => warn!(edge = ?entry.edge, %errno, "could not connect"),
-        }
-        self.desk.director_is_there(self.director().is_some());
-    }
-
     fn turn(&mut self) -> Result<(), End> {
-        for ready in self.epoll.wait(self.patience()).map_err(End::Wait)? {
-            match ready.token {
-                SUPERVISOR => self.obey()?,
-                POOL => self.take_outcomes(),
-                link => self.attend(link, ready),
+        for peer in self.registry.wait(self.patience()).map_err(End::Wait)? {
+            match peer {
+                Peer::Supervisor => self.obey()?,
+                Peer::Pool => self.take_outcomes(),
+                peer => self.attend(peer),
             }
         }
         self.desk.pass(millis());
-        self.carry_out()?;
-        self.wait_to_write();
-        Ok(())
+        self.carry_out()
     }
 
-    fn patience(&self) -> Option<Duration> {
-        self.desk
+    fn patience(&self) -> Duration {
+        let due = self
+            .desk
             .next_due()
-            .map(|due| Duration::from_millis(due.saturating_sub(millis())))
+            .map(|due| Duration::from_millis(due.saturating_sub(millis())));
+        due.unwrap_or(IDLE).min(IDLE)
     }
 
     fn take_outcomes(&mut self) {
@@ -169,59 +164,70 @@ impl<D: Disk> House<D> {
         }
     }
 
-    fn attend(&mut self, link: Link, ready: Ready) {
-        let Some(mut entry) = self.peers.remove(&link) else {
-            return;
+    fn attend(&mut self, peer: Peer) {
+        let outcome = match peer {
+            Peer::Front(who) => self.hear_front(who),
+            Peer::Login(who) => {
+                let (questions, open) = take(&self.registry, &mut self.logins, who);
+                self.hear_fronts();
+                let mut questions = questions.into_iter();
+                let asked =
+                    questions.try_for_each(|question| self.desk.login(millis(), who, question));
+                asked.map_err(Over::Misdeed).and(open)
+            }
+            Peer::Lmtp(who) => {
+                let (questions, open) = take(&self.registry, &mut self.lmtps, who);
+                questions
+                    .into_iter()
+                    .for_each(|question| self.desk.lmtp(millis(), who, question));
+                open
+            }
+            Peer::Control(who) => {
+                let (requests, open) = take(&self.registry, &mut self.controls, who);
+                requests
+                    .into_iter()
+                    .for_each(|request| self.desk.control(millis(), who, request));
+                open
+            }
+            Peer::Director => self.hear_director(),
+            Peer::Supervisor | Peer::Pool => Ok(()),
         };
-        let mut outcome = Ok(());
-        if ready.writable {
-            outcome = entry.peer.flush().map_err(Over::Fault);
-        }
-        if ready.readable && outcome.is_ok() {
-            outcome = self.hear(link, &mut entry);
-        }
-        self.peers.insert(link, entry);
-        if let Err(over) = outcome {
-            self.close(link, &over);
-        }
+        self.keep_or_lose(peer, outcome);
     }
 
-    fn hear(&mut self, link: Link, entry: &mut Entry) -> Result<(), Over> {
-        let asker = Asker {
-            link,
-            instance: entry.instance,
+    fn hear_director(&mut self) -> Result<(), Over> {
+        let Some(director) = &mut self.director else {
+            return Ok(());
         };
-        match &mut entry.peer {
-            Peer::Front(channel) => each(channel, |message| self.desk.front(link, message)),
-            Peer::Login(channel) => each(channel, |message| {
-                self.hear_fronts();
-                self.desk.login(millis(), asker, message)
-            }),
-            Peer::Lmtp(channel) => each(channel, |message| {
-                self.desk.lmtp(millis(), asker, message);
-                Ok(())
-            }),
-            Peer::Control(channel) => each(channel, |message| {
-                self.desk.control(millis(), asker, message);
-                Ok(())
-            }),
-            Peer::Director(channel) => each(channel, |message| {
-                self.desk.director_tells(&message);
-                Ok(())
-            }),
-        }
+        let (told, open) = self.registry.turn(director);
+        told.iter()
+            .for_each(|message| self.desk.director_tells(message));
+        open.map_err(Over::Fault)
     }
 
     fn hear_fronts(&mut self) {
-        let mut over = Vec::new();
-        for (link, entry) in &mut self.peers {
-            if let Peer::Front(channel) = &mut entry.peer
-                && let Err(why) = each(channel, |message| self.desk.front(*link, message))
-            {
-                over.push((*link, why));
+        let fronts: Vec<Instance> = self.fronts.keys().copied().collect();
+        for who in fronts {
+            let outcome = self.hear_front(who);
+            self.keep_or_lose(Peer::Front(who), outcome);
+        }
+    }
+
+    /// All that it has said by now.
+    fn hear_front(&mut self, who: Instance) -> Result<(), Over> {
+        for _ in 0..FACTS_TURNS_MAX {
+            let (facts, open) = take(&self.registry, &mut self.fronts, who);
+            let all = facts.len() < TURN_MESSAGES_MAX;
+            facts
+                .into_iter()
+                .try_for_each(|fact| self.desk.front(who, fact))
+                .map_err(Over::Misdeed)?;
+            open?;
+            if all {
+                break;
             }
         }
-        over.iter().for_each(|(link, why)| self.close(*link, why));
+        Ok(())
     }
 
     /// Until nothing follows from what was done.
@@ -236,96 +242,69 @@ impl<D: Disk> House<D> {
     }
 
     fn act(&mut self, act: Act) {
-        match act {
+        let registry = &self.registry;
+        let (peer, sent) = match act {
             Act::Hash {
                 job,
                 work,
                 for_admin,
             } => {
+                let pool = &mut self.pool;
                 let taken = if for_admin {
-                    self.pool.submit_reserved(job, work)
+                    pool.submit_reserved(job, work)
                 } else {
-                    self.pool.submit(job, work)
+                    pool.submit(job, work)
                 };
-                if taken.is_err() {
-                    self.desk.no_room(job);
-                }
+                return taken.unwrap_or_else(|_| self.desk.no_room(job));
             }
-            Act::Login(link, message) => self.send(link, |peer| match peer {
-                Peer::Login(channel) => channel.send(message),
-                _ => Ok(()),
-            }),
-            Act::Lmtp(link, message) => self.send(link, |peer| match peer {
-                Peer::Lmtp(channel) => channel.send(message),
-                _ => Ok(()),
-            }),
-            Act::Control(link, message) => self.send(link, |peer| match peer {
-                Peer::Control(channel) => channel.send(message),
-                _ => Ok(()),
-            }),
-            // The newest life is the one that lives.
-            Act::Director(message) => {
-                if let Some(link) = self.director() {
-                    self.send(link, |peer| match peer {
-                        Peer::Director(channel) => channel.send(message),
-                        _ => Ok(()),
-                    });
-                }
-            }
-        }
-    }
-
-    fn director(&self) -> Option<Link> {
-        let directors = self
-            .peers
-            .iter()
-            .rev()
-            .find(|(_, entry)| entry.edge == Edge::AuthDirector);
-        directors.map(|(link, _)| *link)
-    }
-
-    fn send(&mut self, link: Link, send: impl FnOnce(&mut Peer) -> Result<(), Fault>) {
-        let outcome = self.peers.get_mut(&link).map(|entry| send(&mut entry.peer));
-        if let Some(Err(fault)) = outcome {
-            self.close(link, &Over::Fault(fault));
-        }
-    }
-
-    fn close(&mut self, link: Link, why: &Over) {
-        let Some(entry) = self.peers.remove(&link) else {
-            return;
+            Act::Login(who, message) => (
+                Peer::Login(who),
+                send(registry, self.logins.get_mut(&who), message),
+            ),
+            Act::Lmtp(who, message) => (
+                Peer::Lmtp(who),
+                send(registry, self.lmtps.get_mut(&who), message),
+            ),
+            Act::Control(who, message) => (
+                Peer::Control(who),
+                send(registry, self.controls.get_mut(&who), message),
+            ),
+            Act::Director(message) => (
+                Peer::Director,
+                send(registry, self.director.as_mut(), message),
+            ),
         };
-        let (edge, instance) = (entry.edge, entry.instance.0);
-        match why {
-            Over::Closed | Over::Fault(Fault::PeerGone) => {
-                info!(?edge, instance, "a peer has gone")
-            }
-            Over::Fault(fault) => warn!(?edge, instance, %fault, "a peer was cut off"),
-            Over::Misdeed(misdeed) => warn!(?edge, instance, ?misdeed, "a peer was cut off"),
-        }
-        self.desk.gone(link);
-        self.desk.director_is_there(self.director().is_some());
+        self.keep_or_lose(peer, sent);
     }
 
-    fn wait_to_write(&mut self) {
-        for (link, entry) in &mut self.peers {
-            let wanted = entry.peer.wants_to_send();
-            if wanted != entry.waits_to_write
-                && self.epoll.want_write(&*entry, *link, wanted).is_ok()
-            {
-                entry.waits_to_write = wanted;
-            }
+    fn keep_or_lose(&mut self, peer: Peer, outcome: Result<(), Over>) {
+        match outcome {
+            Ok(()) => return,
+            Err(Over::Fault(Fault::PeerGone)) => info!(?peer, "a peer has gone"),
+            Err(Over::Fault(fault)) => warn!(?peer, %fault, "a peer was cut off"),
+            Err(Over::Misdeed(misdeed)) => warn!(?peer, ?misdeed, "a peer was cut off"),
+        }
+        let registry = &mut self.registry;
+        match peer {
+            Peer::Front(who) => close(registry, &mut self.fronts.remove(&who)),
+            Peer::Login(who) => close(registry, &mut self.logins.remove(&who)),
+            Peer::Lmtp(who) => close(registry, &mut self.lmtps.remove(&who)),
+            Peer::Control(who) => close(registry, &mut self.controls.remove(&who)),
+            Peer::Director => close(registry, &mut self.director),
+            Peer::Supervisor | Peer::Pool => (),
+        }
+        match peer {
+            Peer::Front(who) | Peer::Login(who) => self.desk.gone(who),
+            _ => self.desk.director_is_there(self.director.is_some()),
         }
     }
 
     fn obey(&mut self) -> Result<(), End> {
-        loop {
-            match self.supervisor.receive() {
-                Ok(Received::Message(message)) => self.obey_one(message)?,
-                Ok(Received::Nothing) => return Ok(()),
-                Ok(Received::Closed) | Err(_) => return Err(End::Told),
-            }
-        }
+        let (orders, open) = self.registry.turn(&mut self.supervisor);
+        orders
+            .into_iter()
+            .try_for_each(|order| self.obey_one(order))?;
+        open.map_err(|_| End::Told)
     }
 
     fn obey_one(&mut self, message: ToProcess) -> Result<(), End> {
@@ -340,12 +319,14 @@ impl<D: Disk> House<D> {
                 let answer = usable
                     .as_ref()
                     .map_or_else(|why| refused(why), |_| ToSupervisor::Prepared);
-                self.supervisor.send(answer).map_err(|_| End::Told)?;
+                self.registry
+                    .send(&mut self.supervisor, answer)
+                    .map_err(|_| End::Told)?;
                 self.prepared = usable.ok();
             }
             ToProcess::Commit => {
                 if let Some((rules, logging)) = self.prepared.take() {
-                    eventlog::set_level(level(&logging));
+                    eventlog::set_level(logging.level.number());
                     self.desk.apply(rules);
                     info!("new settings apply");
                 }
@@ -358,72 +339,46 @@ impl<D: Disk> House<D> {
     }
 }
 
-impl Peer {
-    fn adopt(edge: Edge, socket: OwnedFd) -> Result<Self, Fault> {
-        match edge {
-            Edge::FrontAuth => Channel::adopt(socket).map(Self::Front),
-            Edge::LoginAuth => Channel::adopt(socket).map(Self::Login),
-            Edge::LmtpAuth => Channel::adopt(socket).map(Self::Lmtp),
-            Edge::ControlAuth => Channel::adopt(socket).map(Self::Control),
-            Edge::AuthDirector => Channel::adopt(socket).map(Self::Director),
-            _ => Err(Fault::Socket(Errno::NOTSUP)),
-        }
-    }
-
-    fn flush(&mut self) -> Result<(), Fault> {
-        match self {
-            Self::Front(channel) => channel.flush(),
-            Self::Login(channel) => channel.flush(),
-            Self::Lmtp(channel) => channel.flush(),
-            Self::Control(channel) => channel.flush(),
-            Self::Director(channel) => channel.flush(),
-        }
-    }
-
-    fn wants_to_send(&self) -> bool {
-        match self {
-            Self::Front(channel) => channel.wants_to_send(),
-            Self::Login(channel) => channel.wants_to_send(),
-            Self::Lmtp(channel) => channel.wants_to_send(),
-            Self::Control(channel) => channel.wants_to_send(),
-            Self::Director(channel) => channel.wants_to_send(),
-        }
-    }
-}
-
-impl AsFd for Entry {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        match &self.peer {
-            Peer::Front(channel) => channel.as_fd(),
-            Peer::Login(channel) => channel.as_fd(),
-            Peer::Lmtp(channel) => channel.as_fd(),
-            Peer::Control(channel) => channel.as_fd(),
-            Peer::Director(channel) => channel.as_fd(),
-        }
-    }
-}
-
-/// Takes what has come, up to a turn's worth; the rest makes the channel ready
-/// again.
-fn each<Tx: Message, Rx: Message>(
-    channel: &mut Channel<Tx, Rx>,
-    mut take: impl FnMut(Rx) -> Result<(), Misdeed>,
-) -> Result<(), Over> {
-    for _ in 0..TURN_MESSAGES_MAX {
-        match channel.receive().map_err(Over::Fault)? {
-            Received::Message(message) => take(message).map_err(Over::Misdeed)?,
-            Received::Nothing => return Ok(()),
-            Received::Closed => return Err(Over::Closed),
-        }
-    }
+fn admit<Tx: Message, Rx: Message>(
+    registry: &mut Registry<Peer>,
+    ends: &mut Ends<Tx, Rx>,
+    peer: Peer,
+    who: Instance,
+    socket: OwnedFd,
+) -> Result<(), Fault> {
+    let new = registry.register(peer, socket)?;
+    close(registry, &mut ends.insert(who, new));
     Ok(())
+}
+
+fn take<Tx: Message, Rx: Message>(
+    registry: &Registry<Peer>,
+    ends: &mut Ends<Tx, Rx>,
+    who: Instance,
+) -> (Vec<Rx>, Result<(), Over>) {
+    let Some(end) = ends.get_mut(&who) else {
+        return (Vec::new(), Ok(()));
+    };
+    let (messages, open) = registry.turn(end);
+    (messages, open.map_err(Over::Fault))
+}
+
+/// To nobody, if there is nobody.
+fn send<Tx: Message, Rx: Message>(
+    registry: &Registry<Peer>,
+    end: Option<&mut Registered<Tx, Rx>>,
+    message: Tx,
+) -> Result<(), Over> {
+    end.map_or(Ok(()), |end| {
+        registry.send(end, message).map_err(Over::Fault)
+    })
 }
 
 /// The slice, if it is one for `auth` that can be served under.
 ///
 /// # Errors
 /// The reason, for the administrator.
-pub fn usable(slice: Slice) -> Result<(Rules, slice::Logging), &'static str> {
+pub fn usable(slice: Slice) -> Result<(Rules, Logging), &'static str> {
     match slice {
         Slice::Auth { slice } => Rules::new(&slice).map(|rules| (rules, slice.logging)),
         _ => Err("a slice of another process"),
@@ -438,17 +393,6 @@ pub fn refused(reason: &str) -> ToSupervisor {
     }
 }
 
-/// The log level as `eventlog` counts.
-#[must_use]
-pub fn level(logging: &slice::Logging) -> u8 {
-    match logging.level {
-        LogLevel::Error => 1,
-        LogLevel::Warn => 2,
-        LogLevel::Info => 3,
-        LogLevel::Debug => 4,
-    }
-}
-
 /// The one clock: milliseconds of CLOCK_BOOTTIME, which tickets count in
 /// seconds.
 fn millis() -> u64 {
@@ -458,3 +402,7 @@ fn millis() -> u64 {
         .saturating_mul(1000)
         .saturating_add(nanos.checked_div(1_000_000).unwrap_or(0))
 }
+
+#[cfg(test)]
+#[path = "house_tests.rs"]
+mod tests;

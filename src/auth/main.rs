@@ -86,7 +86,7 @@ fn prepare(entered: Entered) -> Result<(House<OsDisk>, Sealed), ExitCode> {
         let _ = supervisor.send(house::refused(reason));
         ExitCode::from(EXIT_BAD_SLICE)
     })?;
-    eventlog::begin("auth", logging.level as u8, logging.journal);
+    eventlog::begin("auth", logging.level.number(), logging.journal);
     let master = given
         .master_key
         .take()

@@ -53,7 +53,7 @@ fn prepare(slice: AnySlice, prepared: &mut Option<Slice>) -> ToSupervisor {
 
 fn apply(house: &House, slice: Option<Slice>) {
     if let Some(slice) = slice {
-        eventlog::set_level(slice.logging.level as u8);
+        eventlog::set_level(slice.logging.level.number());
         *house.slice.borrow_mut() = slice;
     }
 }

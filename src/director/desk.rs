@@ -173,7 +173,7 @@ impl Desk {
 
     fn apply_prepared(&mut self) {
         if let Some(slice) = self.prepared.take() {
-            eventlog::set_level(slice.logging.level as u8);
+            eventlog::set_level(slice.logging.level.number());
             self.workers.workers_max = workers_max(&slice);
             self.workers.linger_milliseconds = linger_milliseconds(&slice);
         }

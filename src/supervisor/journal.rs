@@ -51,5 +51,5 @@ pub fn write(lines: &[u8]) {
 
 /// Begins our own log, or changes its level.
 pub fn begin(logging: &Logging) {
-    eventlog::begin("supervisor", logging.level as u8, logging.journal);
+    eventlog::begin("supervisor", logging.level.number(), logging.journal);
 }

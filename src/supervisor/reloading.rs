@@ -152,7 +152,7 @@ impl Set {
             }
         }
         if let Some(logging) = self.plan.logging() {
-            eventlog::set_level(logging.level as u8);
+            eventlog::set_level(logging.level.number());
         }
         info!("the new configuration is in force");
         if reloading.asked {

@@ -60,6 +60,19 @@ choice! {
     }
 }
 
+impl LogLevel {
+    /// As `eventlog` counts: 1 error to 4 debug, as on the wire.
+    #[must_use]
+    pub fn number(self) -> u8 {
+        match self {
+            Self::Error => 1,
+            Self::Warn => 2,
+            Self::Info => 3,
+            Self::Debug => 4,
+        }
+    }
+}
+
 record! {
     /// Addresses that share their first `prefix` bits. IPv4 is mapped into IPv6
     /// (::ffff:a.b.c.d), so `prefix` counts from the mapped address.
