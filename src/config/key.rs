@@ -107,22 +107,31 @@ impl Items<'_, '_> {
         self.each(convert).pop()
     }
 
-    /// What each table says, by these keys, beginning from this value.
-    pub fn tables<X: Clone>(&mut self, keys: &'static [Key<X>], default: &X) -> Vec<(X, Span)> {
+    /// What each table says, by these keys, beginning from this value. What
+    /// `complete` finds missing is noted only where nothing else was wrong: a
+    /// value that is bad is not missing, too.
+    pub fn tables<X: Clone, Y>(
+        &mut self,
+        keys: &'static [Key<X>],
+        default: &X,
+        mut complete: impl FnMut(X, Span, &[Y]) -> Result<Y, Objection>,
+    ) -> Vec<Y> {
         let mut told = Vec::new();
         for value in &self.values {
-            let mut target = default.clone();
-            if let Some(table) = value.get_ref().as_table() {
-                read(table, keys, self.path, &mut target, self.notes);
-                told.push((target, value.span()));
+            let Some(table) = value.get_ref().as_table() else {
+                continue;
+            };
+            let (mut target, before) = (default.clone(), self.notes.mistakes.count());
+            read(table, keys, self.path, &mut target, self.notes);
+            match complete(target, value.span(), &told) {
+                Ok(value) => told.push(value),
+                Err(objection) if self.notes.mistakes.count() == before => {
+                    self.notes.mistakes.note(value.span(), objection);
+                }
+                Err(_) => {}
             }
         }
         told
-    }
-
-    /// Notes a mistake.
-    pub fn object(&mut self, span: Span, objection: Objection) {
-        self.notes.mistakes.note(span, objection);
     }
 }
 
@@ -388,11 +397,7 @@ mod tests {
         Key {
             name: "tables",
             takes: Takes::Tables(2, |t, items| {
-                t.inner = items
-                    .tables(INNER, &Target::default())
-                    .iter()
-                    .map(|(t, _)| t.number)
-                    .collect();
+                t.inner = items.tables(INNER, &Target::default(), |t, _, _| Ok(t.number));
             }),
         },
     ];

@@ -467,11 +467,11 @@ mod tests {
         let table = [
             (
                 "listen = [{ address = '[::1]:143' }]",
-                "this listener has no good protocol",
+                "this listener has no protocol",
             ),
             (
                 "listen = [{ protocol = 'imap' }]",
-                "this listener has no good address",
+                "this listener has no address",
             ),
             (
                 "listen = [{ protocol = 'imap', address = '[::1]:1', mode = 0 }]",
@@ -512,7 +512,7 @@ mod tests {
             ),
             (
                 "accounts.folders = [{ use = 'sent' }]",
-                "this folder has no good name",
+                "this folder has no name",
             ),
             (
                 "confinement.without = ['landlok']",
@@ -531,6 +531,12 @@ mod tests {
                 "{text}: {told:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_value_that_is_bad_is_not_missing_too() {
+        let told = after_smallest("listen = [{ protocol = 'imap', address = 'here' }]");
+        assert_eq!(told, ["3:42: \"here\" is not an address to listen at"]);
     }
 
     #[test]

@@ -390,13 +390,9 @@ fn put<X>(place: &mut X, value: Option<X>) {
 }
 
 fn listeners(settings: &mut Settings, items: &mut Items<'_, '_>) {
-    let mut listeners = Vec::new();
-    for (draft, span) in items.tables(LISTEN, &ListenDraft::default()) {
-        match listener(&draft, span.clone()) {
-            Ok(listener) => listeners.push(listener),
-            Err(objection) => items.object(span, objection),
-        }
-    }
+    let listeners = items.tables(LISTEN, &ListenDraft::default(), |draft, span, _| {
+        listener(&draft, span)
+    });
     settings.listeners = Some(listeners);
 }
 
@@ -404,7 +400,7 @@ fn listeners(settings: &mut Settings, items: &mut Items<'_, '_>) {
 fn listener(draft: &ListenDraft, span: crate::mistake::Span) -> Result<Listen, Objection> {
     let missing = |key: &str, example: &str| {
         Objection::new(
-            format!("this listener has no good {key}"),
+            format!("this listener has no {key}"),
             format!("add {key} = \"{example}\""),
         )
     };
@@ -447,13 +443,7 @@ fn folders(settings: &mut Settings, items: &mut Items<'_, '_>) {
         special_use: SpecialUse::None,
         subscribed: true,
     };
-    let mut folders: Vec<Folder> = Vec::new();
-    for (draft, span) in items.tables(FOLDER, &blank) {
-        match folder(draft, &folders) {
-            Ok(folder) => folders.push(folder),
-            Err(objection) => items.object(span, objection),
-        }
-    }
+    let folders = items.tables(FOLDER, &blank, |draft, _, others| folder(draft, others));
     put(&mut settings.worker.folders, List::new(folders).ok());
 }
 
@@ -462,7 +452,7 @@ fn folders(settings: &mut Settings, items: &mut Items<'_, '_>) {
 fn folder(draft: FolderDraft, others: &[Folder]) -> Result<Folder, Objection> {
     let name = draft
         .name
-        .ok_or_else(|| Objection::new("this folder has no good name", "add name = \"Sent\""))?;
+        .ok_or_else(|| Objection::new("this folder has no name", "add name = \"Sent\""))?;
     let same_use = |other: &Folder| other.special_use == draft.special_use;
     if others.iter().any(|other| other.name == name) {
         return Err(Objection::new(
