@@ -32,27 +32,15 @@ use ipc::{AccountId, Cookie, Instance, Nonce, slice};
 use journal::disk::Disk;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-/// A channel, as the process numbers them.
-pub type Link = u64;
-
-/// Who asks: a channel, and the life at its other end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Asker {
-    /// The channel.
-    pub link: Link,
-    /// The life, as `director` knows it.
-    pub instance: Instance,
-}
-
 /// What is to be done.
 #[derive(Debug)]
 pub enum Act {
     /// Answer on a channel to a `login`.
-    Login(Link, login_auth::ToLogin),
+    Login(Instance, login_auth::ToLogin),
     /// Answer on a channel to `lmtp`.
-    Lmtp(Link, lmtp_auth::ToLmtp),
+    Lmtp(Instance, lmtp_auth::ToLmtp),
     /// Answer on a channel to `control`.
-    Control(Link, control_auth::ToControl),
+    Control(Instance, control_auth::ToControl),
     /// Tell `director`.
     Director(ToDirector),
     /// Have this hashed; then [`Desk::hashed`] or [`Desk::no_room`].
@@ -127,7 +115,7 @@ pub struct Desk<D: Disk> {
     next_job: Job,
     hashing: HashMap<Job, Hashing>,
     /// The nonces of each `login`'s open questions.
-    open: HashMap<Link, HashSet<Nonce>>,
+    open: HashMap<Instance, HashSet<Nonce>>,
     /// Failures whose answer waits, by when it is due.
     delayed: BTreeMap<(u64, Job), Attempt>,
     decided: Vec<Decision>,
@@ -174,18 +162,18 @@ impl<D: Disk> Desk<D> {
         self.director = there;
     }
 
-    /// A channel has ended: what its peer has asked or told is void.
-    pub fn gone(&mut self, link: Link) {
-        self.open.remove(&link);
-        self.facts.forget(link);
+    /// A peer has gone, or has a new channel: what it has asked or told is void.
+    pub fn gone(&mut self, who: Instance) {
+        self.open.remove(&who);
+        self.facts.forget(who);
     }
 
     /// A `front` tells facts.
     ///
     /// # Errors
     /// A [`Misdeed`]: end its channel.
-    pub fn front(&mut self, link: Link, message: front_auth::Facts) -> Result<(), Misdeed> {
-        self.facts.hear(link, message).map_err(Misdeed::Facts)
+    pub fn front(&mut self, who: Instance, message: front_auth::Facts) -> Result<(), Misdeed> {
+        self.facts.hear(who, message).map_err(Misdeed::Facts)
     }
 
     /// `director` tells what became of what it was told.

@@ -5,10 +5,10 @@
 //! `front` may tell of at most [`FACTS_MAX`] sessions at once; what a `front` has
 //! told goes with it.
 
-use ipc::Cookie;
 use ipc::edge::front_auth::Facts as Message;
 use ipc::edge::front_service::Transport;
 use ipc::slice::Protocol;
+use ipc::{Cookie, Instance};
 use std::collections::HashMap;
 
 /// Sessions of one `front` at once; more than it has descriptors.
@@ -34,14 +34,11 @@ pub enum Misdeed {
     ToldTooMuch,
 }
 
-/// A `front`, by the number of its channel.
-pub type Teller = u64;
-
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Table {
-    facts: HashMap<Cookie, (Teller, Facts)>,
-    told: HashMap<Teller, usize>,
+    facts: HashMap<Cookie, (Instance, Facts)>,
+    told: HashMap<Instance, usize>,
 }
 
 impl Table {
@@ -49,7 +46,7 @@ impl Table {
     ///
     /// # Errors
     /// A [`Misdeed`]: end its channel.
-    pub fn hear(&mut self, teller: Teller, message: Message) -> Result<(), Misdeed> {
+    pub fn hear(&mut self, teller: Instance, message: Message) -> Result<(), Misdeed> {
         match message {
             Message::Opened {
                 cookie,
@@ -80,12 +77,12 @@ impl Table {
     }
 
     /// A `front` has gone.
-    pub fn forget(&mut self, teller: Teller) {
+    pub fn forget(&mut self, teller: Instance) {
         self.facts.retain(|_, (whose, _)| *whose != teller);
         self.told.remove(&teller);
     }
 
-    fn open(&mut self, teller: Teller, cookie: Cookie, facts: Facts) -> Result<(), Misdeed> {
+    fn open(&mut self, teller: Instance, cookie: Cookie, facts: Facts) -> Result<(), Misdeed> {
         if self.facts.contains_key(&cookie) {
             return Err(Misdeed::ToldTwice);
         }
@@ -99,7 +96,7 @@ impl Table {
     }
 
     /// A socket that is not known, or another's, was opened before we began.
-    fn close(&mut self, teller: Teller, cookie: Cookie) {
+    fn close(&mut self, teller: Instance, cookie: Cookie) {
         if self
             .facts
             .get(&cookie)
@@ -135,9 +132,15 @@ mod tests {
     #[test]
     fn the_first_to_tell_a_cookie_is_believed() {
         let mut table = Table::default();
-        assert_eq!(table.hear(1, opened(7, 1)), Ok(()));
-        assert_eq!(table.hear(2, opened(7, 2)), Err(Misdeed::ToldTwice));
-        assert_eq!(table.hear(2, Message::Closed { cookie: Cookie(7) }), Ok(()));
+        assert_eq!(table.hear(Instance(1), opened(7, 1)), Ok(()));
+        assert_eq!(
+            table.hear(Instance(2), opened(7, 2)),
+            Err(Misdeed::ToldTwice)
+        );
+        assert_eq!(
+            table.hear(Instance(2), Message::Closed { cookie: Cookie(7) }),
+            Ok(())
+        );
         assert_eq!(address(&table, 7), Some(1));
     }
 
@@ -145,14 +148,14 @@ mod tests {
     fn what_a_front_told_goes_with_the_session_and_with_the_front() {
         let mut table = Table::default();
         for cookie in 0..3 {
-            table.hear(1, opened(cookie, 1)).unwrap();
+            table.hear(Instance(1), opened(cookie, 1)).unwrap();
         }
-        table.hear(2, opened(9, 2)).unwrap();
+        table.hear(Instance(2), opened(9, 2)).unwrap();
         table
-            .hear(1, Message::Closed { cookie: Cookie(0) })
+            .hear(Instance(1), Message::Closed { cookie: Cookie(0) })
             .unwrap();
         assert_eq!(address(&table, 0), None);
-        table.forget(1);
+        table.forget(Instance(1));
         assert_eq!((address(&table, 1), address(&table, 9)), (None, Some(2)));
     }
 
@@ -160,12 +163,12 @@ mod tests {
     fn a_front_can_tell_only_so_much() {
         let mut table = Table::default();
         let told = (0..)
-            .map_while(|cookie| table.hear(1, opened(cookie, 1)).ok())
+            .map_while(|cookie| table.hear(Instance(1), opened(cookie, 1)).ok())
             .count();
         assert_eq!(told, FACTS_MAX);
         table
-            .hear(1, Message::Closed { cookie: Cookie(0) })
+            .hear(Instance(1), Message::Closed { cookie: Cookie(0) })
             .unwrap();
-        assert_eq!(table.hear(1, opened(u64::MAX, 1)), Ok(()));
+        assert_eq!(table.hear(Instance(1), opened(u64::MAX, 1)), Ok(()));
     }
 }

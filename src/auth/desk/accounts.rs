@@ -9,7 +9,7 @@
 //! and has `director` and `broker` remove the directory, which they do for an
 //! epoch that no ticket has. The id is not given again.
 
-use super::{Act, Asker, Desk, Hashing, Link};
+use super::{Act, Desk, Hashing};
 use crate::hashing::{Outcome, Work};
 use crate::ledger::NotDurable;
 use crate::names::{BadName, Name};
@@ -21,7 +21,7 @@ use ipc::edge::control_auth::{
 };
 use ipc::edge::director_broker::EPOCH_DELETED;
 use ipc::ticket::Kind;
-use ipc::{AccountId, Cookie, Epoch, List, Nonce};
+use ipc::{AccountId, Cookie, Epoch, Instance, List, Nonce};
 use journal::disk::Disk;
 use tracing::{error, info};
 
@@ -29,8 +29,8 @@ use tracing::{error, info};
 /// datagram to `control` is 160 KiB.
 const PAGE_BYTES_MAX: usize = 128 * 1024;
 
-/// Whose request: the channel, and its number there.
-pub type Query = (Link, u64);
+/// Whose request, and its number there.
+pub type Query = (Instance, u64);
 
 /// A request that was carried out, but for the sync.
 pub struct Decision {
@@ -54,8 +54,8 @@ enum What {
 
 impl<D: Disk> Desk<D> {
     /// `control` asks.
-    pub fn control(&mut self, now: u64, asker: Asker, message: ToAuth) {
-        let of = |query| (asker.link, query);
+    pub fn control(&mut self, now: u64, asker: Instance, message: ToAuth) {
+        let of = |query| (asker, query);
         let (query, outcome) = match message {
             ToAuth::List { query, after } => return self.list(of(query), after),
             ToAuth::Add {
@@ -117,9 +117,9 @@ impl<D: Disk> Desk<D> {
         }
     }
 
-    pub(super) fn refuse(&mut self, (link, query): Query, refusal: Refusal) {
+    pub(super) fn refuse(&mut self, (asker, query): Query, refusal: Refusal) {
         self.acts
-            .push(Act::Control(link, ToControl::Refused { query, refusal }));
+            .push(Act::Control(asker, ToControl::Refused { query, refusal }));
     }
 
     /// One sync for all that was decided since the last.
@@ -128,14 +128,14 @@ impl<D: Disk> Desk<D> {
         match self.ledger.commit() {
             Ok(()) => {
                 for Decision {
-                    query: (link, query),
+                    query: (asker, query),
                     account,
                     then,
                 } in decided
                 {
                     self.acts.extend(then);
                     self.acts
-                        .push(Act::Control(link, ToControl::Done { query, account }));
+                        .push(Act::Control(asker, ToControl::Done { query, account }));
                 }
                 Ok(())
             }
@@ -211,7 +211,7 @@ impl<D: Disk> Desk<D> {
     fn delete(
         &mut self,
         now: u64,
-        (asker, query): (Asker, u64),
+        (asker, query): Query,
         name: &[u8],
         (nonce, cookie): (Nonce, Cookie),
     ) -> Result<(), Refusal> {
@@ -230,12 +230,12 @@ impl<D: Disk> Desk<D> {
             .filter(|_| self.director);
         let ticket = ticket.ok_or(Refusal::Unavailable)?;
         let grant = Act::Director(ToDirector::Grant {
-            asker: asker.instance,
+            asker,
             nonce,
             ticket,
         });
         let then = vec![self.raise(closed.id, closed.epoch), grant];
-        self.put((asker.link, query), closed, then)
+        self.put((asker, query), closed, then)
     }
 
     fn emptied(&mut self, query: Query, id: AccountId) -> Result<(), Refusal> {
@@ -297,7 +297,7 @@ impl<D: Disk> Desk<D> {
     }
 
     /// A page holds as many accounts as fit, and at least one.
-    fn list(&mut self, (link, query): Query, after: Option<AccountId>) {
+    fn list(&mut self, (asker, query): Query, after: Option<AccountId>) {
         let mut accounts = Vec::new();
         let mut bytes = 0usize;
         let mut more = false;
@@ -311,7 +311,7 @@ impl<D: Disk> Desk<D> {
         }
         let accounts = List::new(accounts).unwrap_or_default();
         self.acts.push(Act::Control(
-            link,
+            asker,
             ToControl::Page {
                 query,
                 accounts,

@@ -5,7 +5,7 @@
 //! same way as one that somebody has, through a hash of the configured cost and
 //! the same penalties, to the same answer; a right password is never delayed.
 
-use super::{Act, Asker, Desk, Hashing, Misdeed};
+use super::{Act, Desk, Hashing, Misdeed};
 use crate::facts::Facts;
 use crate::hashing::{Outcome, Password, Work};
 use crate::penalty::Source;
@@ -17,7 +17,7 @@ use ipc::edge::control_auth::Verifier;
 use ipc::edge::front_service::Transport;
 use ipc::edge::login_auth::{Rejection, ToAuth, ToLogin};
 use ipc::ticket::Kind;
-use ipc::{AccountId, Cookie, Epoch, Nonce};
+use ipc::{AccountId, Cookie, Epoch, Instance, Nonce};
 use journal::disk::Disk;
 use std::net::Ipv6Addr;
 use tracing::info;
@@ -31,7 +31,7 @@ const DELAYED_MAX: usize = 16_384;
 
 /// One question that is not answered yet.
 pub struct Attempt {
-    asker: Asker,
+    asker: Instance,
     nonce: Nonce,
     cookie: Cookie,
     address: [u8; 16],
@@ -61,7 +61,7 @@ impl<D: Disk> Desk<D> {
     ///
     /// # Errors
     /// A [`Misdeed`]: end its channel.
-    pub fn login(&mut self, now: u64, asker: Asker, message: ToAuth) -> Result<(), Misdeed> {
+    pub fn login(&mut self, now: u64, asker: Instance, message: ToAuth) -> Result<(), Misdeed> {
         // PLAIN has one message, so there is never a challenge to answer.
         let ToAuth::Begin {
             nonce,
@@ -126,8 +126,8 @@ impl<D: Disk> Desk<D> {
         );
     }
 
-    fn open_question(&mut self, asker: Asker, nonce: Nonce) -> Result<(), Misdeed> {
-        let open = self.open.entry(asker.link).or_default();
+    fn open_question(&mut self, asker: Instance, nonce: Nonce) -> Result<(), Misdeed> {
+        let open = self.open.entry(asker).or_default();
         match open.len() {
             OPEN_PER_LOGIN_MAX.. => Err(Misdeed::TooManyQuestions),
             _ if open.insert(nonce) => Ok(()),
@@ -148,7 +148,7 @@ impl<D: Disk> Desk<D> {
     fn examine(
         &mut self,
         now: u64,
-        (asker, nonce, cookie): (Asker, Nonce, Cookie),
+        (asker, nonce, cookie): (Instance, Nonce, Cookie),
         facts: Facts,
         plain: &Plain<'_>,
     ) -> Result<(), Rejection> {
@@ -266,7 +266,7 @@ impl<D: Disk> Desk<D> {
         };
         info!(account = account.id.0, name = account.name.shown(), address = %shown(attempt.address), "authenticated");
         self.acts.push(Act::Director(ToDirector::Grant {
-            asker: asker.instance,
+            asker,
             nonce,
             ticket,
         }));
@@ -290,13 +290,13 @@ impl<D: Disk> Desk<D> {
     }
 
     /// Answers a question that is still open; its asker may have gone.
-    fn answer(&mut self, asker: Asker, answer: ToLogin) {
+    fn answer(&mut self, asker: Instance, answer: ToLogin) {
         let (ToLogin::Verified { nonce }
         | ToLogin::Rejected { nonce, .. }
         | ToLogin::Challenge { nonce, .. }) = &answer;
-        let open = self.open.get_mut(&asker.link);
+        let open = self.open.get_mut(&asker);
         if open.is_some_and(|open| open.remove(nonce)) {
-            self.acts.push(Act::Login(asker.link, answer));
+            self.acts.push(Act::Login(asker, answer));
         }
     }
 }

@@ -1,16 +1,16 @@
 //! `lmtp`'s questions: who is this recipient, and may I deliver?
 
-use super::{Act, Asker, Desk};
+use super::{Act, Desk};
 use crate::table::{Account, Found};
-use ipc::Bytes;
 use ipc::edge::auth_director::ToDirector;
 use ipc::edge::lmtp_auth::{Standing, ToAuth, ToLmtp};
 use ipc::ticket::Kind;
+use ipc::{Bytes, Cookie, Instance, Nonce};
 use journal::disk::Disk;
 
 impl<D: Disk> Desk<D> {
     /// `lmtp` asks.
-    pub fn lmtp(&mut self, now: u64, asker: Asker, message: ToAuth) {
+    pub fn lmtp(&mut self, now: u64, asker: Instance, message: ToAuth) {
         let answer = match message {
             ToAuth::Look { query, address } => {
                 let found = self
@@ -31,15 +31,15 @@ impl<D: Disk> Desk<D> {
                 minted.unwrap_or_else(|standing| ToLmtp::NotMinted { nonce, standing })
             }
         };
-        self.acts.push(Act::Lmtp(asker.link, answer));
+        self.acts.push(Act::Lmtp(asker, answer));
     }
 
     /// The ticket first, then the answer.
     fn deliver(
         &mut self,
         now: u64,
-        asker: Asker,
-        (nonce, cookie): (ipc::Nonce, ipc::Cookie),
+        asker: Instance,
+        (nonce, cookie): (Nonce, Cookie),
         address: &[u8],
     ) -> Result<ToLmtp, Standing> {
         let found = self.ledger.table().find(&self.rules.domains, address);
@@ -56,7 +56,7 @@ impl<D: Disk> Desk<D> {
             .ok_or(Standing::Unavailable)?;
         let detail = Bytes::new(detail).map_err(|_| Standing::Unknown)?;
         self.acts.push(Act::Director(ToDirector::Grant {
-            asker: asker.instance,
+            asker,
             nonce,
             ticket,
         }));

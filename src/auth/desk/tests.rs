@@ -17,19 +17,10 @@ use ipc::ticket::{KEY_BYTES, SealedEpoch};
 use ipc::{Epoch, Secret};
 use journal::sim::{Fault, SimDisk};
 
-const FRONT: Link = 10;
-const LOGIN: Asker = Asker {
-    link: 20,
-    instance: Instance(7),
-};
-const LMTP: Asker = Asker {
-    link: 30,
-    instance: Instance(8),
-};
-const CONTROL: Asker = Asker {
-    link: 40,
-    instance: Instance(9),
-};
+const FRONT: Instance = Instance(6);
+const LOGIN: Instance = Instance(7);
+const LMTP: Instance = Instance(8);
+const CONTROL: Instance = Instance(9);
 const HOME: u8 = 1;
 const AWAY: u8 = 2;
 
@@ -133,10 +124,7 @@ impl Play {
                 act => panic!("{act:?}"),
             }
         }
-        assert!(
-            answers.len() == 1 && answers[0].0 == CONTROL.link,
-            "{answers:?}"
-        );
+        assert!(answers.len() == 1 && answers[0].0 == CONTROL, "{answers:?}");
         (answers.remove(0).1, told)
     }
 
@@ -212,7 +200,7 @@ impl Play {
                 }),
                 Act::Login(link, ToLogin::Verified { nonce: verified }),
             ] => {
-                assert_eq!((*asker, *link), (LOGIN.instance, LOGIN.link));
+                assert_eq!((*asker, *link), (LOGIN, LOGIN));
                 assert_eq!((*granted, *verified), (nonce, nonce));
                 assert_eq!((ticket.claim.nonce, ticket.claim.cookie), (nonce, cookie));
                 Ok(*ticket)
@@ -570,7 +558,7 @@ fn a_login_that_breaks_the_rules_is_found_out() {
         Err(Misdeed::NoChallenge)
     );
     assert!(
-        desk.login(0, Asker { link: 21, ..LOGIN }, begin(nonce, Protocol::Imap))
+        desk.login(0, Instance(21), begin(nonce, Protocol::Imap))
             .is_ok(),
         "another's nonce"
     );
@@ -582,7 +570,7 @@ fn nobody_is_told_what_a_login_asked_that_has_gone() {
     let cookie = play.opened(Transport::Tls { version: 0x0304 }, HOME);
     play.begin(cookie, "|alice|alice");
     play.begin(cookie, "|alice|wrong");
-    play.desk.gone(LOGIN.link);
+    play.desk.gone(LOGIN);
     let told = play
         .acts()
         .into_iter()
@@ -661,7 +649,7 @@ fn deleting_shuts_the_account_at_once_and_frees_the_name_but_not_the_id() {
     };
     assert_eq!(
         (*asker, ticket.claim.kind, ticket.claim.epoch),
-        (CONTROL.instance, Kind::Admin, Epoch(1))
+        (CONTROL, Kind::Admin, Epoch(1))
     );
     assert_eq!((ticket.claim.nonce, ticket.claim.cookie), (nonce, cookie));
 
@@ -814,7 +802,7 @@ fn a_delivery_ticket_is_for_the_recipients_account_and_says_the_detail() {
     };
     assert_eq!(
         (*asker, ticket.claim.kind, ticket.claim.account),
-        (LMTP.instance, Kind::Delivery, AccountId(1))
+        (LMTP, Kind::Delivery, AccountId(1))
     );
     assert_eq!(detail.as_slice(), b"Lists");
     play.desk.director_is_there(false);
