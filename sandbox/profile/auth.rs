@@ -1,4 +1,5 @@
-//! The profile of `mailkeep-auth`: it verifies credentials in a directory that only it can open.
+//! The profile of `mailkeep-auth`: it verifies credentials in a directory that
+//! only it can open.
 
 use super::{
     CapabilitySet, Identity, Limits, Namespace, Path, Process, Profile, Root, TREE, Threads, calls,

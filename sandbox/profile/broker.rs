@@ -1,4 +1,6 @@
-//! The profile of `mailkeep-broker`: it bears workers. What keeps it in is the range of ids, the user namespace and Landlock; its filter is wide because workers inherit it.
+//! The profile of `mailkeep-broker`: it bears workers. What keeps it in is the
+//! range of ids, the user namespace and Landlock; its filter is wide because
+//! workers inherit it.
 
 use super::{
     ACCOUNT, CapabilitySet, Identity, Limits, Namespace, Path, Process, Profile, Root, Threads,

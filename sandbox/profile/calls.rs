@@ -177,15 +177,14 @@ lists! {
     EPOLL {
         SYS_epoll_create1, "the set";
         SYS_epoll_ctl, "its members";
-        SYS_epoll_wait, "the wait";
         SYS_epoll_pwait, "the wait";
-        SYS_epoll_pwait2, "the wait, with nanoseconds";
     }
 
     /// The async runtime, on one thread.
     TOKIO {
         SYS_eventfd2 if is(0, 0), "tokio's waker";
         SYS_fcntl if is(1, F_DUPFD_CLOEXEC), "tokio's copy of the epoll set";
+        SYS_epoll_wait, "the wait";
     }
 
     /// Bytes over connections.
@@ -238,22 +237,15 @@ lists! {
     /// Files below the root, within Landlock's rules.
     FILES {
         SYS_openat, "files below the root";
-        SYS_openat2, "files below the root, without links";
         SYS_fstat, "size and owner";
-        SYS_newfstatat, "size and owner";
-        SYS_statx, "size and owner";
-        SYS_lseek, "size and place";
         SYS_read, "a file";
         SYS_pread64, "a file";
         SYS_preadv2, "a file, if it is in memory";
         SYS_write, "a file";
-        SYS_writev, "a file";
         SYS_pwrite64, "a file";
-        SYS_pwritev, "a file";
         SYS_fsync, "a directory, or a file with its size, on disk";
         SYS_fdatasync, "a file's bytes on disk";
         SYS_ftruncate, "a torn tail cut";
-        SYS_fallocate, "blocks written ahead";
         SYS_getdents64, "the names in a directory";
         SYS_mkdirat, "a directory";
         SYS_renameat, "a file's final name";
@@ -270,10 +262,7 @@ lists! {
         SYS_unlinkat, "a letter's name, before its first byte is passed on";
         SYS_getdents64, "what a former life has left";
         SYS_fstat, "a letter's size";
-        SYS_statx, "a letter's size";
-        SYS_pwrite64, "a letter";
         SYS_memfd_create, "a small letter";
-        SYS_ftruncate, "a small letter's size";
         SYS_fcntl if is(1, F_ADD_SEALS), "a small letter that nobody can change any more";
     }
 
@@ -300,7 +289,6 @@ lists! {
         SYS_fchown, "state directories";
         SYS_fchmod, "state directories";
         SYS_fchmodat, "state directories";
-        SYS_statx, "programs and directories";
         SYS_memfd_create, "sealed programs";
         SYS_signalfd4, "signals, in order";
         SYS_kill, "what a dead broker left";

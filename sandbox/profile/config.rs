@@ -1,4 +1,5 @@
-//! The profile of `mailkeep-config`: it turns the text of the configuration into slices, and ends.
+//! The profile of `mailkeep-config`: it turns the text of the configuration into
+//! slices, and ends.
 
 use super::{CapabilitySet, Identity, Limits, Namespace, Process, Profile, Root, Threads, calls};
 

@@ -1,4 +1,5 @@
-//! The profile of `mailkeep-control`: it checks who asks at the admin socket. No user namespace: it must see the uids of others.
+//! The profile of `mailkeep-control`: it checks who asks at the admin socket. No
+//! user namespace: it must see the uids of others.
 
 use super::{CapabilitySet, Identity, Limits, Namespace, Process, Profile, Root, Threads, calls};
 

@@ -1,4 +1,5 @@
-//! The profile of `mailkeep-director`: it passes tickets and sessions on; no file, no network.
+//! The profile of `mailkeep-director`: it passes tickets and sessions on; no
+//! file, no network.
 
 use super::{CapabilitySet, Identity, Limits, Namespace, Process, Profile, Root, Threads, calls};
 

@@ -1,4 +1,5 @@
-//! The profile of `mailkeep-front`: it holds the connections and TLS, and no file and no name.
+//! The profile of `mailkeep-front`: it holds the connections and TLS, and no file
+//! and no name.
 
 use super::{CapabilitySet, Identity, Limits, Namespace, Process, Profile, Root, Threads, calls};
 

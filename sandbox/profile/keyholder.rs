@@ -1,4 +1,5 @@
-//! The profile of `mailkeep-keyholder`: it signs, and has nothing but its channels and the key.
+//! The profile of `mailkeep-keyholder`: it signs, and has nothing but its
+//! channels and the key.
 
 use super::{CapabilitySet, Identity, Limits, Namespace, Process, Profile, Root, Threads, calls};
 

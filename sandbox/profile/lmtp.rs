@@ -1,4 +1,5 @@
-//! The profile of `mailkeep-lmtp`: it takes letters in; large ones wait in its spool.
+//! The profile of `mailkeep-lmtp`: it takes letters in; large ones wait in its
+//! spool.
 
 use super::{
     CapabilitySet, FILES, Identity, Limits, Namespace, Path, Process, Profile, Root, Threads, calls,

@@ -1,4 +1,5 @@
-//! The profile of `mailkeep-login`: strangers speak to it before they are anybody: no file, no network, only what it is handed.
+//! The profile of `mailkeep-login`: strangers speak to it before they are
+//! anybody: no file, no network, only what it is handed.
 
 use super::{CapabilitySet, Identity, Limits, Namespace, Process, Profile, Root, Threads, calls};
 

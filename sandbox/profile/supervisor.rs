@@ -1,4 +1,6 @@
-//! The profile of `mailkeep-supervisor`: it parses nothing, and is the only one with power over others. It stays in the machine's root, because it opens what the configuration names.
+//! The profile of `mailkeep-supervisor`: it parses nothing, and is the only one
+//! with power over others. It stays in the machine's root, because it opens what
+//! the configuration names.
 
 use super::{CapabilitySet, Identity, Limits, Process, Profile, Root, Threads, calls};
 
