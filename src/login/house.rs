@@ -6,8 +6,8 @@
 use crate::admission::Admission;
 use crate::client::Client;
 use crate::peer::Peer;
-use crate::refused;
 use crate::session::{self, Origin};
+use ipc::Bytes;
 use ipc::edge::front_service::{ToFront, ToService};
 use ipc::edge::supervisor::{Edge, ToProcess, ToSupervisor};
 use ipc::edge::{handover, login_auth};
@@ -156,7 +156,7 @@ impl House {
     }
 
     fn apply(&self, settings: slice::Login) {
-        eventlog::set_level(level(&settings));
+        eventlog::set_level(settings.logging.level as u8);
         self.settings.replace(settings);
         info!("new settings apply");
     }
@@ -185,13 +185,10 @@ pub fn usable(slice: Slice) -> Result<slice::Login, &'static str> {
     }
 }
 
-/// The log level as `eventlog` counts.
+/// The answer to a slice that can't be used.
 #[must_use]
-pub fn level(settings: &slice::Login) -> u8 {
-    match settings.logging.level {
-        slice::LogLevel::Error => 1,
-        slice::LogLevel::Warn => 2,
-        slice::LogLevel::Info => 3,
-        slice::LogLevel::Debug => 4,
+pub fn refused(reason: &str) -> ToSupervisor {
+    ToSupervisor::Refused {
+        reason: Bytes::new(reason).unwrap_or_default(),
     }
 }

@@ -23,102 +23,74 @@ mod peer;
 mod session;
 
 use house::House;
-use ipc::codec::Bytes;
-use ipc::edge::supervisor::{Edge, ToProcess, ToSupervisor};
-use ipc::slice;
+use ipc::edge::supervisor::ToSupervisor;
+use ipc::{Channel, slice, start};
 use ipc_async::AsyncChannel;
-use sandbox::{Entered, enter, profile};
+use sandbox::Entered;
 use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 use tokio::runtime::Builder;
 use tokio::task::LocalSet;
 
-/// Confinement was refused (sysexits.h, EX_OSERR).
-const EXIT_NOT_CONFINED: u8 = 71;
-
 /// The slice can't be served under (sysexits.h, EX_CONFIG).
 const EXIT_BAD_SLICE: u8 = 78;
 
-/// The supervisor went, or broke its channel's rules, before there was anything
-/// to do (sysexits.h, EX_PROTOCOL).
-const EXIT_NOT_BEGUN: u8 = 76;
-
-type Supervisor = AsyncChannel<ToSupervisor, ToProcess>;
-
 fn main() -> ExitCode {
-    match enter(&profile::LOGIN) {
-        Ok(entered) => serve(&entered),
-        Err(refusal) => {
-            eventlog::begin("login", 1, false);
-            tracing::error!(%refusal, "not confined");
-            ExitCode::from(EXIT_NOT_CONFINED)
-        }
+    match sandbox::enter(&sandbox::profile::LOGIN) {
+        Ok(entered) => match prepare(&entered) {
+            Ok(begun) => serve(begun, &entered),
+            Err(code) => code,
+        },
+        Err(refusal) => sandbox::refuse(&refusal),
     }
 }
 
+/// What there is once the supervisor has said `Begin`.
+struct Begun {
+    settings: slice::Login,
+    supervisor: OwnedFd,
+    given: start::Given,
+}
+
+fn prepare(entered: &Entered) -> Result<Begun, ExitCode> {
+    let socket = entered.descriptor(3).ok_or(ExitCode::FAILURE)?;
+    let mut supervisor = Channel::adopt(socket).map_err(|_| ExitCode::FAILURE)?;
+    let given = start::collect(&mut supervisor).map_err(|_| ExitCode::FAILURE)?;
+    let settings = house::usable(given.slice.clone()).map_err(|reason| {
+        // It is the only message that waits, so there is room for it.
+        let _ = supervisor.send(house::refused(reason));
+        ExitCode::from(EXIT_BAD_SLICE)
+    })?;
+    let logging = &settings.logging;
+    eventlog::begin("login", logging.level as u8, logging.journal);
+    supervisor
+        .send(ToSupervisor::Running)
+        .map_err(|_| ExitCode::FAILURE)?;
+    Ok(Begun {
+        settings,
+        supervisor: supervisor.into_socket(),
+        given,
+    })
+}
+
 /// Runs under the proof that the process is confined.
-fn serve(entered: &Entered) -> ExitCode {
+fn serve(begun: Begun, _confined: &Entered) -> ExitCode {
     let Ok(runtime) = Builder::new_current_thread()
         .enable_io()
         .enable_time()
         .build()
     else {
-        return ExitCode::from(EXIT_NOT_CONFINED);
+        return ExitCode::FAILURE;
     };
-    let run = async {
-        let socket = entered.descriptor(3).ok_or(EXIT_NOT_BEGUN)?;
-        let supervisor = Supervisor::adopt(socket).map_err(|_| EXIT_NOT_BEGUN)?;
-        let house = begin(&supervisor).await?;
-        house.obey(&supervisor).await;
-        Ok::<(), u8>(())
-    };
-    match LocalSet::new().block_on(&runtime, run) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(code) => ExitCode::from(code),
-    }
-}
-
-/// Takes what the supervisor gives until it says that all is there.
-async fn begin(supervisor: &Supervisor) -> Result<std::rc::Rc<House>, u8> {
-    supervisor
-        .send(ToSupervisor::Entered)
-        .map_err(|_| EXIT_NOT_BEGUN)?;
-    let mut settings: Option<slice::Login> = None;
-    let mut edges: Vec<(Edge, OwnedFd)> = Vec::new();
-    loop {
-        match supervisor.receive().await {
-            Ok(Some(ToProcess::Configure { slice })) => match house::usable(slice) {
-                Ok(slice) => settings = Some(slice),
-                Err(reason) => return refuse(supervisor, reason).await,
-            },
-            Ok(Some(ToProcess::Connect { edge, socket, .. })) => edges.push((edge, socket)),
-            Ok(Some(ToProcess::Begin)) => break,
-            _ => return Err(EXIT_NOT_BEGUN),
+    LocalSet::new().block_on(&runtime, async {
+        let Ok(supervisor) = AsyncChannel::adopt(begun.supervisor) else {
+            return ExitCode::FAILURE;
+        };
+        let house = House::new(begun.settings);
+        for (edge, _, socket) in begun.given.edges {
+            house.connect(edge, socket);
         }
-    }
-    let Some(settings) = settings else {
-        return refuse(supervisor, "no slice").await;
-    };
-    eventlog::begin("login", house::level(&settings), settings.logging.journal);
-    let house = House::new(settings);
-    edges
-        .into_iter()
-        .for_each(|(edge, socket)| house.connect(edge, socket));
-    supervisor
-        .send(ToSupervisor::Running)
-        .map_err(|_| EXIT_NOT_BEGUN)?;
-    Ok(house)
-}
-
-async fn refuse<T>(supervisor: &Supervisor, reason: &str) -> Result<T, u8> {
-    let _ = supervisor.send(refused(reason));
-    let _ = supervisor.drain().await;
-    Err(EXIT_BAD_SLICE)
-}
-
-/// The answer to a slice that can't be used.
-fn refused(reason: &str) -> ToSupervisor {
-    ToSupervisor::Refused {
-        reason: Bytes::new(reason).unwrap_or_default(),
-    }
+        house.obey(&supervisor).await;
+        ExitCode::SUCCESS
+    })
 }
