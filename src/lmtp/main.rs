@@ -1,2 +1,73 @@
-//! mailkeep-lmtp
-fn main() {}
+//! `mailkeep-lmtp` takes mail in, and reads none of it.
+//!
+//! *Duty*: speaks LMTP with MTAs, over `front` or on a Unix socket; asks `auth`
+//! who a recipient is; hands each letter, as a descriptor that nobody can write
+//! through, to each recipient's worker, and says what became of it.
+//! *Trusts*: the supervisor; `auth` for who is who; a worker for its own letters;
+//! MTAs in nothing but the letters that they bring.
+//! *Is trusted by*: MTAs, with 250; workers, with the trace fields.
+//! *If taken over*: the letters that pass through, and letters of its own
+//! making, to anybody. It can read no mailbox.
+//!
+//! Birth: `enter` (confinement), the runtime, `Entered`, what the supervisor
+//! gives, `Begin`, `Running`. Deliberately absent: TLS, MIME, the store, names of
+//! accounts, any retry (the MTA has the queue).
+
+mod connection;
+mod delivery;
+mod house;
+mod peers;
+mod return_path;
+mod session;
+mod spool;
+mod trace;
+#[cfg(test)]
+mod trial;
+
+use house::End;
+use ipc_async::AsyncChannel;
+use sandbox::Entered;
+use std::process::ExitCode;
+use tokio::task::LocalSet;
+
+fn main() -> ExitCode {
+    match sandbox::enter(&sandbox::profile::LMTP) {
+        Ok(entered) => exit_code(&run(&entered)),
+        Err(refusal) => sandbox::refuse(&refusal),
+    }
+}
+
+/// The supervisor's channel, by the number that every process is born with.
+const SUPERVISOR_DESCRIPTOR: i32 = 3;
+
+fn run(entered: &Entered) -> End {
+    let Some(socket) = entered.descriptor(SUPERVISOR_DESCRIPTOR) else {
+        return End::Unpermitted;
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let Ok(runtime) = runtime else {
+        return End::Unpermitted;
+    };
+    LocalSet::new().block_on(&runtime, async {
+        match AsyncChannel::adopt(socket) {
+            Ok(supervisor) => house::serve(entered, supervisor).await,
+            Err(fault) => End::Channel(fault),
+        }
+    })
+}
+
+/// sysexits.h has the names.
+fn exit_code(end: &End) -> ExitCode {
+    const EX_UNAVAILABLE: u8 = 69;
+    const EX_SOFTWARE: u8 = 70;
+    const EX_CONFIG: u8 = 78;
+    tracing::info!(?end, "ending");
+    match end {
+        End::Stopped => ExitCode::SUCCESS,
+        End::Refused => ExitCode::from(EX_CONFIG),
+        End::Unpermitted => ExitCode::from(EX_SOFTWARE),
+        End::Channel(_) => ExitCode::from(EX_UNAVAILABLE),
+    }
+}

@@ -4,7 +4,7 @@
 //! to a file of the spool, under a random name that only this process could open;
 //! what leaves are descriptions opened read-only, one for each recipient, so that
 //! no worker can change what another reads, or move its place in it. The name
-//! goes with the last of them, and what a former life has left goes at start.
+//! goes when the last of them is open; what a former life has left, at start.
 //!
 //! Writes go to the page cache, at most [`PIECE_BYTES`] at once, and are not
 //! synced: a letter is durable with the worker or not accepted. They can block
@@ -58,22 +58,43 @@ impl Spool {
     /// Makes ready for a letter.
     #[must_use]
     pub fn intake(self: &Rc<Self>) -> Intake {
-        Intake {
+        let reservation = Reservation {
             spool: Rc::clone(self),
+            bytes: 0,
+        };
+        Intake {
+            reservation,
             piece: Vec::new(),
             file: None,
-            writer: None,
             length: 0,
         }
     }
+}
 
-    fn reserve(&self, bytes: u64) -> Result<(), CannotKeep> {
-        let bytes = self.bytes.get().saturating_add(bytes);
-        if bytes > self.bytes_max.get() {
+/// A letter's share of the spool, until nobody needs it.
+#[derive(Debug)]
+pub struct Reservation {
+    spool: Rc<Spool>,
+    bytes: u64,
+}
+
+impl Reservation {
+    fn grow(&mut self, bytes: u64) -> Result<(), CannotKeep> {
+        let all = self.spool.bytes.get().saturating_add(bytes);
+        if all > self.spool.bytes_max.get() {
             return Err(CannotKeep::NoRoom);
         }
-        self.bytes.set(bytes);
+        self.spool.bytes.set(all);
+        self.bytes = self.bytes.saturating_add(bytes);
         Ok(())
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.spool
+            .bytes
+            .set(self.spool.bytes.get().saturating_sub(self.bytes));
     }
 }
 
@@ -95,10 +116,9 @@ fn empty(directory: &OwnedFd) -> Result<(), Errno> {
 /// A letter that comes in. Dropped, it leaves nothing.
 #[derive(Debug)]
 pub struct Intake {
-    spool: Rc<Spool>,
+    reservation: Reservation,
     piece: Vec<u8>,
-    file: Option<File>,
-    writer: Option<OwnedFd>,
+    file: Option<(File, OwnedFd)>,
     length: u64,
 }
 
@@ -128,24 +148,22 @@ impl Intake {
             self.write_piece()?;
         }
         let place = match self.file {
-            Some(file) => Place::File(file),
+            Some((file, _writer)) => Place::File(file),
             None => Place::Memory(letter::sealed(&self.piece).map_err(why)?),
         };
         Ok(Letter {
             place,
             length: self.length,
+            reservation: Rc::new(self.reservation),
         })
     }
 
     fn write_piece(&mut self) -> Result<(), CannotKeep> {
-        let (file, writer) = match (&mut self.file, &self.writer) {
-            (Some(file), Some(writer)) => (file, writer),
-            _ => {
-                let (file, writer) = File::create(&self.spool)?;
-                (self.file.insert(file), &*self.writer.insert(writer))
-            }
+        self.reservation.grow(self.piece.len() as u64)?;
+        let (_, writer) = match &mut self.file {
+            Some(file) => file,
+            none => none.insert(File::create(&self.reservation.spool)?),
         };
-        file.reserve(self.piece.len() as u64)?;
         write_all(writer, &self.piece)?;
         self.piece.clear();
         Ok(())
@@ -171,12 +189,12 @@ fn why(errno: Errno) -> CannotKeep {
     }
 }
 
-/// A whole letter, that nobody can change any more. Dropped, it is gone, but for
-/// those who hold a description of it.
+/// A whole letter, that nobody can change any more. Dropped, it has no name.
 #[derive(Debug)]
 pub struct Letter {
     place: Place,
     length: u64,
+    reservation: Rc<Reservation>,
 }
 
 #[derive(Debug)]
@@ -192,15 +210,17 @@ impl Letter {
         self.length
     }
 
-    /// A description for one recipient.
+    /// A description for one recipient, and the share of the spool that it holds
+    /// until its reader is done.
     ///
     /// # Errors
     /// As openat(2) and fcntl(2).
-    pub fn description(&self) -> Result<OwnedFd, Errno> {
-        match &self.place {
-            Place::Memory(memfd) => rustix::io::fcntl_dupfd_cloexec(memfd, 0),
-            Place::File(file) => file.open_for_reading(),
-        }
+    pub fn description(&self) -> Result<(OwnedFd, Rc<Reservation>), Errno> {
+        let description = match &self.place {
+            Place::Memory(memfd) => rustix::io::fcntl_dupfd_cloexec(memfd, 0)?,
+            Place::File(file) => file.open_for_reading()?,
+        };
+        Ok((description, Rc::clone(&self.reservation)))
     }
 }
 
@@ -209,7 +229,6 @@ impl Letter {
 struct File {
     spool: Rc<Spool>,
     name: String,
-    reserved: u64,
 }
 
 impl File {
@@ -222,7 +241,6 @@ impl File {
             Self {
                 spool: Rc::clone(spool),
                 name,
-                reserved: 0,
             },
             writer,
         ))
@@ -236,21 +254,12 @@ impl File {
             Mode::empty(),
         )
     }
-
-    fn reserve(&mut self, bytes: u64) -> Result<(), CannotKeep> {
-        self.spool.reserve(bytes)?;
-        self.reserved = self.reserved.saturating_add(bytes);
-        Ok(())
-    }
 }
 
 impl Drop for File {
     fn drop(&mut self) {
         // Should it stay, the next start removes it.
         let _ = fs::unlinkat(&self.spool.directory, &self.name, AtFlags::empty());
-        self.spool
-            .bytes
-            .set(self.spool.bytes.get().saturating_sub(self.reserved));
     }
 }
 
@@ -302,7 +311,7 @@ mod tests {
     }
 
     fn content(letter: &Letter) -> Vec<u8> {
-        let description = letter.description().unwrap();
+        let (description, _) = letter.description().unwrap();
         let mut bytes = vec![0; usize::try_from(letter.length()).unwrap() + 1];
         let mut length = 0;
         loop {
@@ -320,7 +329,7 @@ mod tests {
         let directory = Directory::new();
         let letter = take(&directory.spool(0), &[b"Subject: x\r\n", b"\r\n"]).unwrap();
         assert_eq!(directory.files(), 0);
-        let description = letter.description().unwrap();
+        let (description, _) = letter.description().unwrap();
         assert_eq!(letter::check(&description, letter.length()), Ok(()));
         assert_eq!(rustix::io::write(&description, b"x"), Err(Errno::PERM));
         assert_eq!(content(&letter), b"Subject: x\r\n\r\n");
@@ -330,9 +339,11 @@ mod tests {
     fn of_a_large_letter_only_read_only_descriptions_leave_each_with_its_own_place() {
         let directory = Directory::new();
         let sent = vec![b'x'; 3 * PIECE_BYTES + 5];
-        let letter = take(&directory.spool(1 << 20), &[&sent]).unwrap();
+        let spool = directory.spool(1 << 20);
+        let letter = take(&spool, &[&sent]).unwrap();
         assert_eq!(directory.files(), 1);
-        let (one, two) = (letter.description().unwrap(), letter.description().unwrap());
+        let ((one, share), (two, _)) =
+            (letter.description().unwrap(), letter.description().unwrap());
         for description in [&one, &two] {
             assert_eq!(letter::check(description, letter.length()), Ok(()));
             let mode = fs::fcntl_getfl(description).unwrap() & OFlags::RWMODE;
@@ -345,8 +356,10 @@ mod tests {
 
         drop(letter);
         assert_eq!(directory.files(), 0);
-        let mut byte = [0];
-        assert_eq!(rustix::io::pread(&two, &mut byte, 0), Ok(1));
+        assert_eq!(rustix::io::pread(&two, &mut [0_u8; 1], 0), Ok(1));
+        assert_eq!(spool.bytes.get(), sent.len() as u64);
+        drop(share);
+        assert_eq!(spool.bytes.get(), 0);
     }
 
     #[test]

@@ -47,11 +47,12 @@ pub enum Reply<'a> {
     TooManyRecipients,
     /// No such user.
     NoSuchUser,
-    /// There is such a user, who gets no mail.
+    /// There is such a user, who gets no mail now. Temporary, so that nothing is
+    /// lost of what comes for an account that is disabled by mistake.
     UserDisabled,
     /// Larger than we take.
     TooLarge,
-    /// This user has no room.
+    /// This user has no room. Temporary: room can be made.
     OverQuota,
     /// We have no room.
     NoRoom,
@@ -140,9 +141,9 @@ impl Reply<'_> {
             Self::NoRecipients => (503, "5.5.1", "No recipient was accepted"),
             Self::TooManyRecipients => (452, "4.5.3", "Too many recipients"),
             Self::NoSuchUser => (550, "5.1.1", "No such user"),
-            Self::UserDisabled => (550, "5.2.1", "This user gets no mail"),
+            Self::UserDisabled => (450, "4.2.1", "This user gets no mail now"),
             Self::TooLarge => (552, "5.3.4", "The letter is too large"),
-            Self::OverQuota => (552, "5.2.2", "The mailbox is full"),
+            Self::OverQuota => (452, "4.2.2", "The mailbox is full"),
             Self::NoRoom => (452, "4.3.1", "No room at the moment"),
             Self::BareLineEnd => (554, "5.6.0", "The letter has a CR or LF of its own"),
             Self::TlsRequired => (530, "5.7.0", "STARTTLS comes first"),

@@ -1,0 +1,480 @@
+//! What the supervisor says, who brings sessions, and what `lmtp` is while it
+//! serves.
+//!
+//! Invariants: nothing is accepted before `Begin`; a slice is applied whole or
+//! not at all, to sessions that come after it; a message of the supervisor that
+//! its phase does not permit ends the process.
+
+use crate::connection::{self, Ended};
+use crate::peers::Peers;
+use crate::session::{Rules, Way};
+use crate::spool::Spool;
+use ipc::channel::Fault;
+use ipc::edge::front_service::{ToFront, ToService, Transport};
+use ipc::edge::supervisor::{Edge, ToProcess, ToSupervisor};
+use ipc::slice::{self, LogLevel, Protocol, Slice};
+use ipc::{Bytes, ConnectionId, Instance};
+use ipc_async::AsyncChannel;
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketType, sockopt};
+use sandbox::Entered;
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::io::AsyncWriteExt;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio::task::{JoinHandle, spawn_local};
+use tokio::time::{sleep, timeout};
+use wire::lmtp::Reply;
+
+/// The channel to the supervisor.
+pub type Supervisor = AsyncChannel<ToSupervisor, ToProcess>;
+
+type Front = AsyncChannel<ToFront, ToService>;
+
+/// Deliveries that run at once. Each holds four descriptors at most, and the
+/// profile allows 4096.
+pub const DELIVERIES_MAX: usize = 512;
+
+/// How long deliveries have to end after `Stop`.
+pub const STOP_SECONDS_MAX: u64 = 30;
+
+/// How long accepting pauses when there is no room for a further descriptor.
+pub const PAUSE_MILLIS: u64 = 500;
+
+/// Why the process ends.
+#[derive(Debug, PartialEq, Eq)]
+pub enum End {
+    /// The supervisor said so, or has gone.
+    Stopped,
+    /// What the supervisor gave us cannot be used; it has been told why.
+    Refused,
+    /// The supervisor said what its phase does not permit.
+    Unpermitted,
+    /// The supervisor's channel failed.
+    Channel(Fault),
+}
+
+impl From<Fault> for End {
+    fn from(fault: Fault) -> Self {
+        Self::Channel(fault)
+    }
+}
+
+/// What sessions are served by, one version between two reloads.
+pub struct Settings {
+    /// What the supervisor said.
+    pub slice: slice::Lmtp,
+    /// The part of it that the dialogue knows.
+    pub rules: Rules,
+}
+
+/// What all sessions share.
+pub struct Shared {
+    settings: RefCell<Rc<Settings>>,
+    /// Who answers.
+    pub peers: Peers,
+    /// Where letters wait.
+    pub spool: Rc<Spool>,
+    /// How many deliveries may run.
+    pub deliveries: Semaphore,
+    sessions: Cell<u32>,
+    emptied: Notify,
+    stop: watch::Sender<bool>,
+}
+
+impl Shared {
+    /// The settings of now.
+    #[must_use]
+    pub fn settings(&self) -> Rc<Settings> {
+        Rc::clone(&self.settings.borrow())
+    }
+
+    /// Waits until the process is to stop.
+    pub async fn stopped(&self) {
+        // The sender is our own, so that this ends only as it should.
+        let _ = self.stop.subscribe().wait_for(|stop| *stop).await;
+    }
+}
+
+/// Serves until the end. Wants the proof that the process is confined; must run
+/// within a `LocalSet`.
+pub async fn serve(_confined: &Entered, supervisor: Supervisor) -> End {
+    run(supervisor, Path::new("/")).await
+}
+
+pub(crate) async fn run(supervisor: Supervisor, spool: &Path) -> End {
+    match House::begin(supervisor, spool).await {
+        Ok(mut house) => house.serve().await,
+        Err(end) => end,
+    }
+}
+
+struct House {
+    supervisor: Supervisor,
+    shared: Rc<Shared>,
+    listeners: Vec<JoinHandle<()>>,
+    next: Option<Settings>,
+}
+
+impl House {
+    async fn begin(supervisor: Supervisor, spool: &Path) -> Result<Self, End> {
+        supervisor.send(ToSupervisor::Entered)?;
+        let given = Given::collect(&supervisor).await?;
+        begin_log(&given.slice);
+        let shared = match shared(given.slice, spool) {
+            Ok(shared) => Rc::new(shared),
+            Err(why) => return Err(refuse(&supervisor, &why).await),
+        };
+        for (edge, instance, socket) in given.edges {
+            connect(&shared, edge, instance, socket)?;
+        }
+        let Ok(listeners) = listen(given.listeners, &shared) else {
+            return Err(refuse(&supervisor, &"a listener is not ours to serve").await);
+        };
+        supervisor.send(ToSupervisor::Running)?;
+        tracing::info!(listeners = listeners.len(), "running");
+        Ok(Self {
+            supervisor,
+            shared,
+            listeners,
+            next: None,
+        })
+    }
+
+    async fn serve(&mut self) -> End {
+        loop {
+            let heard = match self.supervisor.receive().await {
+                Ok(Some(message)) => self.hear(message),
+                Ok(None) => Err(End::Stopped),
+                Err(fault) => Err(End::Channel(fault)),
+            };
+            if let Err(end) = heard {
+                self.stop().await;
+                return end;
+            }
+        }
+    }
+
+    fn hear(&mut self, message: ToProcess) -> Result<(), End> {
+        match message {
+            ToProcess::Connect {
+                edge,
+                instance,
+                socket,
+            } if is_ours(edge) => {
+                connect(&self.shared, edge, instance, socket)?;
+            }
+            ToProcess::Prepare {
+                slice: Slice::Lmtp { slice },
+            } => {
+                self.next = None;
+                let answer = match settings(slice) {
+                    Ok(settings) => {
+                        self.next = Some(settings);
+                        ToSupervisor::Prepared
+                    }
+                    Err(why) => refused(&why),
+                };
+                self.supervisor.send(answer)?;
+            }
+            ToProcess::Commit => self.commit()?,
+            ToProcess::Discard => self.next = None,
+            ToProcess::Stop => return Err(End::Stopped),
+            _ => return Err(End::Unpermitted),
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self) -> Result<(), End> {
+        let settings = self.next.take().ok_or(End::Unpermitted)?;
+        eventlog::set_level(level(settings.slice.logging.level));
+        self.shared.spool.limit(settings.slice.spool_bytes_max);
+        *self.shared.settings.borrow_mut() = Rc::new(settings);
+        tracing::info!("a new configuration is in force for new sessions");
+        Ok(())
+    }
+
+    /// Takes nothing new, sends those away who wait, and lets deliveries end.
+    async fn stop(&mut self) {
+        for listener in self.listeners.drain(..) {
+            listener.abort();
+        }
+        tracing::info!("stopping");
+        self.shared.stop.send_replace(true);
+        let emptied = async {
+            while self.shared.sessions.get() > 0 {
+                self.shared.emptied.notified().await;
+            }
+        };
+        let _ = timeout(Duration::from_secs(STOP_SECONDS_MAX), emptied).await;
+    }
+}
+
+/// Why a slice or a start is refused.
+#[derive(Debug, PartialEq, Eq)]
+enum Unusable {
+    Hostname,
+    Spool(Errno),
+}
+
+impl std::fmt::Display for Unusable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Hostname => f.write_str("the host name is not of letters, digits, - and ."),
+            Self::Spool(errno) => write!(f, "the spool can't be opened and emptied: {errno}"),
+        }
+    }
+}
+
+fn shared(slice: slice::Lmtp, spool: &Path) -> Result<Shared, Unusable> {
+    let settings = settings(slice)?;
+    let spool = Spool::open(spool, settings.slice.spool_bytes_max).map_err(Unusable::Spool)?;
+    Ok(Shared {
+        settings: RefCell::new(Rc::new(settings)),
+        peers: Peers::default(),
+        spool,
+        deliveries: Semaphore::new(DELIVERIES_MAX),
+        sessions: Cell::new(0),
+        emptied: Notify::new(),
+        stop: watch::Sender::new(false),
+    })
+}
+
+/// The name goes into header fields and replies, so it must be one.
+fn settings(slice: slice::Lmtp) -> Result<Settings, Unusable> {
+    let is_host_char = |byte: &u8| byte.is_ascii_alphanumeric() || b".-".contains(byte);
+    let name = slice.hostname.as_slice();
+    if name.is_empty() || !name.iter().all(is_host_char) {
+        return Err(Unusable::Hostname);
+    }
+    let rules = Rules {
+        hostname: String::from_utf8_lossy(name).into_owned(),
+        message_bytes_max: slice.message_bytes_max,
+        recipients_max: usize::try_from(slice.recipients_max).unwrap_or(usize::MAX),
+    };
+    Ok(Settings { slice, rules })
+}
+
+/// What the supervisor sends before `Begin`.
+struct Given {
+    slice: slice::Lmtp,
+    edges: Vec<(Edge, Instance, OwnedFd)>,
+    listeners: Vec<(Protocol, OwnedFd)>,
+}
+
+impl Given {
+    /// Configure comes first, once; `Begin` last.
+    async fn collect(supervisor: &Supervisor) -> Result<Self, End> {
+        let ToProcess::Configure {
+            slice: Slice::Lmtp { slice },
+        } = next(supervisor).await?
+        else {
+            return Err(End::Unpermitted);
+        };
+        let mut given = Self {
+            slice,
+            edges: Vec::new(),
+            listeners: Vec::new(),
+        };
+        loop {
+            match next(supervisor).await? {
+                ToProcess::Connect {
+                    edge,
+                    instance,
+                    socket,
+                } if is_ours(edge) => {
+                    given.edges.push((edge, instance, socket));
+                }
+                ToProcess::Listen { listener, socket } => {
+                    given.listeners.push((listener.protocol, socket));
+                }
+                ToProcess::Begin => return Ok(given),
+                ToProcess::Stop => return Err(End::Stopped),
+                _ => return Err(End::Unpermitted),
+            }
+        }
+    }
+}
+
+fn is_ours(edge: Edge) -> bool {
+    matches!(edge, Edge::FrontLmtp | Edge::LmtpAuth | Edge::LmtpHandover)
+}
+
+async fn next(supervisor: &Supervisor) -> Result<ToProcess, End> {
+    supervisor.receive().await?.ok_or(End::Stopped)
+}
+
+fn connect(
+    shared: &Rc<Shared>,
+    edge: Edge,
+    instance: Instance,
+    socket: OwnedFd,
+) -> Result<(), Fault> {
+    match edge {
+        Edge::LmtpAuth => shared.peers.connect_auth(socket),
+        Edge::LmtpHandover => shared.peers.connect_director(socket),
+        _ => connect_front(shared, instance, socket),
+    }
+}
+
+/// Sessions from a front, until it ends or breaks the rules. Those that it has
+/// brought are ended by their own sockets.
+fn connect_front(shared: &Rc<Shared>, instance: Instance, socket: OwnedFd) -> Result<(), Fault> {
+    let front = Rc::new(Front::adopt(socket)?);
+    let shared = Rc::clone(shared);
+    spawn_local(async move {
+        let fault = loop {
+            match front.receive().await {
+                Ok(Some(session)) => begin_session(&shared, &front, session),
+                Ok(None) => break Fault::PeerGone,
+                Err(fault) => break fault,
+            }
+        };
+        tracing::warn!(instance = instance.0, %fault, "a front is gone");
+    });
+    Ok(())
+}
+
+fn begin_session(shared: &Rc<Shared>, front: &Rc<Front>, session: ToService) {
+    let ToService::Session {
+        connection,
+        transport,
+        may_start_tls,
+        after_starttls,
+        socket,
+        ..
+    } = session;
+    let way = Way {
+        tls: matches!(transport, Transport::Tls { .. }),
+        may_start_tls: may_start_tls && shared.settings().slice.starttls,
+        after_starttls,
+    };
+    let front = Rc::clone(front);
+    spawn_session(shared, socket, way, Some((front, connection)));
+}
+
+/// Serves a socket, if there is room; the room is given back when it ends.
+fn spawn_session(
+    shared: &Rc<Shared>,
+    socket: OwnedFd,
+    way: Way,
+    front: Option<(Rc<Front>, ConnectionId)>,
+) {
+    let shared = Rc::clone(shared);
+    shared.sessions.set(shared.sessions.get().saturating_add(1));
+    spawn_local(async move {
+        if let Err(error) = session(&shared, socket, way, front).await {
+            tracing::debug!(%error, "a session was cut off");
+        }
+        shared.sessions.set(shared.sessions.get().saturating_sub(1));
+        shared.emptied.notify_one();
+    });
+}
+
+async fn session(
+    shared: &Rc<Shared>,
+    socket: OwnedFd,
+    way: Way,
+    front: Option<(Rc<Front>, ConnectionId)>,
+) -> io::Result<()> {
+    let socket = std::os::unix::net::UnixStream::from(socket);
+    socket.set_nonblocking(true)?;
+    let mut socket = UnixStream::from_std(socket)?;
+    if shared.sessions.get() > shared.settings().slice.sessions_max {
+        let mut reply = Vec::new();
+        Reply::TooManyConnections.render(&mut reply);
+        return socket.write_all(&reply).await;
+    }
+    let ended = connection::serve(&mut socket, way, shared).await?;
+    socket.shutdown().await?;
+    if let (Ended::StartTls, Some((front, connection))) = (ended, front) {
+        front
+            .send(ToFront::StartTls { connection })
+            .map_err(|_| io::ErrorKind::BrokenPipe)?;
+    }
+    Ok(())
+}
+
+/// Begins to accept from MTAs on this machine.
+fn listen(
+    listeners: Vec<(Protocol, OwnedFd)>,
+    shared: &Rc<Shared>,
+) -> io::Result<Vec<JoinHandle<()>>> {
+    listeners
+        .into_iter()
+        .map(|(protocol, socket)| {
+            if protocol != Protocol::Lmtp {
+                return Err(io::ErrorKind::InvalidInput.into());
+            }
+            Ok(spawn_local(accept(
+                unix_listener(socket)?,
+                Rc::clone(shared),
+            )))
+        })
+        .collect()
+}
+
+fn unix_listener(socket: OwnedFd) -> io::Result<UnixListener> {
+    let is_ours = sockopt::socket_domain(&socket)? == AddressFamily::UNIX
+        && sockopt::socket_type(&socket)? == SocketType::STREAM
+        && sockopt::socket_acceptconn(&socket)?;
+    if !is_ours {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    let socket = std::os::unix::net::UnixListener::from(socket);
+    socket.set_nonblocking(true)?;
+    UnixListener::from_std(socket)
+}
+
+async fn accept(listener: UnixListener, shared: Rc<Shared>) {
+    const LOCAL: Way = Way {
+        tls: false,
+        may_start_tls: false,
+        after_starttls: false,
+    };
+    loop {
+        match listener
+            .accept()
+            .await
+            .and_then(|(socket, _)| socket.into_std())
+        {
+            Ok(socket) => spawn_session(&shared, socket.into(), LOCAL, None),
+            Err(error) => {
+                tracing::error!(%error, "cannot accept; pausing");
+                sleep(Duration::from_millis(PAUSE_MILLIS)).await;
+            }
+        }
+    }
+}
+
+async fn refuse(supervisor: &Supervisor, why: &impl std::fmt::Display) -> End {
+    let told = supervisor.send(refused(why));
+    match told.and(supervisor.drain().await) {
+        Ok(()) => End::Refused,
+        Err(fault) => End::Channel(fault),
+    }
+}
+
+fn refused(why: &impl std::fmt::Display) -> ToSupervisor {
+    // All our reasons are shorter than the maximum.
+    let reason = Bytes::new(why.to_string()).unwrap_or_default();
+    ToSupervisor::Refused { reason }
+}
+
+fn begin_log(slice: &slice::Lmtp) {
+    eventlog::begin("lmtp", level(slice.logging.level), slice.logging.journal);
+}
+
+fn level(level: LogLevel) -> u8 {
+    match level {
+        LogLevel::Error => 1,
+        LogLevel::Warn => 2,
+        LogLevel::Info => 3,
+        LogLevel::Debug => 4,
+    }
+}
