@@ -54,7 +54,7 @@ fn exit_code(end: &End) -> ExitCode {
         End::Stopped => ExitCode::SUCCESS,
         End::Refused => ExitCode::from(EX_CONFIG),
         End::Unpermitted => ExitCode::from(EX_SOFTWARE),
-        End::Channel(_) => ExitCode::from(EX_UNAVAILABLE),
+        End::NotStarted(_) | End::Channel(_) => ExitCode::from(EX_UNAVAILABLE),
         End::Kernel(_) => ExitCode::from(EX_IOERR),
     }
 }

@@ -6,20 +6,19 @@
 
 use crate::key::{BadKey, Key};
 use crate::signer::Signer;
-use ipc::channel::{Channel, Fault, Received};
+use ipc::channel::{Fault, Received};
 use ipc::edge::front_keyholder::{FromKeyholder, ToKeyholder};
 use ipc::edge::supervisor::{Edge, Event, FileUse, Process, ToProcess, ToSupervisor};
-use ipc::epoll::Epoll;
+use ipc::registry::{Registered, Registry};
 use ipc::slice::{Keyholder as Rules, Slice};
+use ipc::start::{self, Given, NotStarted, SupervisorChannel};
 use ipc::{Bytes, Instance};
 use rustix::io::Errno;
 use sandbox::Entered;
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 use zeroize::Zeroizing;
-
-/// The channel to the supervisor.
-pub type Supervisor = Channel<ToSupervisor, ToProcess>;
 
 /// Fronts at once. The supervisor starts a few; a channel of a dead one goes as
 /// soon as its end is seen.
@@ -29,6 +28,9 @@ const FRONTS_MAX: usize = 64;
 /// certificates as well.
 const KEY_FILE_BYTES_MAX: usize = 64 * 1024;
 
+/// The longest wait for an event. Nothing is due then; the wait goes on.
+const WAIT: Duration = Duration::from_secs(3600);
+
 /// Why the loop is over.
 #[derive(Debug, PartialEq, Eq)]
 pub enum End {
@@ -36,6 +38,8 @@ pub enum End {
     Stopped,
     /// What the supervisor gave us cannot be used; it has been told why.
     Refused,
+    /// The start came to nothing.
+    NotStarted(NotStarted),
     /// The supervisor said what its phase does not permit.
     Unpermitted,
     /// The supervisor's channel failed.
@@ -46,22 +50,19 @@ pub enum End {
 
 impl From<Fault> for End {
     fn from(fault: Fault) -> Self {
-        Self::Channel(fault)
-    }
-}
-
-impl From<Errno> for End {
-    fn from(errno: Errno) -> Self {
-        Self::Kernel(errno)
+        match fault {
+            Fault::PeerGone => Self::Stopped,
+            fault => Self::Channel(fault),
+        }
     }
 }
 
 /// Serves until the end. Wants the proof that the process is confined.
-pub fn serve(_confined: &Entered, supervisor: Supervisor) -> End {
-    converse_until_the_end(supervisor)
+pub fn serve(_confined: &Entered, supervisor: SupervisorChannel) -> End {
+    run(supervisor)
 }
 
-fn converse_until_the_end(supervisor: Supervisor) -> End {
+fn run(supervisor: SupervisorChannel) -> End {
     match Service::begin(supervisor) {
         Ok(mut service) => loop {
             if let Err(end) = service.turn() {
@@ -72,114 +73,117 @@ fn converse_until_the_end(supervisor: Supervisor) -> End {
     }
 }
 
-const SUPERVISOR: u64 = 0;
+#[derive(Debug, Clone, Copy)]
+enum Peer {
+    Supervisor,
+    Front(Instance),
+}
+
+type Front = Registered<FromKeyholder, ToKeyholder>;
 
 struct Service {
-    supervisor: Supervisor,
-    epoll: Epoll,
-    fronts: BTreeMap<u64, Front>,
-    last_token: u64,
+    registry: Registry<Peer>,
+    supervisor: Registered<ToSupervisor, ToProcess>,
+    fronts: BTreeMap<Instance, Front>,
     signer: Signer,
-    next: Option<Next>,
-    new_key: Option<Result<Key, BadKey>>,
-}
-
-struct Front {
-    instance: Instance,
-    channel: Channel<FromKeyholder, ToKeyholder>,
-}
-
-/// What `Commit` will apply.
-struct Next {
-    rules: Rules,
-    key: Option<Key>,
+    /// A key that came for the next slice.
+    provided: Option<Result<Key, BadKey>>,
+    /// What `Commit` will apply.
+    next: Option<(Rules, Option<Key>)>,
 }
 
 impl Service {
-    fn begin(mut supervisor: Supervisor) -> Result<Self, End> {
-        supervisor.send(ToSupervisor::Entered)?;
-        let epoll = Epoll::new()?;
-        epoll.add(&supervisor, SUPERVISOR)?;
-        let mut given = Given::collect(&mut supervisor, &epoll)?;
-        let signer = match given.signer() {
-            Ok(signer) => signer,
-            Err(why) => return Err(refuse(&mut supervisor, why)),
+    fn begin(mut supervisor: SupervisorChannel) -> Result<Self, End> {
+        let given = start::collect(&mut supervisor).map_err(End::NotStarted)?;
+        let mut registry = Registry::new().map_err(End::Kernel)?;
+        let socket = supervisor.into_socket();
+        let mut supervisor = registry.register(Peer::Supervisor, socket)?;
+        let (signer, edges) = match usable(given) {
+            Ok(usable) => usable,
+            Err(why) => {
+                registry.send(&mut supervisor, refused(why))?;
+                return Err(End::Refused);
+            }
         };
+        registry.send(&mut supervisor, ToSupervisor::Running)?;
+        let fronts = BTreeMap::new();
+        let (provided, next) = (None, None);
         let mut service = Self {
+            registry,
             supervisor,
-            epoll,
-            fronts: BTreeMap::new(),
-            last_token: SUPERVISOR,
+            fronts,
             signer,
-            next: None,
-            new_key: None,
+            provided,
+            next,
         };
-        for (instance, socket) in given.fronts {
-            service.connect(instance, socket)?;
+        for (edge, instance, socket) in edges {
+            service.connect(edge, instance, socket)?;
         }
-        service.supervisor.send(ToSupervisor::Running)?;
         Ok(service)
     }
 
     /// One wait, and what it brought: one message from each that has one, so that
     /// no front can keep the others waiting.
     fn turn(&mut self) -> Result<(), End> {
-        for ready in self.epoll.wait(None)? {
-            if ready.token == SUPERVISOR {
-                self.supervisor.flush()?;
-                self.hear_supervisor()?;
-            } else {
-                self.hear_front(ready.token)?;
+        for peer in self.registry.wait(WAIT).map_err(End::Kernel)? {
+            match peer {
+                Peer::Supervisor => self.hear_supervisor()?,
+                Peer::Front(instance) => self.hear_front(instance)?,
             }
         }
-        let waits = self.supervisor.wants_to_send();
-        self.epoll.want_write(&self.supervisor, SUPERVISOR, waits)?;
         Ok(())
     }
 
     fn hear_supervisor(&mut self) -> Result<(), End> {
-        match next_of(&mut self.supervisor)? {
-            None => Ok(()),
-            Some(ToProcess::Connect {
-                edge: Edge::FrontKeyholder,
+        self.registry.flush(&mut self.supervisor)?;
+        match self.supervisor.channel.receive()? {
+            Received::Message(message) => self.obey(message),
+            Received::Nothing => Ok(()),
+            Received::Closed => Err(End::Stopped),
+        }
+    }
+
+    fn obey(&mut self, message: ToProcess) -> Result<(), End> {
+        match message {
+            ToProcess::Connect {
+                edge,
                 instance,
                 socket,
-            }) => self.connect(instance, socket),
-            Some(ToProcess::Provide {
+            } => self.connect(edge, instance, socket),
+            ToProcess::Provide {
                 purpose: FileUse::PrivateKey,
                 file,
-            }) => {
-                self.new_key = Some(read_key(file));
+            } => {
+                self.provided = Some(read_key(&file));
                 Ok(())
             }
-            Some(ToProcess::Prepare {
+            ToProcess::Prepare {
                 slice: Slice::Keyholder { slice },
-            }) => self.prepare(slice),
-            Some(ToProcess::Commit) => self.commit(),
-            Some(ToProcess::Discard) => {
-                (self.next, self.new_key) = (None, None);
+            } => self.prepare(slice),
+            ToProcess::Commit => self.commit(),
+            ToProcess::Discard => {
+                (self.next, self.provided) = (None, None);
                 Ok(())
             }
-            Some(ToProcess::Stop) => Err(End::Stopped),
-            Some(_) => Err(End::Unpermitted),
+            ToProcess::Stop => Err(End::Stopped),
+            _ => Err(End::Unpermitted),
         }
     }
 
     fn prepare(&mut self, rules: Rules) -> Result<(), End> {
-        match self.new_key.take().transpose() {
+        self.next = None;
+        let answer = match self.provided.take().transpose() {
             Ok(key) => {
-                self.next = Some(Next { rules, key });
-                Ok(self.supervisor.send(ToSupervisor::Prepared)?)
+                self.next = Some((rules, key));
+                ToSupervisor::Prepared
             }
-            Err(why) => {
-                self.next = None;
-                Ok(self.supervisor.send(refused(&why.to_string()))?)
-            }
-        }
+            Err(why) => refused(why),
+        };
+        Ok(self.registry.send(&mut self.supervisor, answer)?)
     }
 
     fn commit(&mut self) -> Result<(), End> {
-        let Next { rules, key } = self.next.take().ok_or(End::Unpermitted)?;
+        let (rules, key) = self.next.take().ok_or(End::Unpermitted)?;
         match key {
             Some(key) => self.signer = Signer::new(key, rules.tls12),
             None => self.signer.allow_tls12(rules.tls12),
@@ -187,159 +191,107 @@ impl Service {
         Ok(())
     }
 
-    fn connect(&mut self, instance: Instance, socket: OwnedFd) -> Result<(), End> {
-        self.fronts.retain(|_, front| front.instance != instance);
-        if self.fronts.len() >= FRONTS_MAX {
+    fn connect(&mut self, edge: Edge, instance: Instance, socket: OwnedFd) -> Result<(), End> {
+        self.disconnect(instance);
+        if edge != Edge::FrontKeyholder || self.fronts.len() >= FRONTS_MAX {
             return Err(End::Unpermitted);
         }
-        let channel = Channel::adopt(socket)?;
-        self.last_token = self.last_token.saturating_add(1);
-        self.epoll.add(&channel, self.last_token)?;
-        self.fronts
-            .insert(self.last_token, Front { instance, channel });
+        let front = self.registry.register(Peer::Front(instance), socket)?;
+        self.fronts.insert(instance, front);
         Ok(())
+    }
+
+    fn disconnect(&mut self, instance: Instance) {
+        if let Some(front) = self.fronts.remove(&instance) {
+            self.registry.forget(&front);
+        }
     }
 
     /// A front that closed is forgotten; one that broke the rules, too, and the
     /// supervisor hears of it.
-    fn hear_front(&mut self, token: u64) -> Result<(), End> {
-        let Some(front) = self.fronts.get_mut(&token) else {
+    fn hear_front(&mut self, instance: Instance) -> Result<(), End> {
+        let Some(front) = self.fronts.get_mut(&instance) else {
             return Ok(());
         };
-        let instance = front.instance.0;
-        let turn = converse(&self.signer, &mut front.channel);
-        if let Ok(Turn::Done | Turn::Refused) = turn {
-            let waits = front.channel.wants_to_send();
-            self.epoll.want_write(&front.channel, token, waits)?;
-        } else {
-            self.fronts.remove(&token);
-        }
-        match turn {
-            Ok(Turn::Done | Turn::Closed) | Err(Fault::PeerGone) => Ok(()),
-            Ok(Turn::Refused) => self.report(Event::RefusedToSign { instance }),
-            Err(_) => self.report(Event::PeerFault {
-                peer: Process::Front,
-                instance,
+        match converse(&self.registry, &self.signer, front) {
+            Ok(Turn::Done) => Ok(()),
+            Ok(Turn::Refused) => self.report(Event::RefusedToSign {
+                instance: instance.0,
             }),
+            Err(fault) => {
+                self.disconnect(instance);
+                if fault == Fault::PeerGone {
+                    return Ok(());
+                }
+                self.report(Event::PeerFault {
+                    peer: Process::Front,
+                    instance: instance.0,
+                })
+            }
         }
     }
 
     /// Tells the supervisor, unless it is behind: a front that asks for the
     /// forbidden without end must not fill our queue, and so end us.
     fn report(&mut self, event: Event) -> Result<(), End> {
-        if self.supervisor.wants_to_send() {
+        if self.supervisor.channel.wants_to_send() {
             return Ok(());
         }
-        Ok(self.supervisor.send(ToSupervisor::Report { event })?)
+        let report = ToSupervisor::Report { event };
+        Ok(self.registry.send(&mut self.supervisor, report)?)
     }
 }
 
 enum Turn {
     Done,
     Refused,
-    Closed,
 }
 
 /// Answers one question. A question that comes while the last answer has not
 /// even left is a second one at once, and at fault.
-fn converse(
-    signer: &Signer,
-    front: &mut Channel<FromKeyholder, ToKeyholder>,
-) -> Result<Turn, Fault> {
-    front.flush()?;
-    let question = match front.receive()? {
-        Received::Message(_) if front.wants_to_send() => return Err(Fault::PeerDoesNotRead),
+fn converse(registry: &Registry<Peer>, signer: &Signer, front: &mut Front) -> Result<Turn, Fault> {
+    registry.flush(front)?;
+    let question = match front.channel.receive()? {
+        Received::Message(_) if front.channel.wants_to_send() => {
+            return Err(Fault::PeerDoesNotRead);
+        }
         Received::Message(question) => question,
         Received::Nothing => return Ok(Turn::Done),
-        Received::Closed => return Ok(Turn::Closed),
+        Received::Closed => return Err(Fault::PeerGone),
     };
     let answer = signer.answer(question);
     let refused = matches!(answer, FromKeyholder::Refused);
-    front.send(answer)?;
+    registry.send(front, answer)?;
     Ok(if refused { Turn::Refused } else { Turn::Done })
 }
 
-/// What the supervisor sent before `Begin`.
-#[derive(Default)]
-struct Given {
-    rules: Option<Rules>,
-    key: Option<Result<Key, BadKey>>,
-    fronts: Vec<(Instance, OwnedFd)>,
+type Edges = Vec<(Edge, Instance, OwnedFd)>;
+
+/// The key and its rule, and whom to serve.
+fn usable(given: Given) -> Result<(Signer, Edges), BadKey> {
+    let Slice::Keyholder { slice } = given.slice else {
+        return Err(BadKey::NotFound);
+    };
+    let (_, file) = given
+        .files
+        .iter()
+        .find(|(purpose, _)| *purpose == FileUse::PrivateKey)
+        .ok_or(BadKey::NotFound)?;
+    Ok((Signer::new(read_key(file)?, slice.tls12), given.edges))
 }
 
-impl Given {
-    fn collect(supervisor: &mut Supervisor, epoll: &Epoll) -> Result<Self, End> {
-        let mut given = Self::default();
-        loop {
-            epoll.wait(None)?;
-            match next_of(supervisor)? {
-                None => {}
-                Some(ToProcess::Begin) => return Ok(given),
-                Some(ToProcess::Stop) => return Err(End::Stopped),
-                Some(message) => given.take(message)?,
-            }
-        }
-    }
-
-    fn take(&mut self, message: ToProcess) -> Result<(), End> {
-        match message {
-            ToProcess::Configure {
-                slice: Slice::Keyholder { slice },
-            } if self.rules.is_none() => {
-                self.rules = Some(slice);
-            }
-            ToProcess::Provide {
-                purpose: FileUse::PrivateKey,
-                file,
-            } if self.key.is_none() => {
-                self.key = Some(read_key(file));
-            }
-            ToProcess::Connect {
-                edge: Edge::FrontKeyholder,
-                instance,
-                socket,
-            } if self.fronts.len() < FRONTS_MAX => {
-                self.fronts.push((instance, socket));
-            }
-            _ => return Err(End::Unpermitted),
-        }
-        Ok(())
-    }
-
-    fn signer(&mut self) -> Result<Signer, BadKey> {
-        let key = self.key.take().unwrap_or(Err(BadKey::NotFound))?;
-        let tls12 = self.rules.as_ref().is_some_and(|rules| rules.tls12);
-        Ok(Signer::new(key, tls12))
-    }
-}
-
-/// The supervisor's next message, if one has come. Its end is ours.
-fn next_of(supervisor: &mut Supervisor) -> Result<Option<ToProcess>, End> {
-    match supervisor.receive()? {
-        Received::Message(message) => Ok(Some(message)),
-        Received::Nothing => Ok(None),
-        Received::Closed => Err(End::Stopped),
-    }
-}
-
-fn refuse(supervisor: &mut Supervisor, why: BadKey) -> End {
-    supervisor
-        .send(refused(&why.to_string()))
-        .map_or_else(End::Channel, |()| End::Refused)
-}
-
-fn refused(why: &str) -> ToSupervisor {
+fn refused(why: BadKey) -> ToSupervisor {
     // All our reasons are shorter than the maximum.
     ToSupervisor::Refused {
-        reason: Bytes::new(why).unwrap_or_default(),
+        reason: Bytes::new(why.to_string()).unwrap_or_default(),
     }
 }
 
-fn read_key(file: OwnedFd) -> Result<Key, BadKey> {
+fn read_key(file: &OwnedFd) -> Result<Key, BadKey> {
     let mut pem = Zeroizing::new(vec![0; KEY_FILE_BYTES_MAX]);
     let mut length = 0_usize;
     while let Some(room) = pem.get_mut(length..).filter(|room| !room.is_empty()) {
-        match rustix::io::read(&file, room) {
+        match rustix::io::read(file, room) {
             Ok(0) => break,
             Ok(read) => length = length.saturating_add(read),
             Err(Errno::INTR) => {}
@@ -353,6 +305,8 @@ fn read_key(file: OwnedFd) -> Result<Key, BadKey> {
 mod tests {
     use super::*;
     use crate::key::{samples, scheme};
+    use ipc::Channel;
+    use ipc::epoll::Epoll;
     use rustix::fs::{MemfdFlags, memfd_create};
     use std::thread::JoinHandle;
     use std::time::Duration;
@@ -371,9 +325,7 @@ mod tests {
             let (ours, theirs) = ipc::channel::pair().unwrap();
             let mut house = Self {
                 supervisor: Channel::adopt(ours).unwrap(),
-                keyholder: std::thread::spawn(|| {
-                    converse_until_the_end(Channel::adopt(theirs).unwrap())
-                }),
+                keyholder: std::thread::spawn(|| run(Channel::adopt(theirs).unwrap())),
             };
             assert!(matches!(house.hears(), ToSupervisor::Entered));
             for message in messages {
