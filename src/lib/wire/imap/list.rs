@@ -203,13 +203,13 @@ fn mbox_or_pat(
     if !cursor.accept(b'(') {
         return Ok(vec![list_mailbox(cursor, reference, dialect)?]);
     }
-    let mut patterns = vec![list_mailbox(cursor, reference, dialect)?];
+    let mut patterns = vec![list_mailbox(cursor, reference, dialect)?.among_others()];
     while !cursor.accept(b')') {
         cursor.space()?;
         if patterns.len() >= LIST_PATTERNS_MAX {
             return Err(Refusal::TooMany("patterns"));
         }
-        patterns.push(list_mailbox(cursor, reference, dialect)?);
+        patterns.push(list_mailbox(cursor, reference, dialect)?.among_others());
     }
     Ok(patterns)
 }

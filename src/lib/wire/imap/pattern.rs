@@ -48,8 +48,16 @@ impl ListPattern {
         })
     }
 
-    /// Whether the pattern was the empty string: a basic LIST then asks for the
-    /// separator and the root.
+    /// One of a list of patterns, where an empty one is no question.
+    pub(super) fn among_others(self) -> Self {
+        Self {
+            empty: false,
+            ..self
+        }
+    }
+
+    /// Whether the pattern was the empty string, and the only one: a basic LIST
+    /// then asks for the separator and the root.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.empty
@@ -64,7 +72,7 @@ impl ListPattern {
             .is_some_and(|root| root == "INBOX");
         let mut here = self.start();
         for (at, letter) in name.to_utf8().chars().enumerate() {
-            here = self.step(&here, letter, root_is_inbox && at < "INBOX".len());
+            self.step(&mut here, letter, root_is_inbox && at < "INBOX".len());
         }
         here.last().copied().unwrap_or(false)
     }
@@ -95,35 +103,30 @@ impl ListPattern {
         here
     }
 
-    fn step(&self, here: &[bool], letter: char, any_case: bool) -> Vec<bool> {
-        let mut next = vec![false; self.cost()];
-        let places = self.tokens.iter().zip(here).enumerate();
-        for (at, (token, _)) in places.filter(|(_, (_, reached))| **reached) {
-            let goes_on = if token.is_wild() {
-                at
-            } else {
-                at.saturating_add(1)
-            };
-            if token.takes(letter, any_case)
-                && let Some(place) = next.get_mut(goes_on)
-            {
-                *place = true;
-            }
+    /// Takes one letter: a wildcard stays, a letter hands on to the next place.
+    fn step(&self, here: &mut [bool], letter: char, any_case: bool) {
+        let mut handed_on = false;
+        for (place, token) in here.iter_mut().zip(self.places()) {
+            let takes = *place && token.is_some_and(|token| token.takes(letter, any_case));
+            let is_wild = token.is_some_and(Token::is_wild);
+            *place = handed_on || (takes && is_wild);
+            handed_on = takes && !is_wild;
         }
-        self.pass_wildcards(&mut next);
-        next
+        self.pass_wildcards(here);
     }
 
     /// A wildcard may stand for nothing.
     fn pass_wildcards(&self, here: &mut [bool]) {
         let mut reached = false;
-        for (place, token) in here
-            .iter_mut()
-            .zip(self.tokens.iter().map(Some).chain([None]))
-        {
+        for (place, token) in here.iter_mut().zip(self.places()) {
             *place |= reached;
-            reached = *place && token.is_some_and(|token| token.is_wild());
+            reached = *place && token.is_some_and(Token::is_wild);
         }
+    }
+
+    /// The tokens, and the place behind the last.
+    fn places(&self) -> impl Iterator<Item = Option<Token>> + '_ {
+        self.tokens.iter().copied().map(Some).chain([None])
     }
 }
 
