@@ -25,9 +25,13 @@ use tracing::{error, info, warn};
 /// How long we wait at most when nothing is due.
 const IDLE: Duration = Duration::from_secs(60);
 
-/// Messages that a `front` may have sent before a question: more than fit into a
-/// socket's buffer, so that reading them ends.
+/// Turns that a `front`'s facts may take before a question: more than fit into
+/// its socket's buffer, so that all are read and reading ends.
 const FACTS_TURNS_MAX: usize = 64;
+
+/// Turns that requests may take, to share one sync. Their answers must fit into
+/// the queue to who asked.
+const REQUEST_TURNS_MAX: usize = 4;
 
 /// Who is at the other end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -168,7 +172,7 @@ impl<D: Disk> House<D> {
         let outcome = match peer {
             Peer::Front(who) => self.hear_front(who),
             Peer::Login(who) => {
-                let (questions, open) = take(&self.registry, &mut self.logins, who);
+                let (questions, open) = take(&self.registry, &mut self.logins, who, 1);
                 self.hear_fronts();
                 let mut questions = questions.into_iter();
                 let asked =
@@ -176,14 +180,15 @@ impl<D: Disk> House<D> {
                 asked.map_err(Over::Misdeed).and(open)
             }
             Peer::Lmtp(who) => {
-                let (questions, open) = take(&self.registry, &mut self.lmtps, who);
+                let (questions, open) = take(&self.registry, &mut self.lmtps, who, 1);
                 questions
                     .into_iter()
                     .for_each(|question| self.desk.lmtp(millis(), who, question));
                 open
             }
             Peer::Control(who) => {
-                let (requests, open) = take(&self.registry, &mut self.controls, who);
+                let (requests, open) =
+                    take(&self.registry, &mut self.controls, who, REQUEST_TURNS_MAX);
                 requests
                     .into_iter()
                     .for_each(|request| self.desk.control(millis(), who, request));
@@ -215,19 +220,10 @@ impl<D: Disk> House<D> {
 
     /// All that it has said by now.
     fn hear_front(&mut self, who: Instance) -> Result<(), Over> {
-        for _ in 0..FACTS_TURNS_MAX {
-            let (facts, open) = take(&self.registry, &mut self.fronts, who);
-            let all = facts.len() < TURN_MESSAGES_MAX;
-            facts
-                .into_iter()
-                .try_for_each(|fact| self.desk.front(who, fact))
-                .map_err(Over::Misdeed)?;
-            open?;
-            if all {
-                break;
-            }
-        }
-        Ok(())
+        let (facts, open) = take(&self.registry, &mut self.fronts, who, FACTS_TURNS_MAX);
+        let mut facts = facts.into_iter();
+        let told = facts.try_for_each(|fact| self.desk.front(who, fact));
+        told.map_err(Over::Misdeed).and(open)
     }
 
     /// Until nothing follows from what was done.
@@ -351,16 +347,26 @@ fn admit<Tx: Message, Rx: Message>(
     Ok(())
 }
 
+/// What has come from a peer, up to so many turns.
 fn take<Tx: Message, Rx: Message>(
     registry: &Registry<Peer>,
     ends: &mut Ends<Tx, Rx>,
     who: Instance,
+    turns_max: usize,
 ) -> (Vec<Rx>, Result<(), Over>) {
+    let mut all = Vec::new();
     let Some(end) = ends.get_mut(&who) else {
-        return (Vec::new(), Ok(()));
+        return (all, Ok(()));
     };
-    let (messages, open) = registry.turn(end);
-    (messages, open.map_err(Over::Fault))
+    for _ in 0..turns_max {
+        let (messages, open) = registry.turn(end);
+        let more = messages.len() >= TURN_MESSAGES_MAX;
+        all.extend(messages);
+        if open.is_err() || !more {
+            return (all, open.map_err(Over::Fault));
+        }
+    }
+    (all, Ok(()))
 }
 
 /// To nobody, if there is nobody.

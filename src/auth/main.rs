@@ -116,8 +116,8 @@ fn open_desk(rules: Rules, master: MasterKey, site: Site) -> Result<Desk<OsDisk>
         penalties: drawn(penalties)?,
     };
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let root =
-        rustix::fs::openat(rustix::fs::CWD, c"/", flags, Mode::empty()).map_err(|why| failed("no root", &why))?;
+    let root = rustix::fs::openat(rustix::fs::CWD, c"/", flags, Mode::empty())
+        .map_err(|why| failed("no root", &why))?;
     let ledger = open_ledger(&OsDisk::new(root), drawn(writer)?)?;
     Ok(Desk::new(rules, ledger, last_id(site), keys))
 }

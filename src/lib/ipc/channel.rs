@@ -161,13 +161,23 @@ impl<Tx: Message, Rx: Message> Channel<Tx, Rx> {
     pub fn receive(&mut self) -> Result<Received<Rx>, Fault> {
         // One byte more than allowed, so that a longer datagram shows.
         let mut bytes = vec![0; Rx::BYTES_MAX.saturating_add(1)];
-        let outcome = self.receive_into(&mut bytes);
-        wipe(&mut bytes);
+        let collected = collect(self.socket.as_fd(), &mut bytes);
+        // Wiping is slow by design: only what was written needs it.
+        let written = match &collected {
+            Ok(Some((length, _))) => *length,
+            Ok(None) | Err(Fault::Socket(_)) => 0,
+            Err(_) => bytes.len(),
+        };
+        let outcome = Self::judge(collected, &bytes);
+        wipe(bytes.get_mut(..written).unwrap_or_default());
         outcome
     }
 
-    fn receive_into(&mut self, bytes: &mut [u8]) -> Result<Received<Rx>, Fault> {
-        let (length, descriptors) = match collect(self.socket.as_fd(), bytes) {
+    fn judge(
+        collected: Result<Option<(usize, Vec<OwnedFd>)>, Fault>,
+        bytes: &[u8],
+    ) -> Result<Received<Rx>, Fault> {
+        let (length, descriptors) = match collected {
             Ok(Some(datagram)) => datagram,
             Ok(None) => return Ok(Received::Closed),
             Err(Fault::Socket(Errno::AGAIN | Errno::INTR)) => return Ok(Received::Nothing),

@@ -29,7 +29,8 @@ choice! {
         1 => Argon2id { kib: u32, passes: u32, lanes: u32, salt: Bytes<HASH_BYTES_MAX>, hash: Bytes<HASH_BYTES_MAX>, },
         /// bcrypt ($2a$, $2b$, $2y$): the 16 salt bytes and 23 hash bytes.
         2 => Bcrypt { cost: u8, salt: [u8; 16], hash: [u8; 23], },
-        /// SHA-512-crypt ($6$): the salt's characters and the 64 hash bytes.
+        /// SHA-512-crypt ($6$): the salt's characters and the 64 hash bytes, in
+        /// the order in which SHA-512 gives them, not in that of the text.
         3 => Sha512Crypt { rounds: u32, salt: Bytes<16>, hash: [u8; 64], },
         /// SHA-512(password, salt).
         4 => SaltedSha512 { salt: Bytes<HASH_BYTES_MAX>, hash: [u8; 64], },
@@ -95,8 +96,9 @@ messages! {
     pub enum ToAuth, at most 16 * 1024, {
         1 => Add { query: u64, name: Bytes<ADDRESS_BYTES_MAX>, credential: Credential, },
         2 => SetCredential { query: u64, name: Bytes<ADDRESS_BYTES_MAX>, credential: Credential, },
-        /// Disables at once, raises the epoch for ever, and gives `director` an
-        /// admin ticket under this nonce so that the worker empties the store.
+        /// Disables at once and for ever, raises the epoch, and gives `director` an
+        /// admin ticket under this nonce so that the worker empties the store. May
+        /// be asked again, if whoever was to empty it has died.
         3 => Delete { query: u64, name: Bytes<ADDRESS_BYTES_MAX>, nonce: Nonce, cookie: Cookie, },
         /// The worker has emptied the store: `broker` may remove the directory.
         4 => Emptied { query: u64, account: AccountId, },
