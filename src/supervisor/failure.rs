@@ -62,7 +62,9 @@ impl std::fmt::Display for Failure {
             Self::AnotherSet(path) => write!(f, "another set works on {}", path.display()),
             Self::Listener(address, errno) => write!(f, "can't listen at {address}: {errno}"),
             Self::NoSuchSocket(name) => write!(f, "systemd has passed no socket named {name}"),
-            Self::Mistakes(count) => write!(f, "the configuration has {count} mistakes"),
+            Self::Mistakes(count) => {
+                write!(f, "the configuration has mistakes ({count}), told above")
+            }
             Self::NoPlan => f.write_str("the configuration could not be read"),
             Self::Stillborn(process, stillborn) => {
                 write!(

@@ -90,14 +90,22 @@ impl Reload {
     }
 }
 
+impl Reason {
+    /// Whose it is, if it is one process's.
+    pub fn process(&self) -> Option<Process> {
+        match self {
+            Self::Refused(process, _) | Self::Died(process) => Some(*process),
+            Self::TooLate => None,
+        }
+    }
+}
+
+/// What follows the name of the process, if there is one.
 impl std::fmt::Display for Reason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Refused(process, words) => {
-                let words = String::from_utf8_lossy(words);
-                write!(f, "{} refuses: {words}", crate::table::name(*process))
-            }
-            Self::Died(process) => write!(f, "{} died over it", crate::table::name(*process)),
+            Self::Refused(_, words) => f.write_str(&String::from_utf8_lossy(words)),
+            Self::Died(_) => f.write_str("it died over the new configuration"),
             Self::TooLate => f.write_str("not every process answered in time"),
         }
     }

@@ -6,7 +6,7 @@ use crate::life::{Slot, State};
 use crate::plan::Plan;
 use crate::reload::{Reason, Reload, Verdict};
 use crate::set::Set;
-use crate::table::{Gift, Where};
+use crate::table::{Gift, Where, name};
 use ipc::edge::control_supervisor::{ProcessStatus, ToControl, ToSupervisor as FromControl};
 use ipc::edge::supervisor::{FileUse, Process, REASON_BYTES_MAX, ToProcess};
 use ipc::{Bytes, Instance, List};
@@ -165,21 +165,13 @@ impl Set {
             return;
         };
         self.tell_all(|| ToProcess::Discard);
-        let process = match reason {
-            Reason::Refused(process, _) | Reason::Died(process) => Some(*process),
-            Reason::TooLate => None,
-        };
-        self.not_reloaded(
-            reloading.asked,
-            NotReloaded {
-                process,
-                reason: reason.to_string(),
-            },
-        );
+        let (process, reason) = (reason.process(), reason.to_string());
+        self.not_reloaded(reloading.asked, NotReloaded { process, reason });
     }
 
     fn not_reloaded(&mut self, asked: bool, not: NotReloaded) {
-        error!(reason = %not.reason, "nothing of the configuration was changed");
+        let process = not.process.map_or("config", name);
+        error!(process, reason = %not.reason, "nothing of the configuration was changed");
         if asked {
             let mut reason = not.reason.into_bytes();
             reason.truncate(REASON_BYTES_MAX);

@@ -41,7 +41,7 @@ impl Stopping {
         }
     }
 
-    /// What follows, given whether the kind told last has gone.
+    /// What follows, given whether those who are waited for have gone.
     pub fn step(&mut self, gone: bool, now: Instant) -> Step {
         if now >= self.end {
             return Step::End;
@@ -49,8 +49,7 @@ impl Stopping {
         if !gone && now < self.next {
             return Step::Wait;
         }
-        let last = self.kind.saturating_add(1) >= self.kinds;
-        if last {
+        if self.is_last() {
             return if gone { Step::End } else { Step::Wait };
         }
         self.kind = self.kind.saturating_add(1);
@@ -63,10 +62,14 @@ impl Stopping {
         self.kind
     }
 
+    /// Whether every kind has been told.
+    pub fn is_last(&self) -> bool {
+        self.kind.saturating_add(1) >= self.kinds
+    }
+
     /// When to look again.
     pub fn deadline(&self) -> Instant {
-        let last = self.kind.saturating_add(1) >= self.kinds;
-        if last {
+        if self.is_last() {
             self.end
         } else {
             self.next.min(self.end)
