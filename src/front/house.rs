@@ -10,7 +10,8 @@ use crate::peers::Peers;
 use crate::tls::{BadCertificates, Chain, Tls};
 use ipc::channel::Fault;
 use ipc::edge::supervisor::{Edge, FileUse, ToProcess, ToSupervisor};
-use ipc::slice::{self, Listener, LogLevel, Protocol, Slice};
+use ipc::slice::{self, Listener, Protocol, Slice};
+use ipc::start::{Given, NotStarted};
 use ipc::{Bytes, Instance};
 use ipc_async::AsyncChannel;
 use rustix::net::{AddressFamily, SocketType, sockopt};
@@ -38,6 +39,10 @@ pub enum End {
     Stopped,
     /// What the supervisor gave us cannot be used; it has been told why.
     Refused,
+    /// The start came to nothing.
+    NotStarted(NotStarted),
+    /// The kernel gives no runtime.
+    NoRuntime,
     /// The supervisor said what its phase does not permit.
     Unpermitted,
     /// The supervisor's channel failed.
@@ -75,14 +80,14 @@ impl Shared {
     }
 }
 
-/// Serves until the end. Wants the proof that the process is confined; must run
-/// within a `LocalSet`.
-pub async fn serve(_confined: &Entered, supervisor: Supervisor) -> End {
-    run(supervisor).await
+/// Serves until the end, by what the supervisor has given. Wants the proof that
+/// the process is confined; must run within a `LocalSet`.
+pub async fn serve(_confined: &Entered, supervisor: Supervisor, given: Given) -> End {
+    run(supervisor, given).await
 }
 
-pub(crate) async fn run(supervisor: Supervisor) -> End {
-    match House::begin(supervisor).await {
+pub(crate) async fn run(supervisor: Supervisor, given: Given) -> End {
+    match House::begin(supervisor, given).await {
         Ok(mut house) => house.serve().await,
         Err(end) => end,
     }
@@ -98,18 +103,18 @@ struct House {
 }
 
 impl House {
-    async fn begin(supervisor: Supervisor) -> Result<Self, End> {
-        supervisor.send(ToSupervisor::Entered)?;
-        let given = Given::collect(&supervisor).await?;
+    async fn begin(supervisor: Supervisor, given: Given) -> Result<Self, End> {
+        let Slice::Front { slice } = given.slice else {
+            return Err(End::Unpermitted);
+        };
+        eventlog::begin("front", slice.logging.level.number(), slice.logging.journal);
         let peers = Rc::new(Peers::default());
-        let chain = given.chain.transpose();
-        let (settings, chain) = match chain.map(|chain| settings(given.slice, chain, &peers)) {
-            Ok(settings) => settings,
+        let (settings, chain) = match certificates(&given.files) {
+            Ok(chain) => settings(slice, chain, &peers),
             Err(why) => return Err(refuse(&supervisor, &why).await),
         };
-        begin_log(&settings.slice);
         for (edge, instance, socket) in given.edges {
-            peers.connect(edge, instance, socket)?;
+            connect(&peers, edge, instance, socket)?;
         }
         let settings = RefCell::new(Rc::new(settings));
         let shared = Rc::new(Shared {
@@ -117,9 +122,8 @@ impl House {
             peers,
             census: Rc::default(),
         });
-        let listeners = match listen(given.listeners, &shared) {
-            Ok(listeners) => listeners,
-            Err(_) => return Err(refuse(&supervisor, &"a listener is not ours to serve").await),
+        let Ok(listeners) = listen(given.listeners, &shared) else {
+            return Err(refuse(&supervisor, &"a listener is not ours to serve").await);
         };
         supervisor.send(ToSupervisor::Running)?;
         tracing::info!(
@@ -157,7 +161,7 @@ impl House {
                 edge,
                 instance,
                 socket,
-            } if is_ours(edge) => Ok(self.shared.peers.connect(edge, instance, socket)?),
+            } => connect(&self.shared.peers, edge, instance, socket),
             ToProcess::Provide {
                 purpose: FileUse::Certificates,
                 file,
@@ -193,7 +197,7 @@ impl House {
 
     fn commit(&mut self) -> Result<(), End> {
         let (settings, chain) = self.next.take().ok_or(End::Unpermitted)?;
-        eventlog::set_level(level(settings.slice.logging.level));
+        eventlog::set_level(settings.slice.logging.level.number());
         self.shared.peers.keyholder.forget_schemes();
         *self.shared.settings.borrow_mut() = Rc::new(settings);
         self.chain = chain;
@@ -219,62 +223,20 @@ fn settings(slice: slice::Front, chain: Option<Chain>, peers: &Peers) -> (Settin
     (Settings { slice, tls }, chain)
 }
 
-/// What the supervisor sends before `Begin`.
-struct Given {
-    slice: slice::Front,
-    chain: Option<Result<Chain, BadCertificates>>,
-    edges: Vec<(Edge, Instance, OwnedFd)>,
-    listeners: Vec<(Listener, OwnedFd)>,
+fn certificates(files: &[(FileUse, OwnedFd)]) -> Result<Option<Chain>, BadCertificates> {
+    let file = files
+        .iter()
+        .find(|(purpose, _)| *purpose == FileUse::Certificates);
+    file.map(|(_, file)| Chain::read(file)).transpose()
 }
 
-impl Given {
-    /// Configure comes first, once; files at most once; `Begin` last.
-    async fn collect(supervisor: &Supervisor) -> Result<Self, End> {
-        let ToProcess::Configure {
-            slice: Slice::Front { slice },
-        } = next(supervisor).await?
-        else {
-            return Err(End::Unpermitted);
-        };
-        let mut given = Self {
-            slice,
-            chain: None,
-            edges: Vec::new(),
-            listeners: Vec::new(),
-        };
-        loop {
-            match next(supervisor).await? {
-                ToProcess::Connect {
-                    edge,
-                    instance,
-                    socket,
-                } if is_ours(edge) => {
-                    given.edges.push((edge, instance, socket));
-                }
-                ToProcess::Listen { listener, socket } => given.listeners.push((listener, socket)),
-                ToProcess::Provide {
-                    purpose: FileUse::Certificates,
-                    file,
-                } if given.chain.is_none() => {
-                    given.chain = Some(Chain::read(&file));
-                }
-                ToProcess::Begin => return Ok(given),
-                ToProcess::Stop => return Err(End::Stopped),
-                _ => return Err(End::Unpermitted),
-            }
+fn connect(peers: &Rc<Peers>, edge: Edge, instance: Instance, socket: OwnedFd) -> Result<(), End> {
+    match edge {
+        Edge::FrontLogin | Edge::FrontLmtp | Edge::FrontKeyholder | Edge::FrontAuth => {
+            Ok(peers.connect(edge, instance, socket)?)
         }
+        _ => Err(End::Unpermitted),
     }
-}
-
-fn is_ours(edge: Edge) -> bool {
-    matches!(
-        edge,
-        Edge::FrontLogin | Edge::FrontLmtp | Edge::FrontKeyholder | Edge::FrontAuth
-    )
-}
-
-async fn next(supervisor: &Supervisor) -> Result<ToProcess, End> {
-    supervisor.receive().await?.ok_or(End::Stopped)
 }
 
 /// Begins to accept.
@@ -319,17 +281,4 @@ fn refused(why: &impl std::fmt::Display) -> ToSupervisor {
     // All our reasons are shorter than the maximum.
     let reason = Bytes::new(why.to_string()).unwrap_or_default();
     ToSupervisor::Refused { reason }
-}
-
-fn begin_log(slice: &slice::Front) {
-    eventlog::begin("front", level(slice.logging.level), slice.logging.journal);
-}
-
-fn level(level: LogLevel) -> u8 {
-    match level {
-        LogLevel::Error => 1,
-        LogLevel::Warn => 2,
-        LogLevel::Info => 3,
-        LogLevel::Debug => 4,
-    }
 }

@@ -27,9 +27,12 @@ mod tls;
 mod trial;
 
 use house::End;
+use ipc::Channel;
+use ipc::start::{self, Given, SupervisorChannel};
 use ipc_async::AsyncChannel;
 use sandbox::Entered;
 use std::process::ExitCode;
+use tokio::runtime::{Builder, Runtime};
 use tokio::task::LocalSet;
 
 fn main() -> ExitCode {
@@ -43,21 +46,26 @@ fn main() -> ExitCode {
 const SUPERVISOR_DESCRIPTOR: i32 = 3;
 
 fn run(entered: &Entered) -> End {
-    let Some(socket) = entered.descriptor(SUPERVISOR_DESCRIPTOR) else {
-        return End::Unpermitted;
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    let Ok(runtime) = runtime else {
-        return End::Unpermitted;
-    };
-    LocalSet::new().block_on(&runtime, async {
-        match AsyncChannel::adopt(socket) {
-            Ok(supervisor) => house::serve(entered, supervisor).await,
-            Err(fault) => End::Channel(fault),
-        }
-    })
+    match begin(entered) {
+        Ok((supervisor, given, runtime)) => LocalSet::new().block_on(&runtime, async {
+            match AsyncChannel::adopt(supervisor.into_socket()) {
+                Ok(supervisor) => house::serve(entered, supervisor, given).await,
+                Err(fault) => End::Channel(fault),
+            }
+        }),
+        Err(end) => end,
+    }
+}
+
+/// The first dialogue, before there is a runtime.
+fn begin(entered: &Entered) -> Result<(SupervisorChannel, Given, Runtime), End> {
+    let socket = entered
+        .descriptor(SUPERVISOR_DESCRIPTOR)
+        .ok_or(End::Unpermitted)?;
+    let mut supervisor = Channel::adopt(socket)?;
+    let given = start::collect(&mut supervisor).map_err(End::NotStarted)?;
+    let runtime = Builder::new_current_thread().enable_all().build();
+    Ok((supervisor, given, runtime.map_err(|_| End::NoRuntime)?))
 }
 
 /// sysexits.h has the names.
@@ -70,6 +78,6 @@ fn exit_code(end: &End) -> ExitCode {
         End::Stopped => ExitCode::SUCCESS,
         End::Refused => ExitCode::from(EX_CONFIG),
         End::Unpermitted => ExitCode::from(EX_SOFTWARE),
-        End::Channel(_) => ExitCode::from(EX_UNAVAILABLE),
+        End::NotStarted(_) | End::NoRuntime | End::Channel(_) => ExitCode::from(EX_UNAVAILABLE),
     }
 }

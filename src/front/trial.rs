@@ -8,7 +8,7 @@ use ipc::edge::front_service::{ToFront, ToService, Transport};
 use ipc::edge::supervisor::{Edge, FileUse, ToProcess, ToSupervisor};
 use ipc::epoll::Epoll;
 use ipc::slice::{self, Listener, LogLevel, Logging, Network, Protocol, Slice, TlsUse};
-use ipc::{Bytes, Channel, ConnectionId, Cookie, Instance, List, Received};
+use ipc::{Bytes, Channel, ConnectionId, Cookie, Instance, List, Received, start};
 use ipc_async::AsyncChannel;
 use rustix::fs::{MemfdFlags, SeekFrom, memfd_create, seek};
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName};
@@ -89,9 +89,7 @@ impl Trial {
     async fn new(slice: slice::Front, listener: Listener) -> Self {
         let (ours, theirs) = ipc::channel::pair().unwrap();
         let supervisor = AsyncChannel::adopt(ours).unwrap();
-        spawn_local(house::run(AsyncChannel::adopt(theirs).unwrap()));
         let certified = certified();
-        assert!(matches!(hear(&supervisor).await, ToSupervisor::Entered));
         say(
             &supervisor,
             ToProcess::Configure {
@@ -115,6 +113,8 @@ impl Trial {
             },
         );
         say(&supervisor, ToProcess::Begin);
+        begin(theirs);
+        assert!(matches!(hear(&supervisor).await, ToSupervisor::Entered));
         assert!(matches!(hear(&supervisor).await, ToSupervisor::Running));
         Self {
             supervisor,
@@ -173,6 +173,14 @@ impl Trial {
             }
         }
     }
+}
+
+/// All that is given has been sent, so that collecting it does not wait.
+fn begin(supervisor: OwnedFd) {
+    let mut supervisor = Channel::adopt(supervisor).unwrap();
+    let given = start::collect(&mut supervisor).unwrap();
+    let supervisor = AsyncChannel::adopt(supervisor.into_socket()).unwrap();
+    spawn_local(house::run(supervisor, given));
 }
 
 struct Given {

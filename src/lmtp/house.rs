@@ -12,7 +12,8 @@ use crate::spool::Spool;
 use ipc::channel::Fault;
 use ipc::edge::front_service::{ToFront, ToService, Transport};
 use ipc::edge::supervisor::{Edge, ToProcess, ToSupervisor};
-use ipc::slice::{self, LogLevel, Protocol, Slice};
+use ipc::slice::{self, Listener, Protocol, Slice};
+use ipc::start::{Given, NotStarted};
 use ipc::{Bytes, ConnectionId, Instance};
 use ipc_async::AsyncChannel;
 use rustix::io::Errno;
@@ -53,6 +54,10 @@ pub enum End {
     Stopped,
     /// What the supervisor gave us cannot be used; it has been told why.
     Refused,
+    /// The start came to nothing.
+    NotStarted(NotStarted),
+    /// The kernel gives no runtime.
+    NoRuntime,
     /// The supervisor said what its phase does not permit.
     Unpermitted,
     /// The supervisor's channel failed.
@@ -101,14 +106,14 @@ impl Shared {
     }
 }
 
-/// Serves until the end. Wants the proof that the process is confined; must run
-/// within a `LocalSet`.
-pub async fn serve(_confined: &Entered, supervisor: Supervisor) -> End {
-    run(supervisor, Path::new("/")).await
+/// Serves until the end, by what the supervisor has given. Wants the proof that
+/// the process is confined; must run within a `LocalSet`.
+pub async fn serve(_confined: &Entered, supervisor: Supervisor, given: Given) -> End {
+    run(supervisor, given, Path::new("/")).await
 }
 
-pub(crate) async fn run(supervisor: Supervisor, spool: &Path) -> End {
-    match House::begin(supervisor, spool).await {
+pub(crate) async fn run(supervisor: Supervisor, given: Given, spool: &Path) -> End {
+    match House::begin(supervisor, given, spool).await {
         Ok(mut house) => house.serve().await,
         Err(end) => end,
     }
@@ -122,11 +127,12 @@ struct House {
 }
 
 impl House {
-    async fn begin(supervisor: Supervisor, spool: &Path) -> Result<Self, End> {
-        supervisor.send(ToSupervisor::Entered)?;
-        let given = Given::collect(&supervisor).await?;
-        begin_log(&given.slice);
-        let shared = match shared(given.slice, spool) {
+    async fn begin(supervisor: Supervisor, given: Given, spool: &Path) -> Result<Self, End> {
+        let Slice::Lmtp { slice } = given.slice else {
+            return Err(End::Unpermitted);
+        };
+        eventlog::begin("lmtp", slice.logging.level.number(), slice.logging.journal);
+        let shared = match shared(slice, spool) {
             Ok(shared) => Rc::new(shared),
             Err(why) => return Err(refuse(&supervisor, &why).await),
         };
@@ -166,7 +172,7 @@ impl House {
                 edge,
                 instance,
                 socket,
-            } if is_ours(edge) => {
+            } => {
                 connect(&self.shared, edge, instance, socket)?;
             }
             ToProcess::Prepare {
@@ -192,7 +198,7 @@ impl House {
 
     fn commit(&mut self) -> Result<(), End> {
         let settings = self.next.take().ok_or(End::Unpermitted)?;
-        eventlog::set_level(level(settings.slice.logging.level));
+        eventlog::set_level(settings.slice.logging.level.number());
         self.shared.spool.limit(settings.slice.spool_bytes_max);
         *self.shared.settings.borrow_mut() = Rc::new(settings);
         tracing::info!("a new configuration is in force for new sessions");
@@ -260,66 +266,19 @@ fn settings(slice: slice::Lmtp) -> Result<Settings, Unusable> {
     Ok(Settings { slice, rules })
 }
 
-/// What the supervisor sends before `Begin`.
-struct Given {
-    slice: slice::Lmtp,
-    edges: Vec<(Edge, Instance, OwnedFd)>,
-    listeners: Vec<(Protocol, OwnedFd)>,
-}
-
-impl Given {
-    /// Configure comes first, once; `Begin` last.
-    async fn collect(supervisor: &Supervisor) -> Result<Self, End> {
-        let ToProcess::Configure {
-            slice: Slice::Lmtp { slice },
-        } = next(supervisor).await?
-        else {
-            return Err(End::Unpermitted);
-        };
-        let mut given = Self {
-            slice,
-            edges: Vec::new(),
-            listeners: Vec::new(),
-        };
-        loop {
-            match next(supervisor).await? {
-                ToProcess::Connect {
-                    edge,
-                    instance,
-                    socket,
-                } if is_ours(edge) => {
-                    given.edges.push((edge, instance, socket));
-                }
-                ToProcess::Listen { listener, socket } => {
-                    given.listeners.push((listener.protocol, socket));
-                }
-                ToProcess::Begin => return Ok(given),
-                ToProcess::Stop => return Err(End::Stopped),
-                _ => return Err(End::Unpermitted),
-            }
-        }
-    }
-}
-
-fn is_ours(edge: Edge) -> bool {
-    matches!(edge, Edge::FrontLmtp | Edge::LmtpAuth | Edge::LmtpHandover)
-}
-
-async fn next(supervisor: &Supervisor) -> Result<ToProcess, End> {
-    supervisor.receive().await?.ok_or(End::Stopped)
-}
-
 fn connect(
     shared: &Rc<Shared>,
     edge: Edge,
     instance: Instance,
     socket: OwnedFd,
-) -> Result<(), Fault> {
+) -> Result<(), End> {
     match edge {
-        Edge::LmtpAuth => shared.peers.connect_auth(socket),
-        Edge::LmtpHandover => shared.peers.connect_director(socket),
-        _ => connect_front(shared, instance, socket),
+        Edge::LmtpAuth => shared.peers.connect_auth(socket)?,
+        Edge::LmtpHandover => shared.peers.connect_director(socket)?,
+        Edge::FrontLmtp => connect_front(shared, instance, socket)?,
+        _ => return Err(End::Unpermitted),
     }
+    Ok(())
 }
 
 /// Sessions from a front, until it ends or breaks the rules. Those that it has
@@ -402,13 +361,13 @@ async fn session(
 
 /// Begins to accept from MTAs on this machine.
 fn listen(
-    listeners: Vec<(Protocol, OwnedFd)>,
+    listeners: Vec<(Listener, OwnedFd)>,
     shared: &Rc<Shared>,
 ) -> io::Result<Vec<JoinHandle<()>>> {
     listeners
         .into_iter()
-        .map(|(protocol, socket)| {
-            if protocol != Protocol::Lmtp {
+        .map(|(listener, socket)| {
+            if listener.protocol != Protocol::Lmtp {
                 return Err(io::ErrorKind::InvalidInput.into());
             }
             Ok(spawn_local(accept(
@@ -464,17 +423,4 @@ fn refused(why: &impl std::fmt::Display) -> ToSupervisor {
     // All our reasons are shorter than the maximum.
     let reason = Bytes::new(why.to_string()).unwrap_or_default();
     ToSupervisor::Refused { reason }
-}
-
-fn begin_log(slice: &slice::Lmtp) {
-    eventlog::begin("lmtp", level(slice.logging.level), slice.logging.journal);
-}
-
-fn level(level: LogLevel) -> u8 {
-    match level {
-        LogLevel::Error => 1,
-        LogLevel::Warn => 2,
-        LogLevel::Info => 3,
-        LogLevel::Debug => 4,
-    }
 }

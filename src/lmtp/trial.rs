@@ -9,7 +9,7 @@ use ipc::edge::handover::{Refusal, ToAsker, ToDirector, Work};
 use ipc::edge::lmtp_auth::{Standing, ToAuth, ToLmtp};
 use ipc::edge::supervisor::{Edge, ToProcess, ToSupervisor};
 use ipc::slice::{self, Listener, LogLevel, Logging, Protocol, Slice, TlsUse};
-use ipc::{Bytes, ConnectionId, Instance, Message, Nonce, letter};
+use ipc::{Bytes, Channel, ConnectionId, Instance, Message, Nonce, letter, start};
 use ipc_async::AsyncChannel;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -66,9 +66,6 @@ impl Trial {
         std::fs::create_dir_all(directory.join("spool")).unwrap();
         let (ours, theirs) = ipc::channel::pair().unwrap();
         let supervisor = AsyncChannel::adopt(ours).unwrap();
-        let spool = directory.join("spool");
-        spawn_local(async move { house::run(AsyncChannel::adopt(theirs).unwrap(), &spool).await });
-        assert!(matches!(hear(&supervisor).await, ToSupervisor::Entered));
         say(
             &supervisor,
             ToProcess::Configure {
@@ -92,6 +89,8 @@ impl Trial {
             },
         );
         say(&supervisor, ToProcess::Begin);
+        begin(theirs, directory.join("spool"));
+        assert!(matches!(hear(&supervisor).await, ToSupervisor::Entered));
         assert!(matches!(hear(&supervisor).await, ToSupervisor::Running));
         Self {
             supervisor,
@@ -178,6 +177,14 @@ impl Drop for Trial {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.directory);
     }
+}
+
+/// All that is given has been sent, so that collecting it does not wait.
+fn begin(supervisor: OwnedFd, spool: PathBuf) {
+    let mut supervisor = Channel::adopt(supervisor).unwrap();
+    let given = start::collect(&mut supervisor).unwrap();
+    let supervisor = AsyncChannel::adopt(supervisor.into_socket()).unwrap();
+    spawn_local(async move { house::run(supervisor, given, &spool).await });
 }
 
 struct Client(UnixStream);
