@@ -8,8 +8,9 @@
 //! | `store/` | the same, `broker`'s group | 0731 (single ids: 0700) |
 //! | `auth/`, `spool/` | `auth`, `lmtp` | 0700 |
 //!
-//! What is missing is made; what is there and belongs to somebody else, or is
-//! open to others, is refused and not mended: somebody has done that on purpose.
+//! What is missing is made; what is there and is not as it should be is refused
+//! and not mended: somebody has done that on purpose. Only a directory that is as
+//! mkdir(2) has just left it is finished, for an earlier start may have died.
 
 use crate::failure::Failure;
 use crate::table::Where;
@@ -175,7 +176,8 @@ fn ensure(
     // Its new owner's alone, it could not be opened for reading any more.
     let directory = open(above, name).map_err(failed)?;
     let found = rustix::fs::fstat(&directory).map_err(failed)?;
-    let unfinished = found.st_uid == rustix::process::geteuid().as_raw();
+    let own = found.st_uid == rustix::process::geteuid().as_raw();
+    let unfinished = own && found.st_mode & 0o7777 == 0o700;
     if made || unfinished {
         finish(&directory, uid, gid, mode, above, name).map_err(failed)?;
     }
@@ -220,4 +222,114 @@ fn readable(above: BorrowedFd<'_>, name: &Path) -> Result<OwnedFd, Errno> {
 fn open(above: BorrowedFd<'_>, name: &Path) -> Result<OwnedFd, Errno> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     rustix::fs::openat(above, name, flags, Mode::empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sandbox::{IdRanges, Waivers};
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+    use std::path::PathBuf;
+
+    fn place(name: &str) -> PathBuf {
+        std::env::temp_dir().join(format!("mailkeep-{name}-{}", std::process::id()))
+    }
+
+    /// The site that whoever runs the tests can have.
+    fn site() -> Site {
+        if rustix::process::geteuid().is_root() {
+            Site::separate(IdRanges::default(), Waivers::NONE)
+        } else {
+            Site::single(Waivers::NONE)
+        }
+    }
+
+    fn mode(path: &Path) -> u32 {
+        path.metadata().unwrap().mode() & 0o7777
+    }
+
+    #[test]
+    fn each_directory_is_made_with_its_owner_and_mode() {
+        let state = place("made");
+        let _held = Directories::prepare(&state, site()).unwrap();
+        let store = if site().ranges().is_some() {
+            0o731
+        } else {
+            0o700
+        };
+        assert_eq!(mode(&state), 0o755);
+        assert_eq!(mode(&state.join("empty")), 0o755);
+        assert_eq!(mode(&state.join("store")), store);
+        assert_eq!(mode(&state.join("spool")), 0o700);
+        if let Some(ranges) = site().ranges() {
+            let auth = state.join("auth").metadata().unwrap();
+            let id = ranges.process(Process::Auth).number();
+            assert_eq!(
+                (auth.uid(), auth.gid(), auth.mode() & 0o7777),
+                (id, id, 0o700)
+            );
+        }
+        std::fs::remove_dir_all(&state).unwrap();
+    }
+
+    #[test]
+    fn a_second_set_on_the_same_state_is_refused_while_the_first_lives() {
+        let state = place("locked");
+        let first = Directories::prepare(&state, site()).unwrap();
+        let second = Directories::prepare(&state, site()).unwrap_err();
+        assert_eq!(second, Failure::AnotherSet(state.clone()));
+        drop(first);
+        assert!(Directories::prepare(&state, site()).is_ok());
+        std::fs::remove_dir_all(&state).unwrap();
+    }
+
+    #[test]
+    fn what_somebody_put_there_is_refused_and_not_followed() {
+        let (state, elsewhere) = (place("odd"), place("elsewhere"));
+        std::fs::create_dir(&state).unwrap();
+        std::fs::create_dir(&elsewhere).unwrap();
+        std::fs::set_permissions(&elsewhere, std::fs::Permissions::from_mode(0o777)).unwrap();
+        symlink(&elsewhere, state.join("store")).unwrap();
+        assert!(Directories::prepare(&state, site()).is_err());
+        assert_eq!(mode(&elsewhere), 0o777);
+        std::fs::remove_file(state.join("store")).unwrap();
+        std::fs::write(state.join("store"), "").unwrap();
+        assert!(Directories::prepare(&state, site()).is_err());
+        std::fs::remove_dir_all(&state).unwrap();
+        std::fs::remove_dir(&elsewhere).unwrap();
+    }
+
+    #[test]
+    fn a_directory_of_ours_that_is_for_something_else_is_left_as_it_is() {
+        let state = place("other");
+        std::fs::create_dir(&state).unwrap();
+        std::fs::set_permissions(&state, std::fs::Permissions::from_mode(0o1777)).unwrap();
+        let refused = Directories::prepare(&state, site()).unwrap_err();
+        assert_eq!(refused, Failure::ForeignDirectory(state.clone()));
+        assert_eq!(mode(&state), 0o1777);
+        std::fs::remove_dir(&state).unwrap();
+    }
+
+    #[test]
+    fn a_directory_of_another_uid_is_not_taken() {
+        // Only root can make one.
+        if let Some(ranges) = site().ranges() {
+            let state = place("foreign");
+            drop(Directories::prepare(&state, site()).unwrap());
+            let login = ranges.process(Process::Login).number();
+            std::os::unix::fs::chown(state.join("auth"), Some(login), None).unwrap();
+            let refused = Directories::prepare(&state, site()).unwrap_err();
+            assert_eq!(refused, Failure::ForeignDirectory(state.join("auth")));
+            std::fs::remove_dir_all(&state).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_vestibule_goes_with_its_holder() {
+        let vestibule = Vestibule::make().unwrap();
+        let path = PathBuf::from(&vestibule.name);
+        assert_eq!(std::fs::read_dir(&path).unwrap().count(), 0);
+        drop(vestibule);
+        assert!(!path.exists());
+    }
 }

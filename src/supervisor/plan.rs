@@ -145,3 +145,189 @@ fn for_whom(slice: &Slice) -> Process {
         Slice::Control { .. } => Process::Control,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ipc::List;
+    use ipc::slice::{
+        Auth, Broker, Control, Director, Front, Keyholder, Lmtp, LogLevel, Login, Worker,
+    };
+    use proptest::prelude::*;
+
+    fn logging() -> Logging {
+        Logging {
+            level: LogLevel::Debug,
+            journal: true,
+        }
+    }
+
+    fn supervision() -> Supervision {
+        Supervision {
+            state: Bytes::new("/s").unwrap(),
+            control_socket: Bytes::new("/c").unwrap(),
+            process_uid: 1,
+            account_uid: 200,
+            account_uids: 10,
+            waivers: 0,
+            fronts: 1,
+            logins: 1,
+            restart_milliseconds: 100,
+        }
+    }
+
+    fn slices() -> Vec<Slice> {
+        let logging = logging;
+        let front = Front {
+            logging: logging(),
+            connections_max: 1,
+            connections_per_prefix_max: 1,
+            handshake_seconds: 1,
+            tls12: false,
+            proxies: List::default(),
+        };
+        let login = Login {
+            logging: logging(),
+            login_seconds: 1,
+            sessions_max: 1,
+            cleartext_on_loopback: false,
+            starttls: true,
+        };
+        let auth = Auth {
+            logging: logging(),
+            domains: List::default(),
+            detail_separator: None,
+            remember_seconds: 0,
+            failures_before_delay: 1,
+            argon2_kib: 8192,
+            argon2_passes: 1,
+            sessions_per_account_max: 1,
+        };
+        let director = Director {
+            logging: logging(),
+            workers_max: 1,
+            linger_seconds: 1,
+        };
+        let worker = Worker {
+            logging: logging(),
+            message_bytes_max: 1,
+            idle_seconds: 1,
+            sessions_max: 1,
+            folders: List::default(),
+        };
+        let lmtp = Lmtp {
+            logging: logging(),
+            hostname: Bytes::default(),
+            message_bytes_max: 1,
+            spool_bytes_max: 1,
+            recipients_max: 1,
+            sessions_max: 1,
+            idle_seconds: 1,
+            starttls: true,
+        };
+        let control = Control {
+            logging: logging(),
+            admins: List::default(),
+        };
+        vec![
+            Slice::Front { slice: front },
+            Slice::Keyholder {
+                slice: Keyholder { tls12: false },
+            },
+            Slice::Login { slice: login },
+            Slice::Auth { slice: auth },
+            Slice::Director { slice: director },
+            Slice::Broker {
+                slice: Broker {
+                    first_uid: 200,
+                    uids: 10,
+                },
+            },
+            Slice::Worker { slice: worker },
+            Slice::Lmtp { slice: lmtp },
+            Slice::Control { slice: control },
+        ]
+    }
+
+    /// Every word of a whole plan but the last.
+    fn words() -> Vec<FromConfig> {
+        let path = Bytes::new("/k").unwrap();
+        let supervision = FromConfig::Supervision {
+            plan: supervision(),
+        };
+        let file = FromConfig::File {
+            purpose: FileUse::PrivateKey,
+            path,
+        };
+        let slices = slices();
+        let slices = slices.into_iter().map(|slice| FromConfig::Slice { slice });
+        slices.chain([supervision, file]).collect()
+    }
+
+    fn tell(words: Vec<FromConfig>) -> Told {
+        let begun = Told::More(Draft::default());
+        words.into_iter().fold(begun, |told, word| match told {
+            Told::More(draft) => draft.hear(word),
+            told => told,
+        })
+    }
+
+    fn whole() -> Plan {
+        let mut words = words();
+        words.push(FromConfig::Complete);
+        match tell(words) {
+            Told::Plan(plan) => *plan,
+            told => panic!("{told:?}"),
+        }
+    }
+
+    #[test]
+    fn a_plan_has_a_slice_for_every_kind_and_our_own_part() {
+        let plan = whole();
+        for room in &crate::HOUSE {
+            assert!(plan.slice(room.process).is_some(), "{:?}", room.process);
+        }
+        assert_eq!(plan.file(FileUse::PrivateKey), Some(Path::new("/k")));
+        assert_eq!(plan.file(FileUse::Certificates), None);
+        assert_eq!(plan.logging(), Some(logging()));
+    }
+
+    #[test]
+    fn a_running_set_can_take_new_slices_and_files_but_no_other_place() {
+        let (plan, mut other) = (whole(), whole());
+        other.slices.reverse();
+        other.files.clear();
+        assert!(plan.is_reachable(&other));
+        other.supervision.fronts = 2;
+        assert!(!plan.is_reachable(&other));
+    }
+
+    #[test]
+    fn mistakes_are_no_plan_and_neither_is_a_second_word_of_one_kind() {
+        let told = tell(vec![FromConfig::Mistakes { count: 3 }]);
+        assert!(matches!(told, Told::Mistakes(3)));
+        for index in 0..words().len() {
+            let mut twice = words();
+            twice.extend(words().into_iter().nth(index));
+            assert!(matches!(tell(twice), Told::Nonsense), "word {index}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_of_words_is_of_no_matter(order in Just((0..words().len()).collect::<Vec<_>>()).prop_shuffle()) {
+            let mut shuffled: Vec<_> = order.into_iter().filter_map(|index| words().into_iter().nth(index)).collect();
+            shuffled.push(FromConfig::Complete);
+            let is_plan = matches!(tell(shuffled), Told::Plan(_));
+            prop_assert!(is_plan);
+        }
+
+        #[test]
+        fn a_plan_that_lacks_a_slice_is_none(lacking in 0usize..10) {
+            let mut few = words();
+            few.remove(lacking);
+            few.push(FromConfig::Complete);
+            prop_assert!(matches!(tell(few), Told::Nonsense));
+        }
+    }
+}
