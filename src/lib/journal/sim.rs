@@ -3,7 +3,8 @@
 //! It keeps for each file what a process reads (the page cache) apart from what
 //! is on the platter. A power cut keeps any subset of the pages that were
 //! written and not synced, tears some of them, picks any length between the old
-//! and the new, and forgets names whose directory wasn't synced. A sync that
+//! and the new, and forgets names whose directory wasn't synced. Some pages are
+//! written before anybody asks. A sync that
 //! fails may mark pages clean that never reached the platter; they read well
 //! until they are evicted, and no later sync writes them.
 //!
@@ -61,6 +62,7 @@ struct World {
     random: Random,
     calls: u64,
     faults: BTreeMap<u64, Fault>,
+    full: bool,
     powered: bool,
     boot: u64,
 }
@@ -110,6 +112,7 @@ impl SimDisk {
             random: Random::new(seed),
             calls: 0,
             faults: BTreeMap::new(),
+            full: false,
             powered: true,
             boot: 0,
         };
@@ -128,6 +131,12 @@ impl SimDisk {
     /// Lets call number `call` (0 is the next one there is on a new disk) fail.
     pub fn plan(&self, call: u64, fault: Fault) {
         lock(&self.world).faults.insert(call, fault);
+    }
+
+    /// Fills the disk up, or frees it: while it is full, no file or directory is
+    /// made and none grows.
+    pub fn fill_up(&self, full: bool) {
+        lock(&self.world).full = full;
     }
 
     /// How many planned faults have not come yet.
@@ -190,6 +199,7 @@ impl SimDisk {
             random: Random::new(seed),
             calls: 0,
             faults: BTreeMap::new(),
+            full: false,
             powered: true,
             boot: 0,
         };
@@ -301,6 +311,9 @@ impl World {
     fn make(&mut self, dir: usize, name: &Name, made: Inode) -> Result<usize, DiskError> {
         if self.names(dir)?.live.contains_key(name) {
             return Err(DiskError::AlreadyExists);
+        }
+        if self.full {
+            return Err(DiskError::NoSpace);
         }
         self.inodes.push(made);
         let inode = self.inodes.len() - 1;
@@ -425,13 +438,21 @@ impl File for SimFile {
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<(), DiskError> {
         self.with(|world, inode| {
-            let fault = world.call();
+            let end = offset + bytes.len() as u64;
+            let grows = end > world.content(inode)?.0.len();
+            let fault = match world.call() {
+                None if world.full && grows => Some(Fault::Enospc),
+                fault => fault,
+            };
             let (content, random) = world.content(inode)?;
             let part = random.below(bytes.len() as u64 + 1) as usize;
             match fault {
                 None => content.write(offset, bytes),
                 Some(Fault::PowerCut) => content.write(offset, bytes),
                 Some(Fault::Eio | Fault::Enospc) => content.write(offset, &bytes[..part]),
+            }
+            if random.chance(4) {
+                content.write_back(random);
             }
             said(fault)
         })

@@ -79,6 +79,17 @@ impl Content {
         self.persist_len(len);
     }
 
+    /// The kernel writes some pages when it likes.
+    pub(super) fn write_back(&mut self, random: &mut Random) {
+        for page in std::mem::take(&mut self.dirty) {
+            match random.chance(2) {
+                true => self.persist(page),
+                false => _ = self.dirty.insert(page),
+            }
+        }
+        self.persist_len(self.durable.len());
+    }
+
     /// Clean pages are read from the platter again, some time.
     pub(super) fn evict(&mut self, random: &mut Random) {
         for page in 0..self.live.len().div_ceil(PAGE_BYTES) {
