@@ -11,12 +11,20 @@ use tokio::sync::Notify;
 
 /// Who is in. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct Admission(Rc<RefCell<Table>>);
+pub struct Admission(Rc<Hall>);
+
+#[derive(Debug, Default)]
+struct Hall {
+    table: RefCell<Table>,
+    left: Notify,
+}
 
 #[derive(Debug, Default)]
 struct Table {
     next: u64,
     live: BTreeMap<u64, Slot>,
+    /// Places that are not given up yet, of those sent away as well.
+    places: usize,
 }
 
 #[derive(Debug)]
@@ -38,7 +46,7 @@ impl Admission {
     /// `sessions_max`. `None`: all are being handed over, come again later.
     #[must_use]
     pub fn admit(&self, sessions_max: usize) -> Option<Place> {
-        let mut table = self.0.borrow_mut();
+        let mut table = self.0.table.borrow_mut();
         while table.live.len() >= sessions_max {
             table.send_oldest_away()?;
         }
@@ -50,6 +58,7 @@ impl Admission {
             handing_over: false,
         };
         table.live.insert(number, slot);
+        table.places += 1;
         Some(Place {
             admission: self.clone(),
             number,
@@ -59,14 +68,15 @@ impl Admission {
 
     /// Sends everybody away who is not being handed over.
     pub fn send_all_away(&self) {
-        let mut table = self.0.borrow_mut();
+        let mut table = self.0.table.borrow_mut();
         while table.send_oldest_away().is_some() {}
     }
 
-    /// How many are in.
-    #[must_use]
-    pub fn count(&self) -> usize {
-        self.0.borrow().live.len()
+    /// Returns when everybody has left, those who were sent away included.
+    pub async fn until_empty(&self) {
+        while self.0.table.borrow().places > 0 {
+            self.0.left.notified().await;
+        }
     }
 }
 
@@ -87,7 +97,14 @@ impl Place {
 
     /// Says whether the session is being handed over.
     pub fn hand_over(&self, handing_over: bool) {
-        if let Some(slot) = self.admission.0.borrow_mut().live.get_mut(&self.number) {
+        if let Some(slot) = self
+            .admission
+            .0
+            .table
+            .borrow_mut()
+            .live
+            .get_mut(&self.number)
+        {
             slot.handing_over = handing_over;
         }
     }
@@ -95,7 +112,10 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.admission.0.borrow_mut().live.remove(&self.number);
+        let mut table = self.admission.0.table.borrow_mut();
+        table.live.remove(&self.number);
+        table.places -= 1;
+        self.admission.0.left.notify_one();
     }
 }
 
@@ -116,7 +136,7 @@ mod tests {
         let admission = Admission::default();
         let [a, b, c] = [(); 3].map(|()| admission.admit(2).unwrap());
         assert_eq!([&a, &b, &c].map(is_sent_away), [true, false, false]);
-        assert_eq!(admission.count(), 2);
+        assert_eq!(admission.0.table.borrow().live.len(), 2);
     }
 
     #[test]
@@ -151,7 +171,7 @@ mod tests {
                     _ if which < places.len() => places[which].hand_over(true),
                     _ => (),
                 }
-                prop_assert!(admission.count() <= 4);
+                prop_assert!(admission.0.table.borrow().live.len() <= 4);
             }
         }
     }

@@ -163,12 +163,8 @@ impl House {
 
     async fn stop(&self) {
         self.admission.send_all_away();
-        let finished = async {
-            while self.admission.count() > 0 {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        let _ = tokio::time::timeout(Duration::from_secs(STOP_SECONDS_MAX), finished).await;
+        let patience = Duration::from_secs(STOP_SECONDS_MAX);
+        let _ = tokio::time::timeout(patience, self.admission.until_empty()).await;
     }
 }
 

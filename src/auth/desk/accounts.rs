@@ -392,14 +392,29 @@ impl<D: Disk> Desk<D> {
             return Err(Refusal::Unavailable);
         }
         self.remembered.forget(account);
+        tell(&change);
         self.ledger.stage(change);
         self.decided.push(Decision {
             query,
             account,
             then,
         });
-        info!(account = account.0, "account changed");
         Ok(())
+    }
+}
+
+/// For whoever wants to know later when an account became what it is.
+fn tell(change: &Change) {
+    match change {
+        Change::Put { account } => info!(
+            account = account.id.0,
+            name = account.name.shown(),
+            epoch = account.epoch.0,
+            disabled = account.disabled,
+            deleting = account.deleting,
+            "account changed"
+        ),
+        Change::Remove { id } => info!(account = id.0, "account removed"),
     }
 }
 
