@@ -310,7 +310,7 @@ fn acknowledged_changes_survive_every_random_history() {
     let seeds = std::env::var("MAILKEEP_CRASH_SEEDS")
         .ok()
         .and_then(|seeds| seeds.parse().ok())
-        .unwrap_or(200);
+        .unwrap_or(500);
     for seed in 0..seeds {
         history(seed);
     }
