@@ -81,9 +81,10 @@ impl Drop for Pack {
 }
 
 impl Arrival {
-    /// A letter of `bytes` bytes, of which none has come yet.
-    pub fn new(account: &Account, bytes: u64) -> Self {
-        if bytes <= INLINE_BODY_BYTES_MAX as u64 {
+    /// A letter of `bytes` bytes, of which none has come yet. It may be held in
+    /// memory up to `held_max` bytes.
+    pub fn new(account: &Account, bytes: u64, held_max: u64) -> Self {
+        if bytes <= held_max.min(INLINE_BODY_BYTES_MAX as u64) {
             return Self(Growing::Inline(Vec::new()));
         }
         Self(Growing::Packed(Pack {
@@ -138,6 +139,16 @@ impl Pack {
 
 /// A whole letter that no mailbox has yet.
 pub struct Arrived(Body);
+
+impl Arrived {
+    /// Bytes of it that are in memory.
+    pub fn held(&self) -> u64 {
+        match &self.0 {
+            Body::Inline(bytes) => bytes.len() as u64,
+            Body::Packed(_) => 0,
+        }
+    }
+}
 
 enum Body {
     Inline(Vec<u8>),

@@ -70,11 +70,11 @@ impl<'a> Pieces<'a> {
     async fn read(&self, bytes: usize) -> Result<Vec<u8>, Unread> {
         let mut piece = vec![0; bytes];
         let warm = self.account.bodies();
-        if let Some(count) = warm.read_nowait(&self.body, self.at, &mut piece)? {
-            if count > 0 {
-                piece.truncate(count);
-                return Ok(piece);
-            }
+        if let Some(count) = warm.read_nowait(&self.body, self.at, &mut piece)?
+            && count > 0
+        {
+            piece.truncate(count);
+            return Ok(piece);
         }
         let cold = self.account.disk().read(self.body, self.at, bytes);
         Ok(cold.await??)

@@ -74,7 +74,7 @@ async fn keep(
     ipc::letter::check(&letter, length)
         .map_err(|why| NotKept::Unreadable(Unreadable::NotALetter(why)))?;
     let letter = Arc::new(letter);
-    let mut arrival = Arrival::new(account, trace.len() as u64 + length);
+    let mut arrival = Arrival::new(account, trace.len() as u64 + length, u64::MAX);
     arrival.push(trace).await?;
     let mut offset = 0;
     while offset < length {

@@ -51,9 +51,32 @@ pub struct Desk {
     channel: Rc<AsyncChannel<ToDirector, ToWorker>>,
     gate: RefCell<Gate>,
     account: Rc<Account>,
-    sessions: Cell<usize>,
-    others: Cell<usize>,
+    sessions: Counted,
+    others: Counted,
     over: Notify,
+}
+
+/// How many of one kind of work are going on.
+type Counted = Rc<Cell<usize>>;
+
+/// One place among those that work of its kind may take; free again when it is
+/// dropped.
+struct Place(Counted);
+
+impl Place {
+    fn take(count: &Counted, max: usize) -> Option<Self> {
+        let taken = count.get();
+        (taken < max).then(|| {
+            count.set(taken + 1);
+            Self(Rc::clone(count))
+        })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
 }
 
 impl Desk {
@@ -67,8 +90,8 @@ impl Desk {
             channel: Rc::new(channel),
             gate: RefCell::new(gate),
             account,
-            sessions: Cell::new(0),
-            others: Cell::new(0),
+            sessions: Counted::default(),
+            others: Counted::default(),
             over: Notify::new(),
         })
     }
@@ -152,9 +175,10 @@ impl Desk {
     async fn receive(self: Rc<Self>, sealed: SealedTicket, work: Work, socket: OwnedFd) {
         let nonce = sealed.claim.nonce;
         match self.admit(&sealed, &work, socket.as_fd()).await {
-            Ok(admitted) => self.work(admitted, work, socket).await,
+            Ok((admitted, place)) => self.work(admitted, place, work, socket).await,
             Err(refusal) => self.tell(ToDirector::Refused { nonce, refusal }),
         }
+        self.over.notify_waiters();
     }
 
     async fn admit(
@@ -162,11 +186,11 @@ impl Desk {
         sealed: &SealedTicket,
         work: &Work,
         socket: std::os::fd::BorrowedFd<'_>,
-    ) -> Result<Admitted, Refusal> {
+    ) -> Result<(Admitted, Place), Refusal> {
         if self.account.orders().borrow().leaving {
             return Err(Refusal::NoWorker);
         }
-        self.check_room(work)?;
+        let place = self.place(work)?;
         let now = ipc::ticket::now();
         let admitted = self
             .gate
@@ -179,38 +203,28 @@ impl Desk {
         // The highest epoch seen is journalled before anybody is served by it.
         let raised = self.account.raise_epoch(admitted.epoch()).await;
         raised.map_err(|_| Refusal::Storage)?;
-        Ok(admitted)
+        Ok((admitted, place))
     }
 
-    fn check_room(&self, work: &Work) -> Result<(), Refusal> {
+    fn place(&self, work: &Work) -> Result<Place, Refusal> {
         let sessions_max = usize::try_from(self.account.limits().sessions_max);
-        let (now, max) = match work {
+        let (count, max) = match work {
             Work::Session {
                 protocol: Protocol::Imap,
                 ..
-            } => (self.sessions.get(), sessions_max.unwrap_or(usize::MAX)),
+            } => (&self.sessions, sessions_max.unwrap_or(usize::MAX)),
             Work::Session { .. } => return Err(Refusal::NoWorker),
-            Work::Delivery | Work::Task => (self.others.get(), DELIVERIES_MAX),
+            Work::Delivery | Work::Task => (&self.others, DELIVERIES_MAX),
         };
-        if now < max {
-            Ok(())
-        } else {
-            Err(Refusal::TooManySessions)
-        }
+        Place::take(count, max).ok_or(Refusal::TooManySessions)
     }
 
-    async fn work(&self, admitted: Admitted, work: Work, socket: OwnedFd) {
+    async fn work(&self, admitted: Admitted, place: Place, work: Work, socket: OwnedFd) {
         let nonce = admitted.nonce();
         self.tell(ToDirector::Taken { nonce });
-        let count = match work {
-            Work::Session { .. } => &self.sessions,
-            Work::Delivery | Work::Task => &self.others,
-        };
-        count.set(count.get() + 1);
         self.run(admitted, work, socket).await;
-        count.set(count.get() - 1);
+        drop(place);
         self.tell(ToDirector::Ended { nonce });
-        self.over.notify_waiters();
         if self.is_idle() {
             self.tell(ToDirector::MayLeave);
         }
@@ -235,8 +249,10 @@ impl Desk {
     /// Lets running work end, then brings the journal to rest.
     async fn leave(&self, ending: Ending, commits: JoinHandle<Result<(), Fatal>>) -> Ending {
         self.account.leave();
-        // Whoever is not done by then loses nothing that was acknowledged.
+        // Whoever is not done by then loses nothing that was acknowledged; and
+        // if `director` doesn't read its last words, it sees the process end.
         let _ = tokio::time::timeout(LEAVE_WAIT_MAX, self.idle()).await;
+        let _ = tokio::time::timeout(LEAVE_WAIT_MAX, self.channel.drain()).await;
         if self.account.is_retired() {
             return ending;
         }

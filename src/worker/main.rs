@@ -42,6 +42,8 @@ mod tickets;
 mod fixture;
 #[cfg(test)]
 mod scratch;
+#[cfg(test)]
+mod trial;
 
 use account::{Account, Limits, Reading};
 use birth::Born;

@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn a_new_account_gets_inbox_and_the_configured_folders() {
-        let opened = open(&SimDisk::new(), &fixture::born(true)).unwrap();
+        let opened = open(&SimDisk::new(1), &fixture::born(true)).unwrap();
         let names: Vec<String> = opened
             .store
             .list(&Principal::Owner)
@@ -109,13 +109,13 @@ mod tests {
 
     #[test]
     fn an_unmounted_store_is_not_taken_for_a_new_one() {
-        let opened = open(&SimDisk::new(), &fixture::born(false));
+        let opened = open(&SimDisk::new(1), &fixture::born(false));
         assert_eq!(opened.err(), Some(NotOpened::NoStore));
     }
 
     #[test]
     fn a_store_that_is_there_opens_whether_or_not_one_may_be_made() {
-        let disk = SimDisk::new();
+        let disk = SimDisk::new(1);
         drop(open(&disk, &fixture::born(true)).unwrap());
         assert!(open(&disk, &fixture::born(false)).is_ok());
         assert!(open(&disk, &fixture::born(true)).is_ok());

@@ -15,6 +15,10 @@ use store::{InternalDate, MailboxHandle, Placed};
 use wire::imap::response::Code;
 use wire::imap::{AppendBegin, SequenceSet, Tag};
 
+/// Bytes of one command's letters that are held in memory; further letters go to
+/// packs however small they are. A record of the journal holds 16 MiB.
+const HELD_BYTES_MAX: u64 = 4 << 20;
+
 /// Takes the letters of one command in. The answer is for the caller to give,
 /// after what else must be told; none if it has been given.
 pub async fn append(client: &mut Client, first: AppendBegin) -> Result<Option<(Tag, Answer)>, End> {
@@ -44,12 +48,15 @@ enum Gathered {
 }
 
 async fn gather(client: &mut Client, first: AppendBegin) -> Result<Gathered, End> {
-    let mut items = Vec::new();
+    let (mut items, mut held_max) = (Vec::new(), HELD_BYTES_MAX);
     let mut next = Heard::Letter(first);
     loop {
         match next {
-            Heard::Letter(begin) => match receive(client, begin).await? {
-                Received::Whole(item) => items.push(item),
+            Heard::Letter(begin) => match receive(client, begin, held_max).await? {
+                Received::Whole(item) => {
+                    held_max -= item.letter.held();
+                    items.push(item);
+                }
                 Received::NotKept(why) => return Ok(Gathered::NotKept(why)),
                 Received::Refused => return Ok(Gathered::Refused),
             },
@@ -67,11 +74,11 @@ enum Received {
     Refused,
 }
 
-async fn receive(client: &mut Client, begin: AppendBegin) -> Result<Received, End> {
+async fn receive(client: &mut Client, begin: AppendBegin, held_max: u64) -> Result<Received, End> {
     if begin.sync {
         client.ask_for_more().await?;
     }
-    let mut arrival = Arrival::new(client.account(), begin.bytes);
+    let mut arrival = Arrival::new(client.account(), begin.bytes, held_max);
     loop {
         match client.hear().await? {
             Heard::Bytes(bytes) => {

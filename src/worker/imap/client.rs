@@ -195,6 +195,8 @@ impl Client {
 
     async fn wait(&mut self) -> Result<(), End> {
         self.out().flush().await?;
+        // A long answer is no silence of the client's.
+        self.heard_last = Instant::now();
         self.wait_or(std::future::pending()).await
     }
 

@@ -165,7 +165,7 @@ impl Selected {
             return Ok(());
         };
         let account = client.account().clone();
-        let mut letter = Letter::new(account, facts.id, facts.body.clone(), facts.octets);
+        let mut letter = Letter::new(account, facts.id, facts.body, facts.octets);
         match letter.look(client, order.depth).await {
             Ok(()) => {}
             Err(Trouble::End(end)) => return Err(end),

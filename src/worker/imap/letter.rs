@@ -73,7 +73,7 @@ impl Letter {
 
     /// The bytes of a span.
     pub fn pieces(&self, span: Span) -> Pieces<'_> {
-        Pieces::new(&self.account, self.body.clone(), span.start, span.end)
+        Pieces::new(&self.account, self.body, span.start, span.end)
     }
 
     /// Looks into the letter, as deep as it is needed.

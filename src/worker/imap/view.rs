@@ -80,14 +80,18 @@ impl Selected {
             return Ok(Vec::new());
         }
         let changes = messages.changes(self.view());
+        let mut known = messages.exists(self.view());
         self.tell_keywords(client, &messages);
         self.advance(&messages, expunges);
         if expunges == Expunges::Told {
             for (seq, _) in &changes.expunged {
                 client.tell(&Data::Expunge(*seq));
+                known -= 1;
             }
         }
-        if changes.arrived.is_some() {
+        // Not only if there are new messages: while expunges are held, one that
+        // came and went meanwhile counts, for its expunge will be told.
+        if messages.exists(self.view()) > known {
             self.tell_arrivals(client, &messages);
         }
         Ok(changes.flagged)

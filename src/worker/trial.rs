@@ -1,0 +1,9 @@
+//! Whole sessions, in this process, over socket pairs, on a simulated disk.
+
+mod house;
+mod model;
+mod names;
+mod pipelining;
+mod trace;
+
+pub use house::{House, Wire, run};

@@ -1,0 +1,169 @@
+//! An account with its two threads, and clients that talk to it.
+
+use crate::account::{Account, Limits, Reading};
+use crate::disk::{DiskThread, Pulse};
+use crate::fixture;
+use crate::imap::{self, Handed};
+use crate::opening;
+use crate::scratch::Scratch;
+use crate::suspects::Suspects;
+use ipc::Epoch;
+use journal::sim::SimDisk;
+use std::cell::RefCell;
+use std::future::Future;
+use std::os::unix::net::UnixStream as StdStream;
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::task::{JoinHandle, LocalSet};
+
+/// How long an answer may take before a test is given up: far more than any
+/// takes, for the machine may be busy.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Runs a test as the mail thread runs.
+pub fn run<T>(test: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    LocalSet::new().block_on(&runtime, test)
+}
+
+/// See the module. Must be made within [`run`].
+pub struct House {
+    pub account: Rc<Account>,
+    commits: JoinHandle<Result<(), crate::account::Fatal>>,
+    _scratch: Scratch,
+}
+
+impl House {
+    /// A new account on a disk.
+    pub fn on(disk: &SimDisk) -> Self {
+        let scratch = Scratch::new("house");
+        let opened = opening::open(disk, &fixture::born(true)).unwrap();
+        let reading = Reading {
+            bodies: Box::new(RefCell::new(opened.files.reader())),
+            suspects: Suspects::open(disk),
+        };
+        let root = std::fs::File::open(scratch.path()).unwrap();
+        let pulse = Pulse::default();
+        let thread =
+            DiskThread::start(opened.syncer, opened.files, root.into(), pulse.clone()).unwrap();
+        tokio::task::spawn_local(async move { pulse.beat().await });
+        let limits = Limits::from(&fixture::slice());
+        let account = Account::new(fixture::ACCOUNT, opened.store, thread, reading, limits);
+        let commits = Rc::clone(&account);
+        Self {
+            commits: tokio::task::spawn_local(async move { commits.run_commits().await }),
+            account,
+            _scratch: scratch,
+        }
+    }
+
+    /// A new account on a disk of its own.
+    pub fn new() -> Self {
+        Self::on(&SimDisk::new(1))
+    }
+
+    /// A client that has just been handed over and heard its welcome.
+    pub async fn client(&self) -> Wire {
+        let mut wire = self.hand_over(b"");
+        let welcome = wire.line().await;
+        assert!(
+            welcome.starts_with("login OK [CAPABILITY IMAP4rev1"),
+            "{welcome}"
+        );
+        wire
+    }
+
+    /// A client that had sent `leftover` behind its login.
+    pub fn hand_over(&self, leftover: &[u8]) -> Wire {
+        let (ours, theirs) = StdStream::pair().unwrap();
+        theirs.set_nonblocking(true).unwrap();
+        let handed = Handed {
+            epoch: Epoch(0),
+            tag: b"login".to_vec(),
+            leftover: leftover.to_vec(),
+        };
+        let account = Rc::clone(&self.account);
+        tokio::task::spawn_local(imap::serve(account, ours.into(), handed));
+        Wire {
+            socket: UnixStream::from_std(theirs).unwrap(),
+            heard: Vec::new(),
+        }
+    }
+
+    /// Brings the journal to rest.
+    pub async fn leave(self) {
+        self.account.leave();
+        self.account.finish();
+        self.commits.await.unwrap().unwrap();
+    }
+}
+
+/// A client's end.
+pub struct Wire {
+    socket: UnixStream,
+    heard: Vec<u8>,
+}
+
+impl Wire {
+    /// Sends bytes as they are.
+    pub async fn send(&mut self, bytes: &[u8]) {
+        self.socket.write_all(bytes).await.unwrap();
+    }
+
+    /// The next line, without its CRLF.
+    pub async fn line(&mut self) -> String {
+        loop {
+            if let Some(at) = self.heard.windows(2).position(|pair| pair == b"\r\n") {
+                let line = String::from_utf8_lossy(&self.heard[..at]).into_owned();
+                self.heard.drain(..at + 2);
+                return line;
+            }
+            assert!(self.hear().await, "closed within {:?}", self.text());
+        }
+    }
+
+    /// Sends a command and gives all lines up to its tagged answer, which is the
+    /// last.
+    pub async fn command(&mut self, tag: &str, command: &str) -> Vec<String> {
+        self.send(format!("{tag} {command}\r\n").as_bytes()).await;
+        self.answer(tag).await
+    }
+
+    /// All lines up to a tagged answer.
+    pub async fn answer(&mut self, tag: &str) -> Vec<String> {
+        let mut lines = Vec::new();
+        loop {
+            let line = self.line().await;
+            let is_last = line.starts_with(&format!("{tag} "));
+            lines.push(line);
+            if is_last {
+                return lines;
+            }
+        }
+    }
+
+    /// Says that nothing more will be sent, and gives all that is still heard.
+    pub async fn rest(&mut self) -> Vec<u8> {
+        self.socket.shutdown().await.unwrap();
+        while self.hear().await {}
+        std::mem::take(&mut self.heard)
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.heard).into_owned()
+    }
+
+    async fn hear(&mut self) -> bool {
+        let mut piece = [0; 4096];
+        let read = tokio::time::timeout(PATIENCE, self.socket.read(&mut piece)).await;
+        let count = read.unwrap_or_else(|_| panic!("silence after {:?}", self.text()));
+        let count = count.unwrap_or(0);
+        self.heard.extend_from_slice(&piece[..count]);
+        count > 0
+    }
+}

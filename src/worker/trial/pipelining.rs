@@ -1,0 +1,76 @@
+//! A dialogue means the same however it is cut into pieces (ATTACKS H5), and
+//! wherever in it `login` let go.
+
+use super::trace::client_bytes;
+use super::{House, run};
+use proptest::prelude::*;
+
+/// Traces with one client, and how they are cut.
+const SCRIPTS: [&str; 6] = [
+    include_str!("../traces/life-of-a-letter.txt"),
+    include_str!("../traces/mailboxes.txt"),
+    include_str!("../traces/search.txt"),
+    include_str!("../traces/copy-and-move.txt"),
+    include_str!("../traces/parts.txt"),
+    include_str!("../traces/rev2.txt"),
+];
+
+/// What the server says to a script of which `leftover` bytes came with the
+/// hand-over and the rest in pieces.
+fn transcript(script: &[u8], leftover: usize, pieces: &[usize]) -> Vec<u8> {
+    run(async {
+        let house = House::new();
+        let (first, mut rest) = script.split_at(leftover.min(script.len()));
+        let mut client = house.hand_over(first);
+        for size in pieces.iter().cycle() {
+            let (piece, behind) = rest.split_at((*size).min(rest.len()));
+            client.send(piece).await;
+            tokio::task::yield_now().await;
+            rest = behind;
+            if rest.is_empty() {
+                break;
+            }
+        }
+        let said = client.rest().await;
+        house.leave().await;
+        without_times(&said)
+    })
+}
+
+/// UIDVALIDITY is of the time of founding.
+fn without_times(said: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(said).into_owned();
+    let mut out = String::new();
+    for word in text.split_inclusive(' ') {
+        let is_time = word.len() > 9 && word.starts_with(|c: char| c.is_ascii_digit());
+        out.push_str(if is_time { "<time> " } else { word });
+    }
+    out.into_bytes()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    #[test]
+    fn any_split_of_a_script_gives_the_same_transcript(
+        which in 0..SCRIPTS.len(),
+        leftover in 0usize..3000,
+        pieces in prop::collection::vec(1usize..400, 1..6),
+    ) {
+        let script = client_bytes(SCRIPTS[which]);
+        let whole = transcript(&script, script.len(), &[1]);
+        let split = transcript(&script, leftover, &pieces);
+        prop_assert_eq!(
+            String::from_utf8_lossy(&whole).into_owned(),
+            String::from_utf8_lossy(&split).into_owned()
+        );
+    }
+}
+
+#[test]
+fn a_script_sent_byte_by_byte_gives_the_same_transcript() {
+    let script = client_bytes(SCRIPTS[0]);
+    assert_eq!(
+        transcript(&script, 0, &[1]),
+        transcript(&script, script.len(), &[1])
+    );
+}
