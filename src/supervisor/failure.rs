@@ -3,7 +3,7 @@
 use crate::table;
 use ipc::edge::supervisor::Process;
 use rustix::io::Errno;
-use sandbox::{Ended, Refusal, Stillborn};
+use sandbox::{Ended, Refusal, Stillborn, Waivers};
 use std::path::PathBuf;
 
 /// See the module.
@@ -13,6 +13,9 @@ pub enum Failure {
     NoConfigurationNamed,
     /// It could not be confined, or the kernel lacks a layer.
     NotConfined(Refusal),
+    /// The kernel lacks these layers; a site that does without them, and without
+    /// what it names already, names all those.
+    KernelLacks(Waivers, Waivers),
     /// The kernel would not do something that everything needs.
     Kernel(&'static str, Errno),
     /// A file or directory that the configuration names.
@@ -46,6 +49,13 @@ impl std::fmt::Display for Failure {
         match self {
             Self::NoConfigurationNamed => f.write_str("start me as: mailkeep run --config FILE"),
             Self::NotConfined(refusal) => write!(f, "{refusal}"),
+            Self::KernelLacks(missing, all) => {
+                for layer in missing.layers() {
+                    let (name, needs) = (layer.name(), layer.needs());
+                    write!(f, "this kernel lacks {name} (needs {needs}); ")?;
+                }
+                write!(f, "to do without, configure: {all}")
+            }
             Self::Kernel(what, errno) => write!(f, "{what}: {errno}"),
             Self::File(path, errno) => write!(f, "{}: {errno}", path.display()),
             Self::Program(name, errno) => {
@@ -100,4 +110,37 @@ pub fn describe(ended: Ended) -> impl std::fmt::Display {
         Ended::Killed(31) => f.write_str("killed for a system call that it may not make"),
         Ended::Killed(signal) => write!(f, "killed by signal {signal}"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sandbox::Layer;
+
+    #[test]
+    fn a_lacking_layer_is_named_with_what_it_needs_and_the_line_that_does_without() {
+        let missing = Waivers::NONE.with(Layer::LandlockScopes);
+        let told = Failure::KernelLacks(missing, missing.with(Layer::LandlockNet)).to_string();
+        assert_eq!(
+            told,
+            "this kernel lacks landlock-scopes (needs Linux 6.12); to do without, configure: \
+             [confinement] without = [\"landlock-net\", \"landlock-scopes\"]"
+        );
+    }
+
+    #[test]
+    fn ends_are_told_in_words() {
+        let table = [
+            (Ended::Exited(71), "it could not be confined"),
+            (Ended::Exited(1), "exit code 1"),
+            (
+                Ended::Killed(31),
+                "killed for a system call that it may not make",
+            ),
+            (Ended::Killed(9), "killed by signal 9"),
+        ];
+        for (ended, words) in table {
+            assert_eq!(describe(ended).to_string(), words);
+        }
+    }
 }

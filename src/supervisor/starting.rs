@@ -22,7 +22,7 @@ use ipc::ticket::KEY_BYTES;
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::{PidfdFlags, PidfdGetfdFlags};
-use sandbox::{Entered, IdRanges, Refusal, Site, Waivers};
+use sandbox::{Entered, IdRanges, Site, Waivers};
 use std::ffi::OsString;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
@@ -143,7 +143,7 @@ fn decided(entered: &Entered, plan: &Plan, lacks: Waivers) -> Result<Site, Failu
     let missing = lacks.minus(waivers);
     if !missing.is_empty() {
         let all = missing.layers().chain(waivers.layers()).collect();
-        return Err(Failure::NotConfined(Refusal::KernelLacks(all)));
+        return Err(Failure::KernelLacks(missing, all));
     }
     if entered.site().ranges().is_none() {
         return Ok(Site::single(waivers));
