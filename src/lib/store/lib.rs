@@ -58,4 +58,4 @@ pub use pending::{Fatal, Outcome, Placed, Settled, Ticket};
 pub use refusal::Refusal;
 pub use rights::{AclEntry, Grantee, Principal, Rights};
 pub use store::{Folder, Listed, OpenError, Opened, Opening, Status, Store};
-pub use view::{Changes, Messages, View};
+pub use view::{Changes, Messages, Numbering, View};

@@ -7,7 +7,7 @@
 //! announced, and a view can sleep, wake and move to another process.
 
 use crate::body::BodyRef;
-use crate::entry::Entry;
+use crate::entry::{Entries, Entry};
 use crate::flag::Keyword;
 use crate::id::{EntryId, MailboxId, Modseq, Uid, UidSet, UidValidity};
 use crate::mailbox::{Counters, Mailbox};
@@ -170,47 +170,25 @@ impl Messages<'_> {
 
     /// The number of messages that the view's client knows.
     pub fn exists(&self, view: &View) -> u32 {
-        number(self.known_below(view, &self.ghosts(view), view.uid_next))
+        self.numbering(view).exists()
     }
 
     /// The message with a sequence number in a view.
     pub fn uid_at(&self, view: &View, sequence: u32) -> Option<Uid> {
-        let ghosts = self.ghosts(view);
-        let position = usize::try_from(sequence.checked_sub(1)?).ok()?;
-        if position >= self.known_below(view, &ghosts, view.uid_next) {
-            return None;
-        }
-        // Ghost number n stands behind n ghosts and the entries below it.
-        let before = ghosts.iter().zip(0_usize..).take_while(|(ghost, n)| {
-            let rank = self.mailbox.entries.rank(**ghost);
-            rank.saturating_add(*n) < position
-        });
-        let before = before.count();
-        let entry = self.mailbox.entries.at(position.saturating_sub(before));
-        let alive = entry.map(|entry| entry.uid);
-        let ghost = ghosts.get(before).copied();
-        match (alive, ghost) {
-            (Some(alive), Some(ghost)) => Some(alive.min(ghost)),
-            (alive, ghost) => alive.or(ghost),
-        }
+        self.numbering(view).uid_at(sequence)
     }
 
     /// The sequence number of a message in a view; `None` if its client doesn't
     /// know it.
     pub fn seq_of(&self, view: &View, uid: Uid) -> Option<u32> {
-        let ghosts = self.ghosts(view);
-        let known = self.get(uid).is_some() || ghosts.binary_search(&uid).is_ok();
-        let below = self.known_below(view, &ghosts, uid);
-        (known && uid < view.uid_next).then(|| number(below.saturating_add(1)))
+        self.numbering(view).seq_of(uid)
     }
 
     /// What the view's client is still to be told.
     pub fn changes(&self, view: &View) -> Changes {
-        let ghosts = self.ghosts(view);
-        let expunged = ghosts.iter().rev().map(|ghost| {
-            let below = self.known_below(view, &ghosts, *ghost);
-            (number(below.saturating_add(1)), *ghost)
-        });
+        let numbering = self.numbering(view);
+        let ghosts = numbering.ghosts.iter().rev();
+        let expunged = ghosts.map(|ghost| (numbering.place_of(*ghost), *ghost));
         let flagged = self.changed_since(view.told);
         let flagged = flagged.filter(|entry| entry.uid < view.uid_next);
         Changes {
@@ -238,9 +216,21 @@ impl Messages<'_> {
             ..view
         }
     }
+}
 
+/// The sequence numbers of one view at one moment, for whoever asks for many:
+/// what is gone and not yet announced is gathered once.
+#[derive(Clone, Debug)]
+pub struct Numbering<'a> {
+    entries: &'a Entries,
+    uid_next: Uid,
     /// Messages that the client knows and that are gone, lowest first.
-    fn ghosts(&self, view: &View) -> Vec<Uid> {
+    ghosts: Vec<Uid>,
+}
+
+impl<'a> Messages<'a> {
+    /// The sequence numbers of a view.
+    pub fn numbering(&self, view: &View) -> Numbering<'a> {
         let runs = self.mailbox.expunged_since(view.told_expunged);
         let mut ghosts: Vec<Uid> = runs
             .iter()
@@ -249,14 +239,55 @@ impl Messages<'_> {
             .filter(|uid| *uid < view.uid_next)
             .collect();
         ghosts.sort_unstable();
-        ghosts
+        Numbering {
+            entries: &self.mailbox.entries,
+            uid_next: view.uid_next,
+            ghosts,
+        }
+    }
+}
+
+impl Numbering<'_> {
+    /// As [`Messages::exists`].
+    pub fn exists(&self) -> u32 {
+        number(self.known_below(self.uid_next))
+    }
+
+    /// As [`Messages::uid_at`].
+    pub fn uid_at(&self, sequence: u32) -> Option<Uid> {
+        let position = usize::try_from(sequence.checked_sub(1)?).ok()?;
+        if position >= self.known_below(self.uid_next) {
+            return None;
+        }
+        // A ghost's place rises from one to the next.
+        let before = self
+            .ghosts
+            .partition_point(|ghost| self.known_below(*ghost) < position);
+        let entry = self.entries.at(position.saturating_sub(before));
+        let alive = entry.map(|entry| entry.uid);
+        let ghost = self.ghosts.get(before).copied();
+        match (alive, ghost) {
+            (Some(alive), Some(ghost)) => Some(alive.min(ghost)),
+            (alive, ghost) => alive.or(ghost),
+        }
+    }
+
+    /// As [`Messages::seq_of`].
+    pub fn seq_of(&self, uid: Uid) -> Option<u32> {
+        let known = self.ghosts.binary_search(&uid).is_ok() || self.entries.get(uid).is_some();
+        (known && uid < self.uid_next).then(|| self.place_of(uid))
+    }
+
+    /// The sequence number that a message has, or would have.
+    fn place_of(&self, uid: Uid) -> u32 {
+        number(self.known_below(uid).saturating_add(1))
     }
 
     /// How many messages below `uid` the client knows.
-    fn known_below(&self, view: &View, ghosts: &[Uid], uid: Uid) -> usize {
-        let end = uid.min(view.uid_next);
-        let gone = ghosts.partition_point(|ghost| *ghost < end);
-        self.mailbox.entries.rank(end).saturating_add(gone)
+    fn known_below(&self, uid: Uid) -> usize {
+        let end = uid.min(self.uid_next);
+        let gone = self.ghosts.partition_point(|ghost| *ghost < end);
+        self.entries.rank(end).saturating_add(gone)
     }
 }
 

@@ -59,8 +59,8 @@ impl Meant {
     }
 
     fn of_uids(set: &SequenceSet, messages: &Messages<'_>, view: &View) -> Self {
-        let exists = messages.exists(view);
-        let largest = messages.uid_at(view, exists).map_or(0, Uid::get);
+        let numbering = messages.numbering(view);
+        let largest = numbering.uid_at(numbering.exists()).map_or(0, Uid::get);
         let known = set.resolve(largest).into_iter();
         let known = known.filter_map(|range| below(range, view.uid_next));
         Self {
@@ -74,7 +74,8 @@ impl Meant {
         messages: &Messages<'_>,
         view: &View,
     ) -> Result<Self, NoSuchNumber> {
-        let exists = messages.exists(view);
+        let numbering = messages.numbering(view);
+        let exists = numbering.exists();
         if names_beyond(set, exists) {
             return Err(NoSuchNumber);
         }
@@ -84,8 +85,8 @@ impl Meant {
         };
         for range in set.resolve(exists) {
             let end = (*range.end()).min(exists);
-            let first = messages.uid_at(view, *range.start());
-            let last = messages.uid_at(view, end);
+            let first = numbering.uid_at(*range.start());
+            let last = numbering.uid_at(end);
             if let (Some(first), Some(last)) = (first, last) {
                 let count = u64::from(end - range.start()) + 1;
                 meant.numbered = meant.numbered.map(|sum| sum + count);
@@ -169,9 +170,10 @@ impl Walk {
         let store = client.account().store();
         let messages = store.messages(selected.handle())?;
         let view = selected.view();
+        let numbering = messages.numbering(view);
         let entries = self.meant.chunk(&messages, view, self.last);
         let numbered = |entry: &Entry| {
-            let seq = messages.seq_of(view, entry.uid())?;
+            let seq = numbering.seq_of(entry.uid())?;
             Some(Numbered {
                 seq,
                 uid: entry.uid(),

@@ -132,7 +132,11 @@ impl Selected {
         let messages = messages.map_err(|_| End::MailboxGone)?;
         let now = crate::clock::seconds();
         let entries = meant.chunk(&messages, self.view(), after);
-        let candidate = |entry: &Entry| self.candidate(&messages, entry, key, now);
+        let numbering = messages.numbering(self.view());
+        let candidate = |entry: &Entry| {
+            let seq = numbering.seq_of(entry.uid())?;
+            Some(self.candidate(&messages, entry, seq, key, now))
+        };
         Ok(entries.filter_map(candidate).collect())
     }
 
@@ -140,9 +144,10 @@ impl Selected {
         &self,
         messages: &Messages<'_>,
         entry: &Entry,
+        seq: u32,
         key: &Key,
         now: i64,
-    ) -> Option<Candidate> {
+    ) -> Candidate {
         let facts = Facts {
             uid: entry.uid(),
             system: entry.system_flags(),
@@ -152,13 +157,13 @@ impl Selected {
             octets: entry.size().into(),
             now,
         };
-        Some(Candidate {
-            seq: messages.seq_of(self.view(), entry.uid())?,
+        Candidate {
+            seq,
             verdict: key.judge(&Evidence::facts(&facts)),
             facts,
             id: entry.message(),
             body: messages.body(entry),
-        })
+        }
     }
 
     async fn decide(
