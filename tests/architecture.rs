@@ -267,6 +267,25 @@ fn compare(
 }
 
 #[test]
+fn nothing_is_linked_in_two_versions() {
+    let tree = cargo_tree("normal,no-proc-macro");
+    let packages: BTreeSet<&str> = tree
+        .lines()
+        .filter_map(|line| line.split('|').nth(1))
+        .collect();
+    let mut names: Vec<&str> = packages
+        .iter()
+        .filter_map(|package| package.split(' ').next())
+        .collect();
+    names.retain(|name| !name.is_empty());
+    let double: Vec<_> = names.windows(2).filter(|two| two[0] == two[1]).collect();
+    assert!(
+        double.is_empty(),
+        "two versions are twice the code to trust: {double:?}"
+    );
+}
+
+#[test]
 fn every_accepted_licence_is_in_use() {
     let used = LEDGER
         .crates
@@ -305,7 +324,9 @@ fn whoever_has_power_over_others_links_no_parser_and_no_runtime() {
 
 #[test]
 fn only_front_speaks_tls_and_only_keyholder_has_a_key() {
-    let others = processes_but(&["mailkeep-front", "mailkeep-keyholder"]);
+    // The command makes the demonstration's certificate.
+    let others = processes_but(&["mailkeep-front", "mailkeep-keyholder", "mailkeep"]);
+    never(&["mailkeep"], &["rustls", "rustls-webpki", "tokio-rustls"]);
     never(&others, &TLS);
     never(
         &["mailkeep-keyholder"],
