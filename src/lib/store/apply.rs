@@ -47,7 +47,15 @@ impl Account {
             }
             outcome = outcome.and(self.operate(durable, modseq, operation)?);
         }
-        Ok(outcome)
+        match self.has_inbox() {
+            true => Ok(outcome),
+            false => Err(Absurd("an account has no INBOX")),
+        }
+    }
+
+    fn has_inbox(&self) -> bool {
+        let inbox = self.mailboxes.get(&MailboxId::INBOX);
+        inbox.is_some_and(|inbox| inbox.name == MailboxName::inbox())
     }
 
     fn operate(

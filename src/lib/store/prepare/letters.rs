@@ -1,0 +1,134 @@
+//! New letters: each gets a message id, and a UID in every mailbox that it is
+//! put into.
+
+use super::messages::flag_mask;
+use crate::flag::{Flags, Keyword, SystemFlags};
+use crate::id::{MailboxId, MessageId, Uid};
+use crate::message::{INLINE_BODY_BYTES_MAX, NewBody, NewMessage, Place};
+use crate::operation::{Append, Operation, StoredBody};
+use crate::pending::Ticket;
+use crate::refusal::Refusal;
+use crate::rights::Rights;
+use crate::store::Store;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+
+impl Store {
+    /// Adds letters: all of them or none.
+    ///
+    /// # Errors
+    /// `NoSuchMailbox`, `NoRight` (without `i`), `LetterTooLong`, `BodyNotInline`,
+    /// `TooManyMessages`, `TooManyKeywords`, `NumbersExhausted`, `ChangeTooLong`,
+    /// `NothingToDo` (nothing was given), `Busy`.
+    pub fn append(&mut self, letters: &[NewMessage<'_>]) -> Result<Ticket, Refusal> {
+        self.no_structure_pending()?;
+        let mut draft = Draft::new(self);
+        for letter in letters {
+            draft.letter(letter)?;
+        }
+        let Draft {
+            operations, bodies, ..
+        } = draft;
+        match operations.is_empty() {
+            true => Err(Refusal::NothingToDo),
+            false => self.submit(operations, &bodies),
+        }
+    }
+}
+
+/// An append under construction: its operations, and the numbers they take.
+struct Draft<'s, 'b> {
+    store: &'s Store,
+    operations: Vec<Operation>,
+    bodies: Vec<&'b [u8]>,
+    bodies_len: u32,
+    next_message: u64,
+    ahead: BTreeMap<MailboxId, Uid>,
+    promised: BTreeMap<MailboxId, Vec<Keyword>>,
+}
+
+impl<'s, 'b> Draft<'s, 'b> {
+    fn new(store: &'s Store) -> Self {
+        Self {
+            store,
+            operations: Vec::new(),
+            bodies: Vec::new(),
+            bodies_len: 0,
+            next_message: store.ahead().next_message,
+            ahead: BTreeMap::new(),
+            promised: BTreeMap::new(),
+        }
+    }
+
+    fn letter(&mut self, letter: &NewMessage<'b>) -> Result<(), Refusal> {
+        if letter.body.len() > self.store.letter_bytes_max() {
+            return Err(Refusal::LetterTooLong);
+        }
+        let message = MessageId(self.next_message);
+        self.next_message = match message.0.checked_add(1) {
+            Some(next) => next,
+            None => return Err(Refusal::NumbersExhausted),
+        };
+        let (body, size, sha256) = self.body(letter.body)?;
+        for place in letter.places {
+            let (uid, system, keywords) = self.place(place)?;
+            self.operations.push(Operation::Append(Append {
+                mailbox: place.mailbox.id(),
+                uid,
+                message,
+                date: letter.date,
+                system,
+                keywords,
+                body,
+                size,
+                sha256,
+            }));
+        }
+        self.store.has_room(self.operations.len() as u64)
+    }
+
+    fn body(&mut self, body: NewBody<'b>) -> Result<(StoredBody, u32, [u8; 32]), Refusal> {
+        match body {
+            NewBody::Inline(bytes) if bytes.len() > INLINE_BODY_BYTES_MAX => {
+                Err(Refusal::BodyNotInline)
+            }
+            NewBody::Inline(bytes) => {
+                let size = u32::try_from(bytes.len()).map_err(|_| Refusal::BodyNotInline)?;
+                let offset = self.bodies_len;
+                let end = offset.checked_add(size).ok_or(Refusal::ChangeTooLong)?;
+                self.bodies_len = end;
+                self.bodies.push(bytes);
+                let stored = StoredBody::Inline { offset };
+                Ok((stored, size, Sha256::digest(bytes).into()))
+            }
+            NewBody::Packed(packed) => {
+                let stored = StoredBody::Pack {
+                    pack: packed.pack(),
+                    offset: 0,
+                };
+                Ok((stored, packed.size(), packed.sha256()))
+            }
+        }
+    }
+
+    /// The UID of a place, and the flags that may be set there.
+    fn place(&mut self, place: &Place<'_>) -> Result<(Uid, SystemFlags, Vec<Keyword>), Refusal> {
+        let Flags { system, keywords } = place.flags;
+        let id = place.mailbox.id();
+        let mailbox = self.store.checked(place.mailbox, Rights::INSERT)?;
+        let mask = flag_mask(self.store.rights_of(place.mailbox, mailbox));
+        let keywords = match mask.keywords {
+            true => keywords.clone(),
+            false => Vec::new(),
+        };
+        let promised = self.promised.entry(id).or_default();
+        promised.extend(keywords.iter().cloned());
+        self.store.has_room_for(mailbox, promised)?;
+        let reserved = self.ahead.get(&id).copied();
+        let uid = reserved.unwrap_or_else(|| self.store.ahead().uid_next(mailbox));
+        let next = uid.after(1).filter(|next| *next < Uid::MAX);
+        self.ahead
+            .insert(id, next.ok_or(Refusal::NumbersExhausted)?);
+        Ok((uid, *system & mask.system, keywords))
+    }
+}

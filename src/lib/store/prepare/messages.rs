@@ -1,0 +1,246 @@
+//! Changes of messages that are there: flags, expunges, copies and moves.
+//!
+//! They say which UIDs are meant, not what will come of it: another change may
+//! come first.
+
+use crate::account::ENTRIES_MAX;
+use crate::flag::{FlagAction, FlagChange, Keyword, SystemFlags};
+use crate::handle::MailboxHandle;
+use crate::id::{MailboxId, Uid, UidRange, UidSet};
+use crate::mailbox::Mailbox;
+use crate::operation::{FlagMask, Operation, SetFlags, Transfer};
+use crate::pending::Ticket;
+use crate::refusal::Refusal;
+use crate::rights::Rights;
+use crate::store::Store;
+use std::collections::BTreeSet;
+
+impl Store {
+    /// Changes flags. Only those that the handle has the right to change do.
+    ///
+    /// # Errors
+    /// `NoSuchMailbox`, `NoRight` (none of the flags may be changed),
+    /// `TooManyKeywords`, `NothingToDo`, `ChangeTooLong`, `Busy`.
+    pub fn set_flags(
+        &mut self,
+        handle: &MailboxHandle,
+        uids: &[UidRange],
+        change: &FlagChange,
+    ) -> Result<Ticket, Refusal> {
+        self.no_structure_pending()?;
+        let mailbox = self.checked(handle, Rights::NONE)?;
+        let mask = flag_mask(self.rights_of(handle, mailbox));
+        if !concerns(mask, change) {
+            return Err(Refusal::NoRight);
+        }
+        let keywords = match mask.keywords {
+            true => change.flags.keywords.clone(),
+            false => Vec::new(),
+        };
+        if change.action != FlagAction::Remove {
+            self.has_room_for(mailbox, &keywords)?;
+        }
+        let uids = existing(mailbox, uids)?;
+        self.submit(
+            vec![Operation::SetFlags(SetFlags {
+                mailbox: handle.id(),
+                action: change.action,
+                mask,
+                system: change.flags.system,
+                keywords,
+                unchanged_since: change.unchanged_since,
+                uids,
+            })],
+            &[],
+        )
+    }
+
+    /// Expunges messages that have `\Deleted`: all, or those of `uids`.
+    ///
+    /// # Errors
+    /// `NoSuchMailbox`, `NoRight` (without `e`), `NothingToDo`, `ChangeTooLong`,
+    /// `Busy`.
+    pub fn expunge(
+        &mut self,
+        handle: &MailboxHandle,
+        uids: Option<&[UidRange]>,
+    ) -> Result<Ticket, Refusal> {
+        self.no_structure_pending()?;
+        let mailbox = self.checked(handle, Rights::EXPUNGE)?;
+        if mailbox.counters().deleted == 0 && self.is_settled() {
+            return Err(Refusal::NothingToDo);
+        }
+        let uids = match uids {
+            Some(uids) => existing(mailbox, uids)?,
+            None => UidSet::all().below(mailbox.uid_next),
+        };
+        let operation = Operation::Expunge {
+            mailbox: handle.id(),
+            only_deleted: true,
+            uids,
+        };
+        self.submit(vec![operation], &[])
+    }
+
+    /// Removes messages whether or not they have `\Deleted` (POP3's QUIT).
+    ///
+    /// # Errors
+    /// As [`Self::expunge`]; `t` is needed as well.
+    pub fn remove(&mut self, handle: &MailboxHandle, uids: &[UidRange]) -> Result<Ticket, Refusal> {
+        self.no_structure_pending()?;
+        let mailbox = self.checked(handle, Rights::EXPUNGE | Rights::DELETE_MESSAGES)?;
+        let uids = existing(mailbox, uids)?;
+        let operation = Operation::Expunge {
+            mailbox: handle.id(),
+            only_deleted: false,
+            uids,
+        };
+        self.submit(vec![operation], &[])
+    }
+
+    /// Copies messages with their flags; copies share the body and message id.
+    ///
+    /// # Errors
+    /// `NoSuchMailbox`, `NoRight` (without `r` at the source, `i` at the target),
+    /// `TooManyMessages`, `TooManyKeywords`, `NumbersExhausted`, `NothingToDo`,
+    /// `ChangeTooLong`, `Busy`.
+    pub fn copy(
+        &mut self,
+        source: &MailboxHandle,
+        uids: &[UidRange],
+        target: &MailboxHandle,
+    ) -> Result<Ticket, Refusal> {
+        self.transfer(source, uids, target, false)
+    }
+
+    /// Moves messages: they are in one of the two mailboxes at every moment.
+    ///
+    /// # Errors
+    /// As [`Self::copy`]; `t` and `e` are needed at the source as well
+    /// (RFC 6851, section 4.3).
+    pub fn move_to(
+        &mut self,
+        source: &MailboxHandle,
+        uids: &[UidRange],
+        target: &MailboxHandle,
+    ) -> Result<Ticket, Refusal> {
+        self.transfer(source, uids, target, true)
+    }
+
+    fn transfer(
+        &mut self,
+        source: &MailboxHandle,
+        uids: &[UidRange],
+        target: &MailboxHandle,
+        moving: bool,
+    ) -> Result<Ticket, Refusal> {
+        self.no_structure_pending()?;
+        let needed = match moving {
+            true => Rights::READ | Rights::DELETE_MESSAGES | Rights::EXPUNGE,
+            false => Rights::READ,
+        };
+        let from = self.checked(source, needed)?;
+        let to = self.checked(target, Rights::INSERT)?;
+        let uids = existing(from, uids)?;
+        let (mut reserved, mut used) = (0_u32, 0_u64);
+        for entry in from.entries.of_set(&uids) {
+            reserved = reserved.saturating_add(1);
+            used |= entry.keywords;
+        }
+        self.has_room(u64::from(reserved))?;
+        let mut keywords: Vec<Keyword> = from.keywords_of(used).cloned().collect();
+        // What is promised to the source now may be on a copied message then.
+        keywords.extend(self.promised(source.id()).into_iter().flatten().cloned());
+        self.has_room_for(to, &keywords)?;
+        let first = self.ahead().uid_next(to);
+        first
+            .after(reserved)
+            .filter(|next| *next < Uid::MAX)
+            .ok_or(Refusal::NumbersExhausted)?;
+        let ticket = self.submit(
+            vec![Operation::Transfer(Transfer {
+                moving,
+                source: source.id(),
+                target: target.id(),
+                first,
+                reserved,
+                uids,
+            })],
+            &[],
+        )?;
+        self.ahead_mut().promise(target.id(), &keywords);
+        Ok(ticket)
+    }
+
+    /// Takes the recent messages for one session: they are recent to no other.
+    /// There is no need to wait for the outcome: what is lost by a crash is only
+    /// that somebody sees them as recent again.
+    ///
+    /// # Errors
+    /// `NoSuchMailbox`, `NoRight` (without `r`), `NothingToDo`, `Busy`.
+    pub fn claim_recent(&mut self, handle: &MailboxHandle) -> Result<Ticket, Refusal> {
+        self.no_structure_pending()?;
+        let mailbox = self.checked(handle, Rights::READ)?;
+        if mailbox.recent_from >= mailbox.uid_next {
+            return Err(Refusal::NothingToDo);
+        }
+        let operation = Operation::ClaimRecent {
+            mailbox: handle.id(),
+            up_to: mailbox.uid_next,
+        };
+        self.submit(vec![operation], &[])
+    }
+
+    pub(super) fn has_room(&self, entries: u64) -> Result<(), Refusal> {
+        let there = self.account().entries.saturating_add(self.ahead().entries);
+        match there.saturating_add(entries) <= ENTRIES_MAX {
+            true => Ok(()),
+            false => Err(Refusal::TooManyMessages),
+        }
+    }
+
+    pub(super) fn has_room_for(
+        &self,
+        mailbox: &Mailbox,
+        keywords: &[Keyword],
+    ) -> Result<(), Refusal> {
+        match mailbox.has_room_for(keywords, self.promised(mailbox.id)) {
+            true => Ok(()),
+            false => Err(Refusal::TooManyKeywords),
+        }
+    }
+
+    fn promised(&self, mailbox: MailboxId) -> Option<&BTreeSet<Keyword>> {
+        self.ahead().keywords.get(&mailbox)
+    }
+}
+
+/// The UIDs of `ranges` that may exist; `NothingToDo` if no message has one.
+fn existing(mailbox: &Mailbox, ranges: &[UidRange]) -> Result<UidSet, Refusal> {
+    let uids = UidSet::new(ranges).below(mailbox.uid_next);
+    let some = mailbox.entries.of_set(&uids).next().is_some();
+    some.then_some(uids).ok_or(Refusal::NothingToDo)
+}
+
+/// The flags that rights allow to change (RFC 4314, section 4).
+pub(super) fn flag_mask(rights: Rights) -> FlagMask {
+    let when = |right, flags| match rights.contains(right) {
+        true => flags,
+        false => SystemFlags::NONE,
+    };
+    let others = !(SystemFlags::SEEN | SystemFlags::DELETED);
+    FlagMask {
+        system: when(Rights::SEEN, SystemFlags::SEEN)
+            | when(Rights::DELETE_MESSAGES, SystemFlags::DELETED)
+            | when(Rights::WRITE, others),
+        keywords: rights.contains(Rights::WRITE),
+    }
+}
+
+/// Whether any flag of a change may be changed.
+fn concerns(mask: FlagMask, change: &FlagChange) -> bool {
+    let system = mask.system & change.flags.system != SystemFlags::NONE;
+    let keywords = mask.keywords && !change.flags.keywords.is_empty();
+    let replaces = change.action == FlagAction::Replace && mask.system != SystemFlags::NONE;
+    system || keywords || replaces
+}

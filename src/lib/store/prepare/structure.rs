@@ -1,0 +1,236 @@
+//! Changes of structure: mailboxes, names, access lists, subscriptions.
+//!
+//! Each is exclusive, so what it was prepared on is what it meets.
+
+use crate::account::{ACL_ENTRIES_MAX, MAILBOXES_MAX, SUBSCRIPTIONS_MAX};
+use crate::apply;
+use crate::handle::MailboxHandle;
+use crate::id::{MailboxId, Uid, UidSet};
+use crate::mailbox::Mailbox;
+use crate::name::{MailboxName, SpecialUse};
+use crate::operation::{Operation, Transfer};
+use crate::pending::Ticket;
+use crate::refusal::Refusal;
+use crate::rights::{Grantee, Principal, Rights, granted};
+use crate::store::Store;
+
+impl Store {
+    /// Makes a mailbox. Names above it needn't exist.
+    ///
+    /// # Errors
+    /// `AlreadyExists`, `NoRight` (without `k` on the nearest mailbox above),
+    /// `TooManyMailboxes`, `NumbersExhausted`, `Busy`.
+    pub fn create(
+        &mut self,
+        principal: &Principal,
+        name: &MailboxName,
+        special_use: Option<SpecialUse>,
+    ) -> Result<Ticket, Refusal> {
+        self.settled_ground()?;
+        self.may_create(*principal, name)?;
+        let operation = self.creation(name, special_use)?;
+        self.submit_exclusively(vec![operation])
+    }
+
+    fn creation(
+        &self,
+        name: &MailboxName,
+        special_use: Option<SpecialUse>,
+    ) -> Result<Operation, Refusal> {
+        let account = self.account();
+        if account.mailboxes.len() >= MAILBOXES_MAX {
+            return Err(Refusal::TooManyMailboxes);
+        }
+        if account.next_mailbox == u64::MAX {
+            return Err(Refusal::NumbersExhausted);
+        }
+        Ok(Operation::Create {
+            mailbox: MailboxId(account.next_mailbox),
+            validity: account.next_validity().ok_or(Refusal::NumbersExhausted)?,
+            special_use,
+            name: name.clone(),
+        })
+    }
+
+    /// Only who sees the taken name is told that it is taken.
+    fn may_create(&self, principal: Principal, name: &MailboxName) -> Result<(), Refusal> {
+        let account = self.account();
+        let rights = |mailbox: &Mailbox| granted(&mailbox.acl, principal);
+        if let Some(taken) = account.named(name) {
+            return Err(match rights(taken).contains(Rights::LOOKUP) {
+                true => Refusal::AlreadyExists,
+                false => Refusal::NoRight,
+            });
+        }
+        let above = name.ancestors().find_map(|above| account.named(&above));
+        let allowed = match above {
+            Some(above) => rights(above).contains(Rights::CREATE),
+            None => principal == Principal::Owner,
+        };
+        allowed.then_some(()).ok_or(Refusal::NoRight)
+    }
+
+    /// Deletes a mailbox and all that is in it. Mailboxes below it stay.
+    ///
+    /// # Errors
+    /// `NoSuchMailbox`, `NoRight` (without `x`), `InboxStays`, `Busy`.
+    pub fn delete(&mut self, principal: &Principal, name: &MailboxName) -> Result<Ticket, Refusal> {
+        self.settled_ground()?;
+        let handle = self.open_mailbox(principal, name)?;
+        self.checked(&handle, Rights::DELETE_MAILBOX)?;
+        if handle.id() == MailboxId::INBOX {
+            return Err(Refusal::InboxStays);
+        }
+        self.submit_exclusively(vec![Operation::Delete {
+            mailbox: handle.id(),
+        }])
+    }
+
+    /// Renames a mailbox and everything below it. INBOX stays, empty: its
+    /// messages move to a new mailbox of that name (RFC 9051, section 6.3.6).
+    ///
+    /// # Errors
+    /// `NoSuchMailbox`, `NoRight` (without `x` on what moves, `k` where it goes),
+    /// `AlreadyExists`, `InsideItself`, `NameTooLong`, `Busy`.
+    pub fn rename(
+        &mut self,
+        principal: &Principal,
+        from: &MailboxName,
+        to: &MailboxName,
+    ) -> Result<Ticket, Refusal> {
+        self.settled_ground()?;
+        self.may_move(*principal, from)?;
+        self.may_create(*principal, to)?;
+        if *from == MailboxName::inbox() {
+            return self.rename_inbox(to);
+        }
+        if to.is_below(from) {
+            return Err(Refusal::InsideItself);
+        }
+        let longest = |(old, _): (&MailboxName, _)| old.moved(from, to).is_some();
+        if !self.account().tree(from).all(longest) {
+            return Err(Refusal::NameTooLong);
+        }
+        apply::moves(self.account(), from, to).ok_or(Refusal::AlreadyExists)?;
+        self.submit_exclusively(vec![Operation::Rename {
+            from: from.clone(),
+            to: to.clone(),
+        }])
+    }
+
+    /// Everything that moves must be the asker's to move; a name that has no
+    /// mailbox of its own counts if one below it is seen.
+    fn may_move(&self, principal: Principal, from: &MailboxName) -> Result<(), Refusal> {
+        let account = self.account();
+        let rights = account
+            .tree(from)
+            .filter_map(|(_, id)| account.mailboxes.get(&id))
+            .map(|mailbox| granted(&mailbox.acl, principal));
+        let (mut seen, mut all) = (false, true);
+        for rights in rights {
+            seen |= rights.contains(Rights::LOOKUP);
+            all &= rights.contains(Rights::DELETE_MAILBOX);
+        }
+        match (seen, all) {
+            (false, _) => Err(Refusal::NoSuchMailbox),
+            (true, false) => Err(Refusal::NoRight),
+            (true, true) => Ok(()),
+        }
+    }
+
+    fn rename_inbox(&mut self, to: &MailboxName) -> Result<Ticket, Refusal> {
+        let creation = self.creation(to, None)?;
+        let Operation::Create { mailbox, .. } = creation else {
+            return Err(Refusal::NoSuchMailbox);
+        };
+        let inbox = self.account().mailboxes.get(&MailboxId::INBOX);
+        let inbox = inbox.ok_or(Refusal::NoSuchMailbox)?;
+        let moved = Operation::Transfer(Transfer {
+            moving: true,
+            source: MailboxId::INBOX,
+            target: mailbox,
+            first: Uid::MIN,
+            reserved: inbox.counters().messages,
+            uids: UidSet::all().below(inbox.uid_next),
+        });
+        self.submit_exclusively(vec![creation, moved])
+    }
+
+    /// Gives `grantee` exactly these rights on a mailbox; none takes all away.
+    ///
+    /// # Errors
+    /// `NoSuchMailbox`, `NoRight` (without `a`), `TooManyAclEntries`, `Busy`.
+    pub fn set_acl(
+        &mut self,
+        handle: &MailboxHandle,
+        grantee: Grantee,
+        rights: Rights,
+    ) -> Result<Ticket, Refusal> {
+        self.settled_ground()?;
+        let mailbox = self.checked(handle, Rights::ADMINISTER)?;
+        let others = mailbox.acl.iter().filter(|line| line.grantee != grantee);
+        if !rights.is_empty() && others.count() >= ACL_ENTRIES_MAX {
+            return Err(Refusal::TooManyAclEntries);
+        }
+        self.submit_exclusively(vec![Operation::SetAcl {
+            mailbox: handle.id(),
+            grantee,
+            rights,
+        }])
+    }
+
+    /// Subscribes the owner to a name; the mailbox needn't exist.
+    ///
+    /// # Errors
+    /// `NoRight` (for anybody else), `NothingToDo`, `TooManySubscriptions`, `Busy`.
+    pub fn subscribe(
+        &mut self,
+        principal: &Principal,
+        name: &MailboxName,
+    ) -> Result<Ticket, Refusal> {
+        self.owner_on_settled_ground(principal)?;
+        let subscriptions = &self.account().subscriptions;
+        if subscriptions.contains(name) {
+            return Err(Refusal::NothingToDo);
+        }
+        if subscriptions.len() >= SUBSCRIPTIONS_MAX {
+            return Err(Refusal::TooManySubscriptions);
+        }
+        self.submit_exclusively(vec![Operation::Subscribe(name.clone())])
+    }
+
+    /// Ends the owner's subscription to a name.
+    ///
+    /// # Errors
+    /// `NoRight` (for anybody else), `NothingToDo`, `Busy`.
+    pub fn unsubscribe(
+        &mut self,
+        principal: &Principal,
+        name: &MailboxName,
+    ) -> Result<Ticket, Refusal> {
+        self.owner_on_settled_ground(principal)?;
+        if !self.account().subscriptions.contains(name) {
+            return Err(Refusal::NothingToDo);
+        }
+        self.submit_exclusively(vec![Operation::Unsubscribe(name.clone())])
+    }
+
+    fn owner_on_settled_ground(&self, principal: &Principal) -> Result<(), Refusal> {
+        if *principal != Principal::Owner {
+            return Err(Refusal::NoRight);
+        }
+        self.settled_ground()
+    }
+
+    /// Notes that tickets below this epoch are refused from now on.
+    ///
+    /// # Errors
+    /// `NothingToDo` if it isn't above the highest, `Busy`.
+    pub fn raise_epoch(&mut self, epoch: u64) -> Result<Ticket, Refusal> {
+        self.no_structure_pending()?;
+        if epoch <= self.epoch() {
+            return Err(Refusal::NothingToDo);
+        }
+        self.submit(vec![Operation::RaiseEpoch(epoch)], &[])
+    }
+}
