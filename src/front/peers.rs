@@ -82,8 +82,8 @@ pub struct Who {
 pub enum NotOpened {
     /// A peer that it needs was not there in time.
     NoPeer,
-    /// The service that asked for TLS has gone meanwhile.
-    ServiceGone,
+    /// A peer that seemed to be there has gone.
+    PeerGone,
     /// The kernel has no socket for us.
     NoSocket,
 }
@@ -122,7 +122,8 @@ impl Peers {
             .is_some()
     }
 
-    /// Gives a connection to the service with the fewest sessions.
+    /// Gives a connection to the service with the fewest sessions. One that turns
+    /// out to be dead is forgotten, and the next is tried.
     ///
     /// # Errors
     /// [`NotOpened`]: close the connection.
@@ -131,16 +132,14 @@ impl Peers {
         connection: ConnectionId,
         who: Who,
     ) -> Result<Link, NotOpened> {
-        let key = self
-            .wait_for(|| {
-                self.auth
-                    .borrow()
-                    .is_some()
-                    .then(|| self.least_busy(who.protocol))?
-            })
-            .await
-            .ok_or(NotOpened::NoPeer)?;
-        self.open_with(key, connection, who, false)
+        loop {
+            let service = self.wait_for(|| self.least_busy(who.protocol)).await;
+            let key = service.ok_or(NotOpened::NoPeer)?;
+            match self.open_with(key, connection, who, false) {
+                Err(NotOpened::PeerGone) => {}
+                opened => return opened,
+            }
+        }
     }
 
     /// Gives a connection that now speaks TLS to the service that asked for it.
@@ -163,33 +162,13 @@ impl Peers {
         who: Who,
         after_starttls: bool,
     ) -> Result<Link, NotOpened> {
-        let service = self
-            .services
-            .borrow()
-            .get(&key)
-            .cloned()
-            .ok_or(NotOpened::ServiceGone)?;
+        let service = self.services.borrow().get(&key).cloned();
+        let service = service.ok_or(NotOpened::PeerGone)?;
         let (ours, theirs) = pair().map_err(|_| NotOpened::NoSocket)?;
         let cookie = ipc::socket::cookie(&theirs).map_err(|_| NotOpened::NoSocket)?;
-        let starttls = who.may_start_tls.then(Rc::<Notify>::default);
-        let session = Session {
-            with: key,
-            cookie,
-            who,
-            starttls: starttls.clone(),
-        };
-        self.sessions.borrow_mut().insert(connection, session);
-        service.sessions.set(service.sessions.get() + 1);
-        // From here on the link's end undoes all.
-        let link = Link {
-            peers: Rc::clone(self),
-            connection,
-            service: key,
-            starttls,
-            socket: ours,
-        };
+        let link = self.enter(key, connection, cookie, who, ours);
         self.tell_auth(who.opened(cookie))
-            .ok_or(NotOpened::NoPeer)?;
+            .ok_or(NotOpened::PeerGone)?;
         let session = ToService::Session {
             connection,
             protocol: who.protocol,
@@ -198,19 +177,52 @@ impl Peers {
             after_starttls,
             socket: theirs,
         };
-        if let Err(fault) = service.channel.send(session) {
-            self.lose_service(key, &service, fault);
-            return Err(NotOpened::ServiceGone);
+        match service.channel.send(session) {
+            Ok(()) => Ok(link),
+            Err(fault) => {
+                self.lose_service(key, &service, fault);
+                Err(NotOpened::PeerGone)
+            }
         }
-        Ok(link)
     }
 
+    /// Writes down who has the connection; the link's end undoes it.
+    fn enter(
+        self: &Rc<Self>,
+        service: ServiceKey,
+        connection: ConnectionId,
+        cookie: Cookie,
+        who: Who,
+        socket: UnixStream,
+    ) -> Link {
+        let starttls = who.may_start_tls.then(Rc::<Notify>::default);
+        let session = Session {
+            with: service,
+            cookie,
+            who,
+            starttls: starttls.clone(),
+        };
+        self.sessions.borrow_mut().insert(connection, session);
+        if let Some(service) = self.services.borrow().get(&service) {
+            service.sessions.set(service.sessions.get() + 1);
+        }
+        Link {
+            peers: Rc::clone(self),
+            connection,
+            service,
+            starttls,
+            socket,
+        }
+    }
+
+    /// None without an `auth`: it must hear of every session first.
     fn least_busy(&self, protocol: Protocol) -> Option<ServiceKey> {
         let edge = match protocol {
             Protocol::Lmtp => Edge::FrontLmtp,
             Protocol::Imap | Protocol::Pop3 | Protocol::ManageSieve => Edge::FrontLogin,
             Protocol::Admin => return None,
         };
+        self.auth.borrow().as_ref()?;
         let services = self.services.borrow();
         let of_the_edge = services.iter().filter(|(key, _)| key.0 == edge);
         of_the_edge

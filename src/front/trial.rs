@@ -26,7 +26,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::task::{LocalSet, spawn_local};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -170,6 +170,18 @@ impl Trial {
             facts,
             socket,
         }
+    }
+
+    /// Waits until `front` has heard all that was said before.
+    async fn barrier(&self) {
+        let slice = Slice::Front {
+            slice: front_slice(),
+        };
+        say(&self.supervisor, ToProcess::Prepare { slice });
+        assert!(matches!(
+            hear(&self.supervisor).await,
+            ToSupervisor::Prepared
+        ));
     }
 
     async fn closed(&self, expected: Cookie) {

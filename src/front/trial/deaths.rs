@@ -14,7 +14,7 @@ fn a_dead_service_leaves_its_sessions_alone_and_newcomers_wait_for_the_next() {
             AsyncChannel::adopt(dead).unwrap(),
         ));
         let _new = trial.tcp().await;
-        sleep(Duration::from_millis(50)).await;
+        trial.barrier().await;
         let login = connect(&trial.supervisor, Edge::FrontLogin, 10);
         trial.login = AsyncChannel::adopt(login).unwrap();
         assert_eq!(
@@ -65,7 +65,7 @@ fn a_restarted_keyholder_signs_for_those_who_waited() {
         let tcp = trial.tcp().await;
         let client = tls_over(tcp, &trial.certified.der);
         let restart = async {
-            sleep(Duration::from_millis(50)).await;
+            trial.barrier().await;
             let socket = connect(&trial.supervisor, Edge::FrontKeyholder, 13);
             play_keyholder(socket, &trial.certified.key);
         };

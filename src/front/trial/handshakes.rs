@@ -76,19 +76,7 @@ fn a_new_certificate_is_for_new_connections_and_old_ones_live_on() {
             connect(&trial.supervisor, Edge::FrontKeyholder, 14),
             &new.key,
         );
-        // Heard in order: once this is answered, the commit is done.
-        say(
-            &trial.supervisor,
-            ToProcess::Prepare {
-                slice: Slice::Front {
-                    slice: front_slice(),
-                },
-            },
-        );
-        assert!(matches!(
-            hear(&trial.supervisor).await,
-            ToSupervisor::Prepared
-        ));
+        trial.barrier().await;
 
         assert!(tls_over(trial.tcp().await, &new.der).await.is_ok());
         assert!(

@@ -6,6 +6,9 @@ const STARTTLS: &[u8] = b"a STARTTLS\r\n";
 const INJECTED: &[u8] = b"b NOOP\r\n";
 const OK: &[u8] = b"a OK begin\r\n";
 
+/// More than [`INJECTED`], and less than any ClientHello.
+const HELLO_BYTES_MIN: usize = 100;
+
 /// In which order a service does what STARTTLS asks of it.
 #[derive(Debug, Clone, Copy)]
 enum Order {
@@ -40,8 +43,11 @@ async fn agrees(trial: &Trial, mut given: Given, order: Order) {
             );
         }
         Order::MessageLate => {
-            // Long enough for the client's hello to have come and gone.
-            sleep(Duration::from_millis(50)).await;
+            // The client's next words have come all the way here by then.
+            let mut heard = 0;
+            while heard < HELLO_BYTES_MIN {
+                heard += given.socket.read(&mut [0; 4096]).await.unwrap();
+            }
             given.socket.shutdown().await.unwrap();
             say(
                 &trial.login,
