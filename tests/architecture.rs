@@ -246,12 +246,11 @@ fn compare(
             (None, _) => differences.push(format!("{name} ({}) has no entry", licences[name])),
             (Some(_), false) => differences.push(format!("{name} is not used (any more)")),
             (Some(foreign), true) => {
-                if foreign.licence != licences[name] || !LEDGER.licences.contains(&foreign.licence)
-                {
-                    differences.push(format!(
-                        "{name}: {:?}, not {:?}",
-                        licences[name], foreign.licence
-                    ));
+                if foreign.licence != licences[name] {
+                    differences.push(format!("{name}: {:?} in truth", licences[name]));
+                }
+                if !LEDGER.licences.contains(&foreign.licence) {
+                    differences.push(format!("{name}: {:?} is not accepted", foreign.licence));
                 }
                 if foreign.reason.trim_matches('?').is_empty() {
                     differences.push(format!("{name}: the reason is missing"));

@@ -45,15 +45,29 @@ fn every_unsafe_is_in_the_ledger_with_its_reason() {
         .into_iter()
         .map(|place| ((place.file, place.function), place.count));
     let said: BTreeMap<_, _> = said.collect();
-    let mut real = BTreeMap::new();
+    let mut real: BTreeMap<_, usize> = BTreeMap::new();
     for file in repository::rust() {
         for function in unsafe_in(&file) {
             *real.entry((file.path.clone(), function)).or_insert(0) += 1;
         }
     }
-    assert_eq!(
-        said, real,
-        "audit/unsafe.toml (left) and the code (right) differ"
+    let differ = |place: &&(String, String)| said.get(*place) != real.get(*place);
+    let differing: BTreeSet<_> = said.keys().chain(real.keys()).filter(differ).collect();
+    let count = |of: &BTreeMap<_, usize>, place| of.get(place).copied().unwrap_or(0);
+    let differing = differing.into_iter().map(|place| {
+        format!(
+            "{}, {}: {} in the ledger, {} in the code",
+            place.0,
+            place.1,
+            count(&said, place),
+            count(&real, place)
+        )
+    });
+    let differing: Vec<String> = differing.collect();
+    assert!(
+        differing.is_empty(),
+        "audit/unsafe.toml:\n{}",
+        differing.join("\n")
     );
 }
 

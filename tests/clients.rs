@@ -126,9 +126,9 @@ fn pythons_imaplib_runs_a_whole_session() {
 fn mbsync_configuration(set: &Set) -> String {
     format!(
         "IMAPAccount mailkeep\nHost {host}\nPort {IMAPS}\nUser bob@example.org\nPass \"{PASSWORD}\"\n\
-         SSLType IMAPS\nSystemCertificates no\nCertificateFile {certificate}\n\
-         IMAPStore far\nAccount mailkeep\n\
-         MaildirStore near\nPath {mail}/\nInbox {mail}/Inbox\nSubFolders Verbatim\n\
+         SSLType IMAPS\nSystemCertificates no\nCertificateFile {certificate}\n\n\
+         IMAPStore far\nAccount mailkeep\n\n\
+         MaildirStore near\nPath {mail}/\nInbox {mail}/Inbox\nSubFolders Verbatim\n\n\
          Channel all\nFar :far:\nNear :near:\nPatterns *\nCreate Both\nRemove Both\nExpunge Both\nSyncState *\n",
         host = set.host(),
         certificate = set.certificate_file().display(),
@@ -147,9 +147,9 @@ fn mbsync_syncs_a_tree_both_ways_and_then_has_nothing_to_do() {
         assert!(reply.starts_with("250 2.0.0"), "{reply}");
     }
     let mut session = set.login("bob@example.org");
-    session.ok("a CREATE Work/2026/Grün");
+    session.ok("a CREATE Work/2026/Gr&APw-n");
     session.ok("b SELECT INBOX");
-    session.ok("c COPY 1:5 Work/2026/Grün");
+    session.ok("c COPY 1:5 Work/2026/Gr&APw-n");
     let mail = set.directory().path().join("mail");
     fs::create_dir(&mail).unwrap();
     let configuration = set

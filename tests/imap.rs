@@ -58,7 +58,11 @@ fn idle_tells_of_a_delivery_without_being_asked() {
     let mut session = set.login(ALICE);
     session.ok("a SELECT INBOX");
     session.line("b IDLE");
-    assert_eq!(session.read_line().as_deref(), Some("+ idling"));
+    assert!(
+        session
+            .read_line()
+            .is_some_and(|line| line.starts_with("+ "))
+    );
     assert!(
         set.deliver(ALICE, "Subject: new\r\n\r\nnew\r\n")
             .starts_with("250")

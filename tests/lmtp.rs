@@ -32,10 +32,10 @@ fn each_recipient_has_an_answer_of_his_own() {
         "recipients.txt",
         include_str!("lmtp/recipients.txt"),
     );
-    for name in [ALICE, "bob@example.org"] {
+    for (name, recipient) in [(ALICE, ALICE), ("bob@example.org", "bob+list@example.org")] {
         let letter = fetched(&set, name, 1);
         assert!(
-            letter.contains(&format!("Delivered-To: {name}")),
+            letter.contains(&format!("Delivered-To: {recipient}\n")),
             "{letter}"
         );
         assert!(
@@ -108,9 +108,13 @@ fn no_form_of_bare_line_end_ends_a_letter() {
             answer.starts_with("250 2") || answer.starts_with('5'),
             "{end:?}: {answer}"
         );
-        session.line("QUIT");
-        let bye = session.read_line().expect("an answer to QUIT");
-        assert!(bye.starts_with("221"), "{end:?}: {bye}");
+        // A letter with a bare line end is the end of the connection, too.
+        let after = session
+            .try_send(b"QUIT\r\n")
+            .ok()
+            .and_then(|()| session.read_line());
+        let bye = after.is_none_or(|line| line.starts_with("221"));
+        assert!(bye, "{end:?}: a second command was found in the letter");
     }
 }
 

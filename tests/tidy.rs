@@ -116,7 +116,8 @@ fn every_crate_forbids_unsafe_but_the_one_that_may() {
         if member == "sandbox" {
             assert_sandbox_is_as_strict(lints, &own["lints"]);
         } else {
-            let inherits = own["lints"]["workspace"].as_bool();
+            let lints = own.get("lints").and_then(|lints| lints.get("workspace"));
+            let inherits = lints.and_then(toml::Value::as_bool);
             assert_eq!(
                 inherits,
                 Some(true),

@@ -2,7 +2,8 @@
 //! are played against a set.
 //!
 //! A line that begins with `C: ` is sent with CRLF; one with `S: ` must come,
-//! where `…` stands for anything within the line. `C2: ` and `S2: ` are those of a
+//! where `…` stands for anything within the line; with `S*: ` other lines may come
+//! before it. `C2: ` and `S2: ` are those of a
 //! second connection, and so on; a connection is opened at its first line. `C!: `
 //! is sent without CRLF. `#` begins a comment. `<TLS>` on a line of its own after
 //! `C: ` starts TLS; `S: <end>` says that the server closes.
@@ -43,6 +44,9 @@ pub fn play(set: &Set, to: To, name: &str, trace: &str) {
         let (key, raw) = key
             .strip_suffix('!')
             .map_or((key, false), |key| (key, true));
+        let (key, skip) = key
+            .strip_suffix('*')
+            .map_or((key, false), |key| (key, true));
         let session = sessions
             .entry(key.to_owned())
             .or_insert_with(|| open(set, to));
@@ -54,6 +58,7 @@ pub fn play(set: &Set, to: To, name: &str, trace: &str) {
             ("C", text) if raw => session.send(unescape(text).as_bytes()),
             ("C", text) => session.line(text),
             ("S", "<end>") => assert!(session.is_over(), "{place}: the connection stays open"),
+            ("S", text) if skip => skip_to(session, text, &place),
             ("S", text) => expect(session, text, &place),
             _ => panic!("{place}: not a line of a trace: {line}"),
         }
@@ -76,6 +81,17 @@ fn expect(session: &mut Session, pattern: &str, place: &str) {
         matches(pattern, &line),
         "{place}:\n  expected {pattern:?}\n  but came {line:?}"
     );
+}
+
+fn skip_to(session: &mut Session, pattern: &str, place: &str) {
+    let mut skipped = Vec::new();
+    while let Some(line) = session.read_line() {
+        if matches(pattern, &line) {
+            return;
+        }
+        skipped.push(line);
+    }
+    panic!("{place}: expected {pattern:?}, but the connection ended after {skipped:#?}");
 }
 
 fn unescape(text: &str) -> String {
