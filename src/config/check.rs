@@ -1,17 +1,13 @@
 //! `mailkeep-config check FILE [--json]`: all mistakes of a file, for people (or
 //! their editors) to read.
 //!
-//! Started by a person, not by the supervisor: it confines itself as far as it
-//! can while it must still open what the file names. It gains no privilege, and
-//! under Landlock can write nothing, execute nothing and reach no network.
+//! Started by a person, not by the supervisor: it confines itself after it has
+//! opened the file and looked at the machine, and before it parses anything.
 
+use crate::confine::confine;
 use crate::machine::Machine;
 use crate::plan;
 use crate::source;
-use landlock::{
-    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset,
-    RulesetAttr, RulesetCreatedAttr, RulesetError, Scope,
-};
 use rustix::fs::{CWD, Mode, OFlags};
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -67,31 +63,6 @@ fn tell(bytes: &[u8], machine: &Machine, file: &str, json: bool) -> ExitCode {
         0 => ExitCode::SUCCESS,
         _ => ExitCode::from(MISTAKES),
     }
-}
-
-/// As far as the kernel goes: what it lacks is no reason not to check a file.
-fn confine() {
-    let _as_before = rustix::thread::set_no_new_privs(true);
-    let _unconfined = read_only();
-}
-
-fn read_only() -> Result<(), RulesetError> {
-    let ruleset = Ruleset::default()
-        .set_compatibility(CompatLevel::BestEffort)
-        .handle_access(AccessFs::from_all(ABI::V6))?
-        .handle_access(AccessNet::from_all(ABI::V6))?
-        .scope(Scope::from_all(ABI::V6))?
-        .create()?;
-    let Ok(root) = PathFd::new("/") else {
-        return Ok(());
-    };
-    ruleset
-        .add_rule(PathBeneath::new(
-            root,
-            AccessFs::ReadFile | AccessFs::ReadDir,
-        ))?
-        .restrict_self()?;
-    Ok(())
 }
 
 fn complain(code: u8, text: &str) -> ExitCode {

@@ -16,6 +16,7 @@
 //! value that could be a secret (the file holds none: secrets are files).
 
 mod check;
+mod confine;
 mod emit;
 mod key;
 mod machine;

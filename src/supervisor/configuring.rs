@@ -127,7 +127,7 @@ impl Reading {
         while self.hear() {}
         // Reaped; how it ended is in its answer, or in there being none.
         let _end = self.child.ended();
-        journal::write(&self.relay.finish("config"));
+        journal::write(&self.relay.finish("config", Instant::now()));
         Ok(())
     }
 

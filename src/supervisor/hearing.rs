@@ -53,7 +53,10 @@ impl Set {
                 }
                 error!(process = name(process), reason = %words, "a process refuses its configuration");
             }
-            ToSupervisor::Report { event } => self.note(process, event),
+            ToSupervisor::Report { event } => {
+                let told = life.may_log();
+                self.note(process, event, told);
+            }
             ToSupervisor::Entered | ToSupervisor::Running => {
                 self.condemn(slot, Fault::PeerSent(ipc::Malformed::UnknownValue));
             }
@@ -61,8 +64,11 @@ impl Set {
         Ok(())
     }
 
-    fn note(&mut self, process: Process, event: Event) {
-        report::log(process, event);
+    /// Logs an event, if its process may still log, and keeps account of workers.
+    fn note(&mut self, process: Process, event: Event, told: bool) {
+        if told {
+            report::log(process, event);
+        }
         match event {
             Event::WorkerBorn { account, pid, .. } if process == Process::Broker => {
                 self.adopted.born(account, pid);

@@ -146,6 +146,11 @@ impl Life {
         }
     }
 
+    /// Whether it may have one more line of the log.
+    pub fn may_log(&mut self) -> bool {
+        self.relay.admits(Instant::now())
+    }
+
     /// Cuts its channel. Whoever has no channel any more ends, or is killed.
     pub fn cut(&mut self, registry: &mut Registry<Source>) {
         if self.is_reachable() {
@@ -157,7 +162,7 @@ impl Life {
     /// Passes on its last words and lets go of everything.
     pub fn end(mut self, registry: &mut Registry<Source>) {
         self.relay(registry);
-        journal::write(&self.relay.finish(&self.name));
+        journal::write(&self.relay.finish(&self.name, Instant::now()));
         if let Some(watched) = self.log_watched.take() {
             registry.unwatch(&watched, &self.log);
         }

@@ -39,11 +39,10 @@ impl Relay {
     /// Takes what came through the pipe; the answer is what is to be written, in
     /// whole lines.
     pub fn feed(&mut self, name: &str, bytes: &[u8], now: Instant) -> Vec<u8> {
-        self.allow(now);
         let mut out = Vec::new();
         for byte in bytes {
             match byte {
-                b'\n' => self.end_line(name, &mut out),
+                b'\n' => self.end_line(name, now, &mut out),
                 _ if self.begun.len() < LINE_BYTES_MAX => self.begun.push(*byte),
                 _ => {}
             }
@@ -52,12 +51,22 @@ impl Relay {
     }
 
     /// The process has ended: what it had begun is a line, too.
-    pub fn finish(&mut self, name: &str) -> Vec<u8> {
+    pub fn finish(&mut self, name: &str, now: Instant) -> Vec<u8> {
         let mut out = Vec::new();
         if !self.begun.is_empty() {
-            self.end_line(name, &mut out);
+            self.end_line(name, now, &mut out);
         }
         out
+    }
+
+    /// Whether the process may have one more line of the log, however it comes to
+    /// be written; one that it may not have is counted.
+    pub fn admits(&mut self, now: Instant) -> bool {
+        self.allow(now);
+        let admitted = self.allowed > 0;
+        self.allowed = self.allowed.saturating_sub(1);
+        self.dropped = self.dropped.saturating_add(u64::from(!admitted));
+        admitted
     }
 
     fn allow(&mut self, now: Instant) {
@@ -74,17 +83,16 @@ impl Relay {
         }
     }
 
-    fn end_line(&mut self, name: &str, out: &mut Vec<u8>) {
+    fn end_line(&mut self, name: &str, now: Instant, out: &mut Vec<u8>) {
         let line = std::mem::take(&mut self.begun);
-        if self.allowed == 0 {
-            self.dropped = self.dropped.saturating_add(1);
+        let dropped = self.dropped;
+        if !self.admits(now) {
             return;
         }
-        self.allowed = self.allowed.saturating_sub(1);
-        if self.dropped > 0 {
-            let dropped = format!("{} lines were dropped here: too many at once", self.dropped);
-            write_line(name, dropped.as_bytes(), out);
+        if dropped > 0 {
             self.dropped = 0;
+            let words = format!("{dropped} lines were dropped here: too many at once");
+            write_line(name, words.as_bytes(), out);
         }
         write_line(name, &line, out);
     }
@@ -127,7 +135,7 @@ mod tests {
             "login[3] two\n<4>login[3] three\n"
         );
         assert_eq!(feed(&mut relay, b"four"), "");
-        assert_eq!(relay.finish("login[3]"), b"login[3] four\n");
+        assert_eq!(relay.finish("login[3]", Instant::now()), b"login[3] four\n");
     }
 
     #[test]
@@ -142,12 +150,21 @@ mod tests {
         assert!(out.ends_with("login[3] y\n"));
     }
 
+    #[test]
+    fn reports_and_lines_share_one_allowance() {
+        let mut relay = Relay::new(Instant::now());
+        let now = relay.counted;
+        let admitted = (0..3000).filter(|_| relay.admits(now)).count();
+        assert_eq!(admitted, 1000);
+        assert_eq!(feed(&mut relay, b"x\n"), "");
+    }
+
     proptest! {
         #[test]
         fn whatever_comes_leaves_as_printable_lines_of_ours(bytes: Vec<u8>) {
             let mut relay = Relay::new(Instant::now());
             let mut out = relay.feed("a[1]", &bytes, Instant::now());
-            out.extend(relay.finish("a[1]"));
+            out.extend(relay.finish("a[1]", Instant::now()));
             for line in out.split_inclusive(|byte| *byte == b'\n') {
                 let line = std::str::from_utf8(line).unwrap();
                 prop_assert!(line.ends_with('\n') && line.len() < LINE_BYTES_MAX + 16);

@@ -8,10 +8,16 @@ use ipc::edge::supervisor::Process;
 use std::time::{Duration, Instant};
 use tracing::error;
 
+/// Turns of messages that are still taken from a dead process: more than its
+/// queue and the kernel's hold.
+const LAST_TURNS_MAX: usize = 64;
+
 impl Set {
     /// A process has ended: its last words, its reaping, and what follows.
     pub fn bury(&mut self, slot: usize) -> Result<(), Failure> {
-        self.hear(slot)?;
+        for _ in 0..LAST_TURNS_MAX {
+            self.hear(slot)?;
+        }
         let Some(found) = self.slots.get_mut(slot) else {
             return Ok(());
         };
