@@ -4,7 +4,9 @@ use crate::failure::{Failure, describe};
 use crate::life::Slot;
 use crate::set::Set;
 use crate::table::name;
+use ipc::Instance;
 use ipc::edge::supervisor::Process;
+use sandbox::Ended;
 use std::time::{Duration, Instant};
 use tracing::error;
 
@@ -12,49 +14,68 @@ use tracing::error;
 /// queue and the kernel's hold.
 const LAST_TURNS_MAX: usize = 64;
 
+/// The end of a life.
+struct Death {
+    process: Process,
+    instance: Instance,
+    lived: Duration,
+    ended: Option<Ended>,
+}
+
 impl Set {
     /// A process has ended: its last words, its reaping, and what follows.
     pub fn bury(&mut self, slot: usize) -> Result<(), Failure> {
         for _ in 0..LAST_TURNS_MAX {
             self.hear(slot)?;
         }
-        let Some(found) = self.slots.get_mut(slot) else {
+        let Some(death) = self.reap(slot) else {
             return Ok(());
         };
-        let Some(life) = &found.life else {
-            return Ok(());
-        };
-        let ended = match life.child.ended() {
-            Ok(None) => return Ok(()),
+        if death.process == Process::Broker {
+            self.adopted.take(Instant::now());
+        }
+        match (self.stopping.is_some(), self.up) {
+            (true, _) => {}
+            (false, true) => self.mourn(slot, &death),
+            (false, false) => return Err(Failure::EndedAtStart(death.process, death.ended)),
+        }
+        Ok(())
+    }
+
+    /// Lets go of a process, if it has ended.
+    fn reap(&mut self, slot: usize) -> Option<Death> {
+        let found = self.slots.get_mut(slot)?;
+        let ended = match found.life.as_ref()?.child.ended() {
+            Ok(None) => return None,
             Ok(Some(ended)) => Some(ended),
             Err(_) => None,
         };
-        let process = found.room.process;
-        let Some(life) = found.life.take() else {
-            return Ok(());
+        let life = found.life.take()?;
+        let death = Death {
+            process: found.room.process,
+            instance: life.instance,
+            lived: life.since.elapsed(),
+            ended,
         };
-        let (instance, lived) = (life.instance, life.since.elapsed());
         life.end(&mut self.registry);
-        if process == Process::Broker {
-            self.adopted.take(Instant::now());
-        }
-        if self.stopping.is_some() {
-            return Ok(());
-        }
-        if !self.up {
-            return Err(Failure::EndedAtStart(process, ended));
-        }
-        let how = ended
-            .map(|ended| describe(ended).to_string())
-            .unwrap_or_default();
-        let pause = self
-            .slots
-            .get_mut(slot)
-            .map(|slot| slot.restart.died(lived, Instant::now()));
-        let pause = pause.unwrap_or_default().as_millis();
-        error!(process = name(process), instance = instance.0, %how, pause_ms = pause, "a process has died");
-        self.judge(|reload| reload.died(process, instance));
-        Ok(())
+        Some(death)
+    }
+
+    /// It will be started again, and a reload that waits for it waits in vain.
+    fn mourn(&mut self, slot: usize, death: &Death) {
+        let Some(found) = self.slots.get_mut(slot) else {
+            return;
+        };
+        let pause = found.restart.died(death.lived, Instant::now());
+        let how = death.ended.map(|ended| describe(ended).to_string());
+        error!(
+            process = name(death.process),
+            instance = death.instance.0,
+            how = how.as_deref().unwrap_or("unknown"),
+            pause_ms = pause.as_millis(),
+            "a process has died"
+        );
+        self.judge(|reload| reload.died(death.process, death.instance));
     }
 
     /// Kills what does not come up; before the set is up, that ends the set.
