@@ -18,6 +18,7 @@
 
 mod mend;
 mod scan;
+mod window;
 
 use crate::disk::{Disk, DiskError, Name};
 use crate::record::{Lsn, Record};

@@ -18,12 +18,14 @@
 
 mod file;
 mod random;
+mod world;
 
 use crate::disk::{Disk, DiskError, File, Name};
 use file::Content;
 pub use random::Random;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use world::{Change, Inode, Names, World};
 
 /// What goes wrong at a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,54 +56,6 @@ pub struct SimFile {
     world: Arc<Mutex<World>>,
     inode: usize,
     boot: u64,
-}
-
-#[derive(Debug)]
-struct World {
-    inodes: Vec<Inode>,
-    random: Random,
-    calls: u64,
-    faults: BTreeMap<u64, Fault>,
-    full: bool,
-    powered: bool,
-    boot: u64,
-}
-
-#[derive(Clone, Debug)]
-enum Inode {
-    Dir(Names),
-    File(Content),
-}
-
-#[derive(Clone, Debug, Default)]
-struct Names {
-    live: BTreeMap<Name, usize>,
-    durable: BTreeMap<Name, usize>,
-    unsynced: Vec<Change>,
-}
-
-#[derive(Clone, Debug)]
-enum Change {
-    Put(Name, usize),
-    Take(Name),
-    Move(Name, Name, usize),
-}
-
-impl Change {
-    fn apply(&self, names: &mut BTreeMap<Name, usize>) {
-        match self {
-            Self::Put(name, inode) => {
-                names.insert(name.clone(), *inode);
-            }
-            Self::Take(name) => {
-                names.remove(name);
-            }
-            Self::Move(from, to, inode) => {
-                names.remove(from);
-                names.insert(to.clone(), *inode);
-            }
-        }
-    }
 }
 
 impl SimDisk {
@@ -257,97 +211,6 @@ impl SimDisk {
 
 fn lock(world: &Mutex<World>) -> MutexGuard<'_, World> {
     world.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl World {
-    /// A dead process's handles, and a machine without power, do nothing.
-    fn check(&self, boot: u64) -> Result<(), DiskError> {
-        (self.powered && boot == self.boot).then_some(()).ok_or(EIO)
-    }
-
-    /// Counts a call; the fault that is planned for it.
-    fn call(&mut self) -> Option<Fault> {
-        let fault = self.faults.remove(&self.calls);
-        self.calls += 1;
-        if fault == Some(Fault::PowerCut) {
-            self.powered = false;
-        }
-        fault
-    }
-
-    /// A call that either happens or doesn't: whether it does, and what it says.
-    fn whole_call(&mut self) -> (bool, Result<(), DiskError>) {
-        match self.call() {
-            None => (true, Ok(())),
-            Some(Fault::PowerCut) => (self.random.chance(2), Err(EIO)),
-            Some(Fault::Eio) => (false, Err(EIO)),
-            Some(Fault::Enospc) => (false, Err(DiskError::NoSpace)),
-        }
-    }
-
-    fn names(&mut self, dir: usize) -> Result<&mut Names, DiskError> {
-        match self.inodes.get_mut(dir) {
-            Some(Inode::Dir(names)) => Ok(names),
-            _ => Err(DiskError::NotOurs),
-        }
-    }
-
-    fn content(&mut self, inode: usize) -> Result<(&mut Content, &mut Random), DiskError> {
-        match self.inodes.get_mut(inode) {
-            Some(Inode::File(content)) => Ok((content, &mut self.random)),
-            _ => Err(DiskError::NotOurs),
-        }
-    }
-
-    fn change(&mut self, dir: usize, change: Change) -> Result<(), DiskError> {
-        let (happens, said) = self.whole_call();
-        if happens {
-            self.names(dir)?.change(change);
-        }
-        said
-    }
-
-    /// Makes an inode under a name that isn't taken.
-    fn make(&mut self, dir: usize, name: &Name, made: Inode) -> Result<usize, DiskError> {
-        if self.names(dir)?.live.contains_key(name) {
-            return Err(DiskError::AlreadyExists);
-        }
-        if self.full {
-            return Err(DiskError::NoSpace);
-        }
-        self.inodes.push(made);
-        let inode = self.inodes.len() - 1;
-        self.change(dir, Change::Put(name.clone(), inode))?;
-        Ok(inode)
-    }
-
-    fn find(&mut self, dir: usize, name: &Name) -> Result<usize, DiskError> {
-        let found = self.names(dir)?.live.get(name).copied();
-        found.ok_or(DiskError::NotFound)
-    }
-}
-
-impl Names {
-    fn change(&mut self, change: Change) {
-        change.apply(&mut self.live);
-        self.unsynced.push(change);
-    }
-
-    fn sync(&mut self) {
-        self.durable.clone_from(&self.live);
-        self.unsynced.clear();
-    }
-
-    /// Each change that wasn't synced is kept or forgotten on its own.
-    fn cut_power(&mut self, random: &mut Random) {
-        let kept = random.below(3);
-        for change in std::mem::take(&mut self.unsynced) {
-            if kept == 0 || (kept == 1 && random.chance(2)) {
-                change.apply(&mut self.durable);
-            }
-        }
-        self.live.clone_from(&self.durable);
-    }
 }
 
 impl Disk for SimDisk {

@@ -162,7 +162,10 @@ impl Entries {
     }
 
     pub(crate) fn get(&self, uid: Uid) -> Option<&Entry> {
-        self.iter_from(uid).next().filter(|entry| entry.uid == uid)
+        let at = self.chunk_of(uid);
+        let chunk = self.chunks.get(at)?;
+        let entry = chunk.entries.get(self.place_in_chunk(at, uid))?;
+        (entry.uid == uid).then_some(entry)
     }
 
     /// The entry at a position, counted from 0.

@@ -4,19 +4,12 @@
 //! It changes nothing, holds one window or one record in memory, and does work
 //! in proportion to the bytes there are.
 
+use super::window::{Found, Window, header_at, whole_record};
 use super::{OpenError, Rejected, Verdict};
-use crate::block;
-use crate::disk::{Disk, DiskError, File};
+use crate::disk::{Disk, File};
 use crate::record::{self, Kind, Lsn, Record};
 use crate::segment::{self, HeaderFault};
 use std::collections::VecDeque;
-
-/// Bytes read from a segment at once.
-const WINDOW_BYTES: usize = 1 << 20;
-
-/// Headers found behind damage whose payload turns out not to be whole, before
-/// the search gives up: each may cost a read of a whole payload.
-const FALSE_WITNESSES_MAX: u32 = 64;
 
 /// Damage, and the first whole record behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,7 +80,8 @@ struct Walk<V> {
     quiet: bool,
     damage: Option<Damage>,
     last: Option<segment::Header>,
-    false_witnesses: u32,
+    /// Bytes of payloads that may still be read in vain in this segment.
+    vain_bytes_left: u64,
 }
 
 impl<V: FnMut(&Record<'_>) -> Result<Verdict, Rejected>> Walk<V> {
@@ -102,7 +96,7 @@ impl<V: FnMut(&Record<'_>) -> Result<Verdict, Rejected>> Walk<V> {
             quiet: false,
             damage: None,
             last: None,
-            false_witnesses: 0,
+            vain_bytes_left: 0,
         }
     }
 
@@ -145,6 +139,7 @@ impl<V: FnMut(&Record<'_>) -> Result<Verdict, Rejected>> Walk<V> {
         };
         self.enter(header);
         let mut window = Window::new(&file, start, next)?;
+        self.vain_bytes_left = window.limit.beyond(start);
         let stopped = self.records_of(&mut window, header)?;
         if next.is_some_and(|next| stopped != next) {
             self.damaged(stopped, false);
@@ -281,6 +276,10 @@ impl<V: FnMut(&Record<'_>) -> Result<Verdict, Rejected>> Walk<V> {
 
     /// The first whole record behind damage at `at`. It must be of the
     /// segment's own writer: a letter can hold any bytes but that number.
+    ///
+    /// Each header that isn't a whole record's may cost a read of its payload.
+    /// Records don't overlap, so those reads cost no more than the segment is
+    /// long, unless somebody made it to cost more: that is no crash.
     fn search<F: File>(
         &mut self,
         window: &mut Window<'_, F>,
@@ -288,118 +287,24 @@ impl<V: FnMut(&Record<'_>) -> Result<Verdict, Rejected>> Walk<V> {
         at: Lsn,
     ) -> Result<Option<Found>, OpenError> {
         let mut at = at;
-        while self.false_witnesses < FALSE_WITNESSES_MAX {
-            let Some(next) = at.after(1) else { break };
+        while let Some(next) = at.after(1) {
             at = next;
             let Some(bytes) = window.at(at, record::HEADER_BYTES)? else {
                 break;
             };
-            if header_at(bytes, segment, at).is_none() {
+            let Some((header, _)) = header_at(bytes, segment, at) else {
                 continue;
-            }
+            };
             if let Some(found) = whole_record(window, segment, at)? {
                 return Ok(Some(found));
             }
-            self.false_witnesses = self.false_witnesses.saturating_add(1);
+            let cost = header.record_len().min(window.limit.beyond(at));
+            let Some(left) = self.vain_bytes_left.checked_sub(cost) else {
+                self.damaged(at, true);
+                break;
+            };
+            self.vain_bytes_left = left;
         }
         Ok(None)
-    }
-}
-
-/// A whole record.
-struct Found {
-    header: record::Header,
-    crc: u32,
-    payload: Vec<u8>,
-}
-
-/// The record at `at`, if it is whole and belongs there.
-fn whole_record<F: File>(
-    window: &mut Window<'_, F>,
-    segment: segment::Header,
-    at: Lsn,
-) -> Result<Option<Found>, DiskError> {
-    let Some(bytes) = window.at(at, record::HEADER_BYTES)? else {
-        return Ok(None);
-    };
-    let Some((header, crc)) = header_at(bytes, segment, at) else {
-        return Ok(None);
-    };
-    let payload_at = Lsn(at.0.saturating_add(record::HEADER_BYTES as u64));
-    let Ok(sealed_len) = usize::try_from(header.sealed_len()) else {
-        return Ok(None);
-    };
-    let Some(sealed) = window.at(payload_at, sealed_len)? else {
-        return Ok(None);
-    };
-    let payload = block::opened_whole(at.0, sealed, header.payload_crc);
-    Ok(payload.map(|payload| Found {
-        header,
-        crc,
-        payload,
-    }))
-}
-
-/// The header in `bytes`, if it names this place and the segment's writer. The
-/// place is compared first: it is the cheapest and fails nearly always.
-fn header_at(bytes: &[u8], segment: segment::Header, at: Lsn) -> Option<(record::Header, u32)> {
-    let bytes: &[u8; record::HEADER_BYTES] = bytes.try_into().ok()?;
-    if bytes.get(8..16)? != at.0.to_le_bytes() {
-        return None;
-    }
-    let (header, crc) = record::Header::decode(bytes)?;
-    let ours = header.term == segment.term && header.writer == segment.writer;
-    ours.then_some((header, crc))
-}
-
-/// A segment's records, read in large pieces.
-struct Window<'a, F> {
-    file: &'a F,
-    segment: Lsn,
-    limit: Lsn,
-    from: Lsn,
-    bytes: Vec<u8>,
-}
-
-impl<'a, F: File> Window<'a, F> {
-    /// A window on the segment that begins at `start`, and ends where the file
-    /// does or the next segment begins.
-    fn new(file: &'a F, start: Lsn, next: Option<Lsn>) -> Result<Self, DiskError> {
-        let records = file.len()?.saturating_sub(segment::HEADER_BYTES);
-        let file_end = start.after(records).unwrap_or(start);
-        Ok(Self {
-            file,
-            segment: start,
-            limit: next.map_or(file_end, |next| next.min(file_end)),
-            from: start,
-            bytes: Vec::new(),
-        })
-    }
-
-    /// The `len` bytes at `lsn`; `None` if they reach over the limit.
-    fn at(&mut self, lsn: Lsn, len: usize) -> Result<Option<&[u8]>, DiskError> {
-        if lsn.after(len as u64).is_none_or(|end| end > self.limit) {
-            return Ok(None);
-        }
-        if !self.holds(lsn, len) {
-            self.read(lsn, len)?;
-        }
-        let offset = usize::try_from(lsn.beyond(self.from)).unwrap_or(usize::MAX);
-        Ok(self.bytes.get(offset..offset.saturating_add(len)))
-    }
-
-    fn holds(&self, lsn: Lsn, len: usize) -> bool {
-        let end = lsn.0.saturating_add(len as u64);
-        lsn >= self.from && end <= self.from.0.saturating_add(self.bytes.len() as u64)
-    }
-
-    fn read(&mut self, lsn: Lsn, len: usize) -> Result<(), DiskError> {
-        let there = usize::try_from(self.limit.beyond(lsn)).unwrap_or(usize::MAX);
-        self.bytes.resize(len.max(WINDOW_BYTES).min(there), 0);
-        let offset = segment::file_offset(self.segment, lsn);
-        let read = self.file.read_at(offset, &mut self.bytes)?;
-        self.bytes.truncate(read);
-        self.from = lsn;
-        Ok(())
     }
 }

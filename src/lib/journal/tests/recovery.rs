@@ -145,6 +145,32 @@ fn a_record_in_a_letter_is_no_witness_unless_it_names_the_writer() {
     assert!(forged(SETTINGS.writer).is_err(), "the test forges nothing");
 }
 
+/// Records that overlap would make the search behind damage read every payload
+/// again and again.
+#[test]
+fn headers_that_overlap_are_the_work_of_no_crash() {
+    let root = journal_of(&[b"one"], false);
+    edit(&root, |bytes| {
+        let first = bytes.len() - 64;
+        for n in 0..200 {
+            let header = Header {
+                kind: KIND,
+                payload_len: 10_000,
+                lsn: Lsn((first + n * HEADER_BYTES) as u64),
+                term: 1,
+                writer: SETTINGS.writer,
+                durable: Lsn(0),
+                predecessor: 0,
+                payload_crc: 0,
+            };
+            bytes.extend(header.encode().0);
+        }
+        bytes.extend([0; 10_000]);
+    });
+    let opened = open(&root).map(|_| ());
+    assert!(matches!(opened, Err(OpenError::Corrupt { .. })));
+}
+
 #[test]
 fn a_missing_segment_is_corruption() {
     let many = || {
