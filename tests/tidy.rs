@@ -279,6 +279,30 @@ fn documents_name_files_and_functions_that_exist() {
 }
 
 #[test]
+fn documents_name_constants_that_exist() {
+    let sources = repository::rust();
+    let capital = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+    let is_constant =
+        |name: &&str| name.find('_').is_some_and(|at| at > 0) && name.chars().all(capital);
+    let mut found = Vec::new();
+    for document in repository::files(&["md"]) {
+        let prose = repository::without_fences(&document.text);
+        for name in repository::quoted(&prose).filter(is_constant) {
+            let is_ours = sources.iter().any(|source| source.defines(name));
+            if !is_ours && !KERNELS.iter().any(|prefix| name.starts_with(prefix)) {
+                found.push(format!("{}: `{name}`", document.path));
+            }
+        }
+    }
+    none(&found, "a constant that is not in the code (any more)");
+}
+
+/// How the kernel's own constants begin.
+const KERNELS: [&str; 8] = [
+    "AF_", "CAP_", "CLONE_", "CONFIG_", "O_", "PR_", "SO_", "SOCK_",
+];
+
+#[test]
 fn documents_lead_to_documents_that_exist() {
     let mut found = Vec::new();
     for document in repository::files(&["md"]) {

@@ -134,6 +134,12 @@ impl Client {
         }
     }
 
+    /// Ends the connection for whoever holds a copy of the socket, too.
+    pub fn cut(&self) {
+        // One that is over already needs no cut.
+        let _over_already = rustix::net::shutdown(&self.socket, rustix::net::Shutdown::Both);
+    }
+
     /// Says that nothing more will be written, then throws away whatever comes
     /// until the other side has closed.
     pub async fn finish(mut self) {

@@ -233,7 +233,13 @@ impl Session {
                 Brought::Taken
             }
             Ok(Some(ToAsker::Refused { refusal, .. })) => Brought::Refused(refusal),
-            Ok(Some(ToAsker::Lost { .. }) | None) | Err(_) => Brought::Unknown,
+            Ok(Some(ToAsker::Lost { .. }) | None) => Brought::Unknown,
+            Err(_) => {
+                // A copy of the socket lies with a `director` that doesn't move: the
+                // client must not wait for it, too.
+                self.client.cut();
+                Brought::Unknown
+            }
         }
     }
 
