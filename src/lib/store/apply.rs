@@ -273,29 +273,27 @@ impl Account {
     /// COPY and MOVE: what is still there gets the reserved UIDs, in order.
     fn transfer(&mut self, modseq: Modseq, transfer: &Transfer) -> Result<Outcome, Absurd> {
         let source = self.mailboxes.get(&transfer.source).ok_or(NO_MAILBOX)?;
-        let copies: Vec<(Entry, Vec<Keyword>)> = source
+        let copies: Vec<Entry> = source
             .entries
             .of_set(&transfer.uids)
             .take(transfer.reserved as usize)
-            .map(|entry| {
-                (
-                    entry.clone(),
-                    source.keywords_of(entry.keywords).cloned().collect(),
-                )
-            })
+            .cloned()
             .collect();
+        let used = copies.iter().fold(0, |bits, entry| bits | entry.keywords);
+        let keywords: Vec<(u64, Keyword)> = source.bits_of(used).collect();
         self.make_room(copies.len() as u64)?;
         let target = self.mailbox(transfer.target)?;
         let next = transfer.first.after(transfer.reserved).ok_or(GIVEN_UID)?;
         if transfer.first < target.uid_next {
             return Err(GIVEN_UID);
         }
+        let translation = translation(target, &keywords);
         let mut pairs = Vec::with_capacity(copies.len());
-        for ((mut entry, keywords), n) in copies.into_iter().zip(0..) {
+        for (mut entry, n) in copies.into_iter().zip(0..) {
             let uid = transfer.first.after(n).ok_or(GIVEN_UID)?;
             pairs.push((entry.uid, uid));
             (entry.uid, entry.modseq) = (uid, modseq);
-            entry.keywords = target.bits(&keywords);
+            entry.keywords = translated(entry.keywords, &translation);
             target.add(entry);
         }
         target.uid_next = target.uid_next.max(next);
@@ -345,6 +343,19 @@ impl Account {
             false => Err(Absurd("there are too many messages")),
         }
     }
+}
+
+/// Each keyword's bit in the source, and its bit in the target.
+fn translation(target: &mut Mailbox, keywords: &[(u64, Keyword)]) -> Vec<(u64, u64)> {
+    let names: Vec<Keyword> = keywords.iter().map(|(_, name)| name.clone()).collect();
+    target.bits(&names);
+    let of = |(bit, name): &(u64, Keyword)| (*bit, target.known_bits(std::slice::from_ref(name)));
+    keywords.iter().map(of).collect()
+}
+
+fn translated(bits: u64, translation: &[(u64, u64)]) -> u64 {
+    let set = translation.iter().filter(|(from, _)| bits & from != 0);
+    set.fold(0, |bits, (_, to)| bits | to)
 }
 
 const NO_MAILBOX: Absurd = Absurd("a mailbox is named that isn't there");

@@ -189,12 +189,16 @@ impl Mailbox {
 
     /// The keywords that `bits` stand for.
     pub(crate) fn keywords_of(&self, bits: u64) -> impl Iterator<Item = &Keyword> {
-        let set = move |(bit, _): &(usize, &Keyword)| bits >> bit & 1 == 1;
-        self.keywords
-            .iter()
-            .enumerate()
-            .filter(set)
-            .map(|(_, keyword)| keyword)
+        let set = move |(at, _): &(usize, &Keyword)| bits >> at & 1 == 1;
+        let keywords = self.keywords.iter().enumerate().filter(set);
+        keywords.map(|(_, keyword)| keyword)
+    }
+
+    /// The same, each with its bit.
+    pub(crate) fn bits_of(&self, bits: u64) -> impl Iterator<Item = (u64, Keyword)> {
+        let set = move |(at, _): &(usize, &Keyword)| bits >> at & 1 == 1;
+        let keywords = self.keywords.iter().enumerate().filter(set);
+        keywords.map(|(at, keyword)| (1 << at, keyword.clone()))
     }
 
     /// The bits of those keywords that are in the table.
