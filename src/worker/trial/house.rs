@@ -8,10 +8,12 @@ use crate::opening;
 use crate::scratch::Scratch;
 use crate::suspects::Suspects;
 use ipc::Epoch;
+use journal::disk::Disk;
 use journal::sim::SimDisk;
 use std::cell::RefCell;
 use std::future::Future;
 use std::os::unix::net::UnixStream as StdStream;
+use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -38,22 +40,36 @@ pub struct House {
     _scratch: Scratch,
 }
 
+/// Opens an account on a disk, and starts its disk thread. `root` is what an
+/// emptying empties.
+pub fn open<D: Disk + 'static>(disk: &D, root: &Path) -> Rc<Account>
+where
+    D::File: 'static,
+{
+    let opened = opening::open(disk, &fixture::born(true)).unwrap();
+    let reading = Reading {
+        bodies: Box::new(RefCell::new(opened.files.reader())),
+        suspects: Suspects::open(disk),
+    };
+    let root = std::fs::File::open(root).unwrap();
+    let pulse = Pulse::default();
+    let thread = DiskThread::start(opened.syncer, opened.files, root.into(), pulse.clone());
+    tokio::task::spawn_local(async move { pulse.beat().await });
+    let limits = Limits::from(&fixture::slice());
+    Account::new(
+        fixture::ACCOUNT,
+        opened.store,
+        thread.unwrap(),
+        reading,
+        limits,
+    )
+}
+
 impl House {
-    /// A new account on a disk.
+    /// An account on a disk.
     pub fn on(disk: &SimDisk) -> Self {
         let scratch = Scratch::new("house");
-        let opened = opening::open(disk, &fixture::born(true)).unwrap();
-        let reading = Reading {
-            bodies: Box::new(RefCell::new(opened.files.reader())),
-            suspects: Suspects::open(disk),
-        };
-        let root = std::fs::File::open(scratch.path()).unwrap();
-        let pulse = Pulse::default();
-        let thread =
-            DiskThread::start(opened.syncer, opened.files, root.into(), pulse.clone()).unwrap();
-        tokio::task::spawn_local(async move { pulse.beat().await });
-        let limits = Limits::from(&fixture::slice());
-        let account = Account::new(fixture::ACCOUNT, opened.store, thread, reading, limits);
+        let account = open(disk, scratch.path());
         let commits = Rc::clone(&account);
         Self {
             commits: tokio::task::spawn_local(async move { commits.run_commits().await }),
@@ -81,7 +97,6 @@ impl House {
     /// A client that had sent `leftover` behind its login.
     pub fn hand_over(&self, leftover: &[u8]) -> Wire {
         let (ours, theirs) = StdStream::pair().unwrap();
-        theirs.set_nonblocking(true).unwrap();
         let handed = Handed {
             epoch: Epoch(0),
             tag: b"login".to_vec(),
@@ -89,10 +104,7 @@ impl House {
         };
         let account = Rc::clone(&self.account);
         tokio::task::spawn_local(imap::serve(account, ours.into(), handed));
-        Wire {
-            socket: UnixStream::from_std(theirs).unwrap(),
-            heard: Vec::new(),
-        }
+        Wire::new(theirs)
     }
 
     /// Brings the journal to rest.
@@ -110,6 +122,15 @@ pub struct Wire {
 }
 
 impl Wire {
+    /// A client at this end.
+    pub fn new(socket: StdStream) -> Self {
+        socket.set_nonblocking(true).unwrap();
+        Self {
+            socket: UnixStream::from_std(socket).unwrap(),
+            heard: Vec::new(),
+        }
+    }
+
     /// Sends bytes as they are.
     pub async fn send(&mut self, bytes: &[u8]) {
         self.socket.write_all(bytes).await.unwrap();
@@ -145,6 +166,12 @@ impl Wire {
                 return lines;
             }
         }
+    }
+
+    /// Everything that is said until the server closes.
+    pub async fn last_words(&mut self) -> String {
+        while self.hear().await {}
+        self.text()
     }
 
     /// Says that nothing more will be sent, and gives all that is still heard.

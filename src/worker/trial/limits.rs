@@ -1,0 +1,133 @@
+//! What one client can make the others wait for, or cost (ATTACKS P14, P15).
+
+use super::{House, Wire, run};
+use std::time::{Duration, Instant};
+
+/// How long a NOOP may take while others work, in this build without
+/// optimisation: the promise of 20 ms is for the release build.
+const NOOP_MAX: Duration = Duration::from_millis(100);
+
+async fn fill(client: &mut Wire, letters: usize, bytes: usize) {
+    let letter = format!("Subject: x\r\n\r\n{}", "lorem ipsum ".repeat(bytes / 12));
+    for _ in 0..letters {
+        let command = format!("APPEND INBOX {{{}+}}\r\n{letter}", letter.len());
+        client.command("f", &command).await;
+    }
+}
+
+/// The longest of some NOOPs while another command runs.
+async fn noops_during(house: &House, busy: &mut Wire, command: &str) -> Duration {
+    let mut other = house.client().await;
+    busy.send(format!("z {command}\r\n").as_bytes()).await;
+    let mut longest = Duration::ZERO;
+    for _ in 0..20 {
+        let asked = Instant::now();
+        other.command("n", "NOOP").await;
+        longest = longest.max(asked.elapsed());
+    }
+    longest
+}
+
+#[test]
+fn a_search_through_every_letter_keeps_nobody_waiting() {
+    run(async {
+        let house = House::new();
+        let mut client = house.client().await;
+        fill(&mut client, 40, 200_000).await;
+        client.command("s", "SELECT INBOX").await;
+        let keys: Vec<String> = (0..60).map(|n| format!("OR BODY never{n}")).collect();
+        let search = format!("SEARCH {} BODY nowhere", keys.join(" "));
+        let longest = noops_during(&house, &mut client, &search).await;
+        assert!(longest < NOOP_MAX, "{longest:?}");
+        assert_eq!(client.answer("z").await[0], "* SEARCH");
+        house.leave().await;
+    });
+}
+
+#[test]
+fn a_client_that_does_not_read_holds_up_itself_alone() {
+    run(async {
+        let house = House::new();
+        let mut client = house.client().await;
+        fill(&mut client, 20, 200_000).await;
+        client.command("s", "SELECT INBOX").await;
+        // Sixty times four megabytes, into a socket that nobody empties.
+        let bodies = vec!["BODY.PEEK[]"; 60].join(" ");
+        let longest = noops_during(&house, &mut client, &format!("FETCH 1:* ({bodies})")).await;
+        assert!(longest < NOOP_MAX, "{longest:?}");
+        drop(client);
+        house.leave().await;
+    });
+}
+
+#[test]
+fn a_search_ends_when_its_client_has_gone() {
+    run(async {
+        let house = House::new();
+        let mut client = house.client().await;
+        fill(&mut client, 20, 200_000).await;
+        client.command("s", "SELECT INBOX").await;
+        let keys: Vec<String> = (0..250).map(|n| format!("OR BODY never{n}")).collect();
+        let search = format!("z SEARCH {} BODY nowhere\r\n", keys.join(" "));
+        client.send(search.as_bytes()).await;
+        drop(client);
+        // The account's last owner but this test goes when the session has ended.
+        let gone = async {
+            while std::rc::Rc::strong_count(&house.account) > 2 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(5), gone)
+            .await
+            .unwrap();
+        house.leave().await;
+    });
+}
+
+#[test]
+fn sets_of_every_shape_cost_no_more_than_their_ranges() {
+    run(async {
+        let house = House::new();
+        let mut client = house.client().await;
+        fill(&mut client, 10, 12).await;
+        client.command("s", "SELECT INBOX").await;
+        let set = vec!["1:4294967295"; 4000].join(",");
+        let fetched = client.command("a", &format!("UID FETCH {set} FLAGS")).await;
+        assert_eq!(fetched.len(), 11);
+        let scattered: Vec<String> = (1..8000).map(|n| (n * 2).to_string()).collect();
+        let search = format!("UID SEARCH UID {}", scattered.join(","));
+        assert_eq!(client.command("b", &search).await[0], "* SEARCH 2 4 6 8 10");
+        let deep = client
+            .command("c", &format!("SEARCH {}SEEN", "NOT ".repeat(10_000)))
+            .await;
+        assert!(deep[0].starts_with("c NO [LIMIT]"), "{deep:?}");
+        house.leave().await;
+    });
+}
+
+/// Keywords, mailbox names and header fields live in trees and short tables: no
+/// choice of names makes them slower than others (CVE-2021-33582).
+#[test]
+fn crafted_names_take_no_longer_than_others() {
+    run(async {
+        let house = House::new();
+        let mut client = house.client().await;
+        let mut time = async |names: Vec<String>| {
+            let began = Instant::now();
+            for name in &names {
+                client.command("a", &format!("CREATE {name}")).await;
+                client.command("b", &format!("DELETE {name}")).await;
+            }
+            began.elapsed()
+        };
+        let alike = (0..100)
+            .map(|n| format!("{}{n:03}", "A".repeat(200)))
+            .collect();
+        let apart = (0..100)
+            .map(|n| format!("{n:03}{}", "A".repeat(200)))
+            .collect();
+        let (alike, apart) = (time(alike).await, time(apart).await);
+        assert!(alike < apart * 5, "{alike:?} against {apart:?}");
+        house.leave().await;
+    });
+}
