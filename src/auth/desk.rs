@@ -58,8 +58,6 @@ pub enum Misdeed {
     NonceIsOpen,
     /// It answered a challenge that nobody gave.
     NoChallenge,
-    /// It named another protocol than `front` did.
-    OtherProtocol,
     /// It has more open questions than it can have clients.
     TooManyQuestions,
     /// Its facts contradict others.

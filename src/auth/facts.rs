@@ -1,9 +1,10 @@
-//! What the `front`s have said of sessions, by the cookie of the session's
+//! What each `front` has said of its sessions, by the cookie of the session's
 //! socket.
 //!
-//! Invariants: the first to tell a cookie is the one who is believed; each
-//! `front` may tell of at most [`FACTS_MAX`] sessions at once; what a `front` has
-//! told goes with it.
+//! Invariants: a `front` is believed about the sessions that it brought to a
+//! `login`, and what it says of others' touches nobody (cookies can be guessed);
+//! each may tell of at most [`FACTS_MAX`] sessions at once; what a `front` has told
+//! goes with it.
 
 use ipc::edge::front_auth::Facts as Message;
 use ipc::edge::front_service::Transport;
@@ -28,7 +29,7 @@ pub struct Facts {
 /// What a `front` did wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Misdeed {
-    /// It told of a socket that somebody has told of.
+    /// It told of the same socket twice, and not the same.
     ToldTwice,
     /// It told of more sessions than it can have.
     ToldTooMuch,
@@ -37,7 +38,7 @@ pub enum Misdeed {
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Table {
-    facts: HashMap<Cookie, (Instance, Facts)>,
+    facts: HashMap<(Instance, Cookie), Facts>,
     told: HashMap<Instance, usize>,
 }
 
@@ -70,39 +71,37 @@ impl Table {
         }
     }
 
-    /// What is known of a session's socket.
+    /// What this `front` said of a session's socket.
     #[must_use]
-    pub fn of(&self, cookie: Cookie) -> Option<Facts> {
-        self.facts.get(&cookie).map(|(_, facts)| *facts)
+    pub fn of(&self, teller: Instance, cookie: Cookie) -> Option<Facts> {
+        self.facts.get(&(teller, cookie)).copied()
     }
 
     /// A `front` has gone.
     pub fn forget(&mut self, teller: Instance) {
-        self.facts.retain(|_, (whose, _)| *whose != teller);
+        self.facts.retain(|(whose, _), _| *whose != teller);
         self.told.remove(&teller);
     }
 
+    /// The same twice is no lie: a `front` repeats all that it knows to a new
+    /// `auth`, while sessions come and go.
     fn open(&mut self, teller: Instance, cookie: Cookie, facts: Facts) -> Result<(), Misdeed> {
-        if self.facts.contains_key(&cookie) {
-            return Err(Misdeed::ToldTwice);
+        match self.of(teller, cookie) {
+            Some(known) if known == facts => return Ok(()),
+            Some(_) => return Err(Misdeed::ToldTwice),
+            None => {}
         }
         let told = self.told.entry(teller).or_default();
         if *told >= FACTS_MAX {
             return Err(Misdeed::ToldTooMuch);
         }
         *told = told.saturating_add(1);
-        self.facts.insert(cookie, (teller, facts));
+        self.facts.insert((teller, cookie), facts);
         Ok(())
     }
 
-    /// A socket that is not known, or another's, was opened before we began.
     fn close(&mut self, teller: Instance, cookie: Cookie) {
-        if self
-            .facts
-            .get(&cookie)
-            .is_some_and(|(whose, _)| *whose == teller)
-        {
-            self.facts.remove(&cookie);
+        if self.facts.remove(&(teller, cookie)).is_some() {
             let told = self.told.entry(teller).or_default();
             *told = told.saturating_sub(1);
         }
@@ -125,23 +124,31 @@ mod tests {
         }
     }
 
-    fn address(table: &Table, cookie: u64) -> Option<u8> {
-        table.of(Cookie(cookie)).map(|facts| facts.address[0])
+    fn address(table: &Table, teller: u32, cookie: u64) -> Option<u8> {
+        let facts = table.of(Instance(teller), Cookie(cookie));
+        facts.map(|facts| facts.address[0])
     }
 
     #[test]
-    fn the_first_to_tell_a_cookie_is_believed() {
+    fn a_front_that_guesses_anothers_cookies_changes_and_spoils_nothing() {
+        let mut table = Table::default();
+        assert_eq!(table.hear(Instance(2), opened(7, 2)), Ok(()));
+        assert_eq!(table.hear(Instance(1), opened(7, 1)), Ok(()));
+        assert_eq!(address(&table, 1, 7), Some(1));
+        let closed = Message::Closed { cookie: Cookie(7) };
+        assert_eq!(table.hear(Instance(2), closed), Ok(()));
+        assert_eq!(address(&table, 1, 7), Some(1));
+    }
+
+    #[test]
+    fn the_same_told_again_is_nothing_and_another_thing_is_a_misdeed() {
         let mut table = Table::default();
         assert_eq!(table.hear(Instance(1), opened(7, 1)), Ok(()));
-        assert_eq!(
-            table.hear(Instance(2), opened(7, 2)),
-            Err(Misdeed::ToldTwice)
-        );
-        assert_eq!(
-            table.hear(Instance(2), Message::Closed { cookie: Cookie(7) }),
-            Ok(())
-        );
-        assert_eq!(address(&table, 7), Some(1));
+        assert_eq!(table.hear(Instance(1), opened(7, 1)), Ok(()));
+        assert_eq!(table.told[&Instance(1)], 1);
+        let other = table.hear(Instance(1), opened(7, 2));
+        assert_eq!(other, Err(Misdeed::ToldTwice));
+        assert_eq!(address(&table, 1, 7), Some(1));
     }
 
     #[test]
@@ -154,9 +161,12 @@ mod tests {
         table
             .hear(Instance(1), Message::Closed { cookie: Cookie(0) })
             .unwrap();
-        assert_eq!(address(&table, 0), None);
+        assert_eq!(address(&table, 1, 0), None);
         table.forget(Instance(1));
-        assert_eq!((address(&table, 1), address(&table, 9)), (None, Some(2)));
+        assert_eq!(
+            (address(&table, 1, 1), address(&table, 2, 9)),
+            (None, Some(2))
+        );
     }
 
     #[test]

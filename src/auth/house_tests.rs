@@ -100,6 +100,7 @@ fn opened(cookie: u64) -> Facts {
 fn begin(nonce: u8, cookie: u64, password: &str) -> FromLogin {
     FromLogin::Begin {
         nonce: Nonce([nonce; 16]),
+        front: Instance(1),
         cookie: Cookie(cookie),
         protocol: Protocol::Imap,
         mechanism: Mechanism::Plain,

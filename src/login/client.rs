@@ -45,6 +45,10 @@ impl Client {
     /// # Errors
     /// If it is no Unix stream socket, or the runtime can't watch it.
     pub fn adopt(socket: OwnedFd) -> io::Result<Self> {
+        let cookie = ipc::socket::cookie(&socket)?;
+        if ipc::socket::check_session(&socket, cookie).is_err() {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
         let socket = std::os::unix::net::UnixStream::from(socket);
         socket.set_nonblocking(true)?;
         let socket = UnixStream::from_std(socket)?;

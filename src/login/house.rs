@@ -7,11 +7,11 @@ use crate::admission::Admission;
 use crate::client::Client;
 use crate::peer::Peer;
 use crate::session::{self, Origin};
-use ipc::Bytes;
 use ipc::edge::front_service::{ToFront, ToService};
 use ipc::edge::supervisor::{Edge, ToProcess, ToSupervisor};
 use ipc::edge::{handover, login_auth};
 use ipc::slice::{self, Protocol, Slice};
+use ipc::{Bytes, Instance};
 use ipc_async::AsyncChannel;
 use std::cell::RefCell;
 use std::os::fd::OwnedFd;
@@ -57,12 +57,12 @@ impl House {
     }
 
     /// Takes one end of an edge. Needs a `LocalSet`.
-    pub fn connect(self: &Rc<Self>, edge: Edge, socket: OwnedFd) {
+    pub fn connect(self: &Rc<Self>, edge: Edge, who: Instance, socket: OwnedFd) {
         let connected = match edge {
             Edge::LoginAuth => self.auth.connect(socket),
             Edge::LoginHandover => self.director.connect(socket),
             Edge::FrontLogin => AsyncChannel::adopt(socket).map(|front| {
-                tokio::task::spawn_local(Rc::clone(self).attend(Rc::new(front)));
+                tokio::task::spawn_local(Rc::clone(self).attend(who, Rc::new(front)));
             }),
             _ => return warn!(?edge, "not an edge of login"),
         };
@@ -72,17 +72,17 @@ impl House {
     }
 
     /// Takes sessions from one `front`, as long as it lives.
-    async fn attend(self: Rc<Self>, front: Rc<Front>) {
+    async fn attend(self: Rc<Self>, who: Instance, front: Rc<Front>) {
         loop {
             match front.receive().await {
-                Ok(Some(session)) => self.begin(&front, session),
+                Ok(Some(session)) => self.begin(who, &front, session),
                 Ok(None) => return info!("a front has gone"),
                 Err(fault) => return warn!(%fault, "a front was cut off"),
             }
         }
     }
 
-    fn begin(self: &Rc<Self>, front: &Rc<Front>, session: ToService) {
+    fn begin(self: &Rc<Self>, who: Instance, front: &Rc<Front>, session: ToService) {
         let ToService::Session {
             connection,
             protocol,
@@ -104,15 +104,20 @@ impl House {
             }
         };
         let origin = Origin {
+            front: who,
             connection,
             transport,
             may_start_tls,
             after_starttls,
         };
-        let front = Rc::clone(front);
+        // Not kept from closing by its sessions: a front that was cut off must see it.
+        let front = Rc::downgrade(front);
         let start_tls = move || {
-            if let Err(fault) = front.send(ToFront::StartTls { connection }) {
-                debug!(connection = connection.0, %fault, "no front to begin TLS");
+            let asked = front
+                .upgrade()
+                .map(|front| front.send(ToFront::StartTls { connection }));
+            if !matches!(asked, Some(Ok(()))) {
+                debug!(connection = connection.0, "no front to begin TLS");
             }
         };
         tokio::task::spawn_local(session::serve(
@@ -134,7 +139,11 @@ impl House {
         let mut prepared = None;
         while let Ok(Some(message)) = supervisor.receive().await {
             match message {
-                ToProcess::Connect { edge, socket, .. } => self.connect(edge, socket),
+                ToProcess::Connect {
+                    edge,
+                    instance,
+                    socket,
+                } => self.connect(edge, instance, socket),
                 ToProcess::Prepare { slice } => {
                     let usable = usable(slice);
                     let answer = usable

@@ -87,8 +87,8 @@ fn serve(begun: Begun, _confined: &Entered) -> ExitCode {
             return ExitCode::FAILURE;
         };
         let house = House::new(begun.settings);
-        for (edge, _, socket) in begun.given.edges {
-            house.connect(edge, socket);
+        for (edge, who, socket) in begun.given.edges {
+            house.connect(edge, who, socket);
         }
         house.obey(&supervisor).await;
         ExitCode::SUCCESS

@@ -19,7 +19,7 @@ use ipc::edge::front_service::Transport;
 use ipc::edge::handover::{self, ToAsker, Work};
 use ipc::edge::login_auth::{Mechanism, Rejection, ToAuth, ToLogin};
 use ipc::slice::Protocol;
-use ipc::{ConnectionId, Nonce};
+use ipc::{ConnectionId, Instance, Nonce};
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -36,7 +36,9 @@ const FINISH_SECONDS_MAX: u64 = 30;
 /// What `front` said of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Origin {
-    /// `front`'s number for the connection.
+    /// Which `front` has the client.
+    pub front: Instance,
+    /// Its number for the connection.
     pub connection: ConnectionId,
     /// How the client came.
     pub transport: Transport,
@@ -200,6 +202,7 @@ impl Session {
         let (protocol, mechanism) = (Protocol::Imap, Mechanism::Plain);
         let question = ToAuth::Begin {
             nonce,
+            front: self.origin.front,
             cookie,
             protocol,
             mechanism,

@@ -40,7 +40,7 @@ impl Around {
         let [front, auth, director] =
             [Edge::FrontLogin, Edge::LoginAuth, Edge::LoginHandover].map(|edge| {
                 let (ours, theirs) = ipc::channel::pair().unwrap();
-                house.connect(edge, ours);
+                house.connect(edge, ipc::Instance(1), ours);
                 theirs
             });
         Self {

@@ -65,6 +65,7 @@ impl<D: Disk> Desk<D> {
         // PLAIN has one message, so there is never a challenge to answer.
         let ToAuth::Begin {
             nonce,
+            front,
             cookie,
             protocol,
             response,
@@ -73,10 +74,9 @@ impl<D: Disk> Desk<D> {
         else {
             return Err(Misdeed::NoChallenge);
         };
-        let facts = self.facts.of(cookie);
-        if facts.is_some_and(|facts| facts.protocol != protocol) {
-            return Err(Misdeed::OtherProtocol);
-        }
+        // Told two protocols, nobody can say who lied, `front` or `login`.
+        let facts = self.facts.of(front, cookie);
+        let facts = facts.filter(|facts| facts.protocol == protocol);
         self.open_question(asker, nonce)?;
         let begun = self.check_way(facts).and_then(|facts| {
             let plain =

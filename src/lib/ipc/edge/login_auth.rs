@@ -6,7 +6,7 @@
 //! instance and this nonce.
 
 use crate::codec::Bytes;
-use crate::identity::{Cookie, Nonce};
+use crate::identity::{Cookie, Instance, Nonce};
 use crate::secret::Secret;
 use crate::slice::Protocol;
 use crate::{choice, messages};
@@ -48,6 +48,9 @@ messages! {
     pub enum ToAuth, at most SASL_BYTES_MAX + 64, {
         1 => Begin {
             nonce: Nonce,
+            /// Which `front` brought the session: its facts are asked for, and no
+            /// other `front` can say anything about this socket.
+            front: Instance,
             /// Of the session's socket.
             cookie: Cookie,
             protocol: Protocol,
