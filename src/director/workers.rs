@@ -108,6 +108,14 @@ impl Worker {
         self.queue.is_empty() && self.unanswered.is_empty() && self.serving.is_empty()
     }
 
+    /// Whether something under this nonce is with it or waits for it. An asker that
+    /// uses one twice would make its worker's second answer look like a lie.
+    fn has(&self, nonce: Nonce) -> bool {
+        self.unanswered.contains_key(&nonce)
+            || self.serving.contains(&nonce)
+            || self.queue.iter().any(|job| job.nonce == nonce)
+    }
+
     fn enter(&mut self, stage: Stage, now: u64) {
         self.stage = stage;
         self.since = now;
@@ -162,6 +170,7 @@ impl Workers {
         }
         let full = self.workers.len() >= self.workers_max;
         match self.workers.get_mut(&account) {
+            Some(worker) if worker.has(nonce) => vec![refuse(&job, Refusal::BadTicket)],
             Some(worker) if worker.stage == Stage::Ready => vec![give(account, worker, job, now)],
             Some(worker) if worker.queue.len() < QUEUE_PER_WORKER_MAX => {
                 worker.queue.push_back(job);
@@ -317,7 +326,16 @@ impl Workers {
                 Some(vec![Act::Tell(asker, ToAsker::Refused { nonce, refusal })])
             }
             ToDirector::Ended { nonce } => worker.serving.remove(&nonce).then(Vec::new),
-            ToDirector::EpochRaised { .. } => Some(acknowledge_epoch(worker).into_iter().collect()),
+            ToDirector::EpochRaised { account: of, epoch } if of == account => {
+                // A deleted account's is acknowledged by its worker's end alone.
+                let is_it = |(sealed, _): &(SealedEpoch, u64)| {
+                    sealed.epoch <= epoch && sealed.epoch != EPOCH_DELETED
+                };
+                let told = worker.raising.filter(is_it).is_some();
+                let act = told.then(|| acknowledge_epoch(worker)).flatten();
+                Some(act.into_iter().collect())
+            }
+            ToDirector::EpochRaised { .. } => None,
             ToDirector::MayLeave => {
                 if worker.has_nothing_to_do() {
                     worker.idle = worker.idle.or(Some(now));
@@ -734,6 +752,59 @@ mod tests {
                 ..
             })
         )));
+    }
+
+    #[test]
+    fn an_acknowledgement_of_a_lower_epoch_or_another_account_is_none() {
+        let mut workers = with_ready_worker();
+        workers.raise_epoch(0, epoch(Epoch(3)));
+        let said = |account, number| ToDirector::EpochRaised {
+            account,
+            epoch: Epoch(number),
+        };
+        assert!(matches!(workers.said(1, ALICE, said(ALICE, 2)), Some(acts) if acts.is_empty()));
+        assert!(workers.said(1, ALICE, said(AccountId(8), 3)).is_none());
+        let acts = workers.said(1, ALICE, said(ALICE, 3)).unwrap();
+        assert!(matches!(
+            acts[..],
+            [Act::TellAuth(ToAuth::EpochRaised {
+                epoch: Epoch(3),
+                ..
+            })]
+        ));
+    }
+
+    #[test]
+    fn a_worker_cannot_have_its_directory_removed_while_it_lives() {
+        let mut workers = with_ready_worker();
+        workers.raise_epoch(0, epoch(EPOCH_DELETED));
+        let said = ToDirector::EpochRaised {
+            account: ALICE,
+            epoch: EPOCH_DELETED,
+        };
+        assert!(matches!(workers.said(1, ALICE, said), Some(acts) if acts.is_empty()));
+    }
+
+    #[test]
+    fn a_nonce_that_is_in_use_is_refused_and_the_worker_never_blamed_for_it() {
+        let mut workers = with_ready_worker();
+        for taken in [false, true] {
+            let number = if taken { 1 } else { 2 };
+            if !taken {
+                bring(&mut workers, ALICE, number);
+            }
+            let acts = bring(&mut workers, ALICE, number);
+            assert!(matches!(
+                acts[..],
+                [Act::Tell(
+                    LOGIN,
+                    ToAsker::Refused {
+                        refusal: Refusal::BadTicket,
+                        ..
+                    }
+                )]
+            ));
+        }
     }
 
     #[test]
