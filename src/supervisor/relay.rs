@@ -7,8 +7,10 @@
 
 use std::time::{Duration, Instant};
 
-/// Bytes of one line, as `eventlog` has them; what is longer is cut.
-pub const LINE_BYTES_MAX: usize = 4096;
+/// Bytes of one line; what is longer is cut. With the name before it, it fits into
+/// the PIPE_BUF bytes (4096, pipe(7)) that a pipe has room for when poll(2) says that
+/// it has any, so that a log that nobody reads never stops us.
+pub const LINE_BYTES_MAX: usize = 4000;
 
 /// Lines that a process may write at once.
 const BURST_LINES_MAX: u32 = 1000;

@@ -74,6 +74,8 @@ impl<Tx: Message, Rx: Message> AsyncChannel<Tx, Rx> {
     /// A [`Fault`]: end the channel.
     pub async fn receive(&self) -> Result<Option<Rx>, Fault> {
         loop {
+            // A peer that sends without a pause has no more turns than others.
+            tokio::task::coop::consume_budget().await;
             if let Some(end) = self.take()? {
                 return Ok(end);
             }
@@ -131,6 +133,8 @@ impl<Tx: Message, Rx: Message> AsyncChannel<Tx, Rx> {
 mod tests {
     use super::*;
     use ipc::messages;
+    use std::cell::Cell;
+    use std::rc::Rc;
 
     messages! {
         /// A test's direction.
@@ -176,6 +180,30 @@ mod tests {
                 end = a.receive() => panic!("nothing was sent this way: {end:?}"),
                 () = reader => {}
             }
+        });
+    }
+
+    #[test]
+    fn a_peer_that_sends_without_a_pause_holds_nobody_up() {
+        run(async {
+            let (a, b) = ends();
+            let mut sent = 0;
+            while !a.channel.get_ref().0.borrow().wants_to_send() {
+                a.send(Note::Number { value: sent }).unwrap();
+                sent += 1;
+            }
+            let heard = Rc::new(Cell::new(0));
+            let counted = Rc::clone(&heard);
+            let hearer = async move {
+                while let Ok(Some(_)) = b.receive().await {
+                    counted.set(counted.get() + 1);
+                }
+            };
+            let tasks = tokio::task::LocalSet::new();
+            tasks.spawn_local(hearer);
+            tasks.run_until(tokio::task::yield_now()).await;
+            let at_once = heard.get();
+            assert!(at_once < sent - 1, "{at_once} of {sent} in one turn");
         });
     }
 
