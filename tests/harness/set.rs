@@ -417,6 +417,7 @@ fn write_certificate(directory: &Directory, address: Ipv4Addr) -> CertificateDer
 
 fn configuration(directory: &Directory, address: Ipv4Addr, further: &str) -> String {
     let at = |name: &str| directory.path().join(name).display().to_string();
+    let further = further.replace("ADDRESS", &address.to_string());
     let uid = rustix::process::geteuid().as_raw();
     let without = if uid == 0 {
         ""
