@@ -5,6 +5,12 @@ use ipc::codec::{Bytes, List};
 use ipc::slice::{Folder, LogLevel, Logging, SpecialUse, Worker};
 use ipc::ticket::{AccountKey, KEY_BYTES, MasterKey};
 use ipc::{AccountId, Secret};
+use journal::Syncer;
+use journal::sim::SimDisk;
+use store::{
+    Flags, InternalDate, MailboxHandle, MailboxId, NewBody, NewMessage, Place, Principal, Store,
+    Uid, UidRange, View,
+};
 
 /// Whose mail it is.
 pub const ACCOUNT: AccountId = AccountId(7);
@@ -45,5 +51,71 @@ pub fn born(may_create: bool) -> Born {
         key: key(),
         slice: slice(),
         may_create,
+    }
+}
+
+/// An INBOX without threads or sessions: every change is durable at once.
+pub struct Inbox {
+    pub store: Store,
+    syncer: Syncer<SimDisk>,
+}
+
+impl Inbox {
+    /// An empty one.
+    pub fn new() -> Self {
+        let opened = crate::opening::open(&SimDisk::new(1), &born(true)).unwrap();
+        Self {
+            store: opened.store,
+            syncer: opened.syncer,
+        }
+    }
+
+    pub fn handle(&self) -> MailboxHandle {
+        self.store
+            .open_by_id(&Principal::Owner, MailboxId::INBOX)
+            .unwrap()
+    }
+
+    /// The view of a client that is told everything now.
+    pub fn view(&self) -> View {
+        self.store.messages(&self.handle()).unwrap().view()
+    }
+
+    /// Adds letters of one byte.
+    pub fn append(&mut self, count: usize) {
+        for _ in 0..count {
+            let mailbox = self.handle();
+            let places = [Place {
+                mailbox: &mailbox,
+                flags: &Flags::default(),
+            }];
+            let letter = NewMessage {
+                places: &places,
+                date: InternalDate {
+                    secs: 0,
+                    offset_minutes: 0,
+                },
+                body: NewBody::Inline(b"x"),
+            };
+            self.store.append(&[letter]).unwrap();
+            self.commit();
+        }
+    }
+
+    /// Removes messages by UID.
+    pub fn remove(&mut self, uids: &[u32]) {
+        let range = |uid: &u32| UidRange {
+            first: Uid::new(*uid).unwrap(),
+            last: Uid::new(*uid).unwrap(),
+        };
+        let ranges: Vec<UidRange> = uids.iter().map(range).collect();
+        if self.store.remove(&self.handle(), &ranges).is_ok() {
+            self.commit();
+        }
+    }
+
+    fn commit(&mut self) {
+        let report = self.syncer.commit(self.store.take_batch().unwrap());
+        self.store.settle(report).unwrap();
     }
 }

@@ -1,12 +1,16 @@
 //! Whole sessions, in this process, over socket pairs, on a simulated disk.
 
+mod appending;
 mod desk;
 mod failing;
 mod house;
 mod limits;
+mod listing;
 mod model;
 mod names;
 mod pipelining;
+mod reading;
 mod trace;
+mod waiting;
 
 pub use house::{House, Wire, open, run};

@@ -204,6 +204,7 @@ impl Client {
     /// orders, or something else has happened.
     async fn wait_or(&mut self, otherwise: impl Future<Output = ()>) -> Result<(), End> {
         let patience = Duration::from_secs(u64::from(self.account.limits().idle_seconds));
+        self.out().rest();
         tokio::select! {
             heard = self.connection.fill() => {
                 self.heard_last = Instant::now();

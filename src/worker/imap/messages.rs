@@ -191,3 +191,119 @@ impl Walk {
         self.meant.numbered.is_some_and(|named| named > self.seen)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::Inbox;
+    use proptest::prelude::*;
+    use wire::imap::SequenceRange;
+
+    /// Numbers that a set names, with `*` as `largest`.
+    fn named(set: &[(u32, Option<u32>)], largest: u32) -> Vec<u32> {
+        let ends = |(from, to): &(u32, Option<u32>)| {
+            let to = to.unwrap_or(largest);
+            (*from).min(to)..=(*from).max(to)
+        };
+        let mut numbers: Vec<u32> = set.iter().flat_map(ends).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        numbers
+    }
+
+    fn set(ranges: &[(u32, Option<u32>)]) -> SequenceSet {
+        let bound = |number: Option<u32>| number.map_or(Bound::Largest, Bound::Number);
+        let range = |(from, to): &(u32, Option<u32>)| SequenceRange {
+            from: Bound::Number(*from),
+            to: bound(*to),
+        };
+        SequenceSet::Ranges(ranges.iter().map(range).collect())
+    }
+
+    fn ranges() -> impl Strategy<Value = Vec<(u32, Option<u32>)>> {
+        prop::collection::vec((1u32..14, prop::option::of(1u32..14)), 1..5)
+    }
+
+    /// An INBOX of ten, of which a session that saw eight of them knows nothing
+    /// of the rest, nor that some are gone.
+    fn inbox(gone: &[u32]) -> (Inbox, View) {
+        let mut inbox = Inbox::new();
+        inbox.append(8);
+        let view = inbox.view();
+        inbox.append(2);
+        inbox.remove(gone);
+        (inbox, view)
+    }
+
+    /// The UIDs that are meant and there.
+    fn found(inbox: &Inbox, view: &View, meant: &Meant) -> Vec<u32> {
+        let handle = inbox.handle();
+        let messages = inbox.store.messages(&handle).unwrap();
+        let entries = meant.chunk(&messages, view, None);
+        entries.map(|entry| entry.uid().get()).collect()
+    }
+
+    fn meant(inbox: &Inbox, view: &View, set: &SequenceSet, by_uid: bool) -> Option<Meant> {
+        let handle = inbox.handle();
+        let messages = inbox.store.messages(&handle).unwrap();
+        Meant::new(set, by_uid, &messages, view, &[]).ok()
+    }
+
+    proptest! {
+        #[test]
+        fn uids_mean_what_the_client_knows_and_what_is_still_there(
+            named_by in ranges(), gone in prop::collection::btree_set(1u32..=10, 0..6),
+        ) {
+            let gone: Vec<u32> = gone.into_iter().collect();
+            let (inbox, view) = inbox(&gone);
+            let meant = meant(&inbox, &view, &set(&named_by), true).unwrap();
+            let mut expected = named(&named_by, 8);
+            expected.retain(|uid| *uid <= 8 && !gone.contains(uid));
+            prop_assert_eq!(found(&inbox, &view, &meant), expected);
+        }
+
+        #[test]
+        fn numbers_stay_until_the_client_is_told_that_they_dont(
+            named_by in ranges(), gone in prop::collection::btree_set(1u32..=8, 0..6),
+        ) {
+            let gone: Vec<u32> = gone.into_iter().collect();
+            let (inbox, view) = inbox(&gone);
+            let meant = meant(&inbox, &view, &set(&named_by), false);
+            let beyond = |(from, to): &(u32, Option<u32>)| to.is_some_and(|to| to.max(*from) > 8);
+            prop_assert_eq!(meant.is_none(), named_by.iter().any(beyond));
+            if let Some(meant) = meant {
+                let mut expected = named(&named_by, 8);
+                expected.retain(|number| *number <= 8);
+                prop_assert_eq!(meant.numbered, Some(expected.len() as u64));
+                expected.retain(|number| !gone.contains(number));
+                prop_assert_eq!(found(&inbox, &view, &meant), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn chunks_are_bounded_and_together_are_everything() {
+        let mut inbox = Inbox::new();
+        inbox.append(150);
+        let view = inbox.view();
+        let all = SequenceSet::Ranges(vec![SequenceRange {
+            from: Bound::Number(1),
+            to: Bound::Largest,
+        }]);
+        let meant = meant(&inbox, &view, &all, true).unwrap();
+        let handle = inbox.handle();
+        let messages = inbox.store.messages(&handle).unwrap();
+        let (mut last, mut count) = (None, 0);
+        loop {
+            let chunk: Vec<Uid> = meant
+                .chunk(&messages, &view, last)
+                .map(Entry::uid)
+                .collect();
+            assert!(chunk.len() <= CHUNK_MESSAGES_MAX);
+            let Some(end) = chunk.last() else { break };
+            last = Some(*end);
+            count += chunk.len();
+        }
+        assert_eq!(count, 150);
+    }
+}

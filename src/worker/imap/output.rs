@@ -55,7 +55,7 @@ impl Output {
         Ok(())
     }
 
-    /// Writes everything, and gives the memory back if it was much.
+    /// Writes everything.
     ///
     /// # Errors
     /// [`End::ClientGone`], or [`End::ClientDoesNotRead`] when nothing could be
@@ -66,8 +66,12 @@ impl Output {
             written += self.write_some(written).await?;
         }
         self.gathered.clear();
-        self.gathered.shrink_to(0);
         Ok(())
+    }
+
+    /// Gives the memory back, before a wait that may be long.
+    pub fn rest(&mut self) {
+        self.gathered.shrink_to_fit();
     }
 
     /// Whether nobody is there any more to read an answer. A client that has
@@ -95,5 +99,87 @@ impl Output {
                 Err(_) => return Err(End::ClientGone),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trial::run;
+    use std::os::unix::net::UnixStream as StdStream;
+    use tokio::io::AsyncReadExt;
+
+    fn ends() -> (Output, UnixStream) {
+        let (ours, theirs) = StdStream::pair().unwrap();
+        let end = |socket: StdStream| {
+            socket.set_nonblocking(true).unwrap();
+            UnixStream::from_std(socket).unwrap()
+        };
+        (Output::new(end(ours)), end(theirs))
+    }
+
+    /// More than any socket holds.
+    fn much() -> Vec<u8> {
+        (0..4_000_000u32).map(|n| (n % 251) as u8).collect()
+    }
+
+    #[test]
+    fn everything_arrives_in_order_however_slowly_it_is_read() {
+        run(async {
+            let (mut out, mut client) = ends();
+            out.buffer().extend_from_slice(&much());
+            let writer = tokio::task::spawn_local(async move {
+                out.flush().await.unwrap();
+                drop(out);
+            });
+            let (mut heard, mut piece) = (Vec::new(), [0; 7001]);
+            while let Ok(count @ 1..) = client.read(&mut piece).await {
+                heard.extend_from_slice(&piece[..count]);
+                tokio::task::yield_now().await;
+            }
+            writer.await.unwrap();
+            assert!(heard == much());
+        });
+    }
+
+    #[test]
+    fn a_client_that_never_reads_is_given_up_after_the_stated_time() {
+        run(async {
+            tokio::time::pause();
+            let (mut out, _client) = ends();
+            out.buffer().extend_from_slice(&much());
+            let began = tokio::time::Instant::now();
+            assert_eq!(out.flush().await, Err(End::ClientDoesNotRead));
+            assert!(began.elapsed() >= WRITE_WAIT_MAX);
+        });
+    }
+
+    #[test]
+    fn what_little_gathers_is_not_written_before_it_must_be() {
+        run(async {
+            let (mut out, client) = ends();
+            out.buffer().extend_from_slice(b"* OK");
+            out.relieve().await.unwrap();
+            let mut piece = [0; 16];
+            assert!(client.try_read(&mut piece).is_err());
+            out.flush().await.unwrap();
+            client.readable().await.unwrap();
+            assert_eq!(client.try_read(&mut piece).unwrap(), 4);
+        });
+    }
+
+    #[test]
+    fn a_client_that_has_finished_sending_is_not_gone() {
+        run(async {
+            let (out, client) = ends();
+            let client = client.into_std().unwrap();
+            client.shutdown(std::net::Shutdown::Write).unwrap();
+            tokio::task::yield_now().await;
+            assert!(!out.client_is_gone().await);
+            drop(client);
+            while !out.client_is_gone().await {
+                tokio::task::yield_now().await;
+            }
+        });
     }
 }

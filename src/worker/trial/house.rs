@@ -37,7 +37,6 @@ pub fn run<T>(test: impl Future<Output = T>) -> T {
 pub struct House {
     pub account: Rc<Account>,
     commits: JoinHandle<Result<(), crate::account::Fatal>>,
-    _scratch: Scratch,
 }
 
 /// Opens an account on a disk, and starts its disk thread. `root` is what an
@@ -69,12 +68,15 @@ impl House {
     /// An account on a disk.
     pub fn on(disk: &SimDisk) -> Self {
         let scratch = Scratch::new("house");
-        let account = open(disk, scratch.path());
+        Self::around(open(disk, scratch.path()))
+    }
+
+    /// An account that is open.
+    pub fn around(account: Rc<Account>) -> Self {
         let commits = Rc::clone(&account);
         Self {
             commits: tokio::task::spawn_local(async move { commits.run_commits().await }),
             account,
-            _scratch: scratch,
         }
     }
 
