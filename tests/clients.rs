@@ -232,7 +232,8 @@ impl Terminal {
         let mut tmux = Command::new("tmux");
         tmux.args(["-S", &self.0, "-f", "/dev/null"])
             .env("TERM", "screen")
-            .env("LC_ALL", "C.UTF-8");
+            .env("LC_ALL", "C.UTF-8")
+            .env("SHELL", "/bin/sh");
         tmux
     }
 

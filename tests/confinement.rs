@@ -209,8 +209,12 @@ fn roots_and_namespaces_are_those_of_the_ledger() {
             "own" => state.join("spool").display().to_string(),
             other => panic!("{name}: the ledger says root = {other}"),
         };
-        assert_eq!(proc::link(pid, "root"), root, "{name}");
-        check_namespaces(&name, entry, pid);
+        if is_root() {
+            assert_eq!(proc::link(pid, "root"), root, "{name}");
+            check_namespaces(&name, entry, pid);
+        } else {
+            check_not_even_its_owner_may_look(&name, pid);
+        }
     }
 }
 
@@ -224,15 +228,17 @@ fn check_namespaces(name: &str, entry: &Entry, pid: u32) {
         let says = inherits || entry.namespaces.iter().any(|namespace| namespace == word);
         assert_eq!(apart, says, "{name}: {kind} namespace");
     }
-    if is_root() {
-        let apart = proc::link(pid, "ns/user") != proc::link(ours, "ns/user");
-        let says = inherits
-            || entry
-                .namespaces
-                .iter()
-                .any(|namespace| namespace.starts_with("user"));
-        assert_eq!(apart, says, "{name}: user namespace");
-    }
+    let apart = proc::link(pid, "ns/user") != proc::link(ours, "ns/user");
+    let user = |namespace: &String| namespace.starts_with("user");
+    let says = inherits || entry.namespaces.iter().any(user);
+    assert_eq!(apart, says, "{name}: user namespace");
+}
+
+/// A process that is not dumpable belongs to root in /proc, whoever it runs as:
+/// no other process of its user can look into it, or at what it holds.
+fn check_not_even_its_owner_may_look(name: &str, pid: u32) {
+    assert_eq!(proc::link(pid, "root"), "", "{name} is dumpable");
+    assert!(proc::descriptors(pid).is_empty(), "{name} is dumpable");
 }
 
 /// What a process may hold open while it serves, beside 0 to 2 and sockets. A

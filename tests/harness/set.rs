@@ -419,7 +419,7 @@ fn configuration(directory: &Directory, address: Ipv4Addr, further: &str) -> Str
     let at = |name: &str| directory.path().join(name).display().to_string();
     let further = further.replace("ADDRESS", &address.to_string());
     let uid = rustix::process::geteuid().as_raw();
-    let without = if uid == 0 {
+    let without = if uid == 0 || further.contains("[confinement]") {
         ""
     } else {
         "[confinement]\nwithout = [\"separate-uids\"]\n"
