@@ -6,7 +6,7 @@
 //! process's memory, and what guards it is that nobody can read that.
 
 use ring::rand::SystemRandom;
-use ring::signature as sig;
+use ring::signature::{self as sig, KeyPair as _};
 use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject;
 use std::fmt;
@@ -103,6 +103,15 @@ impl Key {
         }
     }
 
+    /// Its public key, as X.509 certificates have it.
+    pub fn public(&self) -> &[u8] {
+        match &self.kind {
+            Kind::P256(pair) | Kind::P384(pair) => pair.public_key().as_ref(),
+            Kind::Ed25519(pair) => pair.public_key().as_ref(),
+            Kind::Rsa(pair) => pair.public_key().as_ref(),
+        }
+    }
+
     /// Signs; `None` if the scheme is not the key's, or ring fails.
     pub fn sign(&self, scheme: u16, input: &[u8]) -> Option<Vec<u8>> {
         match &self.kind {
@@ -170,9 +179,10 @@ fn from_pkcs8(der: &[u8], random: &SystemRandom) -> Option<Kind> {
 
 #[cfg(test)]
 pub mod samples {
-    //! Keys for tests, worth nothing.
+    //! Keys for tests, worth nothing, and certificates that they have signed.
 
-    use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_ED25519};
+    use rcgen::{Certificate, CertificateParams, KeyPair};
+    use rcgen::{PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_ED25519};
 
     pub const RSA_2048: &str = include_str!("samples/rsa-2048.pem");
     pub const P256_OLD_FORM: &str = include_str!("samples/p256-sec1.pem");
@@ -188,13 +198,18 @@ pub mod samples {
     pub fn ed25519() -> KeyPair {
         KeyPair::generate_for(&PKCS_ED25519).unwrap()
     }
+
+    pub fn certificate_of(key: &KeyPair) -> Certificate {
+        let names = vec!["mail.example.com".to_owned()];
+        let params = CertificateParams::new(names).unwrap();
+        params.self_signed(key).unwrap()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use rcgen::PublicKeyData as _;
-    use ring::signature::KeyPair as _;
 
     fn read(pem: &str) -> Key {
         Key::from_pem(pem.as_bytes()).unwrap_or_else(|why| panic!("{why}"))

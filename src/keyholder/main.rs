@@ -1,7 +1,8 @@
 //! `mailkeep-keyholder` signs TLS handshakes with a key that nobody else has.
 //!
 //! *Duty*: answers each `front` that asks, with a signature over a handshake
-//! ([`form`]) or a refusal.
+//! ([`form`]) or a refusal; and before that looks whether its key is the one of the
+//! certificate that `front` presents ([`pair`]).
 //! *Trusts*: the supervisor, for the key and the rules.
 //! *Is trusted by*: `front`, with the site's name; not with mail or passwords.
 //! *If taken over*: the TLS key is lost, and whoever has it can play the server
@@ -14,8 +15,10 @@
 #![deny(clippy::expect_used, clippy::indexing_slicing)]
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
+mod certificate;
 mod form;
 mod key;
+mod pair;
 mod service;
 mod signer;
 

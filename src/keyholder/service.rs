@@ -4,11 +4,12 @@
 //! that breaks the rules of its channel loses the channel and nothing else; a
 //! message of the supervisor that its phase does not permit ends the process.
 
-use crate::key::{BadKey, Key};
+use crate::key::Key;
+use crate::pair::{BadPair, Pair};
 use crate::signer::Signer;
 use ipc::channel::{Fault, Received};
 use ipc::edge::front_keyholder::{FromKeyholder, ToKeyholder};
-use ipc::edge::supervisor::{Edge, Event, FileUse, Process, ToProcess, ToSupervisor};
+use ipc::edge::supervisor::{Edge, Event, Process, ToProcess, ToSupervisor};
 use ipc::registry::{Registered, Registry};
 use ipc::slice::{Keyholder as Rules, Slice};
 use ipc::start::{self, Given, NotStarted, SupervisorChannel};
@@ -18,15 +19,10 @@ use sandbox::Entered;
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
-use zeroize::Zeroizing;
 
 /// Fronts at once. The supervisor starts a few; a channel of a dead one goes as
 /// soon as its end is seen.
 const FRONTS_MAX: usize = 64;
-
-/// Bytes of a key file. RSA-4096 in PEM is 3.3 KB; some files hold the
-/// certificates as well.
-const KEY_FILE_BYTES_MAX: usize = 64 * 1024;
 
 /// The longest wait for an event. Nothing is due then; the wait goes on.
 const WAIT: Duration = Duration::from_secs(3600);
@@ -86,8 +82,8 @@ struct Service {
     supervisor: Registered<ToSupervisor, ToProcess>,
     fronts: BTreeMap<Instance, Front>,
     signer: Signer,
-    /// A key that came for the next slice.
-    provided: Option<Result<Key, BadKey>>,
+    /// Files that came for the next slice.
+    provided: Pair,
     /// What `Commit` will apply.
     next: Option<(Rules, Option<Key>)>,
 }
@@ -107,7 +103,7 @@ impl Service {
         };
         registry.send(&mut supervisor, ToSupervisor::Running)?;
         let fronts = BTreeMap::new();
-        let (provided, next) = (None, None);
+        let (provided, next) = (Pair::default(), None);
         let mut service = Self {
             registry,
             supervisor,
@@ -150,11 +146,8 @@ impl Service {
                 instance,
                 socket,
             } => self.connect(edge, instance, socket),
-            ToProcess::Provide {
-                purpose: FileUse::PrivateKey,
-                file,
-            } => {
-                self.provided = Some(read_key(&file));
+            ToProcess::Provide { purpose, file } => {
+                self.provided.take(purpose, file);
                 Ok(())
             }
             ToProcess::Prepare {
@@ -162,7 +155,7 @@ impl Service {
             } => self.prepare(slice),
             ToProcess::Commit => self.commit(),
             ToProcess::Discard => {
-                (self.next, self.provided) = (None, None);
+                (self.next, self.provided) = (None, Pair::default());
                 Ok(())
             }
             ToProcess::Stop => Err(End::Stopped),
@@ -172,7 +165,7 @@ impl Service {
 
     fn prepare(&mut self, rules: Rules) -> Result<(), End> {
         self.next = None;
-        let answer = match self.provided.take().transpose() {
+        let answer = match std::mem::take(&mut self.provided).key() {
             Ok(key) => {
                 self.next = Some((rules, key));
                 ToSupervisor::Prepared
@@ -268,46 +261,34 @@ fn converse(registry: &Registry<Peer>, signer: &Signer, front: &mut Front) -> Re
 type Edges = Vec<(Edge, Instance, OwnedFd)>;
 
 /// The key and its rule, and whom to serve.
-fn usable(given: Given) -> Result<(Signer, Edges), BadKey> {
+fn usable(given: Given) -> Result<(Signer, Edges), BadPair> {
     let Slice::Keyholder { slice } = given.slice else {
-        return Err(BadKey::NotFound);
+        return Err(BadPair::Half);
     };
-    let (_, file) = given
-        .files
-        .iter()
-        .find(|(purpose, _)| *purpose == FileUse::PrivateKey)
-        .ok_or(BadKey::NotFound)?;
-    Ok((Signer::new(read_key(file)?, slice.tls12), given.edges))
+    let mut pair = Pair::default();
+    for (purpose, file) in given.files {
+        pair.take(purpose, file);
+    }
+    let key = pair.key()?.ok_or(BadPair::Half)?;
+    Ok((Signer::new(key, slice.tls12), given.edges))
 }
 
-fn refused(why: BadKey) -> ToSupervisor {
+fn refused(why: BadPair) -> ToSupervisor {
     // All our reasons are shorter than the maximum.
     ToSupervisor::Refused {
         reason: Bytes::new(why.to_string()).unwrap_or_default(),
     }
 }
 
-fn read_key(file: &OwnedFd) -> Result<Key, BadKey> {
-    let mut pem = Zeroizing::new(vec![0; KEY_FILE_BYTES_MAX]);
-    let mut length = 0_usize;
-    while let Some(room) = pem.get_mut(length..).filter(|room| !room.is_empty()) {
-        match rustix::io::read(file, room) {
-            Ok(0) => break,
-            Ok(read) => length = length.saturating_add(read),
-            Err(Errno::INTR) => {}
-            Err(_) => return Err(BadKey::NotFound),
-        }
-    }
-    Key::from_pem(pem.get(..length).ok_or(BadKey::NotFound)?)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::key::{samples, scheme};
+    use crate::pair::samples::file;
     use ipc::Channel;
+    use ipc::edge::supervisor::FileUse;
     use ipc::epoll::Epoll;
-    use rustix::fs::{MemfdFlags, memfd_create};
+    use rcgen::KeyPair;
     use std::thread::JoinHandle;
     use std::time::Duration;
 
@@ -335,8 +316,9 @@ mod tests {
             house
         }
 
-        fn running(pem: &str, tls12: bool) -> Self {
-            let mut house = Self::new(vec![configure(tls12), provide(pem)]);
+        fn running(key: &KeyPair, tls12: bool) -> Self {
+            let [certificate, private] = pair(key);
+            let mut house = Self::new(vec![configure(tls12), certificate, private]);
             assert!(matches!(house.hears(), ToSupervisor::Running));
             house
         }
@@ -398,14 +380,18 @@ mod tests {
         }
     }
 
-    fn provide(pem: &str) -> ToProcess {
-        let file = memfd_create("key", MemfdFlags::CLOEXEC).unwrap();
-        rustix::io::write(&file, pem.as_bytes()).unwrap();
-        rustix::fs::seek(&file, rustix::fs::SeekFrom::Start(0)).unwrap();
-        ToProcess::Provide {
-            purpose: FileUse::PrivateKey,
-            file,
-        }
+    fn provide(purpose: FileUse, text: &str) -> ToProcess {
+        let file = file(text);
+        ToProcess::Provide { purpose, file }
+    }
+
+    /// A key and its certificate, as the supervisor gives them.
+    fn pair(key: &KeyPair) -> [ToProcess; 2] {
+        let certificate = samples::certificate_of(key).pem();
+        [
+            provide(FileUse::Certificates, &certificate),
+            provide(FileUse::PrivateKey, &key.serialize_pem()),
+        ]
     }
 
     fn sign(scheme: u16, input: &[u8]) -> ToKeyholder {
@@ -429,7 +415,7 @@ mod tests {
 
     #[test]
     fn a_front_learns_the_schemes_and_gets_a_signature() {
-        let mut house = House::running(&samples::p256().serialize_pem(), false);
+        let mut house = House::running(&samples::p256(), false);
         let mut front = house.front(7);
         assert_eq!(schemes(&mut front), [scheme::ECDSA_SECP256R1_SHA256]);
         let input = [
@@ -445,7 +431,7 @@ mod tests {
 
     #[test]
     fn what_is_refused_is_reported_and_the_front_goes_on() {
-        let mut house = House::running(&samples::p256().serialize_pem(), false);
+        let mut house = House::running(&samples::p256(), false);
         let mut front = house.front(7);
         let answer = asks(&mut front, sign(scheme::ECDSA_SECP256R1_SHA256, b"hello"));
         assert!(matches!(answer, FromKeyholder::Refused));
@@ -457,7 +443,7 @@ mod tests {
 
     #[test]
     fn a_front_that_breaks_the_rules_is_cut_off_and_the_others_are_not() {
-        let mut house = House::running(&samples::p256().serialize_pem(), false);
+        let mut house = House::running(&samples::p256(), false);
         let mut good = house.front(1);
         let (ours, socket) = ipc::channel::pair().unwrap();
         house.says(ToProcess::Connect {
@@ -478,7 +464,7 @@ mod tests {
 
     #[test]
     fn a_front_that_asks_without_reading_is_cut_off() {
-        let mut house = House::running(&samples::p256().serialize_pem(), false);
+        let mut house = House::running(&samples::p256(), false);
         let mut front = house.front(3);
         let cut_off = (0..10_000_000).any(|_| {
             rustix::thread::sched_yield();
@@ -491,9 +477,11 @@ mod tests {
 
     #[test]
     fn a_new_key_signs_from_commit_on_and_not_before() {
-        let mut house = House::running(&samples::p256().serialize_pem(), false);
+        let mut house = House::running(&samples::p256(), false);
         let mut front = house.front(1);
-        house.says(provide(&samples::ed25519().serialize_pem()));
+        for file in pair(&samples::ed25519()) {
+            house.says(file);
+        }
         house.says(prepare(false));
         assert!(matches!(house.hears(), ToSupervisor::Prepared));
         assert_eq!(schemes(&mut front), [scheme::ECDSA_SECP256R1_SHA256]);
@@ -506,8 +494,14 @@ mod tests {
 
     #[test]
     fn a_bad_new_key_is_refused_and_the_old_one_signs_on() {
-        let mut house = House::running(&samples::p256().serialize_pem(), false);
-        house.says(provide("no key"));
+        let mut house = House::running(&samples::p256(), false);
+        house.says(provide(FileUse::PrivateKey, "no key"));
+        house.says(prepare(false));
+        assert!(matches!(house.hears(), ToSupervisor::Refused { .. }));
+        let [certificate, _] = pair(&samples::p256());
+        let [_, foreign] = pair(&samples::p256());
+        house.says(certificate);
+        house.says(foreign);
         house.says(prepare(false));
         assert!(matches!(house.hears(), ToSupervisor::Refused { .. }));
         assert_eq!(
@@ -524,15 +518,27 @@ mod tests {
     }
 
     #[test]
+    fn with_the_key_of_another_certificate_it_refuses_to_begin_and_says_so() {
+        let [certificate, _] = pair(&samples::p256());
+        let [_, foreign] = pair(&samples::p256());
+        let mut house = House::new(vec![configure(false), certificate, foreign]);
+        let ToSupervisor::Refused { reason } = house.hears() else {
+            panic!("it took a foreign key")
+        };
+        assert_eq!(reason.as_slice(), BadPair::Strangers.to_string().as_bytes());
+        assert_eq!(house.keyholder.join().unwrap(), End::Refused);
+    }
+
+    #[test]
     fn an_unpermitted_message_of_the_supervisor_ends_the_process() {
-        let mut house = House::running(&samples::p256().serialize_pem(), false);
+        let mut house = House::running(&samples::p256(), false);
         house.says(ToProcess::Commit);
         assert_eq!(house.keyholder.join().unwrap(), End::Unpermitted);
     }
 
     #[test]
     fn the_supervisors_end_is_its_own() {
-        let house = House::running(&samples::p256().serialize_pem(), false);
+        let house = House::running(&samples::p256(), false);
         drop(house.supervisor);
         assert_eq!(house.keyholder.join().unwrap(), End::Stopped);
     }

@@ -108,7 +108,7 @@ static HOUSE: [Room; 8] = [
         profile: &profile::KEYHOLDER,
         many: Many::One,
         root: Where::Empty,
-        gifts: &[Gift::PrivateKey],
+        gifts: &[Gift::Certificates, Gift::PrivateKey],
     },
 ];
 

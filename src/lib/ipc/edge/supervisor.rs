@@ -62,7 +62,7 @@ choice! {
     /// A file that a process gets as a descriptor, opened by the supervisor.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub enum FileUse {
-        /// PEM certificate chain, for `front`.
+        /// PEM certificate chain, for `front`, and for `keyholder` to compare its key with.
         1 => Certificates,
         /// PEM private key, for `keyholder`.
         2 => PrivateKey,
