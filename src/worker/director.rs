@@ -200,10 +200,14 @@ impl Desk {
                 tracing::warn!(?turned, "a ticket was turned away");
                 turned.refusal()
             })?;
-        // The highest epoch seen is journalled before anybody is served by it.
-        let raised = self.account.raise_epoch(admitted.epoch()).await;
-        raised.map_err(|_| Refusal::Storage)?;
-        Ok((admitted, place))
+        // The highest epoch seen is journalled before anybody is served by it;
+        // unless the disk is full, for whoever would make room must get in. Until
+        // this worker ends the epoch holds all the same, and no ticket lives
+        // longer than seconds.
+        match self.account.raise_epoch(admitted.epoch()).await {
+            Ok(()) | Err(store::Refusal::NoSpace) => Ok((admitted, place)),
+            Err(_) => Err(Refusal::Storage),
+        }
     }
 
     fn place(&self, work: &Work) -> Result<Place, Refusal> {

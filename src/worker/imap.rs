@@ -125,15 +125,17 @@ async fn obey(client: &mut Client, state: State, heard: Heard) -> Result<State, 
         (State::Selected(state), Heard::Request(request)) => state.obey(client, request).await,
         (mut state, Heard::Letter(first)) => {
             let answered = append::append(client, first).await?;
-            if let State::Selected(selected) = &mut state {
-                selected
-                    .announce(client, view::Expunges::Told, false)
-                    .await?;
-            }
+            let announced = match &mut state {
+                State::Selected(selected) => {
+                    let told = view::Expunges::Told;
+                    selected.announce(client, told, false).await
+                }
+                State::Authenticated(_) => Ok(()),
+            };
             if let Some((tag, answer)) = answered {
                 client.answer(&tag, &answer).await?;
             }
-            Ok(state)
+            announced.map(|()| state)
         }
         // What was refused has been answered; the rest can't come first.
         (state, Heard::Refused | Heard::Bytes(_) | Heard::LetterEnd) => Ok(state),

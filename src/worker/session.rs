@@ -78,6 +78,8 @@ pub struct Session {
 }
 
 impl Field for Session {
+    const LONGEST: usize = u8::LONGEST + <(AccountId, Epoch)>::LONGEST + bool::LONGEST;
+
     fn encode(self, to: &mut Encoder) {
         VERSION.encode(to);
         self.account.encode(to);
@@ -100,6 +102,14 @@ impl Field for Session {
 }
 
 impl Field for Mailbox {
+    const LONGEST: usize = u64::LONGEST
+        + bool::LONGEST
+        + 2 * u32::LONGEST
+        + 2 * u64::LONGEST
+        + Ranges::<RECENT_RANGES_MAX>::LONGEST
+        + Ranges::<SAVED_RANGES_MAX>::LONGEST
+        + u16::LONGEST;
+
     fn encode(self, to: &mut Encoder) {
         self.id.0.encode(to);
         (self.access == Access::ReadOnly).encode(to);
@@ -132,16 +142,19 @@ impl Field for Mailbox {
     }
 }
 
+/// The first and the last UID of each.
+type Ranges<const MAX: usize> = List<(u32, u32), MAX>;
+
 /// More ranges than fit are left out: the session keeps them within bounds.
 fn encode_ranges<const MAX: usize>(ranges: &[UidRange], to: &mut Encoder) {
     let pairs = ranges.iter().take(MAX);
     let pairs = pairs.map(|range| (range.first.get(), range.last.get()));
-    let list: List<(u32, u32), MAX> = List::new(pairs.collect()).unwrap_or_default();
+    let list: Ranges<MAX> = List::new(pairs.collect()).unwrap_or_default();
     list.encode(to);
 }
 
 fn decode_ranges<const MAX: usize>(from: &mut Decoder) -> Result<Vec<UidRange>, Malformed> {
-    let list = List::<(u32, u32), MAX>::decode(from)?;
+    let list = Ranges::<MAX>::decode(from)?;
     let range = |&(first, last): &(u32, u32)| {
         Ok(UidRange {
             first: known(Uid::new(first))?,

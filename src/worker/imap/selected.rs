@@ -180,7 +180,7 @@ impl Manners {
                 _ => Expunges::Told,
             },
             with_uid: uid == Some(true),
-            may_delete: matches!(command, Command::Delete(_) | Command::Rename { .. }),
+            may_delete: matches!(command, Command::Delete(_)),
         }
     }
 }

@@ -66,9 +66,9 @@ proptest! {
             append(&mut client, "", letter.as_bytes()).await;
             client.command("e", "EXAMINE INBOX").await;
             for (name, path, text) in sections() {
-                let fetch = format!("f FETCH 1 BODY[{name}]<{offset}.{length}>\r\n");
+                let fetch = format!("F9 FETCH 1 BODY[{name}]<{offset}.{length}>\r\n");
                 client.send(fetch.as_bytes()).await;
-                let said = client.answer("f").await.join("\r\n");
+                let said = client.answer("F9").await.join("\r\n");
                 let expected = match structure.section(path, text) {
                     None => "NIL)\r\n".to_owned(),
                     Some(span) => {
@@ -78,7 +78,7 @@ proptest! {
                         format!("{{{}}}\r\n{bytes})\r\n", bytes.len())
                     }
                 };
-                let expected = format!("* 1 FETCH (BODY[{name}]<{offset}> {expected}f OK Fetched");
+                let expected = format!("* 1 FETCH (BODY[{name}]<{offset}> {expected}F9 OK Fetched");
                 assert_eq!(said, expected, "{letter}");
             }
             house.leave().await;

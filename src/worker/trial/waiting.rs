@@ -190,3 +190,25 @@ fn a_clean_end_names_everything_as_durable() {
         .unwrap();
     assert_eq!(opened.store.status(&inbox).unwrap().counters.messages, 1);
 }
+
+#[test]
+fn a_sleeping_session_takes_little_memory() {
+    run(async {
+        let house = House::new();
+        let (socket, _client) = std::os::unix::net::UnixStream::pair().unwrap();
+        let handed = crate::imap::Handed {
+            epoch: Epoch(0),
+            tag: b"a".to_vec(),
+            leftover: Vec::new(),
+        };
+        let account = std::rc::Rc::clone(&house.account);
+        let session = crate::imap::serve(account, socket.into(), handed);
+        assert!(
+            size_of_val(&session) < 8 * 1024,
+            "{}",
+            size_of_val(&session)
+        );
+        drop(session);
+        house.leave().await;
+    });
+}
