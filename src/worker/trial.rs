@@ -1,6 +1,7 @@
 //! Whole sessions, in this process, over socket pairs, on a simulated disk.
 
 mod appending;
+mod copying;
 mod desk;
 mod failing;
 mod house;
@@ -10,6 +11,7 @@ mod model;
 mod names;
 mod pipelining;
 mod reading;
+mod soup;
 mod trace;
 mod waiting;
 

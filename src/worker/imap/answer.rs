@@ -83,3 +83,63 @@ impl From<NotKept> for Answer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wire::Text;
+
+    /// Every refusal; the compiler says when one is added to the store.
+    fn all() -> Vec<Refusal> {
+        use Refusal::{
+            AlreadyExists, BodyNotInline, Busy, ChangeTooLong, Ended, InboxStays, InsideItself,
+            LetterTooLong, NameTooLong, NoRight, NoSpace, NoSuchMailbox, NothingToDo,
+            NumbersExhausted, TooManyAclEntries, TooManyKeywords, TooManyMailboxes,
+            TooManyMessages, TooManySubscriptions,
+        };
+        vec![
+            NoSuchMailbox,
+            NoRight,
+            AlreadyExists,
+            InboxStays,
+            InsideItself,
+            NameTooLong,
+            Busy,
+            NoSpace,
+            NothingToDo,
+            LetterTooLong,
+            BodyNotInline,
+            ChangeTooLong,
+            TooManyMailboxes,
+            TooManyMessages,
+            TooManyKeywords,
+            TooManySubscriptions,
+            TooManyAclEntries,
+            NumbersExhausted,
+            Ended,
+        ]
+    }
+
+    #[test]
+    fn every_refusal_has_a_code_and_a_sentence_that_can_be_said() {
+        for refusal in all() {
+            let answer = Answer::from(refusal);
+            assert_eq!(
+                answer.code.is_some(),
+                refusal != Refusal::NothingToDo,
+                "{refusal:?}"
+            );
+            assert_eq!(Text::new(answer.text).as_str(), answer.text);
+        }
+    }
+
+    #[test]
+    fn no_mailbox_and_no_right_to_see_it_are_one_answer() {
+        let kept = Answer::from(NotKept::Refused(Refusal::NoSuchMailbox));
+        assert_eq!(kept.code, Some(Code::TryCreate));
+        assert_eq!(
+            Answer::from(Refusal::NoSuchMailbox).code,
+            Some(Code::NonExistent)
+        );
+    }
+}

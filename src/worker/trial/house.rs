@@ -37,6 +37,7 @@ pub fn run<T>(test: impl Future<Output = T>) -> T {
 pub struct House {
     pub account: Rc<Account>,
     commits: JoinHandle<Result<(), crate::account::Fatal>>,
+    sessions: RefCell<Vec<JoinHandle<()>>>,
 }
 
 /// Opens an account on a disk, and starts its disk thread. `root` is what an
@@ -77,6 +78,7 @@ impl House {
         Self {
             commits: tokio::task::spawn_local(async move { commits.run_commits().await }),
             account,
+            sessions: RefCell::default(),
         }
     }
 
@@ -105,13 +107,18 @@ impl House {
             leftover: leftover.to_vec(),
         };
         let account = Rc::clone(&self.account);
-        tokio::task::spawn_local(imap::serve(account, ours.into(), handed));
+        let session = tokio::task::spawn_local(imap::serve(account, ours.into(), handed));
+        self.sessions.borrow_mut().push(session);
         Wire::new(theirs)
     }
 
-    /// Brings the journal to rest.
+    /// Ends the sessions, of which none may have panicked, and brings the journal
+    /// to rest.
     pub async fn leave(self) {
         self.account.leave();
+        for session in self.sessions.into_inner() {
+            session.await.unwrap();
+        }
         self.account.finish();
         self.commits.await.unwrap().unwrap();
     }
