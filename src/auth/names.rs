@@ -52,6 +52,7 @@ impl Name {
 }
 
 impl Field for Name {
+    const LONGEST: usize = Bytes::<ADDRESS_BYTES_MAX>::LONGEST;
     fn encode(self, to: &mut Encoder) {
         self.0.encode(to);
     }

@@ -81,9 +81,6 @@ pub fn messages(settings: Settings, runner: Runner) -> Result<Vec<FromConfig>, O
         plan: settings.supervision.clone(),
     }];
     for slice in slices(&settings, runner) {
-        if !settings::fits(slice.clone()) {
-            return Err(too_long());
-        }
         messages.push(FromConfig::Slice { slice });
     }
     messages.extend(files(&settings));
@@ -204,13 +201,6 @@ fn listener(listen: Listen) -> FromConfig {
         },
         address: listen.address,
     }
-}
-
-fn too_long() -> Objection {
-    Objection::new(
-        "a list of names is too long for one message between processes",
-        "shorten accounts.domains or accounts.folders to 15,000 bytes",
-    )
 }
 
 fn our_mistake() -> Objection {
@@ -556,14 +546,21 @@ mod tests {
     }
 
     #[test]
-    fn names_that_fill_no_message_are_refused_rather_than_cut() {
-        let long: Vec<String> = (0..256)
-            .map(|n| format!("'{}{n:03}.example'", "x".repeat(58)))
-            .collect();
+    fn as_many_and_as_long_domains_as_there_may_be_reach_auth_uncut() {
+        let label = format!("{}.", "x".repeat(62));
+        let long = |n| format!("'{}{}{n:03}'", label.repeat(3), "x".repeat(59));
+        let long: Vec<String> = (0..256).map(long).collect();
         let text = format!("accounts.domains = [{}]\nlisten = []\n", long.join(", "));
         let (settings, notes) = read(&text).unwrap();
         assert_eq!(notes.mistakes.count(), 0);
-        assert!(messages(settings, Runner::Root).is_err());
+        let sent = messages(settings, Runner::Root).unwrap();
+        let arrived = sent.into_iter().find_map(|message| match message {
+            FromConfig::Slice {
+                slice: Slice::Auth { slice },
+            } => Some(slice.domains.into_vec().len()),
+            _ => None,
+        });
+        assert_eq!(arrived, Some(256));
     }
 
     proptest! {

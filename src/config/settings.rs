@@ -11,7 +11,7 @@ use ipc::slice::{
     Auth, Broker, Director, Folder, Front, Keyholder, Lmtp, LogLevel, Logging, Login, Protocol,
     SpecialUse, TlsUse, Worker,
 };
-use ipc::{Bytes, Field, List, Malformed};
+use ipc::{Bytes, List, Malformed};
 
 /// One listener, and where the file says so.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -230,16 +230,4 @@ fn lmtp(logging: &Logging) -> Lmtp {
         idle_seconds: 300,
         starttls: false,
     }
-}
-
-/// Whether a slice fits into its message.
-pub fn fits(slice: ipc::slice::Slice) -> bool {
-    encoded_length(slice) <= ipc::slice::SLICE_BYTES_MAX
-}
-
-/// Bytes of a value as it crosses a channel.
-fn encoded_length(value: impl Field) -> usize {
-    let mut encoder = ipc::Encoder::default();
-    value.encode(&mut encoder);
-    encoder.finish().0.len()
 }

@@ -25,10 +25,6 @@ use ipc::{AccountId, Cookie, Epoch, Instance, List, Nonce};
 use journal::disk::Disk;
 use tracing::{error, info};
 
-/// Bytes of accounts in one page, as estimated by [`listed_bytes`]; the longest
-/// datagram to `control` is 160 KiB.
-const PAGE_BYTES_MAX: usize = 128 * 1024;
-
 /// Whose request, and its number there.
 pub type Query = (Instance, u64);
 
@@ -296,20 +292,12 @@ impl<D: Disk> Desk<D> {
         self.revoke(query, account)
     }
 
-    /// A page holds as many accounts as fit, and at least one.
     fn list(&mut self, (asker, query): Query, after: Option<AccountId>) {
-        let mut accounts = Vec::new();
-        let mut bytes = 0usize;
-        let mut more = false;
-        for account in self.ledger.table().above(after).map(table::listed) {
-            bytes = bytes.saturating_add(listed_bytes(&account));
-            more = accounts.len() >= PAGE_ACCOUNTS_MAX || bytes > PAGE_BYTES_MAX;
-            if more {
-                break;
-            }
-            accounts.push(account);
-        }
-        let accounts = List::new(accounts).unwrap_or_default();
+        let mut rest = self.ledger.table().above(after).map(table::listed);
+        let accounts =
+            List::new(rest.by_ref().take(PAGE_ACCOUNTS_MAX).collect()).unwrap_or_default();
+        let more = rest.next().is_some();
+        drop(rest);
         self.acts.push(Act::Control(
             asker,
             ToControl::Page {
@@ -421,14 +409,6 @@ fn tell(change: &Change) {
 /// Never reaches the epoch of the deleted: that is 2^64 revocations away.
 fn raised(epoch: Epoch) -> Epoch {
     Epoch(epoch.0.saturating_add(1))
-}
-
-/// Strings with their lengths, and room for the rest.
-fn listed_bytes(account: &ipc::edge::control_auth::Account) -> usize {
-    let names = std::iter::once(&account.name).chain(account.aliases.as_slice());
-    names
-        .map(|name| name.as_slice().len().saturating_add(4))
-        .fold(32, usize::saturating_add)
 }
 
 impl From<BadName> for Refusal {

@@ -7,6 +7,10 @@
 
 use std::os::fd::OwnedFd;
 
+/// What a Unix socket takes in one datagram, with its default buffer of 212,992
+/// bytes (net.core.wmem_default) and the kernel's own part of it.
+pub const DATAGRAM_BYTES_MAX: usize = 200 * 1024;
+
 /// Why a datagram is not a message of its channel. The sender is at fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Malformed {
@@ -104,6 +108,8 @@ impl<'a> Decoder<'a> {
 
 /// A value within a message.
 pub trait Field: Sized {
+    /// The bytes of its longest encoding.
+    const LONGEST: usize;
     /// Appends the value.
     fn encode(self, to: &mut Encoder);
     /// Reads the value.
@@ -115,7 +121,9 @@ pub trait Field: Sized {
 
 /// All that may travel in one direction of a channel.
 pub trait Message: Field {
-    /// The longest datagram of this direction, in bytes.
+    /// The longest datagram of this direction, in bytes: at least
+    /// [`Field::LONGEST`], which [`messages!`](crate::messages) has the compiler
+    /// check, so that no message can be made that its receiver refuses.
     const BYTES_MAX: usize;
 
     /// Reads a whole datagram.
@@ -140,6 +148,7 @@ pub trait Message: Field {
 macro_rules! integers {
     ($($int:ty),+) => {$(
         impl Field for $int {
+            const LONGEST: usize = size_of::<$int>();
             fn encode(self, to: &mut Encoder) {
                 to.raw(&self.to_le_bytes());
             }
@@ -153,6 +162,7 @@ macro_rules! integers {
 integers!(u8, u16, u32, u64, i16, i32, i64);
 
 impl Field for bool {
+    const LONGEST: usize = 1;
     fn encode(self, to: &mut Encoder) {
         u8::from(self).encode(to);
     }
@@ -166,6 +176,7 @@ impl Field for bool {
 }
 
 impl<const N: usize> Field for [u8; N] {
+    const LONGEST: usize = N;
     fn encode(self, to: &mut Encoder) {
         to.raw(&self);
     }
@@ -175,6 +186,7 @@ impl<const N: usize> Field for [u8; N] {
 }
 
 impl Field for OwnedFd {
+    const LONGEST: usize = 0;
     fn encode(self, to: &mut Encoder) {
         to.descriptor(self);
     }
@@ -184,6 +196,7 @@ impl Field for OwnedFd {
 }
 
 impl<T: Field> Field for Option<T> {
+    const LONGEST: usize = 1 + T::LONGEST;
     fn encode(self, to: &mut Encoder) {
         self.is_some().encode(to);
         if let Some(value) = self {
@@ -200,6 +213,7 @@ impl<T: Field> Field for Option<T> {
 }
 
 impl<A: Field, B: Field> Field for (A, B) {
+    const LONGEST: usize = A::LONGEST + B::LONGEST;
     fn encode(self, to: &mut Encoder) {
         self.0.encode(to);
         self.1.encode(to);
@@ -241,6 +255,7 @@ impl<const MAX: usize> Bytes<MAX> {
 }
 
 impl<const MAX: usize> Field for Bytes<MAX> {
+    const LONGEST: usize = u32::LONGEST + MAX;
     fn encode(self, to: &mut Encoder) {
         encode_length(self.0.len(), to);
         to.raw(&self.0);
@@ -288,6 +303,7 @@ impl<T, const MAX: usize> List<T, MAX> {
 }
 
 impl<T: Field, const MAX: usize> Field for List<T, MAX> {
+    const LONGEST: usize = u32::LONGEST + MAX * T::LONGEST;
     fn encode(self, to: &mut Encoder) {
         encode_length(self.0.len(), to);
         for value in self.0 {
@@ -321,6 +337,18 @@ fn decode_length(max: usize, from: &mut Decoder) -> Result<usize, Malformed> {
     }
 }
 
+/// The longest of some encodings; 0 of none.
+#[must_use]
+pub const fn longest_of(lengths: &[usize]) -> usize {
+    match lengths {
+        [] => 0,
+        [first, rest @ ..] => {
+            let longest = longest_of(rest);
+            if *first > longest { *first } else { longest }
+        }
+    }
+}
+
 /// Declares a struct whose fields travel in the order written.
 #[macro_export]
 macro_rules! record {
@@ -330,6 +358,7 @@ macro_rules! record {
         pub struct $name { $($(#[$field_meta])* pub $field: $type,)* }
 
         impl $crate::codec::Field for $name {
+            const LONGEST: usize = 0 $(+ <$type as $crate::codec::Field>::LONGEST)*;
             fn encode(self, to: &mut $crate::codec::Encoder) {
                 let _ = &to;
                 $($crate::codec::Field::encode(self.$field, to);)*
@@ -354,6 +383,9 @@ macro_rules! choice {
         pub enum $name { $($(#[$variant_meta])* $variant $({ $($(#[$field_meta])* $field: $type,)* })?,)* }
 
         impl $crate::codec::Field for $name {
+            const LONGEST: usize = 1 + $crate::codec::longest_of(&[
+                $(0 $($(+ <$type as $crate::codec::Field>::LONGEST)*)?,)*
+            ]);
             fn encode(self, to: &mut $crate::codec::Encoder) {
                 let _ = &to;
                 match self {
@@ -382,6 +414,15 @@ macro_rules! messages {
         impl $crate::codec::Message for $name {
             const BYTES_MAX: usize = $max;
         }
+
+        const _: () = assert!(
+            <$name as $crate::codec::Field>::LONGEST <= <$name as $crate::codec::Message>::BYTES_MAX,
+            "a message is longer than its direction allows"
+        );
+        const _: () = assert!(
+            <$name as $crate::codec::Message>::BYTES_MAX <= $crate::codec::DATAGRAM_BYTES_MAX,
+            "no socket takes a datagram as long as this direction allows"
+        );
     };
 }
 
@@ -400,6 +441,18 @@ mod tests {
     }
     impl Message for Sample {
         const BYTES_MAX: usize = 64;
+    }
+
+    #[test]
+    fn the_longest_encoding_is_known_before_anything_is_encoded() {
+        let longest = Sample::Full {
+            number: 0,
+            name: Bytes::new([0; 4]).unwrap(),
+            parts: List::new(vec![0; 3]).unwrap(),
+            flag: Some(true),
+        };
+        assert_eq!(longest.into_datagram().0.len(), Sample::LONGEST);
+        assert_eq!(Sample::LONGEST, 1 + 8 + (4 + 4) + (4 + 3 * 2) + 2);
     }
 
     fn decode(bytes: &[u8]) -> Result<Sample, Malformed> {

@@ -10,6 +10,7 @@ macro_rules! ids {
         pub struct $name(pub $inner);
 
         impl Field for $name {
+            const LONGEST: usize = <$inner>::LONGEST;
             fn encode(self, to: &mut Encoder) {
                 self.0.encode(to);
             }

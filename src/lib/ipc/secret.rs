@@ -43,6 +43,7 @@ impl<const MAX: usize> std::fmt::Debug for Secret<MAX> {
 }
 
 impl<const MAX: usize> Field for Secret<MAX> {
+    const LONGEST: usize = Bytes::<MAX>::LONGEST;
     fn encode(self, to: &mut Encoder) {
         let length = u32::try_from(self.0.len()).unwrap_or(u32::MAX);
         length.encode(to);

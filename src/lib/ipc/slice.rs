@@ -7,9 +7,9 @@
 use crate::codec::{Bytes, List};
 use crate::{choice, record};
 
-/// The longest slice, in bytes: room for [`NETWORKS_MAX`] networks and a few
-/// dozen folder names.
-pub const SLICE_BYTES_MAX: usize = 16 * 1024;
+/// The longest slice, in bytes: `auth`'s, with [`DOMAINS_MAX`] of the longest
+/// domains.
+pub const SLICE_BYTES_MAX: usize = 66 * 1024;
 
 /// Networks in one list of the configuration.
 pub const NETWORKS_MAX: usize = 64;

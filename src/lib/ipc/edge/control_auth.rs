@@ -14,8 +14,9 @@ pub const PASSWORD_BYTES_MAX: usize = 1024;
 /// Bytes of a salt or hash of any scheme.
 pub const HASH_BYTES_MAX: usize = 128;
 
-/// Accounts in one page of a list.
-pub const PAGE_ACCOUNTS_MAX: usize = 64;
+/// Accounts in one page of a list: as many as fit into a datagram if each has
+/// [`ALIASES_MAX`] further addresses of the longest.
+pub const PAGE_ACCOUNTS_MAX: usize = 15;
 
 /// Further addresses of one account in one answer.
 pub const ALIASES_MAX: usize = 32;
