@@ -7,8 +7,10 @@ use harness::session::PATIENCE;
 use harness::set::{IMAP, IMAPS, PASSWORD, text, wait_for};
 use harness::{Session, Set};
 use rustix::process::Signal;
+use std::ffi::OsString;
 use std::io::{Read as _, Write as _};
-use std::net::{Ipv6Addr, SocketAddr, TcpStream};
+use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::PermissionsExt as _;
 
 const ALICE: &str = "alice@example.org";
@@ -274,4 +276,56 @@ fn nothing_of_a_password_or_a_letter_is_in_the_log() {
     clear.command(&format!("a LOGIN {ALICE} canary-clear"));
     let log = set.stop();
     assert!(!log.contains("canary") && !log.contains(PASSWORD), "{log}");
+}
+
+#[test]
+fn a_kernel_without_landlock_is_named_and_one_line_does_without_it() {
+    let script = harness::set::workspace().join("tests/clients/without_landlock.py");
+    let before: Vec<OsString> = vec!["python3".into(), script.into()];
+    let said = Set::through(&before, "").expect_err("a set without Landlock serves");
+    assert!(said.contains("this kernel lacks landlock"), "{said}");
+    assert!(said.contains("without = ["), "{said}");
+    let layers = [
+        "landlock",
+        "landlock-truncate",
+        "landlock-net",
+        "landlock-ioctl",
+        "landlock-scopes",
+    ];
+    let user = (!rustix::process::geteuid().is_root()).then_some("separate-uids");
+    let names: Vec<String> = layers
+        .into_iter()
+        .chain(user)
+        .map(|name| format!("\"{name}\""))
+        .collect();
+    let further = format!("[confinement]\nwithout = [{}]\n", names.join(", "));
+    let set = Set::through(&before, &further).unwrap_or_else(|log| panic!("{log}"));
+    set.add_user(ALICE);
+    set.login(ALICE).ok("a NOOP");
+    assert!(text(&set.mailkeep(&["status"])).contains("landlock-scopes"));
+}
+
+#[test]
+fn sockets_may_come_from_systemd_by_name() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
+    let address = listener.local_addr().expect("bound");
+    // sd_listen_fds(3): descriptors from 3 on, and three variables.
+    rustix::io::fcntl_setfd(&listener, rustix::io::FdFlags::empty()).expect("ours");
+    let script = format!(
+        "exec 3<&{}; LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=imap exec \"$@\"",
+        listener.as_raw_fd()
+    );
+    let before: Vec<OsString> = vec!["bash".into(), "-c".into(), script.into(), "bash".into()];
+    let further =
+        "[[listen]]\nprotocol = \"imap\"\naddress = \"systemd:imap\"\ntls = \"immediate\"\n";
+    let set = Set::through(&before, further).unwrap_or_else(|log| panic!("{log}"));
+    drop(listener);
+    set.add_user(ALICE);
+    let mut session = Session::tls(address, set.certificate());
+    assert!(
+        session
+            .read_line()
+            .is_some_and(|line| line.starts_with("* OK"))
+    );
+    session.ok(&format!("a LOGIN {ALICE} \"{PASSWORD}\""));
 }

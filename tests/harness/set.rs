@@ -5,6 +5,7 @@ use crate::directory::{Directory, number};
 use crate::session::{PATIENCE, Session};
 use rustix::process::{Pid, Signal};
 use rustls::pki_types::CertificateDer;
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{Read as _, Seek as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -77,6 +78,24 @@ impl Set {
         Self::launch(directory, self.address, self.certificate.clone())
     }
 
+    /// Starts one through another program, which executes what its further arguments
+    /// say.
+    ///
+    /// # Errors
+    /// The log, if the set doesn't start.
+    pub fn through(before: &[OsString], further: &str) -> Result<Self, String> {
+        let directory = Directory::new();
+        let address = own_address();
+        let certificate = write_certificate(&directory, address);
+        let _ = directory.write("mailkeep.toml", configuration(&directory, address, further));
+        let mut set = Self::begin(directory, address, certificate, before);
+        if set.comes_up() {
+            Ok(set)
+        } else {
+            Err(set.log())
+        }
+    }
+
     /// # Panics
     /// If it doesn't start; with its log.
     fn launch(
@@ -84,6 +103,19 @@ impl Set {
         address: Ipv4Addr,
         certificate: CertificateDer<'static>,
     ) -> Self {
+        let mut set = Self::begin(directory, address, certificate, &[]);
+        let up = set.comes_up();
+        assert!(up, "the set did not start:\n{}", set.log());
+        set
+    }
+
+    fn begin(
+        directory: Directory,
+        address: Ipv4Addr,
+        certificate: CertificateDer<'static>,
+        before: &[OsString],
+    ) -> Self {
+        let mailkeep = binaries::program("mailkeep").into_os_string();
         let log = directory.path().join("log");
         let log = File::options()
             .create(true)
@@ -91,7 +123,10 @@ impl Set {
             .append(true)
             .open(log)
             .expect("the directory is ours");
-        let child = Command::new(binaries::program("mailkeep"))
+        let (program, arguments) = before.split_first().unwrap_or((&mailkeep, &[]));
+        let child = Command::new(program)
+            .args(arguments)
+            .args((!before.is_empty()).then_some(&mailkeep))
             .args(["run", "--config"])
             .arg(directory.path().join("mailkeep.toml"))
             .stdin(Stdio::null())
@@ -99,28 +134,22 @@ impl Set {
             .stderr(log.try_clone().expect("a file"))
             .spawn()
             .expect("mailkeep starts");
-        let mut set = Self {
+        Self {
             child,
             directory: Some(directory),
             address,
             certificate,
             log,
-        };
-        set.wait_until_up();
-        set
+        }
     }
 
-    fn wait_until_up(&mut self) {
-        let up = wait_for(START, || {
-            let ended = self.child.try_wait().expect("our child").is_some();
-            ended || self.mailkeep(&["status"]).status.success()
+    fn comes_up(&mut self) -> bool {
+        let mut up = false;
+        wait_for(START, || {
+            up = self.mailkeep(&["status"]).status.success();
+            up || self.child.try_wait().expect("our child").is_some()
         });
-        let ended = self.child.try_wait().expect("our child");
-        assert!(
-            up && ended.is_none(),
-            "the set did not start ({ended:?}):\n{}",
-            self.log()
-        );
+        up
     }
 
     /// Everything that the set has logged.

@@ -1,12 +1,11 @@
 //! What a taken-over process can put on a channel that no honest one would.
 
 use super::stage::{PATIENCE, Stage, is_readable, null};
+use harness::set::wait_for;
 use ipc::Message;
 use ipc::edge::supervisor::Edge;
 use rustix::io::Errno;
-use rustix::net::{
-    RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, recv, sendmsg,
-};
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, recv, sendmsg};
 use std::io::IoSlice;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -15,14 +14,17 @@ use std::time::{Duration, Instant};
 /// More than the receiver has room for, and fewer than the kernel's 253.
 const MANY: usize = 200;
 
-type Datagram = (Vec<u8>, Vec<OwnedFd>);
+/// Bytes and descriptors.
+pub type Datagram = (Vec<u8>, Vec<OwnedFd>);
 type Lie = fn(Datagram, usize) -> Datagram;
 
 /// Every lie about a datagram's form.
 const LIES: [(&str, Lie); 8] = [
     ("a variant that nobody knows", |_, _| (vec![255], vec![])),
     ("an empty datagram", |_, _| (vec![], vec![])),
-    ("an empty datagram with a descriptor", |_, _| (vec![], vec![null()])),
+    ("an empty datagram with a descriptor", |_, _| {
+        (vec![], vec![null()])
+    }),
     ("a message cut short", |(mut bytes, fds), _| {
         bytes.pop();
         (bytes, fds)
@@ -51,17 +53,47 @@ pub fn besiege<Tx: Message>(
     stage: &mut Stage,
     edge: Edge,
     honest: impl Fn() -> Tx,
+    others: impl FnMut(&mut Stage),
+) {
+    let honest = || honest().into_datagram();
+    besiege_mute(stage, edge, Tx::BYTES_MAX, honest, others);
+}
+
+/// As `besiege`, where even an honest peer has nothing to say.
+pub fn besiege_mute(
+    stage: &mut Stage,
+    edge: Edge,
+    bytes_max: usize,
+    honest: impl Fn() -> Datagram,
     mut others: impl FnMut(&mut Stage),
 ) {
     let mut before = None;
     for (name, lie) in LIES {
         let channel = stage.connect(edge);
-        send(channel.as_fd(), &lie(honest().into_datagram(), Tx::BYTES_MAX));
+        send(channel.as_fd(), &lie(honest(), bytes_max));
         assert!(is_ended(channel.as_fd()), "{edge:?} outlives {name}");
         others(stage);
         assert!(stage.lives(), "{edge:?}: {name} was its death");
+        let before = before.get_or_insert_with(|| settled(stage));
+        assert!(
+            wait_for(PATIENCE, || stage.descriptors() == *before),
+            "{edge:?}: {name} leaves {:?} of {before:?}",
+            stage.descriptors()
+        );
+    }
+}
+
+/// Its descriptors, once they stay the same for a while: what the others left is
+/// closed by then.
+fn settled(stage: &Stage) -> Vec<String> {
+    let mut last = stage.descriptors();
+    loop {
+        std::thread::sleep(Duration::from_millis(100));
         let now = stage.descriptors();
-        assert_eq!(*before.get_or_insert_with(|| now.clone()), now, "{edge:?}: {name}");
+        if now == last {
+            return now;
+        }
+        last = now;
     }
 }
 
@@ -85,7 +117,10 @@ pub fn flood<Tx: Message>(
 
 /// Sends a datagram as it is.
 pub fn send(socket: BorrowedFd<'_>, datagram: &Datagram) {
-    assert!(try_send(socket, datagram), "the channel ended before the lie");
+    assert!(
+        try_send(socket, datagram),
+        "the channel ended before the lie"
+    );
 }
 
 /// Whether the channel still stands; a full one does.
@@ -94,7 +129,12 @@ fn try_send(socket: BorrowedFd<'_>, (bytes, descriptors): &Datagram) -> bool {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MANY))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     assert!(borrowed.is_empty() || control.push(SendAncillaryMessage::ScmRights(&borrowed)));
-    match sendmsg(socket, &[IoSlice::new(bytes)], &mut control, SendFlags::NOSIGNAL) {
+    match sendmsg(
+        socket,
+        &[IoSlice::new(bytes)],
+        &mut control,
+        SendFlags::NOSIGNAL,
+    ) {
         Ok(_) | Err(Errno::AGAIN | Errno::TOOMANYREFS) => true,
         Err(Errno::PIPE | Errno::CONNRESET) => false,
         Err(errno) => panic!("sending: {errno}"),

@@ -85,11 +85,17 @@ impl Stage {
     }
 
     /// Bears a worker, which has no supervisor; gives what remains of the stage.
-    pub fn worker(record: OwnedFd, director: BorrowedFd<'_>) -> (Child, impl Sized) {
+    pub fn worker(record: OwnedFd, director: BorrowedFd<'_>) -> (Child, Scratch) {
         let directory = Scratch::new();
         let root = directory.root(&profile::WORKER);
         let (null, error) = (null(), std::io::stderr());
-        let table = [null.as_fd(), null.as_fd(), error.as_fd(), director, record.as_fd()];
+        let table = [
+            null.as_fd(),
+            null.as_fd(),
+            error.as_fd(),
+            director,
+            record.as_fd(),
+        ];
         let program = seal(&profile::WORKER);
         let account = directory.site.ranges().and_then(|all| all.account(ACCOUNT));
         let worker = Newborn::worker(directory.site, account, root.as_fd(), &program, &table);
@@ -132,7 +138,7 @@ impl Stage {
 
     /// An honest peer.
     pub fn peer<Tx: Message, Rx: Message>(&mut self, edge: Edge) -> Peer<Tx, Rx> {
-        Peer(Channel::adopt(self.connect(edge)).expect("a channel"))
+        Peer::of(self.connect(edge))
     }
 
     fn tell(&mut self, message: ToProcess) {
@@ -153,6 +159,16 @@ impl Stage {
         all
     }
 
+    /// Sets its limit of descriptors (`RLIMIT_NOFILE`).
+    pub fn limit_descriptors(&self, most: u64) {
+        let pid = rustix::process::Pid::from_raw(self.child.number());
+        let limit = rustix::process::Rlimit {
+            current: Some(most),
+            maximum: Some(16_384),
+        };
+        rustix::process::prlimit(pid, rustix::process::Resource::Nofile, limit).expect("root may");
+    }
+
     /// That it lives.
     pub fn lives(&self) -> bool {
         matches!(self.child.ended(), Ok(None))
@@ -169,7 +185,18 @@ impl Drop for Stage {
 /// A channel of the test's, which waits.
 pub struct Peer<Tx, Rx>(Channel<Tx, Rx>);
 
+impl<Tx, Rx> AsFd for Peer<Tx, Rx> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
 impl<Tx: Message, Rx: Message> Peer<Tx, Rx> {
+    /// Plays on this end.
+    pub fn of(socket: OwnedFd) -> Self {
+        Self(Channel::adopt(socket).expect("a channel"))
+    }
+
     /// Says something.
     pub fn say(&mut self, message: Tx) {
         self.0.send(message).expect("the process lives");
@@ -247,7 +274,7 @@ fn open(path: &Path, flags: OFlags) -> OwnedFd {
 }
 
 /// The directories of a set, with their owners.
-struct Scratch {
+pub struct Scratch {
     path: PathBuf,
     site: Site,
 }
