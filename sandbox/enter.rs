@@ -146,12 +146,11 @@ pub fn enter(profile: &'static Profile) -> Result<Entered, Refusal> {
     enter_as(profile, site)
 }
 
-/// Says why on standard error, without allocating more than the line, and gives
-/// the exit code that the supervisor knows as "would not be confined"
+/// Says why on standard error, as an error (`<3>`, sd-daemon(3)), and gives the exit code that the supervisor knows as "would not be confined"
 /// (EX_OSERR, sysexits.h).
 #[must_use]
 pub fn refuse(refusal: &Refusal) -> std::process::ExitCode {
-    let line = format!("{refusal}\n");
+    let line = format!("<3>{refusal}\n");
     // There is nobody else to tell.
     let _unheard = rustix::io::write(rustix::stdio::stderr(), line.as_bytes());
     std::process::ExitCode::from(71)

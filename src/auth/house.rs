@@ -18,6 +18,7 @@ use journal::disk::Disk;
 use rustix::io::Errno;
 use rustix::time::{ClockId, clock_gettime};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 use tracing::{error, info, warn};
@@ -43,6 +44,21 @@ enum Peer {
     Lmtp(Instance),
     Control(Instance),
     Director,
+}
+
+/// As the supervisor names it.
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Supervisor => f.write_str("supervisor"),
+            Self::Pool => f.write_str("the hashing threads"),
+            Self::Front(Instance(number)) => write!(f, "front[{number}]"),
+            Self::Login(Instance(number)) => write!(f, "login[{number}]"),
+            Self::Lmtp(Instance(number)) => write!(f, "lmtp[{number}]"),
+            Self::Control(Instance(number)) => write!(f, "control[{number}]"),
+            Self::Director => f.write_str("director"),
+        }
+    }
 }
 
 type Ends<Tx, Rx> = BTreeMap<Instance, Registered<Tx, Rx>>;
@@ -276,9 +292,9 @@ impl<D: Disk> House<D> {
     fn keep_or_lose(&mut self, peer: Peer, outcome: Result<(), Over>) {
         match outcome {
             Ok(()) => return,
-            Err(Over::Fault(Fault::PeerGone)) => info!(?peer, "a peer has gone"),
-            Err(Over::Fault(fault)) => warn!(?peer, %fault, "a peer was cut off"),
-            Err(Over::Misdeed(misdeed)) => warn!(?peer, ?misdeed, "a peer was cut off"),
+            Err(Over::Fault(Fault::PeerGone)) => info!(%peer, "a peer has gone"),
+            Err(Over::Fault(fault)) => warn!(%peer, %fault, "a peer was cut off"),
+            Err(Over::Misdeed(misdeed)) => warn!(%peer, ?misdeed, "a peer was cut off"),
         }
         let registry = &mut self.registry;
         match peer {

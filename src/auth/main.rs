@@ -44,7 +44,7 @@ use house::{End, House};
 use ipc::edge::supervisor::ToSupervisor;
 use ipc::ticket::MasterKey;
 use ipc::{Channel, start};
-use journal::disk::OsDisk;
+use journal::disk::{Name, OsDisk};
 use ledger::Ledger;
 use rustix::fs::{Mode, OFlags};
 use sandbox::{Entered, Sealed, Site};
@@ -86,7 +86,7 @@ fn prepare(entered: Entered) -> Result<(House<OsDisk>, Sealed), ExitCode> {
         let _ = supervisor.send(house::refused(reason));
         ExitCode::from(EXIT_BAD_SLICE)
     })?;
-    eventlog::begin("auth", logging.level.number(), logging.journal);
+    eventlog::begin(logging.level.number());
     let master = given
         .master_key
         .take()
@@ -135,7 +135,8 @@ fn open_ledger(disk: &OsDisk, random: [u8; 32]) -> Result<Ledger<OsDisk>, ExitCo
         "account table open"
     );
     if let Some(torn) = report.torn {
-        warn!(?torn, "a torn tail was cut off and kept");
+        let (bytes, saved) = (torn.bytes, torn.saved.as_ref().map(Name::as_str));
+        warn!(bytes, saved, "a torn tail was cut off");
     }
     Ok(ledger)
 }

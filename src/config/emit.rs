@@ -96,9 +96,11 @@ fn drain(channel: &mut Supervisor) -> Result<(), Fault> {
     Ok(())
 }
 
-/// To the log, which is standard error.
+/// To the log, which is standard error; each line is an error (`<3>`, sd-daemon(3)).
 fn complain(text: &str) {
-    let mut rest = text.as_bytes();
+    let lines = text.lines().map(|line| format!("<3>{line}\n"));
+    let lines = lines.collect::<String>();
+    let mut rest = lines.as_bytes();
     while !rest.is_empty() {
         match rustix::io::write(rustix::stdio::stderr(), rest) {
             Ok(written) => rest = &rest[written..],

@@ -43,7 +43,7 @@ fn run(entered: &sandbox::Entered) -> Option<()> {
     let Slice::Control { slice } = given.slice else {
         return None;
     };
-    eventlog::begin("control", slice.logging.level.number(), slice.logging.journal);
+    eventlog::begin(slice.logging.level.number());
     supervisor.send(ToSupervisor::Running).ok()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()

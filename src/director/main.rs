@@ -55,7 +55,7 @@ fn prepare(entered: &sandbox::Entered) -> Option<Desk> {
     let Slice::Director { slice } = given.slice else {
         return None;
     };
-    eventlog::begin("director", slice.logging.level.number(), slice.logging.journal);
+    eventlog::begin(slice.logging.level.number());
     supervisor.send(ToSupervisor::Running).ok()?;
     let mut desk = Desk::new(supervisor.into_socket(), &slice).ok()?;
     for (edge, instance, socket) in given.edges {

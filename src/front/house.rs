@@ -107,7 +107,7 @@ impl House {
         let Slice::Front { slice } = given.slice else {
             return Err(End::Unpermitted);
         };
-        eventlog::begin("front", slice.logging.level.number(), slice.logging.journal);
+        eventlog::begin(slice.logging.level.number());
         let peers = Rc::new(Peers::default());
         let (settings, chain) = match certificates(&given.files) {
             Ok(chain) => settings(slice, chain, &peers),

@@ -131,7 +131,7 @@ impl House {
         let Slice::Lmtp { slice } = given.slice else {
             return Err(End::Unpermitted);
         };
-        eventlog::begin("lmtp", slice.logging.level.number(), slice.logging.journal);
+        eventlog::begin(slice.logging.level.number());
         let shared = match shared(slice, spool) {
             Ok(shared) => Rc::new(shared),
             Err(why) => return Err(refuse(&supervisor, &why).await),

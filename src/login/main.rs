@@ -61,8 +61,7 @@ fn prepare(entered: &Entered) -> Result<Begun, ExitCode> {
         let _ = supervisor.send(house::refused(reason));
         ExitCode::from(EXIT_BAD_SLICE)
     })?;
-    let logging = &settings.logging;
-    eventlog::begin("login", logging.level as u8, logging.journal);
+    eventlog::begin(settings.logging.level.number());
     supervisor
         .send(ToSupervisor::Running)
         .map_err(|_| ExitCode::FAILURE)?;

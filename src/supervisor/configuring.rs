@@ -127,7 +127,7 @@ impl Reading {
         while self.hear() {}
         // Reaped; how it ended is in its answer, or in there being none.
         let _end = self.child.ended();
-        journal::write(&self.relay.finish("config", Instant::now()));
+        journal::write("config", &self.relay.finish(Instant::now()));
         Ok(())
     }
 
@@ -147,7 +147,7 @@ impl Reading {
 
     fn pass_on(&mut self) {
         if let Some(bytes) = journal::read(&self.log) {
-            journal::write(&self.relay.feed("config", &bytes, Instant::now()));
+            journal::write("config", &self.relay.feed(&bytes, Instant::now()));
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Our standard error, which is everybody's log.
 
 use crate::failure::Failure;
-use ipc::slice::Logging;
+use crate::relay::Line;
+use ipc::slice::{LogLevel, Logging};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::pipe::PipeFlags;
 use std::os::fd::OwnedFd;
@@ -32,24 +33,35 @@ pub fn read(pipe: &OwnedFd) -> Option<Vec<u8>> {
     }
 }
 
-/// Writes lines, if whoever reads them does so; else they are lost, because the
-/// set must not stand still with its reader.
-pub fn write(lines: &[u8]) {
-    for line in lines.split_inclusive(|byte| *byte == b'\n') {
-        let stderr = rustix::stdio::stderr();
-        let mut wanted = [PollFd::new(&stderr, PollFlags::OUT)];
-        let at_once = Timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        };
-        if rustix::event::poll(&mut wanted, Some(&at_once)) == Ok(1) {
-            // Cut short, it is as lost as not written.
-            let _lost = rustix::io::write(stderr, line);
-        }
+/// Writes lines under the name that we know their process by.
+pub fn write(name: &str, lines: &[Line]) {
+    for Line { priority, words } in lines {
+        write_line(&eventlog::line(name, *priority, words));
     }
 }
 
-/// Begins our own log, or changes its level.
-pub fn begin(logging: &Logging) {
-    eventlog::begin("supervisor", logging.level.number(), logging.journal);
+/// Writes a line, if whoever reads the log does so; else it is lost, because the
+/// set must not stand still with its reader.
+pub fn write_line(line: &str) {
+    let stderr = rustix::stdio::stderr();
+    let mut wanted = [PollFd::new(&stderr, PollFlags::OUT)];
+    let at_once = Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    if rustix::event::poll(&mut wanted, Some(&at_once)) == Ok(1) {
+        // Cut short, it is as lost as not written.
+        let _lost = rustix::io::write(stderr, line.as_bytes());
+    }
+}
+
+/// Begins our own log, as it is until the configuration says something else.
+pub fn begin() {
+    eventlog::begin_whole_lines("supervisor", LogLevel::Info.number());
+}
+
+/// Decides what is logged and in which form.
+pub fn change(logging: &Logging) {
+    eventlog::set_level(logging.level.number());
+    eventlog::set_journal(logging.journal);
 }

@@ -137,7 +137,7 @@ impl Life {
     /// an end is readable for ever.
     pub fn relay(&mut self, registry: &mut Registry<Source>) {
         match journal::read(&self.log) {
-            Some(bytes) => journal::write(&self.relay.feed(&self.name, &bytes, Instant::now())),
+            Some(bytes) => journal::write(&self.name, &self.relay.feed(&bytes, Instant::now())),
             None => {
                 if let Some(watched) = self.log_watched.take() {
                     registry.unwatch(&watched, &self.log);
@@ -162,7 +162,7 @@ impl Life {
     /// Passes on its last words and lets go of everything.
     pub fn end(mut self, registry: &mut Registry<Source>) {
         self.relay(registry);
-        journal::write(&self.relay.finish(&self.name, Instant::now()));
+        journal::write(&self.name, &self.relay.finish(Instant::now()));
         if let Some(watched) = self.log_watched.take() {
             registry.unwatch(&watched, &self.log);
         }

@@ -1,22 +1,30 @@
 //! What processes log, on its way from their pipes to our standard error.
 //!
 //! A process that is taken over can write what it likes into its pipe: so every
-//! line is cut to a length, loses its control bytes, begins with the name that
-//! *we* know the process by, and counts against an allowance of lines, beyond
-//! which lines are dropped and their number told.
+//! line is cut to a length, loses its control bytes, and counts against an allowance
+//! of lines, beyond which lines are dropped and their number told. The time and the
+//! name that *we* know the process by are put before it by `journal`.
 
+use eventlog::{Priority, WORDS_BYTES_MAX};
 use std::time::{Duration, Instant};
-
-/// Bytes of one line; what is longer is cut. With the name before it, it fits into
-/// the PIPE_BUF bytes (4096, pipe(7)) that a pipe has room for when poll(2) says that
-/// it has any, so that a log that nobody reads never stops us.
-pub const LINE_BYTES_MAX: usize = 4000;
 
 /// Lines that a process may write at once.
 const BURST_LINES_MAX: u32 = 1000;
 
 /// Lines a second that it may go on with. A busy site logs some ten a second.
 const LINES_PER_SECOND: u32 = 100;
+
+/// One line that may be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// What the process says of it.
+    pub priority: Priority,
+    /// Printable ASCII.
+    pub words: String,
+}
+
+/// Bytes of a line as it comes: a priority's three, and the words.
+const LINE_BYTES_MAX: usize = WORDS_BYTES_MAX + 3;
 
 /// One process's lines.
 #[derive(Debug)]
@@ -38,13 +46,12 @@ impl Relay {
         }
     }
 
-    /// Takes what came through the pipe; the answer is what is to be written, in
-    /// whole lines.
-    pub fn feed(&mut self, name: &str, bytes: &[u8], now: Instant) -> Vec<u8> {
+    /// Takes what came through the pipe; the answer is what is to be written.
+    pub fn feed(&mut self, bytes: &[u8], now: Instant) -> Vec<Line> {
         let mut out = Vec::new();
         for byte in bytes {
             match byte {
-                b'\n' => self.end_line(name, now, &mut out),
+                b'\n' => self.end_line(now, &mut out),
                 _ if self.begun.len() < LINE_BYTES_MAX => self.begun.push(*byte),
                 _ => {}
             }
@@ -53,10 +60,10 @@ impl Relay {
     }
 
     /// The process has ended: what it had begun is a line, too.
-    pub fn finish(&mut self, name: &str, now: Instant) -> Vec<u8> {
+    pub fn finish(&mut self, now: Instant) -> Vec<Line> {
         let mut out = Vec::new();
         if !self.begun.is_empty() {
-            self.end_line(name, now, &mut out);
+            self.end_line(now, &mut out);
         }
         out
     }
@@ -85,7 +92,7 @@ impl Relay {
         }
     }
 
-    fn end_line(&mut self, name: &str, now: Instant, out: &mut Vec<u8>) {
+    fn end_line(&mut self, now: Instant, out: &mut Vec<Line>) {
         let line = std::mem::take(&mut self.begun);
         let dropped = self.dropped;
         if !self.admits(now) {
@@ -93,29 +100,25 @@ impl Relay {
         }
         if dropped > 0 {
             self.dropped = 0;
-            let words = format!("{dropped} lines were dropped here: too many at once");
-            write_line(name, words.as_bytes(), out);
+            out.push(Line {
+                priority: Priority::Warning,
+                words: format!("{dropped} lines were dropped here: too many at once"),
+            });
         }
-        write_line(name, &line, out);
+        out.push(Line::from(line.as_slice()));
     }
 }
 
-/// One line under a name. A priority for the journal (`<6>`, sd-daemon(3)) stays
-/// in front.
-fn write_line(name: &str, line: &[u8], out: &mut Vec<u8>) {
-    let (priority, rest) = match line {
-        [b'<', b'0'..=b'7', b'>', rest @ ..] => (line.get(..3).unwrap_or_default(), rest),
-        rest => (&[][..], rest),
-    };
-    out.extend_from_slice(priority);
-    out.extend_from_slice(name.as_bytes());
-    out.push(b' ');
-    out.extend(
-        rest.iter()
-            .copied()
-            .filter(|byte| (b' '..=b'~').contains(byte)),
-    );
-    out.push(b'\n');
+impl From<&[u8]> for Line {
+    fn from(line: &[u8]) -> Self {
+        let (priority, words) = Priority::of(line);
+        let printable = words.iter().filter(|byte| (b' '..=b'~').contains(byte));
+        let words = printable.take(WORDS_BYTES_MAX).copied().map(char::from);
+        Self {
+            priority,
+            words: words.collect(),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -123,33 +126,49 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn feed(relay: &mut Relay, bytes: &[u8]) -> String {
-        let out = relay.feed("login[3]", bytes, relay.counted);
-        String::from_utf8(out).unwrap()
+    /// What is to be written, as a process would have to write it.
+    fn feed(relay: &mut Relay, bytes: &[u8]) -> Vec<String> {
+        told(relay.feed(bytes, relay.counted))
+    }
+
+    fn told(lines: Vec<Line>) -> Vec<String> {
+        let told = |line: Line| format!("{}{}", line.priority, line.words);
+        lines.into_iter().map(told).collect()
     }
 
     #[test]
-    fn lines_come_whole_under_the_name_that_we_gave() {
+    fn lines_come_whole_with_their_priority_or_as_information() {
         let mut relay = Relay::new(Instant::now());
-        assert_eq!(feed(&mut relay, b"one\ntw"), "login[3] one\n");
-        assert_eq!(
-            feed(&mut relay, b"o\n<4>three\n"),
-            "login[3] two\n<4>login[3] three\n"
-        );
-        assert_eq!(feed(&mut relay, b"four"), "");
-        assert_eq!(relay.finish("login[3]", Instant::now()), b"login[3] four\n");
+        assert_eq!(feed(&mut relay, b"one\ntw"), ["<6>one"]);
+        assert_eq!(feed(&mut relay, b"o\n<4>three\n"), ["<6>two", "<4>three"]);
+        assert!(feed(&mut relay, b"<3>four").is_empty());
+        assert_eq!(told(relay.finish(Instant::now())), ["<3>four"]);
+    }
+
+    #[test]
+    fn no_other_priority_is_honoured_and_none_twice() {
+        let mut relay = Relay::new(Instant::now());
+        for claimed in ["<0>", "<5>", "<9>", "<63>", " <3>", "<\u{7f}3>"] {
+            let line = format!("{claimed}x\n");
+            let [told] = &feed(&mut relay, line.as_bytes())[..] else {
+                panic!("not one line")
+            };
+            assert!(told.starts_with("<6>"), "{told}");
+        }
+        assert_eq!(feed(&mut relay, b"<7><3>x\n"), ["<7><3>x"]);
     }
 
     #[test]
     fn a_flood_is_cut_off_and_counted() {
         let mut relay = Relay::new(Instant::now());
         let flood = "x\n".repeat(5000);
-        let passed = feed(&mut relay, flood.as_bytes()).lines().count();
-        assert_eq!(passed, 1000);
+        assert_eq!(feed(&mut relay, flood.as_bytes()).len(), 1000);
         let later = relay.counted + Duration::from_secs(2);
-        let out = String::from_utf8(relay.feed("login[3]", b"y\n", later)).unwrap();
-        assert!(out.contains("4000 lines were dropped"), "{out}");
-        assert!(out.ends_with("login[3] y\n"));
+        let out = told(relay.feed(b"y\n", later));
+        assert_eq!(
+            out,
+            ["<4>4000 lines were dropped here: too many at once", "<6>y"]
+        );
     }
 
     #[test]
@@ -158,20 +177,23 @@ mod tests {
         let now = relay.counted;
         let admitted = (0..3000).filter(|_| relay.admits(now)).count();
         assert_eq!(admitted, 1000);
-        assert_eq!(feed(&mut relay, b"x\n"), "");
+        assert!(feed(&mut relay, b"x\n").is_empty());
     }
 
     proptest! {
         #[test]
-        fn whatever_comes_leaves_as_printable_lines_of_ours(bytes: Vec<u8>) {
+        fn whatever_comes_leaves_as_printable_words_of_a_bounded_length(
+            bytes in prop_oneof![
+                any::<Vec<u8>>(),
+                prop::collection::vec(any::<u8>(), 0..3 * LINE_BYTES_MAX),
+            ],
+        ) {
             let mut relay = Relay::new(Instant::now());
-            let mut out = relay.feed("a[1]", &bytes, Instant::now());
-            out.extend(relay.finish("a[1]", Instant::now()));
-            for line in out.split_inclusive(|byte| *byte == b'\n') {
-                let line = std::str::from_utf8(line).unwrap();
-                prop_assert!(line.ends_with('\n') && line.len() < LINE_BYTES_MAX + 16);
-                prop_assert!(line.starts_with("a[1] ") || line.get(3..).is_some_and(|l| l.starts_with("a[1] ")));
-                prop_assert!(line.trim_end_matches('\n').bytes().all(|byte| (b' '..=b'~').contains(&byte)));
+            let mut lines = relay.feed(&bytes, Instant::now());
+            lines.extend(relay.finish(Instant::now()));
+            for Line { words, .. } in lines {
+                prop_assert!(words.len() <= WORDS_BYTES_MAX);
+                prop_assert!(words.bytes().all(|byte| (b' '..=b'~').contains(&byte)));
             }
         }
 
@@ -179,9 +201,9 @@ mod tests {
         fn the_cuts_of_a_pipe_change_nothing(bytes in prop::collection::vec(any::<u8>(), 0..300), cut in 0usize..300) {
             let (now, cut) = (Instant::now(), cut.min(bytes.len()));
             let (mut whole, mut parts) = (Relay::new(now), Relay::new(now));
-            let mut out = parts.feed("a", &bytes[..cut], now);
-            out.extend(parts.feed("a", &bytes[cut..], now));
-            prop_assert_eq!(whole.feed("a", &bytes, now), out);
+            let mut out = parts.feed(&bytes[..cut], now);
+            out.extend(parts.feed(&bytes[cut..], now));
+            prop_assert_eq!(whole.feed(&bytes, now), out);
         }
     }
 }

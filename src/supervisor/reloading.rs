@@ -2,6 +2,7 @@
 
 use crate::configuring::Reader;
 use crate::failure::Failure;
+use crate::journal;
 use crate::life::{Slot, State};
 use crate::plan::Plan;
 use crate::reload::{Reason, Reload, Verdict};
@@ -152,7 +153,7 @@ impl Set {
             }
         }
         if let Some(logging) = self.plan.logging() {
-            eventlog::set_level(logging.level.number());
+            journal::change(&logging);
         }
         info!("the new configuration is in force");
         if reloading.asked {

@@ -112,6 +112,7 @@ pub struct Set {
 /// path, and the names of the sockets that systemd has passed as descriptors 3
 /// and on.
 pub fn run(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    journal::begin();
     let path = arguments.next().map(PathBuf::from);
     let passed = starting::claim(arguments);
     let notify = Notify::connect();
@@ -125,7 +126,7 @@ pub fn run(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            journal::write(format!("mailkeep: {failure}\n").as_bytes());
+            error!("{failure}");
             ExitCode::FAILURE
         }
     }
@@ -200,7 +201,7 @@ impl Set {
     pub fn relay_workers(&mut self) {
         let log = &mut self.worker_log;
         if let Some(bytes) = journal::read(&log.reading) {
-            journal::write(&log.relay.feed("worker", &bytes, Instant::now()));
+            journal::write("worker", &log.relay.feed(&bytes, Instant::now()));
         }
     }
 

@@ -72,7 +72,7 @@ impl Set {
         }
         .read(&path)?;
         if let Some(logging) = plan.logging() {
-            journal::begin(&logging);
+            journal::change(&logging);
         }
         let site = decided(entered, &plan, lacks)?;
         let worker_log = worker_log()?;

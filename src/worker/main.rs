@@ -51,8 +51,8 @@ use director::{Desk, Ending};
 use disk::{DiskThread, Pulse};
 use ipc::edge::director_worker::{ToDirector, ToWorker};
 use ipc_async::AsyncChannel;
-use journal::Syncer;
-use journal::disk::OsDisk;
+use journal::disk::{Name, OsDisk};
+use journal::{OpenReport, Syncer};
 use lock::Root;
 use sandbox::{Entered, Sealed};
 use std::cell::RefCell;
@@ -101,16 +101,11 @@ fn live(entered: Entered) -> ExitCode {
             return ExitCode::from(FAILED);
         }
     };
-    let logging = &born.slice.logging;
-    eventlog::begin(
-        "mailkeep-worker",
-        director::level(&born.slice),
-        logging.journal,
-    );
+    eventlog::begin_account(director::level(&born.slice), born.account.0);
     match open(&born) {
         Ok(opened) => begin(entered, director, born, opened),
         Err(why) => {
-            tracing::error!(account = born.account.0, why, "the store can't be opened");
+            tracing::error!(why, "the store can't be opened");
             report_failure(director);
             ExitCode::from(FAILED)
         }
@@ -132,7 +127,7 @@ fn open(born: &Born) -> Result<OpenStore, String> {
         .map_err(|why| format!("the root can't be locked: {why:?}"))?;
     let disk = OsDisk::new(root.reopen().map_err(|errno| errno.to_string())?);
     let opened = opening::open(&disk, born).map_err(|why| why.to_string())?;
-    tracing::info!(account = born.account.0, report = ?opened.report, "the store is open");
+    tell(&opened.report);
     Ok(OpenStore {
         root,
         store: opened.store,
@@ -140,6 +135,16 @@ fn open(born: &Born) -> Result<OpenStore, String> {
         files: opened.files,
         suspects: Suspects::open(&disk),
     })
+}
+
+/// What opening found.
+fn tell(report: &OpenReport) {
+    let (records, rewritten) = (report.records, report.rewritten);
+    tracing::info!(records, rewritten, "the store is open");
+    if let Some(torn) = &report.torn {
+        let (bytes, saved) = (torn.bytes, torn.saved.as_ref().map(Name::as_str));
+        tracing::warn!(bytes, saved, "a torn tail was cut off");
+    }
 }
 
 /// Makes the second thread and the runtime; then no more threads can be made.
@@ -224,7 +229,7 @@ fn report_failure(director: OwnedFd) {
 
 /// One line on the log before there is a log.
 fn complain(why: &dyn std::fmt::Display) {
-    let line = format!("mailkeep-worker: {why}\n");
+    let line = format!("<3>{why}\n");
     // A log that can't be written to can't be told so.
     let _ = rustix::io::write(rustix::stdio::stderr(), line.as_bytes());
 }

@@ -1,11 +1,16 @@
 //! Where `tracing` events become lines on standard error: one event, one line,
 //! whatever a stranger has put into a field.
 //!
-//! Under systemd a line begins with its `<N>` priority (sd-daemon(3)), otherwise
-//! with the time. Everything that is not printable ASCII leaves as an escape, so
+//! A process's standard error is a pipe to the supervisor: there an event is its
+//! priority (`<6>`, sd-daemon(3)) and its words. The supervisor makes whole lines of
+//! them ([`line`]). Everything that is not printable ASCII leaves as an escape, so
 //! that no field can begin a line, colour a terminal or turn the text around.
 //! Never here: a filter language, a file, a socket. A credential or a line of
 //! mail must not be given to an event in the first place.
+
+mod line;
+
+pub use line::{Priority, WORDS_BYTES_MAX, line, set_journal};
 
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
@@ -13,23 +18,30 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
-/// Bytes of one line; what is longer is cut and says so. PIPE_BUF (pipe(7)):
-/// up to that a write to the log's pipe is not interleaved with others.
-pub const LINE_BYTES_MAX: usize = 4096;
-
-/// Begins to write this process's events.
+/// Begins to write this process's events, for the supervisor to relay.
 ///
 /// `level` is the most verbose level written: 1 error, 2 warn, 3 info, 4 debug.
 /// Calling it again changes nothing; see [`set_level`].
-pub fn begin(process: &'static str, level: u8, journal: bool) {
+pub fn begin(level: u8) {
+    start(level, None, String::new());
+}
+
+/// As [`begin`], for a worker: all share one pipe and are relayed under one name,
+/// so each of its lines ends with the account.
+pub fn begin_account(level: u8, account: u32) {
+    start(level, None, format!(" account={account}"));
+}
+
+/// As [`begin`], for the supervisor, whose standard error is the log itself.
+pub fn begin_whole_lines(name: &'static str, level: u8) {
+    start(level, Some(name), String::new());
+}
+
+fn start(level: u8, name: Option<&'static str>, tail: String) {
     set_level(level);
-    let subscriber = Lines {
-        process,
-        journal,
-        spans: AtomicU64::new(1),
-    };
+    let spans = AtomicU64::new(1);
     // An error says that one was begun before, which is what we want.
-    let _ = tracing::subscriber::set_global_default(subscriber);
+    let _ = tracing::subscriber::set_global_default(Lines { name, tail, spans });
 }
 
 /// Changes the level, at once.
@@ -40,8 +52,10 @@ pub fn set_level(level: u8) {
 static LEVEL: AtomicU8 = AtomicU8::new(3);
 
 struct Lines {
-    process: &'static str,
-    journal: bool,
+    /// For whole lines.
+    name: Option<&'static str>,
+    /// What each event's words end with.
+    tail: String,
     spans: AtomicU64,
 }
 
@@ -52,9 +66,16 @@ impl Subscriber for Lines {
     }
 
     fn event(&self, event: &Event<'_>) {
-        let mut line = Line(self.head(*event.metadata().level()));
-        event.record(&mut line);
-        write(&finish(line.0));
+        let mut words = Words::default();
+        event.record(&mut words);
+        let (priority, words) = (
+            priority(*event.metadata().level()),
+            cut(words.0, &self.tail),
+        );
+        write(&match self.name {
+            Some(name) => line(name, priority, &words),
+            None => format!("{priority}{words}\n"),
+        });
     }
 
     fn new_span(&self, _: &Attributes<'_>) -> Id {
@@ -65,17 +86,6 @@ impl Subscriber for Lines {
     fn record_follows_from(&self, _: &Id, _: &Id) {}
     fn enter(&self, _: &Id) {}
     fn exit(&self, _: &Id) {}
-}
-
-impl Lines {
-    fn head(&self, level: Level) -> String {
-        if self.journal {
-            format!("<{}>{}:", priority(level), self.process)
-        } else {
-            let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
-            format!("{} {:5} {}:", timestamp(now.tv_sec), level, self.process)
-        }
-    }
 }
 
 /// Targets are module paths; ours begin with a process's or library's name.
@@ -104,19 +114,19 @@ fn number(level: Level) -> u8 {
     }
 }
 
-/// syslog(3)'s priorities.
-fn priority(level: Level) -> u8 {
+fn priority(level: Level) -> Priority {
     match level {
-        Level::ERROR => 3,
-        Level::WARN => 4,
-        Level::INFO => 6,
-        Level::DEBUG | Level::TRACE => 7,
+        Level::ERROR => Priority::Error,
+        Level::WARN => Priority::Warning,
+        Level::INFO => Priority::Info,
+        Level::DEBUG | Level::TRACE => Priority::Debug,
     }
 }
 
-struct Line(String);
+#[derive(Default)]
+struct Words(String);
 
-impl Visit for Line {
+impl Visit for Words {
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
         let text = format!("{value:?}");
         self.put(field.name(), &text);
@@ -127,9 +137,11 @@ impl Visit for Line {
     }
 }
 
-impl Line {
+impl Words {
     fn put(&mut self, name: &str, value: &str) {
-        self.0.push(' ');
+        if !self.0.is_empty() {
+            self.0.push(' ');
+        }
         if name != "message" {
             self.0.push_str(name);
             self.0.push('=');
@@ -150,16 +162,17 @@ fn escape(text: &str, to: &mut String) {
     }
 }
 
-fn finish(mut line: String) -> String {
+/// The words with their tail, which is never what is cut.
+fn cut(mut words: String, tail: &str) -> String {
     const CUT: &str = " (cut)";
-    let room = LINE_BYTES_MAX.saturating_sub(CUT.len() + 1);
-    if line.len() > room {
+    let room = WORDS_BYTES_MAX.saturating_sub(tail.len());
+    if words.len() > room {
         // All ASCII by `escape`, so any index is a boundary.
-        line.truncate(room);
-        line.push_str(CUT);
+        words.truncate(room.saturating_sub(CUT.len()));
+        words.push_str(CUT);
     }
-    line.push('\n');
-    line
+    words.push_str(tail);
+    words
 }
 
 /// Standard error is a pipe that may be full, and a process must not wait for
@@ -168,39 +181,10 @@ fn write(line: &str) {
     let _ = rustix::io::write(rustix::stdio::stderr(), line.as_bytes());
 }
 
-/// RFC 3339, UTC, to the second; days to civil date after Howard Hinnant's
-/// `civil_from_days`.
-fn timestamp(seconds: i64) -> String {
-    let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 {
-        shifted_month + 3
-    } else {
-        shifted_month - 9
-    };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
-
-    #[test]
-    fn times_are_rfc_3339() {
-        assert_eq!(timestamp(0), "1970-01-01T00:00:00Z");
-        assert_eq!(timestamp(951_827_696), "2000-02-29T12:34:56Z");
-        assert_eq!(timestamp(4_107_542_399), "2100-02-28T23:59:59Z");
-    }
 
     proptest! {
         #[test]
@@ -211,9 +195,10 @@ mod tests {
         }
 
         #[test]
-        fn a_line_never_exceeds_its_maximum(length in 0usize..3 * LINE_BYTES_MAX) {
-            let line = finish("x".repeat(length));
-            prop_assert!(line.len() <= LINE_BYTES_MAX && line.ends_with('\n'));
+        fn words_never_exceed_their_maximum_and_never_lose_their_tail(length in 0usize..3 * WORDS_BYTES_MAX) {
+            let words = cut("x".repeat(length), " account=7");
+            prop_assert!(words.len() <= WORDS_BYTES_MAX && words.ends_with(" account=7"));
+            prop_assert_eq!(words.contains("(cut)"), length > WORDS_BYTES_MAX - " account=7".len());
         }
     }
 }
