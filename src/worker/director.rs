@@ -291,12 +291,7 @@ impl Desk {
 
 /// A slice's log level, as `eventlog` counts.
 pub fn level(slice: &slice::Worker) -> u8 {
-    match slice.logging.level {
-        slice::LogLevel::Error => 1,
-        slice::LogLevel::Warn => 2,
-        slice::LogLevel::Info => 3,
-        slice::LogLevel::Debug => 4,
-    }
+    slice.logging.level.number()
 }
 
 fn storage(ended: Result<Result<(), Fatal>, tokio::task::JoinError>) -> Ending {
