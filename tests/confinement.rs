@@ -61,12 +61,6 @@ fn processes(set: &Set) -> Vec<(String, u32)> {
             )
         })
         .collect();
-    if !processes
-        .iter()
-        .any(|(name, _)| name == "mailkeep-supervisor")
-    {
-        processes.push(("mailkeep-supervisor".to_owned(), set.supervisor()));
-    }
     processes.extend(
         set.workers()
             .into_iter()

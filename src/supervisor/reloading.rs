@@ -219,10 +219,24 @@ impl Set {
             .slots
             .iter()
             .filter_map(|slot| self.process_status(slot));
+        let all = std::iter::once(self.own_status()).chain(living);
         ToControl::Status {
-            processes: List::new(living.collect()).unwrap_or_default(),
+            processes: List::new(all.collect()).unwrap_or_default(),
             waivers: self.site.waivers().bits(),
             single_uid: self.site.ranges().is_none(),
+        }
+    }
+
+    /// The supervisor has one life, and serves as long as it has.
+    fn own_status(&self) -> ProcessStatus {
+        ProcessStatus {
+            process: Process::Supervisor,
+            instance: 0,
+            pid: std::process::id(),
+            uid: rustix::process::geteuid().as_raw(),
+            restarts: 0,
+            age_seconds: self.since.elapsed().as_secs(),
+            running: true,
         }
     }
 

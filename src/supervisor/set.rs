@@ -66,6 +66,8 @@ pub struct WorkerLog {
 /// See the module. Its parts are used by the files that each do one thing with
 /// it: `starting`, `wiring`, `hearing`, `restarting`, `reloading`, `ending`.
 pub struct Set {
+    /// When the supervisor was started.
+    pub since: Instant,
     /// What the site has decided about confinement.
     pub site: Site,
     /// Where the configuration is.

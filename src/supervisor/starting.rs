@@ -84,6 +84,7 @@ impl Set {
             slots: slots(&plan),
             master_key: Secret::from_array(ipc::identity::random::<KEY_BYTES>().map_err(kernel)?),
             worker_log,
+            since: Instant::now(),
             site,
             path,
             plan,

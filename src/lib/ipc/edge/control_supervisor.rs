@@ -8,7 +8,7 @@ use crate::{messages, record};
 pub const PROCESSES_MAX: usize = 64;
 
 record! {
-    /// One living process.
+    /// One living process, the supervisor itself among them.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct ProcessStatus {
         process: Process,
