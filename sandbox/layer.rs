@@ -130,14 +130,14 @@ impl FromIterator<Layer> for Waivers {
     }
 }
 
-/// The one line of configuration that does without these layers.
+/// The one line of TOML that does without these layers, below `[confinement]`.
 impl std::fmt::Display for Waivers {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let names: Vec<String> = self
             .layers()
             .map(|layer| format!("\"{}\"", layer.name()))
             .collect();
-        write!(f, "[confinement] without = [{}]", names.join(", "))
+        write!(f, "without = [{}]", names.join(", "))
     }
 }
 
@@ -212,7 +212,7 @@ mod tests {
             .collect();
         assert_eq!(
             lacking.to_string(),
-            r#"[confinement] without = ["landlock-net", "landlock-scopes"]"#
+            r#"without = ["landlock-net", "landlock-scopes"]"#
         );
     }
 

@@ -92,7 +92,7 @@ impl Machine {
             );
             notes.object(
                 "confinement",
-                Objection::new(reason, format!("to do without it: {all}")),
+                Objection::new(reason, format!("to do without it, write here: {all}")),
             );
         }
     }

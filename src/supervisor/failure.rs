@@ -54,7 +54,7 @@ impl std::fmt::Display for Failure {
                     let (name, needs) = (layer.name(), layer.needs());
                     write!(f, "this kernel lacks {name} (needs {needs}); ")?;
                 }
-                write!(f, "to do without, configure: {all}")
+                write!(f, "to do without, write below [confinement]: {all}")
             }
             Self::Kernel(what, errno) => write!(f, "{what}: {errno}"),
             Self::File(path, errno) => write!(f, "{}: {errno}", path.display()),
@@ -123,8 +123,8 @@ mod tests {
         let told = Failure::KernelLacks(missing, missing.with(Layer::LandlockNet)).to_string();
         assert_eq!(
             told,
-            "this kernel lacks landlock-scopes (needs Linux 6.12); to do without, configure: \
-             [confinement] without = [\"landlock-net\", \"landlock-scopes\"]"
+            "this kernel lacks landlock-scopes (needs Linux 6.12); to do without, write below \
+             [confinement]: without = [\"landlock-net\", \"landlock-scopes\"]"
         );
     }
 
