@@ -65,13 +65,15 @@ impl Set {
         waited_for.into_iter().all(gone)
     }
 
-    /// What is left of the set when it is over.
-    pub fn kill_all(&mut self) {
+    /// Ends what is left of the set. After a stop that went its way these are the
+    /// processes that took too long; a set that fails gives nobody time, and says
+    /// only why it fails.
+    pub fn kill_all(&mut self, had_time: bool) {
         self.adopted.take(Instant::now());
         self.adopted.end();
         for slot in &mut self.slots {
             if let Some(life) = slot.life.take() {
-                if self.stopping.is_some() {
+                if had_time {
                     let (process, instance) = (name(slot.room.process), life.instance.0);
                     warn!(process, instance, "a process did not stop in time");
                 }

@@ -101,13 +101,27 @@ impl std::fmt::Display for Failure {
     }
 }
 
-/// How a process ended, in words.
+/// signal(7), on every architecture that we build for.
+const SIGABRT: i32 = 6;
+const SIGKILL: i32 = 9;
+const SIGSYS: i32 = 31;
+
+/// How a process ended, in words, and where more is to be found.
 pub fn describe(ended: Ended) -> impl std::fmt::Display {
     std::fmt::from_fn(move |f| match ended {
-        Ended::Exited(71) => f.write_str("it could not be confined"),
+        Ended::Exited(71) => f.write_str("it could not be confined, as its last line says"),
         Ended::Exited(78) => f.write_str("it refused its configuration"),
         Ended::Exited(code) => write!(f, "exit code {code}"),
-        Ended::Killed(31) => f.write_str("killed for a system call that it may not make"),
+        Ended::Killed(SIGABRT) => {
+            f.write_str("it gave itself up (SIGABRT); its last lines say why")
+        }
+        Ended::Killed(SIGKILL) => {
+            f.write_str("killed by SIGKILL: by an administrator, or for want of memory")
+        }
+        Ended::Killed(SIGSYS) => f.write_str(
+            "killed by SIGSYS: a system call that its profile does not allow; \
+             the kernel's log has its number",
+        ),
         Ended::Killed(signal) => write!(f, "killed by signal {signal}"),
     })
 }
@@ -131,13 +145,21 @@ mod tests {
     #[test]
     fn ends_are_told_in_words() {
         let table = [
-            (Ended::Exited(71), "it could not be confined"),
+            (
+                Ended::Exited(71),
+                "it could not be confined, as its last line says",
+            ),
             (Ended::Exited(1), "exit code 1"),
             (
                 Ended::Killed(31),
-                "killed for a system call that it may not make",
+                "killed by SIGSYS: a system call that its profile does not allow; \
+                 the kernel's log has its number",
             ),
-            (Ended::Killed(9), "killed by signal 9"),
+            (
+                Ended::Killed(9),
+                "killed by SIGKILL: by an administrator, or for want of memory",
+            ),
+            (Ended::Killed(11), "killed by signal 11"),
         ];
         for (ended, words) in table {
             assert_eq!(describe(ended).to_string(), words);

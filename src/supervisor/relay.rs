@@ -8,6 +8,9 @@
 use eventlog::{Priority, WORDS_BYTES_MAX};
 use std::time::{Duration, Instant};
 
+/// Bytes of a line as it comes: a priority's three, and the words.
+const LINE_BYTES_MAX: usize = WORDS_BYTES_MAX + 3;
+
 /// Lines that a process may write at once.
 const BURST_LINES_MAX: u32 = 1000;
 
@@ -22,9 +25,6 @@ pub struct Line {
     /// Printable ASCII.
     pub words: String,
 }
-
-/// Bytes of a line as it comes: a priority's three, and the words.
-const LINE_BYTES_MAX: usize = WORDS_BYTES_MAX + 3;
 
 /// One process's lines.
 #[derive(Debug)]

@@ -139,7 +139,7 @@ impl Set {
     fn live(&mut self) -> Result<(), Failure> {
         let all: Vec<usize> = (0..self.slots.len()).collect();
         let ended = self.launch(&all).and_then(|()| self.serve());
-        self.kill_all();
+        self.kill_all(ended.is_ok());
         ended
     }
 
