@@ -4,93 +4,29 @@
 use super::{House, run};
 use proptest::prelude::*;
 
+/// Words that begin commands.
+const VERBS: &str = "FETCH STORE SEARCH COPY MOVE UID EXPUNGE NOOP SELECT EXAMINE CLOSE UNSELECT LIST \
+    LSUB STATUS CREATE DELETE RENAME SUBSCRIBE UNSUBSCRIBE APPEND IDLE ENABLE CHECK NAMESPACE ID DONE \
+    LOGOUT CAPABILITY";
+
+/// Words that follow.
+const WORDS: &str = "1 1:* * 4294967295 1,3,2 $ 0 INBOX inbox Archive new/one \"\" % (FLAGS) FLAGS \
+    +FLAGS -FLAGS.SILENT (\\Seen) (\\Deleted () BODY[] BODY.PEEK[1.2.MIME]<3.4> BINARY[1] \
+    BODY[HEADER.FIELDS (To)] BODYSTRUCTURE ENVELOPE (UID RFC822) ALL NOT OR TEXT x SEEN RETURN (SAVE) \
+    (MIN COUNT) (MESSAGES SIZE) IMAP4rev2 NIL \"q\\\"\" (";
+
+/// Literals, with what they announce.
+const LITERALS: [&str; 4] = ["{3+}\r\none", "{3}\r\none", "~{2+}\r\n\0\0", "{0+}\r\n"];
+
 /// A word that stands somewhere in the grammar.
 fn word() -> impl Strategy<Value = String> {
-    prop_oneof![
-        prop::sample::select(vec![
-            "FETCH",
-            "STORE",
-            "SEARCH",
-            "COPY",
-            "MOVE",
-            "UID",
-            "EXPUNGE",
-            "NOOP",
-            "SELECT",
-            "EXAMINE",
-            "CLOSE",
-            "UNSELECT",
-            "LIST",
-            "LSUB",
-            "STATUS",
-            "CREATE",
-            "DELETE",
-            "RENAME",
-            "SUBSCRIBE",
-            "APPEND",
-            "IDLE",
-            "ENABLE",
-            "CHECK",
-            "NAMESPACE",
-            "ID",
-            "DONE",
-            "LOGOUT",
-            "CAPABILITY",
-            "UNSUBSCRIBE",
-        ]),
-        prop::sample::select(vec![
-            "1",
-            "1:*",
-            "*",
-            "4294967295",
-            "1,3,2",
-            "$",
-            "0",
-            "INBOX",
-            "inbox",
-            "Archive",
-            "new/one",
-            "\"\"",
-            "*",
-            "%",
-            "(FLAGS)",
-            "FLAGS",
-            "+FLAGS",
-            "-FLAGS.SILENT",
-            "(\\Seen)",
-            "(\\Deleted $X)",
-            "()",
-            "BODY[]",
-            "BODY.PEEK[1.2.MIME]<3.4>",
-            "BODY[HEADER.FIELDS (To)]",
-            "BINARY[1]",
-            "BODYSTRUCTURE",
-            "ENVELOPE",
-            "(UID",
-            "RFC822)",
-            "ALL",
-            "NOT",
-            "OR",
-            "TEXT",
-            "x",
-            "SEEN",
-            "RETURN",
-            "(SAVE)",
-            "(MIN MAX COUNT ALL)",
-            "(MESSAGES UNSEEN SIZE)",
-            "IMAP4rev2",
-            "NIL",
-        ]),
-        prop::sample::select(vec![
-            "{3+}\r\none",
-            "{3}\r\none",
-            "~{2+}\r\n\0\0",
-            "{0+}\r\n",
-            "\"q\\\"\"",
-            "("
-        ]),
-    ]
-    .prop_map(str::to_owned)
+    let among = |words: &'static str| prop::sample::select(words.split(' ').collect::<Vec<_>>());
+    let word = prop_oneof![
+        among(VERBS),
+        among(WORDS),
+        prop::sample::select(&LITERALS[..])
+    ];
+    word.prop_map(str::to_owned)
 }
 
 /// A line of words, or a command that means something.
