@@ -66,11 +66,3 @@ fn assert_round_trip(request: &Request, dialect: Dialect) {
         String::from_utf8_lossy(&out)
     );
 }
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn its_seeds_hold() {
-        crate::over_seeds("imap_command", super::run);
-    }
-}

@@ -70,11 +70,3 @@ fn answers(sent: &[u8]) {
         }
     }
 }
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn its_seeds_hold() {
-        crate::over_seeds("imap_preauth", super::run);
-    }
-}

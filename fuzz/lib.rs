@@ -1,14 +1,38 @@
 //! What the fuzz targets check, one module each.
 //!
 //! A target takes any bytes, must not panic, and asserts what is promised of
-//! every input. Each is run over its seeds by an ordinary test, so that it is
-//! known to work where no fuzzer is installed. To add one: a module here, three
-//! lines in targets/, an entry in Cargo.toml, seeds.
+//! every input. Each is run over its seeds by an ordinary test (`seeds.rs`), so
+//! that it is known to work where no fuzzer is installed. To add one: a module
+//! here, its name in the list, three lines in targets/, an entry in Cargo.toml,
+//! seeds.
 #![forbid(unsafe_code)]
 
-pub mod imap_command;
-pub mod imap_preauth;
-pub mod lmtp;
+/// What one target does with one input.
+pub type Run = fn(&[u8]);
+
+macro_rules! targets {
+    ($($target:ident),+ $(,)?) => {
+        $(pub mod $target;)+
+
+        /// Every target.
+        pub const TARGETS: &[(&str, Run)] = &[$((stringify!($target), $target::run),)+];
+    };
+}
+
+targets! {
+    config,
+    imap_command,
+    imap_preauth,
+    ipc_frames,
+    journal_recovery,
+    lmtp,
+    mail_structure,
+    proxy_header,
+    sasl_plain,
+    store_recovery,
+}
+
+mod damage;
 
 /// Splits `data` into the size of the pieces in which it arrives, 1 to 16, and
 /// what is sent.
@@ -24,20 +48,4 @@ fn assert_one_line(said: &[u8]) {
     assert!(said.ends_with(b"\r\n"));
     let inside = &said[..said.len() - 2];
     assert!(!inside.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)));
-}
-
-#[cfg(test)]
-fn over_seeds(target: &str, run: fn(&[u8])) {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("seeds")
-        .join(target);
-    let mut seeds = 0;
-    for seed in std::fs::read_dir(folder).expect("a folder of seeds") {
-        let seed = std::fs::read(seed.expect("a seed").path()).expect("a readable seed");
-        run(&seed);
-        // A seed cut short is what a fuzzer tries first.
-        (0..seed.len()).for_each(|end| run(&seed[..end]));
-        seeds += 1;
-    }
-    assert!(seeds > 0, "no seeds for {target}");
 }

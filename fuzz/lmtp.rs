@@ -53,11 +53,3 @@ fn assert_strict_lines(letter: &[u8]) {
     assert!(!text.contains(['\r', '\n']));
     assert!(letter.is_empty() || letter.ends_with(b"\r\n"));
 }
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn its_seeds_hold() {
-        crate::over_seeds("lmtp", super::run);
-    }
-}
