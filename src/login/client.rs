@@ -131,9 +131,10 @@ impl Client {
         Ok(())
     }
 
-    /// Writes what the socket takes at once: last words, which nobody waits for.
+    /// Writes what the socket takes at once: last words, which nobody waits for. The
+    /// runtime is not asked: it knows nothing yet of a socket that has just come.
     pub fn write_at_once(&mut self) {
-        while let Ok(bytes @ 1..) = self.socket.try_write(&self.output) {
+        while let Ok(bytes @ 1..) = rustix::io::write(&self.socket, &self.output) {
             self.output.drain(..bytes);
         }
     }

@@ -169,6 +169,17 @@ impl Stage {
         rustix::process::prlimit(pid, rustix::process::Resource::Nofile, limit).expect("root may");
     }
 
+    /// Leaves it no number for a further descriptor, if we may see which it has.
+    pub fn exhaust(&self) -> bool {
+        let held = proc::descriptors(self.child.number().unsigned_abs());
+        let is_free = |number: &u32| held.iter().all(|(other, _)| other != number);
+        let free = (0..).find(is_free).unwrap_or_default();
+        if !held.is_empty() {
+            self.limit_descriptors(free.into());
+        }
+        !held.is_empty()
+    }
+
     /// That it lives.
     pub fn lives(&self) -> bool {
         matches!(self.child.ended(), Ok(None))
