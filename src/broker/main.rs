@@ -19,6 +19,8 @@
 #![deny(clippy::expect_used, clippy::indexing_slicing)]
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
+#[cfg(test)]
+mod house;
 mod nursery;
 mod serve;
 

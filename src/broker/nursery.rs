@@ -178,3 +178,7 @@ fn kernel(account: AccountId, step: u16, errno: Errno) -> NotBorn {
         event: Some(event),
     }
 }
+
+#[cfg(test)]
+#[path = "nursery_tests.rs"]
+mod tests;

@@ -261,3 +261,7 @@ impl Broker {
         self.answer(ToDirector::Ended { account });
     }
 }
+
+#[cfg(test)]
+#[path = "serve_tests.rs"]
+mod tests;
