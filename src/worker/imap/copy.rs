@@ -72,6 +72,16 @@ impl Selected {
         to: &MailboxName,
     ) -> Result<(Vec<UidRange>, MailboxHandle), Answer> {
         let meant = self.meant(client, set, by_uid)?;
+        let store = client.account().store();
+        let messages = store.messages(self.handle()).map_err(Answer::from)?;
+        if meant.misses_some(&messages) {
+            // All or nothing (RFC 9051 §6.4.7): what the client does next may be
+            // to remove what it believes to be copied.
+            return Err(Answer::no(
+                Code::ExpungeIssued,
+                "Some of the messages are gone; nothing was copied",
+            ));
+        }
         let target = client.target(to).map_err(missing_target)?;
         Ok((meant.ranges, target))
     }

@@ -206,6 +206,7 @@ impl Selected {
         }
         for item in order.items {
             response.item(item).await?;
+            response.pause().await?;
         }
         response.end();
         Ok(())

@@ -129,15 +129,10 @@ impl Letter {
         self.structure()?.part_at(path)
     }
 
-    /// The header's bytes, as far as fields are looked at.
-    pub async fn header(&self, span: Span) -> Result<Vec<u8>, Unread> {
+    /// A header's bytes, as far as fields are looked at.
+    pub fn header(&self, span: Span) -> Pieces<'_> {
         let end = span.end.min(span.start + HEADER_SECTION_BYTES_MAX);
-        let mut pieces = self.pieces(Span { end, ..span });
-        let mut header = Vec::new();
-        while let Some(piece) = pieces.next().await? {
-            header.extend_from_slice(&piece);
-        }
-        Ok(header)
+        self.pieces(Span { end, ..span })
     }
 
     /// Does one step of parsing this letter; see [`crate::suspects`].

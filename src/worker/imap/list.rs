@@ -18,7 +18,7 @@ impl Client {
             self.tell(&Data::ListSeparator);
             return Ok(Answer::ok("That is the separator"));
         }
-        let tree = Tree::gather(self).await?;
+        let tree = Tree::gather(self, &list.patterns).await?;
         let question = Question::new(list);
         for (name, node) in tree.nodes() {
             self.breathe().await?;
@@ -41,15 +41,14 @@ impl Client {
     /// LSUB: the subscribed names; a name that doesn't fit has its fitting
     /// parents told instead, as `\Noselect`.
     pub async fn lsub(&mut self, pattern: &ListPattern) -> Result<Answer, End> {
-        let tree = Tree::gather(self).await?;
+        let tree = Tree::gather(self, std::slice::from_ref(pattern)).await?;
         for (name, node) in tree.nodes() {
             self.breathe().await?;
-            let fits = pattern.matches(name);
             let stands_in = || {
-                tree.below(name)
-                    .any(|(name, node)| node.subscribed && !pattern.matches(name))
+                let mut below = tree.below(name);
+                below.any(|(_, node)| node.subscribed && !node.fits)
             };
-            let attributes: &[ListAttribute] = match fits {
+            let attributes: &[ListAttribute] = match node.fits {
                 true if node.subscribed => &[],
                 true if stands_in() => &[ListAttribute::NoSelect],
                 _ => continue,
@@ -67,7 +66,6 @@ impl Client {
 
 /// What a LIST wants to know, taken apart.
 struct Question<'a> {
-    patterns: &'a [ListPattern],
     extended: bool,
     subscribed_only: bool,
     special_use_only: bool,
@@ -90,7 +88,6 @@ impl<'a> Question<'a> {
             _ => None,
         });
         Self {
-            patterns: &list.patterns,
             extended: list.extended,
             subscribed_only: selects(ListSelection::Subscribed),
             special_use_only: selects(ListSelection::SpecialUse),
@@ -102,7 +99,7 @@ impl<'a> Question<'a> {
 
     /// Whether a name is told, and what of it.
     fn look(&self, tree: &Tree, name: &MailboxName, node: &Node) -> Option<Found> {
-        if !self.matches(name) {
+        if !node.fits {
             return None;
         }
         let child_subscribed = self.recursive && self.has_hidden_child(tree, name);
@@ -113,10 +110,6 @@ impl<'a> Question<'a> {
             attributes: self.attributes(tree, name, node),
             child_subscribed: child_subscribed && self.subscribed_only,
         })
-    }
-
-    fn matches(&self, name: &MailboxName) -> bool {
-        self.patterns.iter().any(|pattern| pattern.matches(name))
     }
 
     /// A name that doesn't exist is told for its subscription if that was asked
@@ -132,7 +125,7 @@ impl<'a> Question<'a> {
     /// §3.5).
     fn has_hidden_child(&self, tree: &Tree, name: &MailboxName) -> bool {
         tree.below(name)
-            .any(|(name, node)| self.selects(node) && !self.matches(name))
+            .any(|(_, node)| self.selects(node) && !node.fits)
     }
 
     fn attributes(&self, tree: &Tree, name: &MailboxName, node: &Node) -> Vec<ListAttribute> {

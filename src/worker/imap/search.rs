@@ -5,6 +5,7 @@
 //! that leaves the answer open is its header read, and only then its text. A
 //! body is streamed once, whatever number of strings is looked for in it.
 
+mod header;
 mod key;
 mod text;
 
@@ -15,6 +16,7 @@ use super::letter::{Letter, Trouble};
 use super::messages::Meant;
 use super::selected::Selected;
 use crate::session::SAVED_RANGES_MAX;
+use header::Header;
 use key::{Evidence, Facts, Key, Verdict};
 use store::{BodyRef, Entry, MessageId, Messages, Uid, UidRange};
 use wire::imap::response::{Code, Data, ESearch};
@@ -26,7 +28,6 @@ struct Candidate {
     facts: Facts,
     id: MessageId,
     body: BodyRef,
-    verdict: Verdict,
 }
 
 /// A message that was found.
@@ -96,7 +97,7 @@ impl Selected {
         });
         let (mut found, mut damaged, mut last) = (Vec::new(), false, None);
         loop {
-            let chunk = self.candidates(client, key, &meant, last)?;
+            let chunk = self.candidates(client, &meant, last)?;
             let Some(end) = chunk.last() else {
                 return Ok((found, damaged));
             };
@@ -119,35 +120,26 @@ impl Selected {
         }
     }
 
-    /// The next messages, judged by what the store knows of them.
+    /// The next messages, with what the store knows of them.
     fn candidates(
         &self,
         client: &Client,
-        key: &Key,
         meant: &Meant,
         after: Option<Uid>,
     ) -> Result<Vec<Candidate>, End> {
         let store = client.account().store();
         let messages = store.messages(self.handle());
         let messages = messages.map_err(|_| End::MailboxGone)?;
-        let now = crate::clock::seconds();
         let entries = meant.chunk(&messages, self.view(), after);
         let numbering = messages.numbering(self.view());
         let candidate = |entry: &Entry| {
             let seq = numbering.seq_of(entry.uid())?;
-            Some(self.candidate(&messages, entry, seq, key, now))
+            Some(self.candidate(&messages, entry, seq))
         };
         Ok(entries.filter_map(candidate).collect())
     }
 
-    fn candidate(
-        &self,
-        messages: &Messages<'_>,
-        entry: &Entry,
-        seq: u32,
-        key: &Key,
-        now: i64,
-    ) -> Candidate {
+    fn candidate(&self, messages: &Messages<'_>, entry: &Entry, seq: u32) -> Candidate {
         let facts = Facts {
             uid: entry.uid(),
             system: entry.system_flags(),
@@ -155,11 +147,10 @@ impl Selected {
             recent: self.is_recent(entry.uid()),
             date: entry.date(),
             octets: entry.size().into(),
-            now,
+            now: crate::clock::seconds(),
         };
         Candidate {
             seq,
-            verdict: key.judge(&Evidence::facts(&facts)),
             facts,
             id: entry.message(),
             body: messages.body(entry),
@@ -172,14 +163,16 @@ impl Selected {
         key: &Key,
         candidate: &Candidate,
     ) -> Result<bool, Trouble> {
-        if candidate.verdict != Verdict::Unknown {
-            return Ok(candidate.verdict == Verdict::Yes);
+        let facts = Evidence::facts(&candidate.facts);
+        match key.judge(&facts) {
+            Verdict::Unknown => {}
+            known => return Ok(known == Verdict::Yes),
         }
         let account = client.account().clone();
         let octets = candidate.facts.octets;
         let mut letter = Letter::new(account, candidate.id, candidate.body, octets);
-        let header = text::header(client, &mut letter).await?;
-        let evidence = Evidence::facts(&candidate.facts).with_header(&header);
+        let header = Header::read(client, &mut letter, &key.in_header()).await?;
+        let evidence = facts.with_header(&header);
         match key.judge(&evidence) {
             Verdict::Yes => Ok(true),
             Verdict::No => Ok(false),

@@ -44,6 +44,91 @@ fn a_search_through_every_letter_keeps_nobody_waiting() {
     });
 }
 
+/// Twenty thousand letters, as one command after the other brings them in.
+async fn fill_with_thousands(client: &mut Wire) {
+    let letter = "Subject: x\r\n\r\nlorem ipsum";
+    let letters = vec![format!("{{{}+}}\r\n{letter}", letter.len()); 250].join(" ");
+    for _ in 0..80 {
+        let said = client
+            .command("f", &format!("APPEND INBOX {letters}"))
+            .await;
+        assert!(said[0].contains("OK [APPENDUID"), "{said:?}");
+    }
+}
+
+#[test]
+fn a_search_through_twenty_thousand_letters_keeps_nobody_waiting() {
+    run(async {
+        let house = House::new();
+        let mut client = house.client().await;
+        fill_with_thousands(&mut client).await;
+        client.command("s", "SELECT INBOX").await;
+        let longest = noops_during(&house, &mut client, "SEARCH BODY nowhere").await;
+        assert!(longest < NOOP_MAX, "{longest:?}");
+        assert_eq!(client.answer("z").await[0], "* SEARCH");
+        house.leave().await;
+    });
+}
+
+/// A letter of no more than a header of a MiB, made of as many fields as fit: to
+/// read it once takes many steps, and to ask it many things even more.
+#[test]
+fn a_header_of_many_fields_keeps_nobody_waiting_whatever_is_asked_of_it() {
+    run(async {
+        let house = House::new();
+        let mut client = house.client().await;
+        let letter = "a:b\r\n".repeat(200_000);
+        let append = format!("APPEND INBOX {{{}+}}\r\n{letter}", letter.len());
+        client.command("f", &append).await;
+        client.command("s", "SELECT INBOX").await;
+        let each = |count: usize, one: &dyn Fn(usize) -> String| {
+            (0..count).map(one).collect::<Vec<_>>().join(" ")
+        };
+        let fields = each(8, &|n| format!("BODY.PEEK[HEADER.FIELDS.NOT (x{n})]"));
+        let commands = [
+            format!("FETCH 1 ({fields})"),
+            format!("SEARCH {}", each(200, &|n| format!("NOT TEXT never{n}"))),
+            format!("SEARCH {}", each(20, &|n| format!("NOT HEADER a never{n}"))),
+        ];
+        for command in commands {
+            let longest = noops_during(&house, &mut client, &command).await;
+            assert!(longest < NOOP_MAX, "{longest:?} during {:.60}", command);
+            client.answer("z").await;
+        }
+        house.leave().await;
+    });
+}
+
+/// Each pattern is looked at with each name, and names look at those below them.
+#[test]
+fn patterns_that_fit_nearly_keep_nobody_waiting() {
+    run(async {
+        let house = House::new();
+        let mut client = house.client().await;
+        let top = "y".repeat(250);
+        for n in 0..60 {
+            let name = format!("{top}/{}{n}", "y".repeat(200));
+            client.command("c", &format!("CREATE {name}")).await;
+            client.command("u", &format!("SUBSCRIBE {name}")).await;
+        }
+        let patterns: Vec<String> = (0..31)
+            .map(|n| format!("{}q{n}", "*y".repeat(31)))
+            .collect();
+        let list = format!(
+            "LIST (SUBSCRIBED RECURSIVEMATCH) \"\" ({} %)",
+            patterns.join(" ")
+        );
+        let longest = noops_during(&house, &mut client, &list).await;
+        assert!(longest < NOOP_MAX, "{longest:?}");
+        let told = client.answer("z").await;
+        assert!(
+            told.iter().any(|line| line.contains("CHILDINFO")),
+            "{told:?}"
+        );
+        house.leave().await;
+    });
+}
+
 #[test]
 fn a_client_that_does_not_read_holds_up_itself_alone() {
     run(async {

@@ -30,6 +30,9 @@ impl Store {
         self.no_structure_pending()?;
         let mailbox = self.checked(handle, Rights::NONE)?;
         let mask = flag_mask(self.rights_of(handle, mailbox));
+        if names_nothing(change) {
+            return Err(Refusal::NothingToDo);
+        }
         if !concerns(mask, change) {
             return Err(Refusal::NoRight);
         }
@@ -235,6 +238,14 @@ pub(super) fn flag_mask(rights: Rights) -> FlagMask {
             | when(Rights::WRITE, others),
         keywords: rights.contains(Rights::WRITE),
     }
+}
+
+/// Adds or removes no flag at all: `STORE 1 +FLAGS ()`.
+fn names_nothing(change: &FlagChange) -> bool {
+    let flags = &change.flags;
+    change.action != FlagAction::Replace
+        && flags.system == SystemFlags::NONE
+        && flags.keywords.is_empty()
 }
 
 /// Whether any flag of a change may be changed.

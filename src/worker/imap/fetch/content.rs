@@ -43,32 +43,40 @@ impl Response<'_> {
         self.put(&data(Content::Literal(span.octets())));
         while let Some(bytes) = piece {
             self.client.out().buffer().extend_from_slice(&bytes);
-            self.client.out().relieve().await?;
-            self.client.breathe().await?;
+            self.pause().await?;
             piece = pieces.next().await.map_err(|_| End::Torn)?;
         }
         Ok(())
     }
 
     /// HEADER.FIELDS and HEADER.FIELDS.NOT.
-    pub async fn fields(&mut self, path: &[u32], names: &[String], listed: bool) -> Source {
-        let Some(span) = self.letter.section(path, Text::Header) else {
-            return Source::Nothing;
+    pub async fn fields(
+        &mut self,
+        path: &[u32],
+        names: &[String],
+        keep: Keep,
+    ) -> Result<Source, End> {
+        let letter = self.letter;
+        let Some(span) = letter.section(path, Text::Header) else {
+            return Ok(Source::Nothing);
         };
-        let header = match self.letter.header(span).await {
-            Ok(header) => header,
-            Err(why) => {
-                self.note_damage(&why);
-                return Source::Nothing;
-            }
-        };
-        let keep = if listed { Keep::Listed } else { Keep::Unlisted };
         let names = names.iter().map(|name| name.clone().into_bytes());
         let mut filter = FieldFilter::new(names.collect(), keep);
         let mut kept = Vec::new();
-        filter.push(&header, &mut kept);
+        let mut pieces = letter.header(span);
+        loop {
+            match pieces.next().await {
+                Ok(Some(piece)) => letter.during(|| filter.push(&piece, &mut kept)),
+                Ok(None) => break,
+                Err(why) => {
+                    self.note_damage(&why);
+                    return Ok(Source::Nothing);
+                }
+            }
+            self.client.breathe().await?;
+        }
         filter.finish(&mut kept);
-        Source::Bytes(kept)
+        Ok(Source::Bytes(kept))
     }
 
     /// `BINARY[…]`: decoded twice, first to know the length.
@@ -158,8 +166,7 @@ impl Response<'_> {
             };
             decoder.push(&piece, &mut decoded);
             at += self.send(&decoded, at, wanted);
-            self.client.out().relieve().await?;
-            self.client.breathe().await?;
+            self.pause().await?;
         }
     }
 

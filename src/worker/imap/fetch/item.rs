@@ -8,6 +8,7 @@ use crate::imap::letter::Letter;
 use crate::imap::translate;
 use crate::shapes::Depth;
 use message::SectionText as Text;
+use message::header::Keep;
 use wire::imap::response::{BodyFields, BodyStructure, Content, Envelope, FetchData, FetchWriter};
 use wire::imap::{DateTime, FetchItem, Partial, Section, SectionText};
 
@@ -56,8 +57,12 @@ impl Response<'_> {
         });
     }
 
-    /// The end of the response.
-    pub fn end(self) {
+    /// The end of the response. If there was nothing to say (the size of a part
+    /// that isn't there) it has the UID, for the grammar knows none without items.
+    pub fn end(mut self) {
+        if self.writer.is_empty() {
+            self.uid();
+        }
         self.writer.end(self.client.out().buffer());
     }
 
@@ -90,6 +95,13 @@ impl Response<'_> {
             FetchItem::BinarySize { part } => self.binary_size(part).await?,
         }
         Ok(())
+    }
+
+    /// Each item is work, and bytes: before the next they are on their way, and
+    /// others have had their turn.
+    pub async fn pause(&mut self) -> Result<(), End> {
+        self.client.out().relieve().await?;
+        self.client.breathe().await
     }
 
     pub(super) fn put(&mut self, data: &FetchData<'_>) {
@@ -136,7 +148,7 @@ impl Response<'_> {
     }
 
     async fn section(&mut self, section: &Section, partial: Option<Partial>) -> Result<(), End> {
-        let source = self.section_source(section).await;
+        let source = self.section_source(section).await?;
         let origin = partial.map(|partial| partial.offset);
         if let Source::Bytes(bytes) = &source {
             let content = Content::Inline(super::content::slice(bytes, partial));
@@ -155,15 +167,15 @@ impl Response<'_> {
         self.stream(source, partial, data).await
     }
 
-    async fn section_source(&mut self, section: &Section) -> Source {
+    async fn section_source(&mut self, section: &Section) -> Result<Source, End> {
         let path = section.part.as_slice();
         match &section.text {
-            SectionText::Whole => self.source(path, Text::Whole),
-            SectionText::Header => self.source(path, Text::Header),
-            SectionText::Text => self.source(path, Text::Text),
-            SectionText::Mime => self.source(path, Text::Mime),
-            SectionText::HeaderFields(names) => self.fields(path, names, true).await,
-            SectionText::HeaderFieldsNot(names) => self.fields(path, names, false).await,
+            SectionText::Whole => Ok(self.source(path, Text::Whole)),
+            SectionText::Header => Ok(self.source(path, Text::Header)),
+            SectionText::Text => Ok(self.source(path, Text::Text)),
+            SectionText::Mime => Ok(self.source(path, Text::Mime)),
+            SectionText::HeaderFields(names) => self.fields(path, names, Keep::Listed).await,
+            SectionText::HeaderFieldsNot(names) => self.fields(path, names, Keep::Unlisted).await,
         }
     }
 }

@@ -9,8 +9,8 @@ use crate::imap::names;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use store::SpecialUse;
-use wire::imap::MailboxName;
 use wire::imap::SpecialUse as WireUse;
+use wire::imap::{ListPattern, MailboxName};
 
 /// What is known of one name.
 #[derive(Debug, Default)]
@@ -21,6 +21,8 @@ pub struct Node {
     pub subscribed: bool,
     /// Whether a mailbox lies below.
     pub is_parent: bool,
+    /// Whether one of the patterns fits.
+    pub fits: bool,
 }
 
 /// What is known of a mailbox.
@@ -42,8 +44,8 @@ impl Node {
 pub struct Tree(BTreeMap<MailboxName, Node>);
 
 impl Tree {
-    /// Everything that the client may see.
-    pub async fn gather(client: &mut Client) -> Result<Self, End> {
+    /// Everything that the client may see, matched with what it asks for.
+    pub async fn gather(client: &mut Client, patterns: &[ListPattern]) -> Result<Self, End> {
         let (mailboxes, subscriptions) = listed(client);
         let mut tree = Self::default();
         for (name, mailbox) in mailboxes {
@@ -54,7 +56,20 @@ impl Tree {
             client.breathe().await?;
             tree.add_subscription(&name);
         }
+        tree.look(client, patterns).await?;
         Ok(tree)
+    }
+
+    /// Looks at each name once, whoever asks for it later: a name and a pattern
+    /// take a million steps at worst.
+    async fn look(&mut self, client: &mut Client, patterns: &[ListPattern]) -> Result<(), End> {
+        for (name, node) in &mut self.0 {
+            for pattern in patterns {
+                node.fits = node.fits || pattern.matches(name);
+                client.breathe().await?;
+            }
+        }
+        Ok(())
     }
 
     /// Every name in order.

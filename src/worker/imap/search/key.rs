@@ -4,7 +4,8 @@
 //! text. `Unknown` means: more evidence is needed. Keys are a tree whose depth
 //! `wire` bounds, so that walking it by recursion is safe.
 
-use super::text::{Found, Header, Needle};
+use super::header::{Header, Sought};
+use super::text::{Found, Needle};
 use crate::imap::messages::{Meant, NoSuchNumber};
 use store::{InternalDate, Keyword, SystemFlags, Uid, UidRange, UidSet};
 use wire::imap::{Date, DateTime, Flag, SearchKey, SequenceSet, When};
@@ -43,7 +44,7 @@ pub struct Facts {
 #[derive(Clone, Copy)]
 pub struct Evidence<'a> {
     facts: &'a Facts,
-    header: Option<&'a Header>,
+    header: Option<&'a Header<'a>>,
     body: Option<&'a Found>,
 }
 
@@ -58,7 +59,7 @@ impl<'a> Evidence<'a> {
     }
 
     /// The header was read.
-    pub fn with_header(self, header: &'a Header) -> Self {
+    pub fn with_header(self, header: &'a Header<'a>) -> Self {
         Self {
             header: Some(header),
             ..self
@@ -103,7 +104,7 @@ pub enum Key {
     Smaller(u64),
     /// Came in at least so many seconds ago.
     Older(u32),
-    /// Has a field with this in it.
+    /// Has a field of this name, in lower case, with this in it.
     Header(String, Needle),
     /// Has this in its body.
     Body(Needle),
@@ -135,7 +136,9 @@ impl Key {
             SearchKey::New => Self::And(vec![Self::Recent, unseen]),
             SearchKey::Old => Self::Not(Box::new(Self::Recent)),
             SearchKey::Recent => Self::Recent,
-            SearchKey::Header { name, value } => Self::Header(name.clone(), Needle::new(value)),
+            SearchKey::Header { name, value } => {
+                Self::Header(name.to_lowercase(), Needle::new(value))
+            }
             SearchKey::Body(text) => Self::Body(Needle::new(text)),
             SearchKey::Text(text) => Self::Text(Needle::new(text)),
             SearchKey::Arrived(when, date) => Self::Arrived(*when, date.days_since_epoch()),
@@ -165,6 +168,33 @@ impl Key {
             Self::And(keys) => keys.iter().find_map(Self::bounds),
             _ => None,
         }
+    }
+
+    /// All strings that are looked for in headers.
+    pub fn in_header(&self) -> Vec<Sought<'_>> {
+        let mut sought = Vec::new();
+        self.gather_in_header(&mut sought);
+        sought
+    }
+
+    fn gather_in_header<'a>(&'a self, to: &mut Vec<Sought<'a>>) {
+        match self {
+            Self::And(keys) | Self::Or(keys) => {
+                keys.iter().for_each(|key| key.gather_in_header(to));
+            }
+            Self::Not(key) => key.gather_in_header(to),
+            _ => to.extend(self.sought()),
+        }
+    }
+
+    /// What this one key looks for in a header.
+    fn sought(&self) -> Option<Sought<'_>> {
+        let (name, needle) = match self {
+            Self::Header(name, needle) => (Some(name.as_str()), needle),
+            Self::Text(needle) => (None, needle),
+            _ => return None,
+        };
+        Some(Sought { name, needle })
     }
 
     /// All strings that are looked for in bodies.
@@ -215,6 +245,7 @@ impl Key {
         let Some(header) = evidence.header else {
             return Verdict::Unknown;
         };
+        let in_header = || self.sought().is_some_and(|sought| header.has(sought));
         let in_body = |needle| match evidence.body {
             Some(found) => Verdict::of(found.has(needle)),
             None => Verdict::Unknown,
@@ -224,10 +255,9 @@ impl Key {
                 let sent = header.sent_day();
                 Verdict::of(sent.is_some_and(|sent| on_side(*when, sent, *day)))
             }
-            Self::Header(name, needle) => Verdict::of(header.has(name, needle)),
-            Self::Text(needle) if header.has_anywhere(needle) => Verdict::Yes,
+            Self::Text(_) if in_header() => Verdict::Yes,
             Self::Text(needle) | Self::Body(needle) => in_body(needle),
-            _ => Verdict::No,
+            _ => Verdict::of(in_header()),
         }
     }
 }
@@ -278,6 +308,7 @@ fn on_side(when: When, found: i64, asked: i64) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::header::tests::header;
     use super::*;
     use proptest::prelude::*;
 
@@ -319,7 +350,7 @@ mod tests {
         #[test]
         fn more_evidence_never_turns_a_verdict(key in keys(), subject in "[xy]{0,2}") {
             let facts = facts();
-            let header = Header::of(format!("Subject: {subject}\r\n\r\n").as_bytes());
+            let header = header(format!("Subject: {subject}\r\n\r\n").as_bytes(), &key.in_header());
             let found = Found::nothing();
             let first = key.judge(&Evidence::facts(&facts));
             let second = key.judge(&Evidence::facts(&facts).with_header(&header));

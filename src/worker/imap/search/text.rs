@@ -1,14 +1,15 @@
-//! Looking for strings in headers and bodies.
+//! Looking for strings in bodies.
 //!
-//! Both sides are folded to lower case. Header fields are decoded (RFC 2047);
-//! of bodies the text parts are, with their transfer encoding and charset, and
-//! the headers of letters within. Other parts are not text.
+//! Both sides are folded to lower case. Text parts are decoded, with their
+//! transfer encoding and charset, and so are the headers of letters within.
+//! Other parts are not text.
 
 use crate::imap::client::Client;
 use crate::imap::letter::{Letter, Trouble};
 use crate::shapes::Depth;
-use message::decode::{self, CharsetDecoder, TransferDecoder, TransferEncoding};
-use message::{Part, SectionText, Span, header};
+use message::decode::{CharsetDecoder, TransferDecoder, TransferEncoding};
+use message::{Part, Span};
+use std::collections::BTreeSet;
 
 /// A string that is looked for, folded.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,54 +21,15 @@ impl Needle {
         Self(text.to_lowercase())
     }
 
-    fn is_in(&self, folded: &str) -> bool {
+    /// Whether it is in a folded text.
+    pub fn is_in(&self, folded: &str) -> bool {
         folded.contains(&self.0)
-    }
-}
-
-/// A letter's header, decoded and folded, field by field.
-#[derive(Debug, Default)]
-pub struct Header {
-    fields: Vec<(String, String)>,
-    sent_day: Option<i64>,
-}
-
-impl Header {
-    /// Reads a header section.
-    pub fn of(section: &[u8]) -> Self {
-        let date = header::find(section, b"date").next();
-        let sent = date.and_then(|field| decode::date(field.value));
-        let fields = header::fields(section).map(|field| {
-            let name = String::from_utf8_lossy(field.name).to_lowercase();
-            (name, decode::field_text(field.value).to_lowercase())
-        });
-        Self {
-            sent_day: sent.map(message::decode::HeaderDate::written_day),
-            fields: fields.collect(),
-        }
-    }
-
-    /// The day that the sender's clock showed.
-    pub fn sent_day(&self) -> Option<i64> {
-        self.sent_day
-    }
-
-    /// Whether a field of this name has this in it.
-    pub fn has(&self, name: &str, needle: &Needle) -> bool {
-        let mut fields = self.fields.iter();
-        fields.any(|(known, value)| known.eq_ignore_ascii_case(name) && needle.is_in(value))
-    }
-
-    /// Whether any line has this in it.
-    pub fn has_anywhere(&self, needle: &Needle) -> bool {
-        let mut fields = self.fields.iter();
-        fields.any(|(name, value)| needle.is_in(&format!("{name}: {value}")))
     }
 }
 
 /// Which needles are in a body.
 #[derive(Debug, Default)]
-pub struct Found(Vec<Needle>);
+pub struct Found(BTreeSet<Needle>);
 
 impl Found {
     /// None.
@@ -80,16 +42,6 @@ impl Found {
     pub fn has(&self, needle: &Needle) -> bool {
         self.0.contains(needle)
     }
-}
-
-/// Reads a letter's header.
-pub async fn header(client: &mut Client, letter: &mut Letter) -> Result<Header, Trouble> {
-    letter.look(client, Depth::Header).await?;
-    let Some(span) = letter.section(&[], SectionText::Header) else {
-        return Ok(Header::default());
-    };
-    let section = letter.header(span).await?;
-    Ok(letter.during(|| Header::of(&section)))
 }
 
 /// Looks for strings in a letter's text, all at once.
@@ -233,7 +185,7 @@ impl<'n> Search<'n> {
         let mut at = 0;
         while let Some(needle) = self.missing.get(at).copied() {
             if needle.is_in(&self.text) {
-                self.found.0.push(needle.clone());
+                self.found.0.insert(needle.clone());
                 self.missing.remove(at);
             } else {
                 at += 1;
@@ -287,15 +239,5 @@ mod tests {
         fn what_is_not_there_is_not_found(text in "[a-c]{0,60}", pieces in prop::collection::vec(1usize..7, 1..5)) {
             prop_assert!(!sees(&text, "x", &pieces));
         }
-    }
-
-    #[test]
-    fn a_field_is_found_decoded_and_in_any_case() {
-        let header = Header::of(b"Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\nTo: x\r\n\r\n");
-        assert!(header.has("SUBJECT", &Needle::new("GRÜ")));
-        assert!(!header.has("To", &Needle::new("grü")));
-        assert!(header.has("to", &Needle::new("")));
-        assert!(!header.has("cc", &Needle::new("")));
-        assert!(header.has_anywhere(&Needle::new("to: x")));
     }
 }

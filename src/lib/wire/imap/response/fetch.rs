@@ -101,6 +101,12 @@ impl FetchWriter {
         msg_att(out, item);
     }
 
+    /// Whether no item was written: `msg-att` needs one.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.is_first
+    }
+
     /// `")" CRLF`
     pub fn end(self, out: &mut Vec<u8>) {
         put(out, ")\r\n");
