@@ -30,6 +30,10 @@ const ANSWERS_AHEAD_MAX: usize = 4;
 /// Clients at once. Commands come one by one; monitoring adds a few.
 const CLIENTS_MAX: usize = 32;
 
+/// How long somebody who may not ask keeps a place. A command reads its answer and
+/// goes.
+const TURNING_AWAY_MAX: Duration = Duration::from_secs(2);
+
 /// Pause after an accept that failed for want of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
@@ -83,9 +87,19 @@ async fn serve(house: &Rc<House>, socket: OwnedFd) {
     };
     if permitted {
         converse(house, &client).await;
-    } else if client.send(Answer::NotPermitted).is_ok() {
-        // A client that doesn't read this has lost nothing.
-        let _unread = client.drain().await;
+    } else {
+        // One that asks for longer is cut off.
+        let _cut_off = tokio::time::timeout(TURNING_AWAY_MAX, turn_away(&client)).await;
+    }
+}
+
+/// Answers somebody who may not ask. Each request is read before: an end that is
+/// closed with something unread resets the socket, and what it had said is lost.
+async fn turn_away(client: &Client) {
+    while let Ok(Some(_)) = client.receive().await {
+        if client.send(Answer::NotPermitted).is_err() {
+            return;
+        }
     }
 }
 

@@ -22,6 +22,8 @@ mod asking;
 mod deletion;
 mod house;
 mod supervision;
+#[cfg(test)]
+mod trial;
 
 use house::House;
 use ipc::edge::supervisor::ToSupervisor;
