@@ -12,7 +12,7 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-use store::{Flags, InternalDate, MailboxId, Principal};
+use store::{Flags, InternalDate, MailboxId, Principal, Refusal};
 
 /// How long `lmtp` may take to send the letter after the worker has the pair:
 /// it has it ready, and only a stopped process takes longer.
@@ -73,6 +73,9 @@ async fn keep(
 ) -> Result<(), NotKept> {
     ipc::letter::check(&letter, length)
         .map_err(|why| NotKept::Unreadable(Unreadable::NotALetter(why)))?;
+    if length > account.limits().message_bytes_max {
+        return Err(NotKept::Refused(Refusal::LetterTooLong));
+    }
     let letter = Arc::new(letter);
     let mut arrival = Arrival::new(account, trace.len() as u64 + length, u64::MAX);
     arrival.push(trace).await?;

@@ -14,6 +14,11 @@ const TERM: u64 = 1;
 /// Where the store keeps its journal: an account without one has no store.
 const JOURNAL: &str = "journal";
 
+/// Bytes of a letter for which the store's format has room. How long one may be
+/// that comes in is decided where it does, by a limit that a reload changes; and
+/// one that `lmtp` brings is longer than that by its trace.
+const LETTER_BYTES_MAX: u64 = u32::MAX as u64;
+
 /// Why there is no store to serve from.
 #[derive(Debug, PartialEq, Eq)]
 pub enum NotOpened {
@@ -60,7 +65,7 @@ pub fn open<D: Disk>(root: &D, born: &Born) -> Result<Opened<D>, NotOpened> {
         term: TERM,
         writer: u64::from_le_bytes(writer),
         now_secs: clock::seconds(),
-        letter_bytes_max: born.slice.message_bytes_max,
+        letter_bytes_max: LETTER_BYTES_MAX,
         folders: &folders,
     };
     Store::open(root, &opening).map_err(NotOpened::Store)

@@ -238,6 +238,26 @@ fn a_letter_that_is_said_to_be_delivered_is_in_inbox_byte_for_byte() {
     });
 }
 
+/// The limit is told to MTAs as SIZE: what is within it must not be refused for
+/// the fields that we add, least of all with an answer that makes them try again.
+#[test]
+fn a_letter_of_the_largest_size_is_delivered_whatever_its_trace_adds() {
+    run(async {
+        let mut office = Office::open().await;
+        let max = fixture::slice().message_bytes_max;
+        for (length, expected) in [
+            (max, delivery::Outcome::Delivered),
+            (max + 1, delivery::Outcome::Temporary),
+        ] {
+            let body = vec![b'x'; usize::try_from(length).unwrap()];
+            let letter = ipc::letter::sealed(&body).unwrap();
+            let outcome = office.deliver("Return-Path: <>\r\n", letter, length).await;
+            assert_eq!(outcome, expected);
+        }
+        assert_eq!(office.leave().await, Ending::Told);
+    });
+}
+
 #[test]
 fn what_is_no_letter_is_not_delivered() {
     run(async {
