@@ -423,3 +423,51 @@ fn a_front_without_descriptors_waits_without_spinning_and_serves_again() {
     }
     logs_in_within(&set, Duration::from_secs(2));
 }
+
+#[test]
+fn a_login_or_director_without_descriptors_costs_what_came_meanwhile_and_no_more() {
+    for process in ["login", "director"] {
+        let set = set(ROOM);
+        let mut session = set.login(ALICE);
+        let pid = set.pid(process);
+        if !exhaust(pid, 16_384) {
+            return; // Only root may look into a process and limit it.
+        }
+        let mut refused = Session::clear(set.at(IMAP));
+        let _ = refused.try_send(format!("a LOGIN {ALICE} \"{PASSWORD}\"\r\n").as_bytes());
+        let mut answers = Vec::new();
+        while let Some(line) = refused.read_line() {
+            let over = line.starts_with("a ");
+            answers.push(line);
+            if over {
+                break;
+            }
+        }
+        assert!(!answers.iter().any(|line| line.starts_with("a OK")));
+        session.ok("n NOOP");
+        limit_descriptors(pid, 16_384, 16_384);
+        let able = wait_for(PATIENCE, || logs_in(&set));
+        assert!(
+            able,
+            "{process}: nobody can log in any more:\n{}",
+            set.log()
+        );
+    }
+}
+
+fn logs_in(set: &Set) -> bool {
+    let mut session = Session::tls(set.at(IMAPS), set.certificate());
+    if session.read_line().is_none() {
+        return false;
+    }
+    let login = format!("a LOGIN {ALICE} \"{PASSWORD}\"\r\n");
+    if session.try_send(login.as_bytes()).is_err() {
+        return false;
+    }
+    while let Some(line) = session.read_line() {
+        if line.starts_with("a ") {
+            return line.starts_with("a OK");
+        }
+    }
+    false
+}

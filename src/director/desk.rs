@@ -41,6 +41,8 @@ pub struct Desk {
     auth: Option<AuthEnd>,
     broker: Option<BrokerEnd>,
     control: Option<ControlEnd>,
+    /// Which life of a process each edge leads to.
+    lives: HashMap<Edge, Instance>,
     askers: HashMap<Instance, (Edge, AskerEnd)>,
     channels: HashMap<AccountId, WorkerEnd>,
     halves: Halves,
@@ -64,6 +66,7 @@ impl Desk {
             auth: None,
             broker: None,
             control: None,
+            lives: HashMap::new(),
             askers: HashMap::new(),
             channels: HashMap::new(),
             halves: Halves::default(),
@@ -208,12 +211,22 @@ impl Desk {
                 .registry
                 .register(Peer::Asker(instance), socket)
                 .map(|new| {
-                    self.askers.insert(instance, (edge, new));
+                    if let Some((_, old)) = self.askers.insert(instance, (edge, new)) {
+                        self.registry.forget(&old);
+                    }
                 }),
             _ => Err(Fault::Socket(rustix::io::Errno::PROTOTYPE)),
         };
-        if let Err(fault) = connected {
-            tracing::error!(?edge, %fault, "an edge could not be connected");
+        match connected {
+            Ok(()) => drop(self.lives.insert(edge, instance)),
+            Err(fault) => tracing::error!(?edge, %fault, "an edge could not be connected"),
+        }
+    }
+
+    /// The supervisor knows whether who was there lives, and joins us again if so.
+    fn torn(&mut self, edge: Edge) {
+        if let Some(instance) = self.lives.get(&edge).copied() {
+            self.answer(ToSupervisor::Torn { edge, instance });
         }
     }
 
@@ -235,6 +248,7 @@ impl Desk {
         }
         if !good(open) {
             close(&mut self.registry, &mut self.auth);
+            self.torn(Edge::AuthDirector);
             tracing::warn!("auth has gone; no new sessions until it is back");
         }
     }
@@ -304,6 +318,7 @@ impl Desk {
         if let Some((edge, asker)) = self.askers.remove(&instance) {
             self.registry.forget(&asker);
             self.halves.forget(instance);
+            self.answer(ToSupervisor::Torn { edge, instance });
             tracing::info!(?edge, asker = instance.0, "an asker has gone");
         }
     }
@@ -319,6 +334,7 @@ impl Desk {
         }
         if !good(open) {
             close(&mut self.registry, &mut self.broker);
+            self.torn(Edge::DirectorBroker);
             tracing::warn!("broker has gone; no new workers until it is back");
             let acts = self.workers.broker_gone();
             self.carry_out(acts);
@@ -366,6 +382,7 @@ impl Desk {
         }
         if !good(open) {
             close(&mut self.registry, &mut self.control);
+            self.torn(Edge::ControlDirector);
         }
     }
 
@@ -382,6 +399,7 @@ impl Desk {
         };
         if self.registry.send(control, answer).is_err() {
             close(&mut self.registry, &mut self.control);
+            self.torn(Edge::ControlDirector);
         }
     }
 
@@ -485,6 +503,7 @@ impl Desk {
         if let Err(fault) = self.registry.send(broker, message) {
             tracing::error!(%fault, "broker could not be asked");
             close(&mut self.registry, &mut self.broker);
+            self.torn(Edge::DirectorBroker);
         }
     }
 
@@ -493,6 +512,7 @@ impl Desk {
         if let Err(fault) = self.registry.send(auth, message) {
             tracing::error!(%fault, "auth could not be told");
             close(&mut self.registry, &mut self.auth);
+            self.torn(Edge::AuthDirector);
         }
     }
 }

@@ -100,8 +100,8 @@ impl AsyncRead for Rewound {
             return Pin::new(&mut this.tcp).poll_read(cx, buffer);
         }
         let taken = rest.len().min(buffer.remaining());
-        buffer.put_slice(&rest[..taken]);
-        this.used += taken;
+        buffer.put_slice(rest.get(..taken).unwrap_or_default());
+        this.used = this.used.saturating_add(taken);
         Poll::Ready(Ok(()))
     }
 }

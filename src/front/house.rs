@@ -94,7 +94,7 @@ pub(crate) async fn run(supervisor: Supervisor, given: Given) -> End {
 }
 
 struct House {
-    supervisor: Supervisor,
+    supervisor: Rc<Supervisor>,
     shared: Rc<Shared>,
     listeners: Vec<JoinHandle<()>>,
     chain: Option<Chain>,
@@ -126,6 +126,8 @@ impl House {
             return Err(refuse(&supervisor, &"a listener is not ours to serve").await);
         };
         supervisor.send(ToSupervisor::Running)?;
+        let supervisor = Rc::new(supervisor);
+        shared.peers.losses.tell(&supervisor);
         tracing::info!(
             listeners = listeners.len(),
             tls = chain.is_some(),

@@ -81,6 +81,12 @@ impl Keyholder {
         ready == Some(Ok(()))
     }
 
+    /// Whether there is a channel to ask on.
+    #[must_use]
+    pub fn has_link(&self) -> bool {
+        self.state().link.is_some()
+    }
+
     /// Forgets what is known of the key, because the certificate changed.
     pub fn forget_schemes(&self) {
         self.state().schemes = None;

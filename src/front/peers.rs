@@ -14,7 +14,7 @@ use ipc::edge::front_service::{self, ToService, Transport};
 use ipc::edge::supervisor::Edge;
 use ipc::slice::Protocol;
 use ipc::{ConnectionId, Cookie, Instance};
-use ipc_async::AsyncChannel;
+use ipc_async::{AsyncChannel, Losses};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::io;
@@ -39,6 +39,10 @@ pub struct Peers {
     auth: RefCell<Option<Rc<Auth>>>,
     /// The way to the private key.
     pub keyholder: Keyholder,
+    /// Where the supervisor hears which of them are gone.
+    pub losses: Losses,
+    /// Which life of `keyholder` the way leads to, until it is found gone.
+    signer: Cell<Option<Instance>>,
     sessions: RefCell<BTreeMap<ConnectionId, Session>>,
     last_connection: Cell<u64>,
     changed: Notify,
@@ -48,7 +52,11 @@ pub struct Peers {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ServiceKey(Edge, Instance);
 
-type Auth = AsyncChannel<Facts, front_auth::ToFront>;
+/// One life of `auth`.
+struct Auth {
+    who: Instance,
+    channel: AsyncChannel<Facts, front_auth::ToFront>,
+}
 
 struct Service {
     channel: AsyncChannel<ToService, front_service::ToFront>,
@@ -101,8 +109,11 @@ impl Peers {
         socket: OwnedFd,
     ) -> Result<(), Fault> {
         match edge {
-            Edge::FrontAuth => self.connect_auth(socket)?,
-            Edge::FrontKeyholder => self.keyholder.connect(socket)?,
+            Edge::FrontAuth => self.connect_auth(instance, socket)?,
+            Edge::FrontKeyholder => {
+                self.keyholder.connect(socket)?;
+                self.signer.set(Some(instance));
+            }
             _ => self.connect_service(ServiceKey(edge, instance), socket)?,
         }
         self.changed.notify_waiters();
@@ -117,9 +128,21 @@ impl Peers {
 
     /// Waits until a handshake can be made, as long as newcomers wait.
     pub async fn await_keyholder(&self) -> bool {
-        self.wait_for(|| self.keyholder.is_ready().then_some(()))
-            .await
-            .is_some()
+        let ready = || {
+            let is_ready = self.keyholder.is_ready();
+            self.mourn_keyholder();
+            is_ready.then_some(())
+        };
+        self.wait_for(ready).await.is_some()
+    }
+
+    /// One that was found gone is told of once.
+    fn mourn_keyholder(&self) {
+        if !self.keyholder.has_link()
+            && let Some(who) = self.signer.take()
+        {
+            self.losses.torn(Edge::FrontKeyholder, who);
+        }
     }
 
     /// Gives a connection to the service with the fewest sessions. One that turns
@@ -232,21 +255,27 @@ impl Peers {
 
     fn tell_auth(&self, facts: Facts) -> Option<()> {
         let auth = self.auth.borrow().clone()?;
-        if let Err(fault) = auth.send(facts) {
+        if let Err(fault) = auth.channel.send(facts) {
             self.lose_auth(&auth, fault);
             return None;
         }
         Some(())
     }
 
-    fn connect_auth(self: &Rc<Self>, socket: OwnedFd) -> Result<(), Fault> {
-        let auth = Rc::new(Auth::adopt(socket)?);
+    fn connect_auth(self: &Rc<Self>, who: Instance, socket: OwnedFd) -> Result<(), Fault> {
+        let channel = AsyncChannel::adopt(socket)?;
+        let auth = Rc::new(Auth { who, channel });
         *self.auth.borrow_mut() = Some(Rc::clone(&auth));
         let peers = Rc::clone(self);
         spawn_local(async move {
             let fault = match peers.repeat_facts(&auth).await {
                 // `auth` has no words for us, so that this only ever ends.
-                Ok(()) => auth.receive().await.err().unwrap_or(Fault::PeerGone),
+                Ok(()) => auth
+                    .channel
+                    .receive()
+                    .await
+                    .err()
+                    .unwrap_or(Fault::PeerGone),
                 Err(fault) => fault,
             };
             peers.lose_auth(&auth, fault);
@@ -265,8 +294,8 @@ impl Peers {
                 .get(&connection)
                 .map(|s| s.who.opened(s.cookie));
             if let Some(facts) = facts {
-                auth.send(facts)?;
-                auth.drain().await?;
+                auth.channel.send(facts)?;
+                auth.channel.drain().await?;
             }
         }
         Ok(())
@@ -280,6 +309,7 @@ impl Peers {
         {
             tracing::warn!(%fault, "auth is gone; newcomers wait");
             *current = None;
+            self.losses.torn(Edge::FrontAuth, auth.who);
         }
     }
 
@@ -336,6 +366,7 @@ impl Peers {
             let ServiceKey(edge, instance) = key;
             tracing::warn!(?edge, instance = instance.0, %fault, "a service is gone");
             services.remove(&key);
+            self.losses.torn(edge, instance);
         }
     }
 

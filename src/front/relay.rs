@@ -215,7 +215,7 @@ impl Unanswered {
 
     fn heard(&mut self, heard: &[u8]) {
         let Some(bytes) = &mut self.bytes else { return };
-        self.is_too_much |= bytes.len() + heard.len() > BUFFER_BYTES;
+        self.is_too_much |= bytes.len().saturating_add(heard.len()) > BUFFER_BYTES;
         if !self.is_too_much {
             bytes.extend_from_slice(heard);
         }
@@ -277,7 +277,7 @@ impl Buffer {
         while !self.is_empty() {
             match to.write(self.content()).await? {
                 0 => return Err(io::ErrorKind::WriteZero.into()),
-                written => self.start += written,
+                written => self.start = self.start.saturating_add(written),
             }
         }
         *self = Self::default();

@@ -58,7 +58,7 @@ impl Admission {
             handing_over: false,
         };
         table.live.insert(number, slot);
-        table.places += 1;
+        table.places = table.places.saturating_add(1);
         Some(Place {
             admission: self.clone(),
             number,
@@ -114,7 +114,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut table = self.admission.0.table.borrow_mut();
         table.live.remove(&self.number);
-        table.places -= 1;
+        table.places = table.places.saturating_sub(1);
         self.admission.0.left.notify_one();
     }
 }

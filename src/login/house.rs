@@ -12,7 +12,7 @@ use ipc::edge::supervisor::{Edge, ToProcess, ToSupervisor};
 use ipc::edge::{handover, login_auth};
 use ipc::slice::{self, Protocol, Slice};
 use ipc::{Bytes, Instance};
-use ipc_async::AsyncChannel;
+use ipc_async::{AsyncChannel, Losses};
 use std::cell::RefCell;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
@@ -28,6 +28,7 @@ const STOP_SECONDS_MAX: u64 = 30;
 pub struct House {
     settings: RefCell<slice::Login>,
     admission: Admission,
+    losses: Rc<Losses>,
     /// Verifies credentials.
     pub auth: Rc<Peer<login_auth::ToAuth, login_auth::ToLogin>>,
     /// Brings sockets to workers.
@@ -41,10 +42,13 @@ impl House {
     #[must_use]
     pub fn new(settings: slice::Login) -> Rc<Self> {
         let admission = Admission::default();
-        let (auth, director) = (Peer::new("auth"), Peer::new("director"));
+        let losses = Rc::default();
+        let auth = Peer::new("auth", Edge::LoginAuth, &losses);
+        let director = Peer::new("director", Edge::LoginHandover, &losses);
         Rc::new(Self {
             settings: RefCell::new(settings),
             admission,
+            losses,
             auth,
             director,
         })
@@ -59,8 +63,8 @@ impl House {
     /// Takes one end of an edge. Needs a `LocalSet`.
     pub fn connect(self: &Rc<Self>, edge: Edge, who: Instance, socket: OwnedFd) {
         let connected = match edge {
-            Edge::LoginAuth => self.auth.connect(socket),
-            Edge::LoginHandover => self.director.connect(socket),
+            Edge::LoginAuth => self.auth.connect(who, socket),
+            Edge::LoginHandover => self.director.connect(who, socket),
             Edge::FrontLogin => AsyncChannel::adopt(socket).map(|front| {
                 tokio::task::spawn_local(Rc::clone(self).attend(who, Rc::new(front)));
             }),
@@ -76,10 +80,11 @@ impl House {
         loop {
             match front.receive().await {
                 Ok(Some(session)) => self.begin(who, &front, session),
-                Ok(None) => return info!("a front has gone"),
-                Err(fault) => return warn!(%fault, "a front was cut off"),
+                Ok(None) => break info!("a front has gone"),
+                Err(fault) => break warn!(%fault, "a front was cut off"),
             }
         }
+        self.losses.torn(Edge::FrontLogin, who);
     }
 
     fn begin(self: &Rc<Self>, who: Instance, front: &Rc<Front>, session: ToService) {
@@ -135,7 +140,8 @@ impl House {
 
     /// Does what the supervisor says until it says stop, or has gone; then lets
     /// hand-overs finish.
-    pub async fn obey(self: &Rc<Self>, supervisor: &AsyncChannel<ToSupervisor, ToProcess>) {
+    pub async fn obey(self: &Rc<Self>, supervisor: &Rc<AsyncChannel<ToSupervisor, ToProcess>>) {
+        self.losses.tell(supervisor);
         let mut prepared = None;
         while let Ok(Some(message)) = supervisor.receive().await {
             match message {

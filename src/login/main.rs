@@ -29,6 +29,7 @@ use ipc_async::AsyncChannel;
 use sandbox::Entered;
 use std::os::fd::OwnedFd;
 use std::process::ExitCode;
+use std::rc::Rc;
 use tokio::runtime::Builder;
 use tokio::task::LocalSet;
 
@@ -89,7 +90,7 @@ fn serve(begun: Begun, _confined: &Entered) -> ExitCode {
         for (edge, who, socket) in begun.given.edges {
             house.connect(edge, who, socket);
         }
-        house.obey(&supervisor).await;
+        house.obey(&Rc::new(supervisor)).await;
         ExitCode::SUCCESS
     })
 }

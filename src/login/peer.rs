@@ -6,9 +6,10 @@
 //! are open; when a channel ends, whoever waits on it is told at once.
 
 use ipc::channel::Fault;
+use ipc::edge::supervisor::Edge;
 use ipc::edge::{handover, login_auth};
-use ipc::{Message, Nonce};
-use ipc_async::AsyncChannel;
+use ipc::{Instance, Message, Nonce};
+use ipc_async::{AsyncChannel, Losses};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt::Debug;
@@ -56,12 +57,15 @@ pub struct NotAsked;
 #[derive(Debug)]
 pub struct Peer<Tx, Rx> {
     name: &'static str,
+    edge: Edge,
+    losses: Rc<Losses>,
     link: RefCell<Option<Rc<Link<Tx, Rx>>>>,
 }
 
 /// One life of a channel, and who waits on it.
 #[derive(Debug)]
 struct Link<Tx, Rx> {
+    who: Instance,
     channel: AsyncChannel<Tx, Rx>,
     waiting: RefCell<HashMap<Nonce, oneshot::Sender<Rx>>>,
 }
@@ -69,9 +73,11 @@ struct Link<Tx, Rx> {
 impl<Tx: Message + 'static, Rx: Reply + Debug + 'static> Peer<Tx, Rx> {
     /// A peer that isn't there yet.
     #[must_use]
-    pub fn new(name: &'static str) -> Rc<Self> {
+    pub fn new(name: &'static str, edge: Edge, losses: &Rc<Losses>) -> Rc<Self> {
         Rc::new(Self {
             name,
+            edge,
+            losses: Rc::clone(losses),
             link: RefCell::new(None),
         })
     }
@@ -81,8 +87,9 @@ impl<Tx: Message + 'static, Rx: Reply + Debug + 'static> Peer<Tx, Rx> {
     ///
     /// # Errors
     /// If the socket can't be a channel.
-    pub fn connect(self: &Rc<Self>, socket: OwnedFd) -> Result<(), Fault> {
+    pub fn connect(self: &Rc<Self>, who: Instance, socket: OwnedFd) -> Result<(), Fault> {
         let link = Rc::new(Link {
+            who,
             channel: AsyncChannel::adopt(socket)?,
             waiting: RefCell::default(),
         });
@@ -130,9 +137,13 @@ impl<Tx: Message + 'static, Rx: Reply + Debug + 'static> Peer<Tx, Rx> {
 
     fn end(&self, link: &Rc<Link<Tx, Rx>>, fault: &Fault) {
         info!(peer = self.name, %fault, "channel ended");
-        self.link
-            .borrow_mut()
-            .take_if(|current| Rc::ptr_eq(current, link));
+        let mut current = self.link.borrow_mut();
+        if current
+            .take_if(|current| Rc::ptr_eq(current, link))
+            .is_some()
+        {
+            self.losses.torn(self.edge, link.who);
+        }
         link.waiting.borrow_mut().clear();
     }
 }

@@ -312,7 +312,7 @@ fn a_stop_sends_clients_away_and_ends_the_house() {
         let supervisor = AsyncChannel::<ToProcess, ToSupervisor>::adopt(theirs).unwrap();
         supervisor.send(ToProcess::Stop).unwrap();
         let process = AsyncChannel::adopt(ours).unwrap();
-        around.house.obey(&process).await;
+        around.house.obey(&Rc::new(process)).await;
         // Nothing else gets its turn any more.
         let mut said = String::new();
         std::io::Read::read_to_string(&mut client.into_std().unwrap(), &mut said).unwrap();
@@ -350,7 +350,7 @@ fn new_settings_are_prepared_then_applied_or_refused_with_a_reason() {
         ] {
             supervisor.send(message).unwrap();
         }
-        around.house.obey(&process).await;
+        around.house.obey(&Rc::new(process)).await;
         assert_eq!(around.house.settings().login_seconds, 7);
         let answers = [(); 3].map(|()| supervisor.receive());
         let [first, second, third] = answers;

@@ -8,6 +8,7 @@ use crate::set::{Set, living};
 use crate::table::name;
 use ipc::Fault;
 use ipc::edge::supervisor::{Event, Process, ToSupervisor};
+use std::time::Instant;
 use tracing::{error, info};
 
 impl Set {
@@ -56,6 +57,9 @@ impl Set {
             ToSupervisor::Report { event } => {
                 let told = life.may_log();
                 self.note(process, event, told);
+            }
+            ToSupervisor::Torn { edge, instance } => {
+                self.torn(slot, edge, instance, Instant::now());
             }
             ToSupervisor::Entered | ToSupervisor::Running => {
                 self.condemn(slot, Fault::PeerSent(ipc::Malformed::UnknownValue));

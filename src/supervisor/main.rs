@@ -31,6 +31,7 @@ mod hearing;
 mod journal;
 mod life;
 mod listeners;
+mod mending;
 mod notify;
 mod plan;
 mod programs;

@@ -10,6 +10,7 @@ use crate::failure::Failure;
 use crate::journal;
 use crate::life::{Life, Slot};
 use crate::listeners::Bound;
+use crate::mending::Mending;
 use crate::notify::Notify;
 use crate::plan::Plan;
 use crate::programs::Programs;
@@ -100,6 +101,8 @@ pub struct Set {
     pub reloading: Option<Reloading>,
     /// Workers without a broker.
     pub adopted: Adopted,
+    /// Edges that are to be joined again.
+    pub mending: Mending,
     /// Signals as they come.
     pub signals: Signals,
     /// Whom systemd wants told.
@@ -226,6 +229,7 @@ impl Set {
         }
         self.judge(|reload| reload.tick(now));
         self.end_the_slow(now)?;
+        self.mend(now);
         self.restart_the_dead(now);
         Ok(false)
     }
@@ -245,12 +249,14 @@ impl Set {
         let adopted = (!self.adopted.is_empty())
             .then(|| now.checked_add(adopted::LOOKING))
             .flatten();
+        let mending = self.mending.next().filter(|_| self.stopping.is_none());
         let restarts = restarts.filter(|_| self.reloading.is_none() && self.stopping.is_none());
         let soonest = starts
             .chain(restarts)
             .chain(stop)
             .chain(reload)
             .chain(adopted)
+            .chain(mending)
             .min();
         soonest.map_or(IDLE, |soonest| {
             soonest.saturating_duration_since(now).min(IDLE)

@@ -8,6 +8,7 @@ use crate::failure::Failure;
 use crate::journal;
 use crate::life::Slot;
 use crate::listeners::{self, Passed};
+use crate::mending::Mending;
 use crate::notify::Notify;
 use crate::plan::{Plan, as_path};
 use crate::programs::Programs;
@@ -95,6 +96,7 @@ impl Set {
             control: None,
             reloading: None,
             adopted: Adopted::default(),
+            mending: Mending::default(),
             signals,
             notify,
             up: false,

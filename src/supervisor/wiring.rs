@@ -147,30 +147,25 @@ impl Set {
 
     /// Every edge between two living processes.
     fn join(&mut self, one: usize, other: usize) -> Result<(), Failure> {
-        let (Some((one_kind, one_life)), Some((other_kind, other_life))) =
-            (self.who(one), self.who(other))
-        else {
+        let (Some((one_kind, _)), Some((other_kind, _))) = (self.who(one), self.who(other)) else {
             return Ok(());
         };
-        for edge in table::edges(one_kind, other_kind) {
-            let (near, far) = pair()?;
-            self.tell(
-                one,
-                ToProcess::Connect {
-                    edge,
-                    instance: other_life,
-                    socket: near,
-                },
-            );
-            self.tell(
-                other,
-                ToProcess::Connect {
-                    edge,
-                    instance: one_life,
-                    socket: far,
-                },
-            );
-        }
+        table::edges(one_kind, other_kind).try_for_each(|edge| self.join_by(edge, one, other))
+    }
+
+    /// One edge between two living processes.
+    pub fn join_by(&mut self, edge: Edge, one: usize, other: usize) -> Result<(), Failure> {
+        let (Some((_, one_life)), Some((_, other_life))) = (self.who(one), self.who(other)) else {
+            return Ok(());
+        };
+        let (near, far) = pair()?;
+        let end = |instance, socket| ToProcess::Connect {
+            edge,
+            instance,
+            socket,
+        };
+        self.tell(one, end(other_life, near));
+        self.tell(other, end(one_life, far));
         Ok(())
     }
 
@@ -196,7 +191,7 @@ impl Set {
     }
 
     /// Which life of which kind is in a slot, if it can be reached.
-    fn who(&self, slot: usize) -> Option<(Process, Instance)> {
+    pub fn who(&self, slot: usize) -> Option<(Process, Instance)> {
         let slot = self.slots.get(slot)?;
         let life = slot.life.as_ref().filter(|life| life.is_reachable())?;
         Some((slot.room.process, life.instance))

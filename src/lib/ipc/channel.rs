@@ -236,6 +236,10 @@ fn collect(
             descriptors.extend(rights);
         }
     }
+    if message.flags.contains(ReturnFlags::CTRUNC) && descriptors.len() < DESCRIPTORS_MAX {
+        // There was room for them in the message, but none among our descriptors.
+        return Err(Fault::Socket(Errno::MFILE));
+    }
     if message
         .flags
         .intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC)

@@ -9,11 +9,14 @@
 #![deny(clippy::expect_used, clippy::indexing_slicing)]
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
+use ipc::Instance;
 use ipc::channel::{Channel, Fault, Received};
 use ipc::codec::Message;
+use ipc::edge::supervisor::{Edge, ToProcess, ToSupervisor};
 use rustix::io::Errno;
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::rc::{Rc, Weak};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::Notify;
@@ -129,12 +132,32 @@ impl<Tx: Message, Rx: Message> AsyncChannel<Tx, Rx> {
     }
 }
 
+/// Where a process says which edges it has lost. Whether their other ends live the
+/// supervisor knows, and joins those again that do.
+#[derive(Debug, Default)]
+pub struct Losses(OnceCell<Weak<AsyncChannel<ToSupervisor, ToProcess>>>);
+
+impl Losses {
+    /// From now on they are told there.
+    pub fn tell(&self, supervisor: &Rc<AsyncChannel<ToSupervisor, ToProcess>>) {
+        // A process has one supervisor in its life.
+        let _told_there_already = self.0.set(Rc::downgrade(supervisor));
+    }
+
+    /// This edge to that life of a peer has ended.
+    pub fn torn(&self, edge: Edge, instance: Instance) {
+        if let Some(supervisor) = self.0.get().and_then(Weak::upgrade) {
+            // If it can't be told, its own channel shows it.
+            let _untold = supervisor.send(ToSupervisor::Torn { edge, instance });
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use ipc::messages;
     use std::cell::Cell;
-    use std::rc::Rc;
 
     messages! {
         /// A test's direction.

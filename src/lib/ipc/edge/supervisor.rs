@@ -119,6 +119,9 @@ messages! {
         /// Something that an administrator should read, from a process that
         /// links no logging.
         5 => Report { event: Event, },
+        /// The channel of an edge has ended, for whatever reason. If that life of the
+        /// peer goes on, both get new ends.
+        6 => Torn { edge: Edge, instance: Instance, },
     }
 }
 
