@@ -13,6 +13,9 @@
 //! gives, `Begin`, `Running`. Deliberately absent: any grammar of mail, the TLS
 //! key, the name of an account.
 
+#![deny(clippy::expect_used, clippy::indexing_slicing)]
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+
 mod accept;
 mod census;
 mod client;

@@ -122,8 +122,9 @@ impl Peers {
 
     /// A number for a new connection.
     pub fn number(&self) -> ConnectionId {
-        self.last_connection.set(self.last_connection.get() + 1);
-        ConnectionId(self.last_connection.get())
+        let number = self.last_connection.get().wrapping_add(1);
+        self.last_connection.set(number);
+        ConnectionId(number)
     }
 
     /// Waits until a handshake can be made, as long as newcomers wait.
@@ -227,7 +228,9 @@ impl Peers {
         };
         self.sessions.borrow_mut().insert(connection, session);
         if let Some(service) = self.services.borrow().get(&service) {
-            service.sessions.set(service.sessions.get() + 1);
+            service
+                .sessions
+                .set(service.sessions.get().saturating_add(1));
         }
         Link {
             peers: Rc::clone(self),

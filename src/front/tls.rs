@@ -7,6 +7,7 @@
 
 use crate::keyholder::Keyholder;
 use ipc::slice::Protocol;
+use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::CertificateDer;
@@ -59,13 +60,11 @@ impl Chain {
     /// # Errors
     /// [`BadCertificates`]: the administrator gave us something else.
     pub fn read(file: &OwnedFd) -> Result<Self, BadCertificates> {
-        let mut pem = vec![0; CERTIFICATE_FILE_BYTES_MAX];
-        let mut length = 0;
-        while length < pem.len() {
-            match rustix::io::read(file, &mut pem[length..]) {
-                Ok(0) => return Self::from_pem(&pem[..length]),
-                Ok(read) => length += read,
-                Err(Errno::INTR) => {}
+        let mut pem = Vec::with_capacity(CERTIFICATE_FILE_BYTES_MAX);
+        while pem.len() < CERTIFICATE_FILE_BYTES_MAX {
+            match rustix::io::read(file, spare_capacity(&mut pem)) {
+                Ok(0) => return Self::from_pem(&pem),
+                Ok(_) | Err(Errno::INTR) => {}
                 Err(_) => return Err(BadCertificates::Unreadable),
             }
         }
@@ -129,6 +128,10 @@ impl Tls {
     }
 }
 
+#[expect(
+    clippy::expect_used,
+    reason = "what the cryptography can is known when we are built, and every test shows it"
+)]
 fn config(chain: &Chain, keyholder: &Keyholder, tls12: bool) -> ServerConfig {
     let versions: &[_] = if tls12 { &[&TLS13, &TLS12] } else { &[&TLS13] };
     let key = CertifiedKey::new(chain.0.clone(), Arc::new(keyholder.clone()));

@@ -13,6 +13,9 @@
 //! gives, `Begin`, `Running`. Deliberately absent: TLS, MIME, the store, names of
 //! accounts, any retry (the MTA has the queue).
 
+#![deny(clippy::expect_used, clippy::indexing_slicing)]
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+
 mod connection;
 mod delivery;
 mod house;

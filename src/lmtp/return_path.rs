@@ -152,7 +152,7 @@ fn judge_blanks(blanks: &[u8]) -> Option<Place> {
 
 /// Up to and with the line feed, and the rest.
 fn to_line_end(piece: &[u8]) -> (&[u8], &[u8]) {
-    let end = memchr(b'\n', piece).map_or(piece.len(), |at| at + 1);
+    let end = memchr(b'\n', piece).map_or(piece.len(), |at| at.saturating_add(1));
     piece.split_at(end)
 }
 

@@ -129,14 +129,19 @@ impl Intake {
     /// [`CannotKeep`]: drop the letter.
     pub fn write(&mut self, mut bytes: &[u8]) -> Result<(), CannotKeep> {
         self.length = self.length.saturating_add(bytes.len() as u64);
-        while self.piece.len() + bytes.len() > PIECE_BYTES {
-            let (now, later) = bytes.split_at(PIECE_BYTES - self.piece.len());
+        while bytes.len() > self.room() {
+            let (now, later) = bytes.split_at(self.room());
             self.piece.extend_from_slice(now);
             self.write_piece()?;
             bytes = later;
         }
         self.piece.extend_from_slice(bytes);
         Ok(())
+    }
+
+    /// How much the piece still takes.
+    fn room(&self) -> usize {
+        PIECE_BYTES.saturating_sub(self.piece.len())
     }
 
     /// The letter is whole.

@@ -15,6 +15,9 @@
 //! **If taken over:** the passwords typed at this process meanwhile are seen. It
 //! has no file, no network, no TLS key, no mail and no parser but `preauth`.
 
+#![deny(clippy::expect_used, clippy::indexing_slicing)]
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+
 mod admission;
 mod client;
 mod house;
