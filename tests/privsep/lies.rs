@@ -86,15 +86,15 @@ pub fn besiege_mute(
 /// Its descriptors, once they stay the same for a while: what the others left is
 /// closed by then.
 fn settled(stage: &Stage) -> Vec<String> {
-    let mut last = stage.descriptors();
-    loop {
-        std::thread::sleep(Duration::from_millis(100));
+    const LOOKS: usize = 5;
+    let (mut last, mut same) = (Vec::new(), 0);
+    wait_for(PATIENCE, || {
         let now = stage.descriptors();
-        if now == last {
-            return now;
-        }
+        same = if now == last { same + 1 } else { 0 };
         last = now;
-    }
+        same >= LOOKS
+    });
+    last
 }
 
 /// Says the same, well-formed or not, as often as the kernel takes it within a
