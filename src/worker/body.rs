@@ -58,12 +58,12 @@ impl<'a> Pieces<'a> {
         if self.at >= self.end {
             return Ok(None);
         }
-        let left = usize::try_from(self.end - self.at).unwrap_or(usize::MAX);
+        let left = usize::try_from(self.end.saturating_sub(self.at)).unwrap_or(usize::MAX);
         let piece = self.read(left.min(PIECE_BYTES)).await?;
         if piece.is_empty() {
             return Err(Unread::Short);
         }
-        self.at += piece.len() as u64;
+        self.at = self.at.saturating_add(piece.len() as u64);
         Ok(Some(piece))
     }
 

@@ -67,7 +67,7 @@ impl Place {
     fn take(count: &Counted, max: usize) -> Option<Self> {
         let taken = count.get();
         (taken < max).then(|| {
-            count.set(taken + 1);
+            count.set(taken.saturating_add(1));
             Self(Rc::clone(count))
         })
     }
@@ -75,7 +75,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.set(self.0.get() - 1);
+        self.0.set(self.0.get().saturating_sub(1));
     }
 }
 

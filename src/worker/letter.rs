@@ -19,11 +19,11 @@ pub enum Unreadable {
 /// Exactly `bytes` bytes from `offset`.
 pub fn read(letter: &OwnedFd, offset: u64, bytes: usize) -> Result<Vec<u8>, Unreadable> {
     let mut piece = vec![0; bytes];
-    let mut filled = 0;
-    while filled < bytes {
-        match rustix::io::pread(letter, &mut piece[filled..], offset + filled as u64) {
+    let mut filled = 0_usize;
+    while let Some(rest) = piece.get_mut(filled..).filter(|it| !it.is_empty()) {
+        match rustix::io::pread(letter, rest, offset.saturating_add(filled as u64)) {
             Ok(0) => return Err(Unreadable::Shortened),
-            Ok(count) => filled += count,
+            Ok(count) => filled = filled.saturating_add(count),
             Err(Errno::INTR) => {}
             Err(errno) => return Err(Unreadable::Failed(errno)),
         }

@@ -97,7 +97,8 @@ impl Suspects {
         };
         let mut bytes = [0; LINE_BYTES * (LETTERS_MAX + 1)];
         let length = file.read_at(0, &mut bytes)?;
-        let mut lines = bytes[..length].chunks_exact(LINE_BYTES).map(Line::read);
+        let lines = bytes.get(..length).unwrap_or_default();
+        let mut lines = lines.chunks_exact(LINE_BYTES).map(Line::read);
         let last = lines.next().map_or(0, |line| line.letter);
         let mut suspects = Self {
             known: lines.filter(|line| line.letter != 0).collect(),

@@ -33,15 +33,15 @@ pub async fn serve(account: Rc<Account>, socket: OwnedFd) {
 
 fn count(account: &Account) -> ToControl {
     let store = account.store();
-    let (mut mailboxes, mut messages, mut bytes) = (0, 0, 0);
+    let (mut mailboxes, mut messages, mut bytes) = (0_u64, 0_u64, 0_u64);
     for mailbox in store.list(&Principal::Owner) {
         let status = store
             .open_by_id(&Principal::Owner, mailbox.id)
             .and_then(|handle| store.status(&handle));
         if let Ok(status) = status {
-            mailboxes += 1;
-            messages += u64::from(status.counters.messages);
-            bytes += status.counters.bytes;
+            mailboxes = mailboxes.saturating_add(1);
+            messages = messages.saturating_add(status.counters.messages.into());
+            bytes = bytes.saturating_add(status.counters.bytes);
         }
     }
     ToControl::Counted {

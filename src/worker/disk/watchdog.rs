@@ -71,7 +71,7 @@ impl Watchdog {
         let round = now.saturating_duration_since(self.looked).min(ROUND);
         self.looked = now;
         if ticks == self.seen {
-            self.silence += round;
+            self.silence = self.silence.saturating_add(round);
         } else {
             self.seen = ticks;
             self.silence = Duration::ZERO;

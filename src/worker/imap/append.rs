@@ -54,7 +54,7 @@ async fn gather(client: &mut Client, first: AppendBegin) -> Result<Gathered, End
         match next {
             Heard::Letter(begin) => match receive(client, begin, held_max).await? {
                 Received::Whole(item) => {
-                    held_max -= item.letter.held();
+                    held_max = held_max.saturating_sub(item.letter.held());
                     items.push(item);
                 }
                 Received::NotKept(why) => return Ok(Gathered::NotKept(why)),

@@ -53,7 +53,7 @@ impl Connection {
         let mut rest = self.input.get(self.used..).unwrap_or_default();
         let before = rest.len();
         let event = self.reader.advance(&mut rest);
-        self.used += before - rest.len();
+        self.used = self.used.saturating_add(before.saturating_sub(rest.len()));
         event
     }
 
@@ -84,7 +84,8 @@ impl Connection {
         match self.out.socket().try_read(&mut piece) {
             Ok(0) => Err(End::ClientGone),
             Ok(count) => {
-                self.input.extend_from_slice(&piece[..count]);
+                self.input
+                    .extend_from_slice(piece.get(..count).unwrap_or_default());
                 Ok(true)
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(false),

@@ -131,7 +131,9 @@ impl Letter {
 
     /// A header's bytes, as far as fields are looked at.
     pub fn header(&self, span: Span) -> Pieces<'_> {
-        let end = span.end.min(span.start + HEADER_SECTION_BYTES_MAX);
+        let end = span
+            .end
+            .min(span.start.saturating_add(HEADER_SECTION_BYTES_MAX));
         self.pieces(Span { end, ..span })
     }
 

@@ -88,8 +88,8 @@ impl Meant {
             let first = numbering.uid_at(*range.start());
             let last = numbering.uid_at(end);
             if let (Some(first), Some(last)) = (first, last) {
-                let count = u64::from(end - range.start()) + 1;
-                meant.numbered = meant.numbered.map(|sum| sum + count);
+                let count = u64::from(end.abs_diff(*range.start())).saturating_add(1);
+                meant.numbered = meant.numbered.map(|sum| sum.saturating_add(count));
                 meant.ranges.push(UidRange { first, last });
             }
         }
@@ -192,7 +192,7 @@ impl Walk {
             })
         };
         let chunk: Vec<Numbered> = entries.filter_map(numbered).collect();
-        self.seen += chunk.len() as u64;
+        self.seen = self.seen.saturating_add(chunk.len() as u64);
         self.last = chunk.last().map(|message| message.uid).or(self.last);
         Ok(chunk)
     }

@@ -61,9 +61,9 @@ impl Output {
     /// [`End::ClientGone`], or [`End::ClientDoesNotRead`] when nothing could be
     /// written for [`WRITE_WAIT_MAX`].
     pub async fn flush(&mut self) -> Result<(), End> {
-        let mut written = 0;
-        while written < self.gathered.len() {
-            written += self.write_some(written).await?;
+        let mut written = 0_usize;
+        while let Some(rest) = self.gathered.get(written..).filter(|it| !it.is_empty()) {
+            written = written.saturating_add(self.write_some(rest).await?);
         }
         self.gathered.clear();
         Ok(())
@@ -86,14 +86,14 @@ impl Output {
         }
     }
 
-    async fn write_some(&self, from: usize) -> Result<usize, End> {
+    async fn write_some(&self, rest: &[u8]) -> Result<usize, End> {
         loop {
             match tokio::time::timeout(WRITE_WAIT_MAX, self.socket.writable()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) => return Err(End::ClientGone),
                 Err(_) => return Err(End::ClientDoesNotRead),
             }
-            match self.socket.try_write(&self.gathered[from..]) {
+            match self.socket.try_write(rest) {
                 Ok(count) => return Ok(count),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 Err(_) => return Err(End::ClientGone),

@@ -36,22 +36,22 @@ impl Selected {
     pub fn recent(&self, messages: &Messages<'_>) -> u32 {
         let view = self.view();
         let ranges = self.mailbox.recent.iter();
-        ranges.fold(0, |sum, range| {
+        ranges.fold(0, |sum: u32, range| {
             let known =
                 |entry: &&store::Entry| entry.uid() <= range.last && entry.uid() < view.uid_next;
             let there = messages.iter_from(range.first).take_while(known);
-            there.count() as u32 + sum
+            sum.saturating_add(there.count() as u32)
         })
     }
 
     /// Beyond the bound the oldest are forgotten: they were recent for long.
     fn keep_recent(&mut self, from: Uid, to: Uid) {
-        let Some(last) = Uid::new(to.get() - 1).filter(|last| from <= *last) else {
+        let Some(last) = Uid::new(to.get().saturating_sub(1)).filter(|last| from <= *last) else {
             return;
         };
         let recent = &mut self.mailbox.recent;
         match recent.last_mut() {
-            Some(range) if range.last.get() + 1 == from.get() => range.last = last,
+            Some(range) if range.last.get().checked_add(1) == Some(from.get()) => range.last = last,
             _ => recent.push(UidRange { first: from, last }),
         }
         if recent.len() > RECENT_RANGES_MAX {

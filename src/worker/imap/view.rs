@@ -86,7 +86,7 @@ impl Selected {
         if expunges == Expunges::Told {
             for (seq, _) in &changes.expunged {
                 client.tell(&Data::Expunge(*seq));
-                known -= 1;
+                known = known.saturating_sub(1);
             }
         }
         // Not only if there are new messages: while expunges are held, one that

@@ -161,26 +161,23 @@ impl Response<'_> {
             };
             let Some(piece) = piece else {
                 decoder.finish(&mut decoded);
-                at += self.send(&decoded, at, wanted);
-                return Ok(Ok(at));
+                return Ok(Ok(self.send(&decoded, at, wanted)));
             };
             decoder.push(&piece, &mut decoded);
-            at += self.send(&decoded, at, wanted);
+            at = self.send(&decoded, at, wanted);
             self.pause().await?;
         }
     }
 
-    /// Sends what is wanted of bytes that stand at an offset.
+    /// Sends what is wanted of bytes that stand at an offset; where they end.
     fn send(&mut self, decoded: &[u8], at: u64, wanted: Option<Span>) -> u64 {
         if let Some(wanted) = wanted {
             let from = clamp(wanted.start.saturating_sub(at), decoded);
             let to = clamp(wanted.end.saturating_sub(at), decoded);
-            self.client
-                .out()
-                .buffer()
-                .extend_from_slice(&decoded[from..to]);
+            let wanted = decoded.get(from..to).unwrap_or_default();
+            self.client.out().buffer().extend_from_slice(wanted);
         }
-        decoded.len() as u64
+        at.saturating_add(decoded.len() as u64)
     }
 
     fn damaged(&mut self, why: &Unread, instead: &FetchData<'_>) -> Result<(), End> {
@@ -214,7 +211,8 @@ pub fn slice(bytes: &[u8], partial: Option<Partial>) -> &[u8] {
         end: bytes.len() as u64,
     };
     let wanted = within(whole, partial);
-    &bytes[clamp(wanted.start, bytes)..clamp(wanted.end, bytes)]
+    let (from, to) = (clamp(wanted.start, bytes), clamp(wanted.end, bytes));
+    bytes.get(from..to).unwrap_or_default()
 }
 
 /// An offset that lies within bytes.

@@ -81,12 +81,12 @@ impl<'k> Header<'k> {
 
     /// Takes some more fields; false if there are none.
     fn take(&mut self, fields: &mut Fields<'_>) -> bool {
-        let mut taken = 0;
+        let mut taken = 0_usize;
         while taken < STEP_BYTES {
             let Some(field) = fields.next() else {
                 return false;
             };
-            taken += field.raw.len();
+            taken = taken.saturating_add(field.raw.len());
             self.keep(field.name, field.value);
         }
         true

@@ -173,10 +173,8 @@ impl<'n> Search<'n> {
 
     /// Only the end of what was looked through can be part of a find.
     fn keep_overlap(&mut self) {
-        let mut from = self.text.len().saturating_sub(self.overlap);
-        while !self.text.is_char_boundary(from) {
-            from -= 1;
-        }
+        let from = self.text.len().saturating_sub(self.overlap);
+        let from = self.text.floor_char_boundary(from);
         self.text.drain(..from);
     }
 
@@ -188,7 +186,7 @@ impl<'n> Search<'n> {
                 self.found.0.insert(needle.clone());
                 self.missing.remove(at);
             } else {
-                at += 1;
+                at = at.saturating_add(1);
             }
             client.breathe().await?;
         }
