@@ -84,25 +84,6 @@ impl Stage {
         }
     }
 
-    /// Bears a worker, which has no supervisor; gives what remains of the stage.
-    pub fn worker(record: OwnedFd, director: BorrowedFd<'_>) -> (Child, Scratch) {
-        let directory = Scratch::new();
-        let root = directory.root(&profile::WORKER);
-        let (null, error) = (null(), std::io::stderr());
-        let table = [
-            null.as_fd(),
-            null.as_fd(),
-            error.as_fd(),
-            director,
-            record.as_fd(),
-        ];
-        let program = seal(&profile::WORKER);
-        let account = directory.site.ranges().and_then(|all| all.account(ACCOUNT));
-        let worker = Newborn::worker(directory.site, account, root.as_fd(), &program, &table);
-        let child = worker.spawn().expect("a worker can be born");
-        (child, directory)
-    }
-
     fn give(&mut self, gift: Gift) {
         match gift {
             Gift::MasterKey => self.tell(ToProcess::MasterKey {
@@ -210,7 +191,12 @@ impl<Tx: Message, Rx: Message> Peer<Tx, Rx> {
 
     /// Says something.
     pub fn say(&mut self, message: Tx) {
-        self.0.send(message).expect("the process lives");
+        self.try_say(message).expect("the process lives");
+    }
+
+    /// Says something, if there is still somebody.
+    pub fn try_say(&mut self, message: Tx) -> Result<(), ipc::Fault> {
+        self.0.send(message)
     }
 
     /// What comes next; `None` at the end.
@@ -285,7 +271,7 @@ fn open(path: &Path, flags: OFlags) -> OwnedFd {
 }
 
 /// The directories of a set, with their owners.
-pub struct Scratch {
+struct Scratch {
     path: PathBuf,
     site: Site,
 }
