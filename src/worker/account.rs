@@ -11,6 +11,7 @@ pub use commits::Fatal;
 
 use crate::body::Bodies;
 use crate::disk::{DiskThread, Gone};
+use crate::holding::Holding;
 use crate::shapes::Shapes;
 use crate::suspects::Suspects;
 use commits::Commits;
@@ -74,6 +75,7 @@ pub struct Account {
     bodies: Box<dyn Bodies>,
     shapes: RefCell<Shapes>,
     suspects: Suspects,
+    holding: Holding,
 }
 
 impl Account {
@@ -101,6 +103,7 @@ impl Account {
             bodies: reading.bodies,
             suspects: reading.suspects,
             shapes: RefCell::default(),
+            holding: Holding::default(),
         })
     }
 
@@ -137,6 +140,11 @@ impl Account {
     /// Letters that may kill their reader.
     pub fn suspects(&self) -> &Suspects {
         &self.suspects
+    }
+
+    /// Room in memory for letters that come in.
+    pub fn holding(&self) -> &Holding {
+        &self.holding
     }
 
     /// The limits, as they are now.

@@ -7,6 +7,7 @@
 
 use crate::account::Account;
 use crate::disk::{DiskThread, Gone};
+use crate::holding::Held;
 use crate::letter::Unreadable;
 use journal::disk::DiskError;
 use store::{
@@ -60,7 +61,7 @@ impl From<DiskError> for NotKept {
 pub struct Arrival(Growing);
 
 enum Growing {
-    Inline(Vec<u8>),
+    Inline(Vec<u8>, Held),
     Packed(Pack),
 }
 
@@ -82,10 +83,12 @@ impl Drop for Pack {
 
 impl Arrival {
     /// A letter of `bytes` bytes, of which none has come yet. It may be held in
-    /// memory up to `held_max` bytes.
+    /// memory up to `held_max` bytes, if there is room.
     pub fn new(account: &Account, bytes: u64, held_max: u64) -> Self {
-        if bytes <= held_max.min(INLINE_BODY_BYTES_MAX as u64) {
-            return Self(Growing::Inline(Vec::new()));
+        if bytes <= held_max.min(INLINE_BODY_BYTES_MAX as u64)
+            && let Some(held) = account.holding().take(bytes)
+        {
+            return Self(Growing::Inline(Vec::new(), held));
         }
         Self(Growing::Packed(Pack {
             id: account.store_mut().reserve_pack(),
@@ -101,7 +104,7 @@ impl Arrival {
     /// [`NotKept`]: give up.
     pub async fn push(&mut self, bytes: &[u8]) -> Result<(), NotKept> {
         match &mut self.0 {
-            Growing::Inline(body) => body.extend_from_slice(bytes),
+            Growing::Inline(body, _) => body.extend_from_slice(bytes),
             Growing::Packed(pack) => {
                 pack.gathered.extend_from_slice(bytes);
                 if pack.gathered.len() >= PIECE_BYTES {
@@ -118,7 +121,7 @@ impl Arrival {
     /// [`NotKept`]: give up.
     pub async fn finish(self) -> Result<Arrived, NotKept> {
         match self.0 {
-            Growing::Inline(body) => Ok(Arrived(Body::Inline(body))),
+            Growing::Inline(body, held) => Ok(Arrived(Body::Inline(body, held))),
             Growing::Packed(mut pack) => {
                 pack.flush().await?;
                 let body = pack.disk.finish_pack(pack.id).await??;
@@ -144,14 +147,14 @@ impl Arrived {
     /// Bytes of it that are in memory.
     pub fn held(&self) -> u64 {
         match &self.0 {
-            Body::Inline(bytes) => bytes.len() as u64,
+            Body::Inline(_, held) => held.bytes(),
             Body::Packed(_) => 0,
         }
     }
 }
 
 enum Body {
-    Inline(Vec<u8>),
+    Inline(Vec<u8>, Held),
     Packed(PackedBody),
 }
 
@@ -202,7 +205,7 @@ fn place<'a>(mailbox: &'a MailboxHandle, item: &'a Item) -> [Place<'a>; 1] {
 impl Arrived {
     fn as_new<'a>(&'a self, places: &'a [Place<'a>], date: InternalDate) -> NewMessage<'a> {
         let body = match &self.0 {
-            Body::Inline(bytes) => NewBody::Inline(bytes),
+            Body::Inline(bytes, _) => NewBody::Inline(bytes),
             Body::Packed(pack) => NewBody::Packed(pack),
         };
         NewMessage { places, date, body }

@@ -77,14 +77,14 @@ async fn keep(
         return Err(NotKept::Refused(Refusal::LetterTooLong));
     }
     let letter = Arc::new(letter);
-    let mut arrival = Arrival::new(account, trace.len() as u64 + length, u64::MAX);
+    let mut arrival = Arrival::new(account, length.saturating_add(trace.len() as u64), u64::MAX);
     arrival.push(trace).await?;
-    let mut offset = 0;
+    let mut offset = 0_u64;
     while offset < length {
-        let bytes = (length - offset).min(PIECE_BYTES);
+        let bytes = length.saturating_sub(offset).min(PIECE_BYTES);
         let piece = read(account, &letter, offset, bytes).await?;
         arrival.push(&piece).await?;
-        offset += bytes;
+        offset = offset.saturating_add(bytes);
     }
     let item = Item {
         letter: arrival.finish().await?,

@@ -27,6 +27,7 @@ mod clock;
 mod delivery;
 mod director;
 mod disk;
+mod holding;
 mod imap;
 mod letter;
 mod lock;

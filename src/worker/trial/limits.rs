@@ -1,6 +1,7 @@
 //! What one client can make the others wait for, or cost (ATTACKS P14, P15).
 
 use super::{House, Wire, run};
+use crate::holding::HELD_BYTES_MAX;
 use std::time::{Duration, Instant};
 
 /// How long a NOOP may take while others work, in this build without
@@ -125,6 +126,37 @@ fn patterns_that_fit_nearly_keep_nobody_waiting() {
             told.iter().any(|line| line.contains("CHILDINFO")),
             "{told:?}"
         );
+        house.leave().await;
+    });
+}
+
+/// Many clients that each stop within an APPEND of many letters hold no more than
+/// one limit allows, and all their letters are kept.
+#[test]
+fn letters_on_their_way_share_one_limit_of_memory() {
+    run(async {
+        let house = House::new();
+        let letter = "x".repeat(250_000);
+        let begun = format!("z APPEND INBOX {{250000+}}\r\n{letter}{}", {
+            format!(" {{250000+}}\r\n{letter}").repeat(14)
+        });
+        let mut clients = Vec::new();
+        for _ in 0..12 {
+            let mut client = house.client().await;
+            client.send(begun.as_bytes()).await;
+            clients.push(client);
+        }
+        let held = house.account.holding().bytes();
+        assert!(
+            held <= HELD_BYTES_MAX && held > HELD_BYTES_MAX / 2,
+            "{held}"
+        );
+        for client in &mut clients {
+            client.send(b"\r\n").await;
+            let said = client.answer("z").await;
+            assert!(said[0].starts_with("z OK [APPENDUID"), "{said:?}");
+        }
+        assert_eq!(house.account.holding().bytes(), 0);
         house.leave().await;
     });
 }
