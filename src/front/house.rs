@@ -8,12 +8,11 @@ use crate::accept::accept;
 use crate::census::Census;
 use crate::peers::Peers;
 use crate::tls::{BadCertificates, Chain, Tls};
-use ipc::channel::Fault;
+use ipc::Instance;
 use ipc::edge::supervisor::{Edge, FileUse, ToProcess, ToSupervisor};
 use ipc::slice::{self, Listener, Protocol, Slice};
-use ipc::start::{Given, NotStarted};
-use ipc::{Bytes, Instance};
-use ipc_async::AsyncChannel;
+use ipc::start::Given;
+use ipc_async::life::{self, End, Supervisor, refuse, refused};
 use rustix::net::{AddressFamily, SocketType, sockopt};
 use sandbox::Entered;
 use std::cell::RefCell;
@@ -25,35 +24,9 @@ use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, spawn_local};
 use tokio::time::timeout;
 
-/// The channel to the supervisor.
-pub type Supervisor = AsyncChannel<ToSupervisor, ToProcess>;
-
 /// How long the connections have to end after `Stop`. Services are stopped
 /// before `front` and tell their clients; what is still open then is idle.
 pub const STOP_SECONDS_MAX: u64 = 10;
-
-/// Why the process ends.
-#[derive(Debug, PartialEq, Eq)]
-pub enum End {
-    /// The supervisor said so, or has gone.
-    Stopped,
-    /// What the supervisor gave us cannot be used; it has been told why.
-    Refused,
-    /// The start came to nothing.
-    NotStarted(NotStarted),
-    /// The kernel gives no runtime.
-    NoRuntime,
-    /// The supervisor said what its phase does not permit.
-    Unpermitted,
-    /// The supervisor's channel failed.
-    Channel(Fault),
-}
-
-impl From<Fault> for End {
-    fn from(fault: Fault) -> Self {
-        Self::Channel(fault)
-    }
-}
 
 /// What connections are served by, one version between two reloads.
 pub struct Settings {
@@ -144,17 +117,10 @@ impl House {
     }
 
     async fn serve(&mut self) -> End {
-        loop {
-            let heard = match self.supervisor.receive().await {
-                Ok(Some(message)) => self.hear(message),
-                Ok(None) => Err(End::Stopped),
-                Err(fault) => Err(End::Channel(fault)),
-            };
-            if let Err(end) = heard {
-                self.stop().await;
-                return end;
-            }
-        }
+        let supervisor = Rc::clone(&self.supervisor);
+        let end = life::obey(&supervisor, |message| self.hear(message)).await;
+        self.stop().await;
+        end
     }
 
     fn hear(&mut self, message: ToProcess) -> Result<(), End> {
@@ -269,18 +235,4 @@ fn tcp_listener(socket: OwnedFd) -> io::Result<TcpListener> {
     let socket = std::net::TcpListener::from(socket);
     socket.set_nonblocking(true)?;
     TcpListener::from_std(socket)
-}
-
-async fn refuse(supervisor: &Supervisor, why: &impl std::fmt::Display) -> End {
-    let told = supervisor.send(refused(why));
-    match told.and(supervisor.drain().await) {
-        Ok(()) => End::Refused,
-        Err(fault) => End::Channel(fault),
-    }
-}
-
-fn refused(why: &impl std::fmt::Display) -> ToSupervisor {
-    // All our reasons are shorter than the maximum.
-    let reason = Bytes::new(why.to_string()).unwrap_or_default();
-    ToSupervisor::Refused { reason }
 }

@@ -13,9 +13,10 @@ use ipc::channel::Fault;
 use ipc::edge::front_service::{ToFront, ToService, Transport};
 use ipc::edge::supervisor::{Edge, ToProcess, ToSupervisor};
 use ipc::slice::{self, Listener, Protocol, Slice};
-use ipc::start::{Given, NotStarted};
-use ipc::{Bytes, ConnectionId, Instance};
+use ipc::start::Given;
+use ipc::{ConnectionId, Instance};
 use ipc_async::AsyncChannel;
+use ipc_async::life::{self, End, Supervisor, refuse, refused};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType, sockopt};
 use sandbox::Entered;
@@ -32,9 +33,6 @@ use tokio::task::{JoinHandle, spawn_local};
 use tokio::time::{sleep, timeout};
 use wire::lmtp::Reply;
 
-/// The channel to the supervisor.
-pub type Supervisor = AsyncChannel<ToSupervisor, ToProcess>;
-
 type Front = AsyncChannel<ToFront, ToService>;
 
 /// Deliveries that run at once. Each holds four descriptors at most, and the
@@ -46,29 +44,6 @@ pub const STOP_SECONDS_MAX: u64 = 30;
 
 /// How long accepting pauses when there is no room for a further descriptor.
 pub const PAUSE_MILLIS: u64 = 500;
-
-/// Why the process ends.
-#[derive(Debug, PartialEq, Eq)]
-pub enum End {
-    /// The supervisor said so, or has gone.
-    Stopped,
-    /// What the supervisor gave us cannot be used; it has been told why.
-    Refused,
-    /// The start came to nothing.
-    NotStarted(NotStarted),
-    /// The kernel gives no runtime.
-    NoRuntime,
-    /// The supervisor said what its phase does not permit.
-    Unpermitted,
-    /// The supervisor's channel failed.
-    Channel(Fault),
-}
-
-impl From<Fault> for End {
-    fn from(fault: Fault) -> Self {
-        Self::Channel(fault)
-    }
-}
 
 /// What sessions are served by, one version between two reloads.
 pub struct Settings {
@@ -120,7 +95,7 @@ pub(crate) async fn run(supervisor: Supervisor, given: Given, spool: &Path) -> E
 }
 
 struct House {
-    supervisor: Supervisor,
+    supervisor: Rc<Supervisor>,
     shared: Rc<Shared>,
     listeners: Vec<JoinHandle<()>>,
     next: Option<Settings>,
@@ -145,7 +120,7 @@ impl House {
         supervisor.send(ToSupervisor::Running)?;
         tracing::info!(listeners = listeners.len(), "running");
         Ok(Self {
-            supervisor,
+            supervisor: Rc::new(supervisor),
             shared,
             listeners,
             next: None,
@@ -153,17 +128,10 @@ impl House {
     }
 
     async fn serve(&mut self) -> End {
-        loop {
-            let heard = match self.supervisor.receive().await {
-                Ok(Some(message)) => self.hear(message),
-                Ok(None) => Err(End::Stopped),
-                Err(fault) => Err(End::Channel(fault)),
-            };
-            if let Err(end) = heard {
-                self.stop().await;
-                return end;
-            }
-        }
+        let supervisor = Rc::clone(&self.supervisor);
+        let end = life::obey(&supervisor, |message| self.hear(message)).await;
+        self.stop().await;
+        end
     }
 
     fn hear(&mut self, message: ToProcess) -> Result<(), End> {
@@ -409,18 +377,4 @@ async fn accept(listener: UnixListener, shared: Rc<Shared>) {
             }
         }
     }
-}
-
-async fn refuse(supervisor: &Supervisor, why: &impl std::fmt::Display) -> End {
-    let told = supervisor.send(refused(why));
-    match told.and(supervisor.drain().await) {
-        Ok(()) => End::Refused,
-        Err(fault) => End::Channel(fault),
-    }
-}
-
-fn refused(why: &impl std::fmt::Display) -> ToSupervisor {
-    // All our reasons are shorter than the maximum.
-    let reason = Bytes::new(why.to_string()).unwrap_or_default();
-    ToSupervisor::Refused { reason }
 }

@@ -10,6 +10,8 @@
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
 use ipc::Instance;
+pub mod life;
+
 use ipc::channel::{Channel, Fault, Received};
 use ipc::codec::Message;
 use ipc::edge::supervisor::{Edge, ToProcess, ToSupervisor};
