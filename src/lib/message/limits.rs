@@ -9,8 +9,10 @@
 pub const DEPTH_MAX: usize = 100;
 
 /// Parts in one letter. Beyond it the open part holds the rest of the letter.
-/// Digests of a busy list reach some hundreds.
-pub const PARTS_MAX: usize = 10_000;
+/// Digests of a busy list reach some hundreds. Each session that asks for the
+/// structure of a letter holds one, and a worker has some dozen sessions: with ten
+/// thousand parts a dozen of them had all of its memory.
+pub const PARTS_MAX: usize = 2_000;
 
 /// Bytes of one header section in which fields are looked at. The section may
 /// be longer and is served whole; later fields are not known to the structure.
@@ -40,10 +42,10 @@ pub const BOUNDARY_BYTES_MAX: usize = 200;
 pub const ADDRESSES_MAX: usize = 5_000;
 
 /// Bytes that the structure of one letter may keep: parts, parameters and
-/// envelopes together. A part costs about half a KiB, so that ten thousand
+/// envelopes together. A part costs about half a KiB, so that two thousand
 /// plain ones fit with room for their names. A worker's memory limit counts on
-/// this.
-pub const STRUCTURE_BYTES_MAX: usize = 16 << 20;
+/// this: 64 sessions with such a structure, and its rendering, stay below it.
+pub const STRUCTURE_BYTES_MAX: usize = 3 << 20;
 
 /// Bytes that a caller should feed at once. The dearest ones (every line begins
 /// with two dashes, under 99 open boundaries) take 1 ms, plain text 10 µs.
