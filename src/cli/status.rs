@@ -76,23 +76,6 @@ fn site(waivers: u32, single_uid: bool) -> Site {
     }
 }
 
-/// The name of a process's program without the common beginning.
-pub fn name(process: Process) -> &'static str {
-    match process {
-        Process::Supervisor => "supervisor",
-        Process::Config => "config",
-        Process::Front => "front",
-        Process::Keyholder => "keyholder",
-        Process::Login => "login",
-        Process::Auth => "auth",
-        Process::Director => "director",
-        Process::Broker => "broker",
-        Process::Worker => "worker",
-        Process::Lmtp => "lmtp",
-        Process::Control => "control",
-    }
-}
-
 fn print(heard: &Heard, confinement: bool) {
     println!(
         "{:<12} {:>8} {:>12} {:>10} {:>9}  state",
@@ -134,7 +117,7 @@ fn process_line(process: &ProcessStatus) -> String {
     } = process;
     format!(
         "{:<12} {pid:>8} {uid:>12} {age:>10} {restarts:>9}  {state}",
-        name(process.process)
+        process.process.name()
     )
 }
 
@@ -196,7 +179,7 @@ fn as_json(heard: &Heard) -> serde_json::Value {
 
 fn process_json(process: &ProcessStatus) -> serde_json::Value {
     serde_json::json!({
-        "process": name(process.process),
+        "process": process.process.name(),
         "instance": process.instance,
         "pid": process.pid,
         "uid": process.uid,

@@ -106,21 +106,9 @@ impl Many {
     }
 }
 
-/// The name for people: the program's, without what all begin with.
+/// The name for people.
 pub fn name(process: Process) -> &'static str {
-    match process {
-        Process::Supervisor => "supervisor",
-        Process::Config => "config",
-        Process::Front => "front",
-        Process::Keyholder => "keyholder",
-        Process::Login => "login",
-        Process::Auth => "auth",
-        Process::Director => "director",
-        Process::Broker => "broker",
-        Process::Worker => "worker",
-        Process::Lmtp => "lmtp",
-        Process::Control => "control",
-    }
+    process.name()
 }
 
 #[cfg(test)]

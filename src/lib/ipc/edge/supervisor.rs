@@ -35,6 +35,26 @@ choice! {
     }
 }
 
+impl Process {
+    /// The name for people: the program's, without what all begin with.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Supervisor => "supervisor",
+            Self::Config => "config",
+            Self::Front => "front",
+            Self::Keyholder => "keyholder",
+            Self::Login => "login",
+            Self::Auth => "auth",
+            Self::Director => "director",
+            Self::Broker => "broker",
+            Self::Worker => "worker",
+            Self::Lmtp => "lmtp",
+            Self::Control => "control",
+        }
+    }
+}
+
 choice! {
     /// The edges that the supervisor wires; each is a file beside this one. The
     /// three askers' hand-overs are edges of their own, so that a ticket's kind
