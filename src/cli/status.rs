@@ -216,7 +216,7 @@ pub fn reload(socket: &Path) -> Result<Reloaded, Failure> {
     match admin.answer()? {
         Answer::Done => Ok(Reloaded::Yes),
         Answer::NotReloaded { process, reason } => {
-            let who = process.map_or("the configuration", name);
+            let who = process.map_or("the configuration", Process::name);
             let reason = String::from_utf8_lossy(reason.as_slice())
                 .escape_debug()
                 .to_string();
