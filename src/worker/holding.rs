@@ -51,7 +51,8 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.holding.set(self.holding.get() - self.bytes);
+        self.holding
+            .set(self.holding.get().saturating_sub(self.bytes));
     }
 }
 

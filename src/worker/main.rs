@@ -19,6 +19,9 @@
 //!
 //! It links no TLS and no user database.
 
+#![deny(clippy::expect_used, clippy::indexing_slicing)]
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+
 mod account;
 mod arrival;
 mod birth;
