@@ -202,7 +202,7 @@ struct Thread<D: Disk> {
 impl<D: Disk> Thread<D> {
     fn run(mut self, queue: &Receiver<Job>, mut watchdog: Watchdog) {
         loop {
-            match queue.recv_timeout(watchdog::ROUND) {
+            match queue.recv_timeout(watchdog.round()) {
                 Ok(job) => self.work(job),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,

@@ -4,6 +4,7 @@ mod appending;
 mod copying;
 mod desk;
 mod failing;
+mod hanging;
 mod house;
 mod limits;
 mod listing;

@@ -16,18 +16,45 @@ pub const SILENCE_MAX: Duration = Duration::from_secs(10);
 pub const ROUND: Duration = Duration::from_secs(2);
 
 /// The mail thread's ticks, which the disk thread counts.
-#[derive(Debug, Clone, Default)]
-pub struct Pulse(Arc<AtomicU64>);
+#[derive(Debug, Clone)]
+pub struct Pulse {
+    ticks: Arc<AtomicU64>,
+    tick: Duration,
+    round: Duration,
+    silence_max: Duration,
+}
+
+impl Default for Pulse {
+    fn default() -> Self {
+        Self {
+            ticks: Arc::default(),
+            tick: TICK,
+            round: ROUND,
+            silence_max: SILENCE_MAX,
+        }
+    }
+}
 
 impl Pulse {
+    /// One that beats, and is listened to, so many times as fast.
+    #[cfg(test)]
+    pub fn hurried(times: u32) -> Self {
+        Self {
+            ticks: Arc::default(),
+            tick: TICK / times,
+            round: ROUND / times,
+            silence_max: SILENCE_MAX / times,
+        }
+    }
+
     /// The mail thread has come round.
     pub fn tick(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.ticks.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Ticks for ever.
     pub async fn beat(&self) {
-        let mut interval = tokio::time::interval(TICK);
+        let mut interval = tokio::time::interval(self.tick);
         loop {
             interval.tick().await;
             self.tick();
@@ -56,6 +83,11 @@ impl Watchdog {
         }
     }
 
+    /// How long to wait for a job before looking again.
+    pub fn round(&self) -> Duration {
+        self.pulse.round
+    }
+
     /// Looks, and aborts the process if the mail thread hangs: there is no
     /// state worth keeping in a process that has lost its way, and the journal
     /// has everything that was ever acknowledged.
@@ -67,8 +99,10 @@ impl Watchdog {
     }
 
     fn hangs(&mut self, now: Instant) -> bool {
-        let ticks = self.pulse.0.load(Ordering::Relaxed);
-        let round = now.saturating_duration_since(self.looked).min(ROUND);
+        let ticks = self.pulse.ticks.load(Ordering::Relaxed);
+        let round = now
+            .saturating_duration_since(self.looked)
+            .min(self.pulse.round);
         self.looked = now;
         if ticks == self.seen {
             self.silence = self.silence.saturating_add(round);
@@ -76,7 +110,7 @@ impl Watchdog {
             self.seen = ticks;
             self.silence = Duration::ZERO;
         }
-        self.silence >= SILENCE_MAX
+        self.silence >= self.pulse.silence_max
     }
 }
 

@@ -46,13 +46,20 @@ pub fn open<D: Disk + 'static>(disk: &D, root: &Path) -> Rc<Account>
 where
     D::File: 'static,
 {
+    open_beating(disk, root, Pulse::default())
+}
+
+/// The same with a pulse of the test's.
+pub fn open_beating<D: Disk + 'static>(disk: &D, root: &Path, pulse: Pulse) -> Rc<Account>
+where
+    D::File: 'static,
+{
     let opened = opening::open(disk, &fixture::born(true)).unwrap();
     let reading = Reading {
         bodies: Box::new(RefCell::new(opened.files.reader())),
         suspects: Suspects::open(disk),
     };
     let root = std::fs::File::open(root).unwrap();
-    let pulse = Pulse::default();
     let thread = DiskThread::start(opened.syncer, opened.files, root.into(), pulse.clone());
     tokio::task::spawn_local(async move { pulse.beat().await });
     let limits = Limits::from(&fixture::slice());
