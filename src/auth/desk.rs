@@ -26,11 +26,17 @@ use crate::verifier::Cost;
 use accounts::{Decision, Then};
 use attempts::Attempt;
 use ipc::edge::auth_director::{ToAuth as FromDirector, ToDirector};
+use ipc::edge::director_broker::EPOCH_DELETED;
 use ipc::edge::{control_auth, front_auth, lmtp_auth, login_auth};
 use ipc::ticket::{Grant, Kind, MasterKey, SealedTicket, TICKET_SECONDS_MAX};
 use ipc::{AccountId, Cookie, Instance, Nonce, slice};
 use journal::disk::Disk;
 use std::collections::{BTreeMap, HashMap, HashSet};
+
+/// Emptied accounts that a new `director` is told of at once; each that it confirms
+/// brings the next. Its channel's queue has room for more
+/// ([`ipc::channel::QUEUE_MESSAGES_MAX`]).
+const RETOLD_MAX: usize = 64;
 
 /// What is to be done.
 #[derive(Debug)]
@@ -110,6 +116,8 @@ pub struct Desk<D: Disk> {
     remembered: Remembered,
     /// Whether there is a `director`.
     director: bool,
+    /// The last emptied account that it was told of again.
+    retold: Option<AccountId>,
     next_job: Job,
     hashing: HashMap<Job, Hashing>,
     /// The nonces of each `login`'s open questions.
@@ -139,6 +147,7 @@ impl<D: Disk> Desk<D> {
             master: keys.master,
             facts: facts::Table::default(),
             director: false,
+            retold: None,
             next_job: 0,
             hashing: HashMap::new(),
             open: HashMap::new(),
@@ -155,9 +164,19 @@ impl<D: Disk> Desk<D> {
         self.rules = rules;
     }
 
-    /// Whether there is a `director` from now on.
-    pub fn director_is_there(&mut self, there: bool) {
-        self.director = there;
+    /// There is a new `director`, which has to be told of the directories that its
+    /// predecessor may not have seen removed.
+    pub fn director_has_come(&mut self) {
+        self.director = true;
+        self.retold = None;
+        for _ in 0..RETOLD_MAX {
+            self.retell();
+        }
+    }
+
+    /// There is none.
+    pub fn director_has_gone(&mut self) {
+        self.director = false;
     }
 
     /// A peer has gone, or has a new channel: what it has asked or told is void.
@@ -178,6 +197,10 @@ impl<D: Disk> Desk<D> {
     pub fn director_tells(&mut self, message: &FromDirector) {
         match message {
             FromDirector::StorageMade { account } => self.storage_made(*account),
+            FromDirector::EpochRaised {
+                account,
+                epoch: EPOCH_DELETED,
+            } => self.directory_removed(*account),
             FromDirector::EpochRaised { account, epoch } => {
                 tracing::debug!(
                     account = account.0,

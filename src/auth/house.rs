@@ -121,11 +121,14 @@ impl<D: Disk> House<D> {
     /// Serves until the process is to end. What nobody has been answered by then
     /// is void; what somebody has is durable.
     pub fn serve(&mut self) -> End {
+        // Something may follow from the edges that were there at the start.
+        let mut outcome = self.carry_out();
         loop {
-            if let Err(end) = self.turn() {
+            if let Err(end) = outcome {
                 self.desk.leave();
                 return end;
             }
+            outcome = self.turn();
         }
     }
 
@@ -152,7 +155,7 @@ impl<D: Disk> House<D> {
         };
         match connected {
             Ok(()) if edge != Edge::AuthDirector => self.desk.gone(who),
-            Ok(()) => self.desk.director_is_there(true),
+            Ok(()) => self.desk.director_has_come(),
             Err(fault) => warn!(?edge, %fault, "could not connect"),
         }
     }
@@ -307,7 +310,8 @@ impl<D: Disk> House<D> {
         }
         match peer {
             Peer::Front(who) | Peer::Login(who) => self.desk.gone(who),
-            _ => self.desk.director_is_there(self.director.is_some()),
+            Peer::Director => self.desk.director_has_gone(),
+            Peer::Lmtp(_) | Peer::Control(_) | Peer::Supervisor | Peer::Pool => (),
         }
     }
 

@@ -6,13 +6,15 @@
 //!
 //! Invariants: a name or address belongs to one account; an id is given once,
 //! for [`Table::next_id`] only grows, travels with every transaction, and
-//! survives the account. The bytes are those of `ipc`'s codec; a test pins them.
+//! survives the account; an id is of nothing, of an account, or of an emptied one,
+//! whose directory may still be there. The bytes are those of `ipc`'s codec; a test pins them.
 
 use crate::names::{Domains, Name};
 use ipc::codec::{Decoder, Encoder, Field, Malformed};
 use ipc::edge::control_auth::{self, ALIASES_MAX, Verifier};
 use ipc::{AccountId, Epoch, List, choice, record};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 /// Changes in one transaction. Each has at most 11 KiB (a name and
 /// [`ALIASES_MAX`] addresses), so that any transaction fits into a record.
@@ -50,8 +52,10 @@ choice! {
     pub enum Change {
         /// The account is this from now on.
         1 => Put { account: Account, },
-        /// The account is gone.
+        /// There is nothing of this id, not even a directory.
         2 => Remove { id: AccountId, },
+        /// The account is gone, and its directory is yet to be removed.
+        3 => Empty { id: AccountId, },
     }
 }
 
@@ -96,6 +100,7 @@ pub struct Table {
     next_id: u32,
     accounts: BTreeMap<AccountId, Account>,
     names: BTreeMap<Name, AccountId>,
+    emptied: BTreeSet<AccountId>,
 }
 
 /// By what an address was found.
@@ -126,6 +131,7 @@ impl Default for Table {
             next_id: FIRST_ID,
             accounts: BTreeMap::new(),
             names: BTreeMap::new(),
+            emptied: BTreeSet::new(),
         }
     }
 }
@@ -188,6 +194,18 @@ impl Table {
             .filter(move |_| !none_left)
     }
 
+    /// The accounts above an id that are gone but for their directories, in order.
+    pub fn emptied(&self, after: Option<AccountId>) -> impl Iterator<Item = AccountId> {
+        let above = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.emptied.range((above, Bound::Unbounded)).copied()
+    }
+
+    /// Whether an account is gone but for its directory.
+    #[must_use]
+    pub fn is_emptied(&self, id: AccountId) -> bool {
+        self.emptied.contains(&id)
+    }
+
     /// Makes a change, and gives the one that undoes it. The id counter stays
     /// where it is then: an id that was shown to anybody is not given again.
     pub fn apply(&mut self, change: Change) -> Change {
@@ -200,11 +218,13 @@ impl Table {
                     self.names.insert(name.clone(), id);
                 }
                 self.accounts.insert(id, account);
-                before.map_or(Change::Remove { id }, |account| Change::Put { account })
+                before
             }
-            Change::Remove { id } => {
+            Change::Remove { id } => self.take(id),
+            Change::Empty { id } => {
                 let before = self.take(id);
-                before.map_or(Change::Remove { id }, |account| Change::Put { account })
+                self.emptied.insert(id);
+                before
             }
         }
     }
@@ -228,12 +248,18 @@ impl Table {
         })
     }
 
-    fn take(&mut self, id: AccountId) -> Option<Account> {
-        let account = self.accounts.remove(&id)?;
+    /// Makes an id one of nothing, and gives the change that undoes it.
+    fn take(&mut self, id: AccountId) -> Change {
+        if self.emptied.remove(&id) {
+            return Change::Empty { id };
+        }
+        let Some(account) = self.accounts.remove(&id) else {
+            return Change::Remove { id };
+        };
         for name in names(&account) {
             self.names.remove(name);
         }
-        Some(account)
+        Change::Put { account }
     }
 }
 
@@ -369,8 +395,10 @@ pub mod tests {
         let put = Change::Put {
             account: account(1, &["a", "b"]),
         };
-        let payload = table.transaction(vec![put, undo]).unwrap().encode_whole();
-        let mut expected = vec![1, 2, 0, 0, 0, 2, 0, 0, 0]; // version, next id, two changes
+        let empty = Change::Empty { id: AccountId(1) };
+        let changes = vec![put, undo, empty];
+        let payload = table.transaction(changes).unwrap().encode_whole();
+        let mut expected = vec![1, 2, 0, 0, 0, 3, 0, 0, 0]; // version, next id, three changes
         expected.extend([1, 1, 0, 0, 0]); // put, id
         expected.extend(b"\x0d\0\0\0a@example.org");
         expected.extend(b"\x01\0\0\0\x0d\0\0\0b@example.org");
@@ -378,6 +406,7 @@ pub mod tests {
         expected.extend([7; 64]);
         expected.extend([0; 8 + 3]); // epoch, three flags
         expected.extend([2, 1, 0, 0, 0]); // remove, id
+        expected.extend([3, 1, 0, 0, 0]); // empty, id
         assert_eq!(payload, expected);
         assert!(Transaction::decode_whole(&payload).is_ok());
         let newer = [&[2], &payload[1..]].concat();
@@ -402,8 +431,8 @@ pub mod tests {
 
     /// Any change to one of a few accounts with names of their own.
     pub fn change() -> impl Strategy<Value = Change> {
-        (1u32..6, 0usize..4, any::<(u8, bool, bool)>()).prop_map(
-            |(id, aliases, (epoch, disabled, removed))| {
+        (1u32..6, 0usize..4, any::<(u8, bool)>(), 0u8..4).prop_map(
+            |(id, aliases, (epoch, disabled), kind)| {
                 let names: Vec<String> = (0..=aliases).map(|n| format!("u{id}n{n}")).collect();
                 let names: Vec<&str> = names.iter().map(String::as_str).collect();
                 let account = Account {
@@ -411,10 +440,10 @@ pub mod tests {
                     disabled,
                     ..account(id, &names)
                 };
-                if removed {
-                    Change::Remove { id: account.id }
-                } else {
-                    Change::Put { account }
+                match kind {
+                    0 => Change::Remove { id: account.id },
+                    1 => Change::Empty { id: account.id },
+                    _ => Change::Put { account },
                 }
             },
         )
@@ -430,6 +459,7 @@ pub mod tests {
             undo.into_iter().rev().for_each(|change| drop(table.apply(change)));
             prop_assert_eq!(&table.accounts, &expected.accounts);
             prop_assert_eq!(&table.names, &expected.names);
+            prop_assert_eq!(&table.emptied, &expected.emptied);
             prop_assert!(table.next_id >= expected.next_id);
         }
 

@@ -7,7 +7,9 @@
 //! Deleting has two steps. `Delete` shuts the account: no ticket is minted again
 //! but the one by which a worker empties the store. `Emptied` takes the name out
 //! and has `director` and `broker` remove the directory, which they do for an
-//! epoch that no ticket has. The id is not given again.
+//! epoch that no ticket has. Until they say that it is gone the id is kept as one
+//! whose directory is to be removed, and every new `director` is told so again. The
+//! id is not given again.
 
 use super::{Act, Desk, Hashing};
 use crate::hashing::{Outcome, Work};
@@ -245,7 +247,28 @@ impl<D: Disk> Desk<D> {
             return Err(Refusal::Unavailable);
         }
         let then = vec![self.raise(id, EPOCH_DELETED)];
-        self.decide(query, id, Change::Remove { id }, then)
+        self.decide(query, id, Change::Empty { id }, then)
+    }
+
+    /// Tells `director` of the next emptied account, if there is one more.
+    pub(super) fn retell(&mut self) {
+        let next = self.ledger.table().emptied(self.retold).next();
+        if let Some(id) = next {
+            self.retold = Some(id);
+            self.acts.push(self.raise(id, EPOCH_DELETED));
+        }
+    }
+
+    /// `director` says that there is no directory any more.
+    pub(super) fn directory_removed(&mut self, id: AccountId) {
+        if self.ledger.table().is_emptied(id) {
+            let change = Change::Remove { id };
+            tell(&change);
+            self.ledger.stage(change);
+            if self.retold.is_some_and(|last| id <= last) {
+                self.retell();
+            }
+        }
     }
 
     fn add_alias(&mut self, query: Query, name: &[u8], alias: &[u8]) -> Result<(), Refusal> {
@@ -402,7 +425,8 @@ fn tell(change: &Change) {
             deleting = account.deleting,
             "account changed"
         ),
-        Change::Remove { id } => info!(account = id.0, "account removed"),
+        Change::Empty { id } => info!(account = id.0, "account removed"),
+        Change::Remove { id } => info!(account = id.0, "the account's directory is removed"),
     }
 }
 

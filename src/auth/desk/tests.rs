@@ -45,7 +45,7 @@ fn at(disk: &SimDisk) -> Play {
         penalties: [2; 32],
     };
     let mut desk = Desk::new(rules, open(disk), 1000, keys);
-    desk.director_is_there(true);
+    desk.director_has_come();
     Play {
         desk,
         disk: disk.clone(),
@@ -521,7 +521,7 @@ fn what_front_has_not_said_or_says_otherwise_does_not_count() {
 #[test]
 fn without_director_nobody_learns_whether_a_password_is_right() {
     let mut play = play();
-    play.desk.director_is_there(false);
+    play.desk.director_has_gone();
     for message in ["|alice|alice", "|alice|wrong", "|nobody|x"] {
         assert_eq!(play.log_in(HOME, message), Err(Rejection::Unavailable));
     }
@@ -676,8 +676,97 @@ fn deleting_shuts_the_account_at_once_and_frees_the_name_but_not_the_id() {
     assert!(matches!(answer, ToControl::Done { .. }));
     assert_eq!(epochs(&told), [(1, EPOCH_DELETED)]);
     let mut play = at(&play.disk.restore_power());
+    assert_eq!(unasked(&mut play), [(1, EPOCH_DELETED)]);
     assert_eq!(play.look("alice@example.org"), Standing::Unknown);
     assert_eq!(play.add("alice", "x"), Ok(2), "an id was given twice");
+}
+
+/// Deletes an account up to what `director` is to confirm.
+fn delete(play: &mut Play, name: &str, id: u32) {
+    let (nonce, cookie) = (play.nonce(), Cookie(77));
+    let name = text(name);
+    let deleted = play.admin(|query| FromControl::Delete {
+        query,
+        name,
+        nonce,
+        cookie,
+    });
+    assert_eq!(deleted, Ok(id));
+    let account = AccountId(id);
+    let emptied = play.admin(|query| FromControl::Emptied { query, account });
+    assert_eq!(emptied, Ok(id));
+}
+
+/// What `director` is told without anybody asking.
+fn unasked(play: &mut Play) -> Vec<(u32, Epoch)> {
+    let acts = play.acts().into_iter().map(|act| match act {
+        Act::Director(message) => message,
+        act => panic!("{act:?}"),
+    });
+    epochs(&acts.collect::<Vec<_>>())
+}
+
+fn confirm(play: &mut Play, id: u32) {
+    play.desk.director_tells(&FromDirector::EpochRaised {
+        account: AccountId(id),
+        epoch: EPOCH_DELETED,
+    });
+}
+
+#[test]
+fn a_directory_whose_removal_nobody_confirmed_is_removed_by_the_next_director() {
+    let mut play = play();
+    delete(&mut play, "alice", 1);
+    delete(&mut play, "bob", 2);
+    confirm(&mut play, 2);
+    assert_eq!(unasked(&mut play), []);
+    // It died before it had removed Alice's, and so does the one after it.
+    for _ in 0..2 {
+        play.desk.director_has_gone();
+        play.desk.director_has_come();
+        assert_eq!(unasked(&mut play), [(1, EPOCH_DELETED)]);
+    }
+    // So do we.
+    let mut play = at(&play.disk.restore_power());
+    assert_eq!(unasked(&mut play), [(1, EPOCH_DELETED)]);
+    confirm(&mut play, 1);
+    assert_eq!(unasked(&mut play), []);
+    let mut play = at(&play.disk.restore_power());
+    assert_eq!(unasked(&mut play), []);
+    assert_eq!(play.add("alice", "x"), Ok(3), "an id was given twice");
+}
+
+#[test]
+fn only_the_epoch_of_the_deleted_confirms_a_removal() {
+    let mut play = play();
+    delete(&mut play, "alice", 1);
+    for (account, epoch) in [(1, Epoch(1)), (2, EPOCH_DELETED), (99, EPOCH_DELETED)] {
+        let account = AccountId(account);
+        play.desk
+            .director_tells(&FromDirector::EpochRaised { account, epoch });
+    }
+    assert_eq!(unasked(&mut play), []);
+    assert_eq!(play.look("bob@example.org"), Standing::Deliverable);
+    play.desk.director_has_come();
+    assert_eq!(unasked(&mut play), [(1, EPOCH_DELETED)]);
+}
+
+#[test]
+fn many_unconfirmed_removals_come_as_the_earlier_ones_are_confirmed() {
+    const COUNT: u32 = 3 * RETOLD_MAX as u32;
+    let mut play = at(&SimDisk::new(1));
+    let id = |id| AccountId(id);
+    (1..=COUNT).for_each(|number| play.desk.ledger.stage(Change::Empty { id: id(number) }));
+    play.desk.director_has_come();
+    let mut waiting = unasked(&mut play);
+    assert_eq!(waiting.len(), RETOLD_MAX);
+    for number in 1..=COUNT {
+        assert_eq!(waiting.remove(0), (number, EPOCH_DELETED));
+        confirm(&mut play, number);
+        waiting.extend(unasked(&mut play));
+        assert!(waiting.len() <= RETOLD_MAX);
+    }
+    assert_eq!(waiting, []);
 }
 
 #[test]
@@ -803,7 +892,7 @@ fn a_delivery_ticket_is_for_the_recipients_account_and_says_the_detail() {
         (LMTP, Kind::Delivery, AccountId(1))
     );
     assert_eq!(detail.as_slice(), b"Lists");
-    play.desk.director_is_there(false);
+    play.desk.director_has_gone();
     play.desk.lmtp(
         play.now,
         LMTP,
