@@ -292,6 +292,13 @@ impl<D: Disk> House<D> {
         self.keep_or_lose(peer, sent);
     }
 
+    /// An edge of which the other end doesn't say so itself; `front` and `login` do.
+    fn tell_torn(&mut self, edge: Edge, instance: Instance) {
+        let torn = ToSupervisor::Torn { edge, instance };
+        // If it can't be told, its own channel shows it at its next turn.
+        let _untold = self.registry.send(&mut self.supervisor, torn);
+    }
+
     fn keep_or_lose(&mut self, peer: Peer, outcome: Result<(), Over>) {
         match outcome {
             Ok(()) => return,
@@ -311,7 +318,9 @@ impl<D: Disk> House<D> {
         match peer {
             Peer::Front(who) | Peer::Login(who) => self.desk.gone(who),
             Peer::Director => self.desk.director_has_gone(),
-            Peer::Lmtp(_) | Peer::Control(_) | Peer::Supervisor | Peer::Pool => (),
+            Peer::Lmtp(who) => self.tell_torn(Edge::LmtpAuth, who),
+            Peer::Control(who) => self.tell_torn(Edge::ControlAuth, who),
+            Peer::Supervisor | Peer::Pool => (),
         }
     }
 
