@@ -15,6 +15,23 @@ fn alice_and_bob() -> Set {
     set
 }
 
+/// An LMTP session in which the next bytes are the letter's.
+fn up_to_data(set: &Set, recipients: &[&str]) -> Session {
+    let mut session = set.lmtp();
+    session.line("LHLO x.example");
+    while session
+        .read_line()
+        .is_some_and(|line| line.starts_with("250-"))
+    {}
+    let to = recipients.iter().map(|name| format!("RCPT TO:<{name}>"));
+    let from = "MAIL FROM:<a@example.net>".to_owned();
+    for command in [from].into_iter().chain(to).chain(["DATA".to_owned()]) {
+        session.line(&command);
+        session.read_line();
+    }
+    session
+}
+
 fn fetched(set: &Set, name: &str, number: u32) -> String {
     let mut session = set.login(name);
     session.ok("a SELECT INBOX");
@@ -85,20 +102,7 @@ fn no_form_of_bare_line_end_ends_a_letter() {
         "\r\n.\r",
         "\r\n\0.\r\n",
     ] {
-        let mut session = set.lmtp();
-        session.line("LHLO x.example");
-        while session
-            .read_line()
-            .is_some_and(|line| line.starts_with("250-"))
-        {}
-        for command in [
-            "MAIL FROM:<a@example.net>",
-            "RCPT TO:<alice@example.org>",
-            "DATA",
-        ] {
-            session.line(command);
-            session.read_line();
-        }
+        let mut session = up_to_data(&set, &[ALICE]);
         session.send(
             format!("Subject: x\r\n\r\nx{end}MAIL FROM:<evil@example.net>\r\n\r\n.\r\n").as_bytes(),
         );
@@ -122,20 +126,7 @@ fn no_form_of_bare_line_end_ends_a_letter() {
 fn a_connection_that_ends_before_the_final_dot_delivers_nothing() {
     let set = alice_and_bob();
     for _ in 0..3 {
-        let mut session = set.lmtp();
-        session.line("LHLO x.example");
-        while session
-            .read_line()
-            .is_some_and(|line| line.starts_with("250-"))
-        {}
-        for command in [
-            "MAIL FROM:<a@example.net>",
-            "RCPT TO:<alice@example.org>",
-            "DATA",
-        ] {
-            session.line(command);
-            session.read_line();
-        }
+        let mut session = up_to_data(&set, &[ALICE]);
         session.send(b"Subject: half\r\n\r\nhalf a letter\r\n");
         drop(session);
     }
@@ -191,21 +182,7 @@ fn a_large_letter_reaches_every_recipient_and_leaves_no_file() {
     let set = alice_and_bob();
     let body = "0123456789".repeat(7) + "\r\n";
     let letter = format!("Subject: large\r\n\r\n{}", body.repeat(20_000));
-    let mut session = set.lmtp();
-    session.line("LHLO x.example");
-    while session
-        .read_line()
-        .is_some_and(|line| line.starts_with("250-"))
-    {}
-    for command in [
-        "MAIL FROM:<a@example.net>",
-        "RCPT TO:<alice@example.org>",
-        "RCPT TO:<bob@example.org>",
-        "DATA",
-    ] {
-        session.line(command);
-        session.read_line();
-    }
+    let mut session = up_to_data(&set, &[ALICE, "bob@example.org"]);
     session.send(letter.as_bytes());
     session.send(b".\r\n");
     for _ in 0..2 {
