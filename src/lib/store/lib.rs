@@ -34,6 +34,7 @@ mod flag;
 mod handle;
 mod history;
 mod id;
+mod loading;
 mod mailbox;
 mod message;
 mod name;
@@ -55,13 +56,18 @@ pub use id::{
     AccountId, EntryId, MailboxId, MessageId, Modseq, PackId, ThreadId, Uid, UidRange, UidSet,
     UidValidity,
 };
+pub use loading::{Fetched, WISH_CHUNKS_MAX, Wish};
 pub use mailbox::Counters;
 pub use message::{INLINE_BODY_BYTES_MAX, InternalDate, NewBody, NewMessage, Place};
 pub use name::{COMPONENT_BYTES_MAX, DEPTH_MAX, MailboxName, NAME_BYTES_MAX, SpecialUse};
 pub use pack::{Files, PackWriter, PackedBody};
 pub use pending::{Fatal, Outcome, Placed, Settled, Ticket};
+pub use prepare::RANGES_MAX;
 pub use quota::{Limit, QuotaLimits, QuotaOverride, Resource, Usage};
 pub use refusal::Refusal;
 pub use rights::{AclEntry, Grantee, Principal, Rights};
-pub use store::{Folder, Listed, OpenError, Opened, Opening, Status, Store};
+pub use store::{
+    APPLY_STEP, Applied, Folder, Known, Listed, OpenError, OpenReport, Opened, Opening, Status,
+    Store,
+};
 pub use view::{Changes, Messages, Numbering, View};
