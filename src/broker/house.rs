@@ -55,6 +55,8 @@ impl Root {
                 message_bytes_max: 1,
                 idle_seconds: 2,
                 sessions_max: 3,
+                flag_sync_millis: 500,
+                quota: ipc::slice::Quota::default(),
                 folders: List::default(),
             },
         }

@@ -310,6 +310,8 @@ mod tests {
             ),
             (50 << 20, 1800, 50)
         );
+        assert_eq!(worker.flag_sync_millis, 500);
+        assert_eq!(worker.quota, ipc::slice::Quota::default());
         let uses: Vec<SpecialUse> = worker
             .folders
             .as_slice()
@@ -331,6 +333,19 @@ mod tests {
             (lmtp.recipients_max, lmtp.sessions_max, lmtp.idle_seconds),
             (1000, 200, 300)
         );
+    }
+
+    #[test]
+    fn a_quota_is_what_the_file_says_and_nothing_else() {
+        let text = format!("{SMALLEST}[quota]\nstorage = \"2 GiB\"\nmailboxes = 50\n");
+        let plan = plan(&text, Runner::User(1000));
+        let worker = slice(&plan, |s| match s {
+            Slice::Worker { slice } => Some(slice.clone()),
+            _ => None,
+        });
+        let quota = worker.quota;
+        assert_eq!((quota.bytes, quota.mailboxes), (Some(2 << 30), Some(50)));
+        assert_eq!(quota.messages, None);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::mistake::Span;
 use ipc::edge::config::{Address, PATH_BYTES_MAX, Supervision};
 use ipc::slice::{
     Auth, Broker, Director, Folder, Front, Keyholder, Lmtp, LogLevel, Logging, Login, Protocol,
-    SpecialUse, TlsUse, Worker,
+    Quota, SpecialUse, TlsUse, Worker,
 };
 use ipc::{Bytes, List, Malformed};
 
@@ -214,6 +214,8 @@ fn worker(logging: &Logging) -> Result<Worker, Malformed> {
         // RFC 9051 §5.4: not below 30 minutes.
         idle_seconds: 30 * 60,
         sessions_max: 0,
+        flag_sync_millis: 500,
+        quota: Quota::default(),
         folders: List::new(FOLDERS.into_iter().map(folder).collect::<Result<_, _>>()?)?,
     })
 }

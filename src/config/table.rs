@@ -26,6 +26,15 @@ const IMMEDIATE_PORTS: [u16; 2] = [993, 995];
 /// Ids that are ids at all (setresuid(2): the highest means "none").
 const ID_MAX: u64 = u32::MAX as u64 - 2;
 
+/// Messages of one account that a quota can allow: more than any store takes.
+const QUOTA_MESSAGES_MAX: u64 = 1 << 32;
+
+/// Mailboxes that a quota must allow: a new account has INBOX and its folders.
+const QUOTA_MAILBOXES_MIN: u64 = FOLDERS_MAX as u64 + 1;
+
+/// Mailboxes that a quota can allow: more than any store takes.
+const QUOTA_MAILBOXES_MAX: u64 = 1 << 20;
+
 /// The whole file.
 pub const FILE: &[Key<Settings>] = &[
     Key {
@@ -35,6 +44,10 @@ pub const FILE: &[Key<Settings>] = &[
     Key {
         name: "accounts",
         takes: Takes::Table(ACCOUNTS),
+    },
+    Key {
+        name: "quota",
+        takes: Takes::Table(QUOTA),
     },
     Key {
         name: "tls",
@@ -86,10 +99,39 @@ pub const FILE: &[Key<Settings>] = &[
     },
 ];
 
-const STORE: &[Key<Settings>] = &[Key {
-    name: "directory",
-    takes: Takes::Text(|s, text| put(&mut s.supervision.state, text.one(value::path))),
-}];
+const STORE: &[Key<Settings>] = &[
+    Key {
+        name: "directory",
+        takes: Takes::Text(|s, text| put(&mut s.supervision.state, text.one(value::path))),
+    },
+    Key {
+        name: "flag_sync",
+        takes: Takes::Amount(value::milliseconds, 0..=60_000, |s, n| {
+            s.worker.flag_sync_millis = n as u32
+        }),
+    },
+];
+
+const QUOTA: &[Key<Settings>] = &[
+    Key {
+        name: "storage",
+        takes: Takes::Amount(value::bytes, (1 << 20)..=(1 << 50), |s, n| {
+            s.worker.quota.bytes = Some(n)
+        }),
+    },
+    Key {
+        name: "messages",
+        takes: Takes::Number(1..=QUOTA_MESSAGES_MAX, |s, n| {
+            s.worker.quota.messages = Some(n)
+        }),
+    },
+    Key {
+        name: "mailboxes",
+        takes: Takes::Number(QUOTA_MAILBOXES_MIN..=QUOTA_MAILBOXES_MAX, |s, n| {
+            s.worker.quota.mailboxes = Some(n)
+        }),
+    },
+];
 
 const ACCOUNTS: &[Key<Settings>] = &[
     Key {

@@ -176,6 +176,18 @@ mod tests {
         }
     }
 
+    fn worker() -> Worker {
+        Worker {
+            logging: logging(),
+            message_bytes_max: 1,
+            idle_seconds: 1,
+            sessions_max: 1,
+            flag_sync_millis: 500,
+            quota: ipc::slice::Quota::default(),
+            folders: List::default(),
+        }
+    }
+
     fn slices() -> Vec<Slice> {
         let logging = logging;
         let front = Front {
@@ -208,13 +220,6 @@ mod tests {
             workers_max: 1,
             linger_seconds: 1,
         };
-        let worker = Worker {
-            logging: logging(),
-            message_bytes_max: 1,
-            idle_seconds: 1,
-            sessions_max: 1,
-            folders: List::default(),
-        };
         let lmtp = Lmtp {
             logging: logging(),
             hostname: Bytes::default(),
@@ -243,7 +248,7 @@ mod tests {
                     uids: 10,
                 },
             },
-            Slice::Worker { slice: worker },
+            Slice::Worker { slice: worker() },
             Slice::Lmtp { slice: lmtp },
             Slice::Control { slice: control },
         ]

@@ -2,7 +2,7 @@
 
 use crate::birth::Born;
 use ipc::codec::{Bytes, List};
-use ipc::slice::{Folder, LogLevel, Logging, SpecialUse, Worker};
+use ipc::slice::{Folder, LogLevel, Logging, Quota, SpecialUse, Worker};
 use ipc::ticket::{AccountKey, KEY_BYTES, MasterKey};
 use ipc::{AccountId, Secret};
 use journal::Syncer;
@@ -36,6 +36,8 @@ pub fn slice() -> Worker {
         message_bytes_max: 1 << 20,
         idle_seconds: 1800,
         sessions_max: 8,
+        flag_sync_millis: 500,
+        quota: Quota::default(),
         folders: List::new(vec![
             folder("Archive", SpecialUse::None),
             folder("Sent", SpecialUse::Sent),

@@ -246,6 +246,19 @@ record! {
 }
 
 record! {
+    /// How much an account may keep for which nothing else was decided.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+    pub struct Quota {
+        /// Bytes of all its letters. None: no limit.
+        bytes: Option<u64>,
+        /// Messages in all its mailboxes.
+        messages: Option<u64>,
+        /// Mailboxes, INBOX among them.
+        mailboxes: Option<u64>,
+    }
+}
+
+record! {
     /// For every `worker`.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct Worker {
@@ -257,6 +270,12 @@ record! {
         idle_seconds: u32,
         /// Sessions of this account at once.
         sessions_max: u32,
+        /// How long after its OK a change of flags may reach the disk. It
+        /// survives the worker's death at once, a power cut after this. 0: it
+        /// is on the disk before its OK.
+        flag_sync_millis: u32,
+        /// For accounts without a quota of their own.
+        quota: Quota,
         /// What a new account gets beside INBOX.
         folders: List<Folder, FOLDERS_MAX>,
     }

@@ -1,12 +1,17 @@
 //! The whole account in memory: what applying every transaction in order gives.
 //!
-//! Invariants: `names` and `mailboxes` name each other; `entries` counts all
+//! Invariants: `names` and `mailboxes` name each other; `usage` counts all
 //! mailboxes; every counter of numbers is above all numbers that were given.
+//!
+//! A clone is a snapshot, and cheap: the maps are shared until one side changes,
+//! and so is every mailbox, every chunk and every block of history in them.
 
-use crate::id::{AccountId, MailboxId, Modseq, UidValidity};
+use crate::id::{AccountId, MailboxId, Modseq, PackId, UidValidity};
 use crate::mailbox::Mailbox;
 use crate::name::MailboxName;
+use crate::quota::{QuotaOverride, Usage};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Mailboxes of one account. Each costs some hundred bytes in memory, and LIST
 /// and rename walk them all.
@@ -16,31 +21,74 @@ pub const MAILBOXES_MAX: usize = 16_384;
 /// section 6.3.7), so a limit of their own.
 pub const SUBSCRIPTIONS_MAX: usize = 16_384;
 
-/// Entries of all mailboxes together: bounds memory (56 bytes each) against
+/// Entries of all mailboxes together: bounds memory (64 bytes each) against
 /// small records that multiply themselves by COPY.
 pub const ENTRIES_MAX: u64 = 1 << 23;
 
 /// Lines of one mailbox's access list.
 pub const ACL_ENTRIES_MAX: usize = 256;
 
+/// Ranges of lost modseqs that are told apart: one for each unclean end. Beyond
+/// that the two oldest become one, which only makes clients ask for more.
+pub(crate) const LOST_RANGES_MAX: usize = 256;
+
+/// An estimate of the bytes in a file that no entry refers to any more, and
+/// since when there have been some (UTC seconds). Decides only when space is
+/// made free; two accounts that differ in nothing else are the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Waste {
+    pub(crate) bytes: u64,
+    pub(crate) since: Option<i64>,
+}
+
+impl Waste {
+    pub(crate) fn add(&mut self, bytes: u64, now_secs: i64) {
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.since.get_or_insert(now_secs);
+    }
+}
+
+/// A pack that a letter lies in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct PackSpace {
+    /// Bytes of its body.
+    pub(crate) bytes: u64,
+    pub(crate) waste: Waste,
+}
+
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Account {
     pub(crate) id: Option<AccountId>,
-    pub(crate) mailboxes: BTreeMap<MailboxId, Mailbox>,
-    pub(crate) names: BTreeMap<MailboxName, MailboxId>,
-    pub(crate) subscriptions: BTreeSet<MailboxName>,
+    pub(crate) mailboxes: Arc<BTreeMap<MailboxId, Arc<Mailbox>>>,
+    pub(crate) names: Arc<BTreeMap<MailboxName, MailboxId>>,
+    pub(crate) subscriptions: Arc<BTreeSet<MailboxName>>,
     /// The modseq of the last transaction.
     pub(crate) modseq: Modseq,
+    /// No change that isn't durable has a modseq above this.
+    pub(crate) ceiling: Modseq,
+    /// Modseqs above the first and up to the second of each pair may have been
+    /// told to somebody and then lost; in ascending order.
+    pub(crate) lost: Vec<(Modseq, Modseq)>,
     /// The UIDVALIDITY given last, or what the counter was seeded with.
     pub(crate) validity: Option<UidValidity>,
     /// The next mailbox id.
     pub(crate) next_mailbox: u64,
     /// The next message id.
     pub(crate) next_message: u64,
+    /// The next pack's number.
+    pub(crate) next_pack: u64,
+    /// The next chunk's number.
+    pub(crate) next_chunk: u64,
     /// The highest epoch of a ticket that was seen.
     pub(crate) epoch: u64,
-    /// Entries in all mailboxes.
-    pub(crate) entries: u64,
+    /// What all mailboxes hold.
+    pub(crate) usage: Usage,
+    /// The account's own limits.
+    pub(crate) quota: QuotaOverride,
+    /// Every pack that a letter lies in.
+    pub(crate) packs: Arc<BTreeMap<PackId, PackSpace>>,
+    /// Letters in the journal that no entry refers to.
+    pub(crate) journal_waste: Waste,
 }
 
 impl Account {
@@ -49,12 +97,53 @@ impl Account {
         Self {
             next_mailbox: MailboxId::INBOX.0,
             next_message: 1,
+            next_pack: 1,
+            next_chunk: 1,
             ..Self::default()
         }
     }
 
     pub(crate) fn named(&self, name: &MailboxName) -> Option<&Mailbox> {
-        self.mailboxes.get(self.names.get(name)?)
+        self.mailbox(*self.names.get(name)?)
+    }
+
+    pub(crate) fn mailbox(&self, id: MailboxId) -> Option<&Mailbox> {
+        self.mailboxes.get(&id).map(Arc::as_ref)
+    }
+
+    /// The mailbox, to be changed; snapshots keep it as it was.
+    pub(crate) fn mailbox_mut(&mut self, id: MailboxId) -> Option<&mut Mailbox> {
+        let mailboxes = Arc::make_mut(&mut self.mailboxes);
+        mailboxes.get_mut(&id).map(Arc::make_mut)
+    }
+
+    /// Changes a mailbox, and the usage with it. `None` if it isn't there.
+    pub(crate) fn change<T>(
+        &mut self,
+        id: MailboxId,
+        change: impl FnOnce(&mut Mailbox) -> T,
+    ) -> Option<T> {
+        let mailbox = self.mailbox_mut(id)?;
+        let before = usage_of(mailbox);
+        let done = change(mailbox);
+        let after = usage_of(mailbox);
+        self.usage = self.usage.minus(before).plus(after);
+        Some(done)
+    }
+
+    /// Puts a mailbox under its name.
+    pub(crate) fn insert(&mut self, mailbox: Mailbox) {
+        Arc::make_mut(&mut self.names).insert(mailbox.name.clone(), mailbox.id);
+        self.usage = self.usage.plus(usage_of(&mailbox));
+        Arc::make_mut(&mut self.mailboxes).insert(mailbox.id, Arc::new(mailbox));
+    }
+
+    /// Takes a mailbox out.
+    pub(crate) fn remove(&mut self, id: MailboxId) -> Option<Arc<Mailbox>> {
+        let gone = Arc::make_mut(&mut self.mailboxes).remove(&id)?;
+        Arc::make_mut(&mut self.names).remove(&gone.name);
+        self.usage = self.usage.minus(usage_of(&gone));
+        Some(gone)
     }
 
     /// The mailboxes that are called `name` or lie below it.
@@ -75,6 +164,15 @@ impl Account {
             Some(last) => last.next(),
             None => UidValidity::new(1),
         }
+    }
+}
+
+/// What a mailbox adds to its account's usage.
+pub(crate) fn usage_of(mailbox: &Mailbox) -> Usage {
+    Usage {
+        bytes: mailbox.counters.bytes,
+        messages: u64::from(mailbox.counters.messages),
+        mailboxes: 1,
     }
 }
 

@@ -11,13 +11,14 @@ use crate::account::{
 };
 use crate::entry::{Body, BodyFile, Entry};
 use crate::flag::{FlagAction, Keyword, SystemFlags};
-use crate::id::{MailboxId, Modseq, Uid, UidSet};
+use crate::id::{MailboxId, Modseq, ThreadId, Uid, UidSet};
 use crate::mailbox::Mailbox;
 use crate::name::MailboxName;
 use crate::operation::{Append, Operation, SetFlags, StoredBody, Transaction, Transfer};
 use crate::pending::{Outcome, Placed};
 use crate::rights::{AclEntry, Grantee, Rights};
 use journal::Lsn;
+use std::sync::Arc;
 
 /// Why a transaction can't be applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,7 +94,7 @@ impl Account {
             Operation::Rename { from, to } => self.rename(from, to),
             Operation::Subscribe(name) => self.subscribe(name),
             Operation::Unsubscribe(name) => {
-                self.subscriptions.remove(name);
+                Arc::make_mut(&mut self.subscriptions).remove(name);
                 Ok(Outcome::Done)
             }
             Operation::SetAcl {
@@ -125,9 +126,13 @@ impl Account {
         }
         self.next_mailbox = id.0.checked_add(1).ok_or(Absurd("no mailbox id is left"))?;
         self.validity = Some(*validity);
-        self.names.insert(name.clone(), *id);
-        let mailbox = Mailbox::new(*id, name.clone(), *validity, *special_use, modseq);
-        self.mailboxes.insert(*id, mailbox);
+        self.insert(Mailbox::new(
+            *id,
+            name.clone(),
+            *validity,
+            *special_use,
+            modseq,
+        ));
         Ok(Outcome::Created {
             id: *id,
             validity: *validity,
@@ -138,28 +143,26 @@ impl Account {
         if id == MailboxId::INBOX {
             return Err(Absurd("INBOX is deleted"));
         }
-        let gone = self.mailboxes.remove(&id).ok_or(NO_MAILBOX)?;
-        self.names.remove(&gone.name);
-        self.entries = self.entries.saturating_sub(gone.entries.len() as u64);
+        self.remove(id).ok_or(NO_MAILBOX)?;
         Ok(Outcome::Done)
     }
 
     fn rename(&mut self, from: &MailboxName, to: &MailboxName) -> Result<Outcome, Absurd> {
         let moved = moves(self, from, to).ok_or(Absurd("mailboxes are renamed that can't be"))?;
         for (old, _, _) in &moved {
-            self.names.remove(old);
+            Arc::make_mut(&mut self.names).remove(old);
         }
         for (_, id, new) in moved {
-            if let Some(mailbox) = self.mailboxes.get_mut(&id) {
+            if let Some(mailbox) = self.mailbox_mut(id) {
                 mailbox.name.clone_from(&new);
             }
-            self.names.insert(new, id);
+            Arc::make_mut(&mut self.names).insert(new, id);
         }
         Ok(Outcome::Done)
     }
 
     fn subscribe(&mut self, name: &MailboxName) -> Result<Outcome, Absurd> {
-        self.subscriptions.insert(name.clone());
+        Arc::make_mut(&mut self.subscriptions).insert(name.clone());
         match self.subscriptions.len() <= SUBSCRIPTIONS_MAX {
             true => Ok(Outcome::Done),
             false => Err(Absurd("there are too many subscriptions")),
@@ -172,7 +175,7 @@ impl Account {
         grantee: Grantee,
         rights: Rights,
     ) -> Result<Outcome, Absurd> {
-        let acl = &mut self.mailbox(mailbox)?.acl;
+        let acl = &mut self.its(mailbox)?.acl;
         acl.retain(|entry| entry.grantee != grantee);
         if !rights.is_empty() {
             acl.push(AclEntry { grantee, rights });
@@ -184,7 +187,6 @@ impl Account {
     }
 
     fn append(&mut self, durable: Durable<'_>, append: &Append) -> Result<Outcome, Absurd> {
-        self.make_room(1)?;
         self.next_message = self.next_message.max(append.message.0.saturating_add(1));
         let (file, offset) = match append.body {
             StoredBody::Inline { offset } => (
@@ -194,13 +196,15 @@ impl Account {
             StoredBody::Pack { pack, offset } => (BodyFile::Pack(pack), Some(offset)),
         };
         let offset = offset.ok_or(Absurd("a body lies beyond its file"))?;
-        let mailbox = self.mailbox(append.mailbox)?;
+        let mailbox = self.its(append.mailbox)?;
         if append.uid < mailbox.uid_next || append.uid == Uid::MAX {
             return Err(GIVEN_UID);
         }
         let keywords = mailbox.bits(&append.keywords);
-        mailbox.add(Entry {
+        let validity = mailbox.validity;
+        let entry = Entry {
             message: append.message,
+            thread: ThreadId(append.message.0),
             modseq: durable.transaction.modseq,
             secs: append.date.secs,
             keywords,
@@ -208,46 +212,51 @@ impl Account {
             uid: append.uid,
             offset_minutes: append.date.offset_minutes,
             system: append.system,
-        });
+        };
+        self.change(append.mailbox, |mailbox| mailbox.add(entry));
+        self.make_room()?;
         Ok(Outcome::Appended(vec![Placed {
             mailbox: append.mailbox,
-            validity: mailbox.validity,
+            validity,
             uid: append.uid,
             message: append.message,
         }]))
     }
 
     fn set_flags(&mut self, modseq: Modseq, set: &SetFlags) -> Result<Outcome, Absurd> {
-        let mailbox = self.mailbox(set.mailbox)?;
+        let mailbox = self.its(set.mailbox)?;
         let given = match (set.action, set.mask.keywords) {
             (FlagAction::Add | FlagAction::Replace, true) => mailbox.bits(&set.keywords),
             _ => mailbox.known_bits(&set.keywords),
         };
         let keyword_mask = if set.mask.keywords { u64::MAX } else { 0 };
         let (mut unmet, mut before) = (Vec::new(), Modseq::default());
-        let changed = mailbox.change_flags(&set.uids, modseq, |entry| {
-            if set
-                .unchanged_since
-                .is_some_and(|since| entry.modseq > since)
-            {
-                unmet.push(entry.uid);
-                return None;
-            }
-            let system = set.action.apply(
-                u64::from(entry.system.bits()),
-                u64::from(set.system.bits()),
-                u64::from(set.mask.system.bits()),
-            );
-            let system = u8::try_from(system).ok().and_then(SystemFlags::of_bits);
-            let new = (
-                system.unwrap_or(entry.system),
-                set.action.apply(entry.keywords, given, keyword_mask),
-            );
-            if new != (entry.system, entry.keywords) {
-                before = before.max(entry.modseq);
-            }
-            Some(new)
-        });
+        let mut changed = Vec::new();
+        for slot in 0..mailbox.entries.slots().len() {
+            changed.extend(mailbox.change_flags(slot, &set.uids, modseq, |entry| {
+                if set
+                    .unchanged_since
+                    .is_some_and(|since| entry.modseq > since)
+                {
+                    unmet.push(entry.uid);
+                    return None;
+                }
+                let system = set.action.apply(
+                    u64::from(entry.system.bits()),
+                    u64::from(set.system.bits()),
+                    u64::from(set.mask.system.bits()),
+                );
+                let system = u8::try_from(system).ok().and_then(SystemFlags::of_bits);
+                let new = (
+                    system.unwrap_or(entry.system),
+                    set.action.apply(entry.keywords, given, keyword_mask),
+                );
+                if new != (entry.system, entry.keywords) {
+                    before = before.max(entry.modseq);
+                }
+                Some(new)
+            }));
+        }
         Ok(Outcome::Flagged {
             changed,
             unmet,
@@ -263,11 +272,33 @@ impl Account {
         only_deleted: bool,
         uids: &UidSet,
     ) -> Result<Outcome, Absurd> {
-        let removed = self.mailbox(mailbox)?.expunge(uids, modseq, |entry| {
+        let removed = self.take_out(mailbox, modseq, uids, |entry| {
             !only_deleted || entry.system.contains(SystemFlags::DELETED)
-        });
-        self.entries = self.entries.saturating_sub(removed.len() as u64);
+        })?;
+        let removed = removed.iter().map(|entry| entry.uid).collect();
         Ok(Outcome::Expunged(removed))
+    }
+
+    /// Removes the entries of a set that `doomed` picks.
+    fn take_out(
+        &mut self,
+        mailbox: MailboxId,
+        modseq: Modseq,
+        uids: &UidSet,
+        doomed: impl Fn(&Entry) -> bool,
+    ) -> Result<Vec<Entry>, Absurd> {
+        self.change(mailbox, |mailbox| {
+            let (mut gone, mut slot) = (Vec::new(), 0);
+            while slot < mailbox.entries.slots().len() {
+                let slots = mailbox.entries.slots().len();
+                gone.extend(mailbox.expunge(slot, uids, modseq, &doomed));
+                if mailbox.entries.slots().len() == slots {
+                    slot = slot.saturating_add(1);
+                }
+            }
+            gone
+        })
+        .ok_or(NO_MAILBOX)
     }
 
     /// COPY and MOVE: what is still there gets the reserved UIDs, in order.
@@ -281,23 +312,27 @@ impl Account {
             .collect();
         let used = copies.iter().fold(0, |bits, entry| bits | entry.keywords);
         let keywords: Vec<(u64, Keyword)> = source.bits_of(used).collect();
-        self.make_room(copies.len() as u64)?;
-        let target = self.mailbox(transfer.target)?;
+        let target = self.its(transfer.target)?;
         let next = transfer.first.after(transfer.reserved).ok_or(GIVEN_UID)?;
         if transfer.first < target.uid_next {
             return Err(GIVEN_UID);
         }
         let translation = translation(target, &keywords);
         let mut pairs = Vec::with_capacity(copies.len());
+        let mut copied = Vec::with_capacity(copies.len());
         for (mut entry, n) in copies.into_iter().zip(0..) {
             let uid = transfer.first.after(n).ok_or(GIVEN_UID)?;
             pairs.push((entry.uid, uid));
             (entry.uid, entry.modseq) = (uid, modseq);
             entry.keywords = translated(entry.keywords, &translation);
-            target.add(entry);
+            copied.push(entry);
         }
         target.uid_next = target.uid_next.max(next);
         let validity = target.validity;
+        self.change(transfer.target, |target| {
+            copied.into_iter().for_each(|entry| target.add(entry))
+        });
+        self.make_room()?;
         if transfer.moving {
             self.leave_behind(modseq, transfer, &pairs)?;
         }
@@ -318,27 +353,23 @@ impl Account {
             .uids
             .clone()
             .below(last.after(1).unwrap_or(Uid::MAX));
-        let removed = self
-            .mailbox(transfer.source)?
-            .expunge(&uids, modseq, |_| true);
-        self.entries = self.entries.saturating_sub(removed.len() as u64);
+        self.take_out(transfer.source, modseq, &uids, |_| true)?;
         Ok(())
     }
 
     fn claim_recent(&mut self, mailbox: MailboxId, up_to: Uid) -> Result<Outcome, Absurd> {
-        let mailbox = self.mailbox(mailbox)?;
+        let mailbox = self.its(mailbox)?;
         let from = mailbox.recent_from;
-        mailbox.recent_from = from.max(up_to);
+        mailbox.claim_recent(up_to);
         Ok(Outcome::Recent { from, to: up_to })
     }
 
-    fn mailbox(&mut self, id: MailboxId) -> Result<&mut Mailbox, Absurd> {
-        self.mailboxes.get_mut(&id).ok_or(NO_MAILBOX)
+    fn its(&mut self, id: MailboxId) -> Result<&mut Mailbox, Absurd> {
+        self.mailbox_mut(id).ok_or(NO_MAILBOX)
     }
 
-    fn make_room(&mut self, entries: u64) -> Result<(), Absurd> {
-        self.entries = self.entries.saturating_add(entries);
-        match self.entries <= ENTRIES_MAX {
+    fn make_room(&self) -> Result<(), Absurd> {
+        match self.usage.messages <= ENTRIES_MAX {
             true => Ok(()),
             false => Err(Absurd("there are too many messages")),
         }

@@ -22,6 +22,15 @@ impl MailboxId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MessageId(pub u64);
 
+/// A conversation within its account (THREADID of RFC 8474): the id of the first
+/// message that was known of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ThreadId(pub u64);
+
+/// A file of entries within its account. Never given twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct ChunkId(pub(crate) u64);
+
 /// A pack file within its account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PackId(pub u64);
@@ -188,6 +197,18 @@ impl UidSet {
         self.0.get(at).is_some_and(|range| range.first <= uid)
     }
 
+    /// Whether it holds any UID from `first` to `last`.
+    pub(crate) fn meets(&self, first: Uid, last: Uid) -> bool {
+        let at = self.0.partition_point(|range| range.last < first);
+        self.0.get(at).is_some_and(|range| range.first <= last)
+    }
+
+    /// Whether it holds every UID from `first` to `last`.
+    pub(crate) fn covers(&self, first: Uid, last: Uid) -> bool {
+        let at = self.0.partition_point(|range| range.last < last);
+        self.0.get(at).is_some_and(|range| range.first <= first)
+    }
+
     /// A set whose ranges are in order already; `None` if they aren't.
     pub(crate) fn ordered(ranges: Vec<UidRange>) -> Option<Self> {
         let set = Self::new(&ranges);
@@ -222,6 +243,12 @@ mod tests {
                 prop_assert_eq!(set.contains(uid(n)), named.contains(&n));
             }
             prop_assert_eq!(UidSet::ordered(set.ranges().to_vec()), Some(set.clone()));
+            for first in 1..70 {
+                let last = first + end % 9;
+                let mut span = first..=last;
+                prop_assert_eq!(set.meets(uid(first), uid(last)), span.clone().any(|n| named.contains(&n)));
+                prop_assert_eq!(set.covers(uid(first), uid(last)), span.all(|n| named.contains(&n)));
+            }
             let below = set.below(uid(end));
             for n in 1..80 {
                 prop_assert_eq!(below.contains(uid(n)), named.contains(&n) && n < end);

@@ -25,11 +25,14 @@
 mod account;
 mod apply;
 mod body;
+mod chunk;
 mod decode;
 mod encode;
+mod entries;
 mod entry;
 mod flag;
 mod handle;
+mod history;
 mod id;
 mod mailbox;
 mod message;
@@ -38,6 +41,7 @@ mod operation;
 mod pack;
 mod pending;
 mod prepare;
+mod quota;
 mod refusal;
 mod rights;
 mod store;
@@ -48,13 +52,15 @@ pub use entry::Entry;
 pub use flag::{FlagAction, FlagChange, Flags, KEYWORDS_MAX, Keyword, SystemFlags};
 pub use handle::MailboxHandle;
 pub use id::{
-    AccountId, EntryId, MailboxId, MessageId, Modseq, PackId, Uid, UidRange, UidSet, UidValidity,
+    AccountId, EntryId, MailboxId, MessageId, Modseq, PackId, ThreadId, Uid, UidRange, UidSet,
+    UidValidity,
 };
 pub use mailbox::Counters;
 pub use message::{INLINE_BODY_BYTES_MAX, InternalDate, NewBody, NewMessage, Place};
 pub use name::{COMPONENT_BYTES_MAX, DEPTH_MAX, MailboxName, NAME_BYTES_MAX, SpecialUse};
 pub use pack::{Files, PackWriter, PackedBody};
 pub use pending::{Fatal, Outcome, Placed, Settled, Ticket};
+pub use quota::{Limit, QuotaLimits, QuotaOverride, Resource, Usage};
 pub use refusal::Refusal;
 pub use rights::{AclEntry, Grantee, Principal, Rights};
 pub use store::{Folder, Listed, OpenError, Opened, Opening, Status, Store};

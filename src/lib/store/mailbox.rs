@@ -1,17 +1,19 @@
 //! One mailbox in memory: its entries, its keyword table, its counters, and what
 //! was expunged from it.
 //!
-//! Invariants: the counters are exactly those of the entries; UIDNEXT is above
-//! every UID that was ever given here; the history of expunges is in the order
-//! of modseqs. The history is kept whole for now; a horizon comes with the
-//! manifest.
+//! Invariants: the counters are exactly those of the entries, also of those that
+//! aren't in memory; UIDNEXT is above every UID that was ever given here.
 
-use crate::entry::{Entries, Entry};
+use crate::chunk::Chunk;
+use crate::entries::Entries;
+use crate::entry::Entry;
 use crate::flag::{KEYWORDS_MAX, Keyword, SystemFlags};
-use crate::id::{MailboxId, Modseq, Uid, UidRange, UidSet, UidValidity};
+use crate::history::History;
+use crate::id::{MailboxId, Modseq, Uid, UidSet, UidValidity};
 use crate::name::{MailboxName, SpecialUse};
 use crate::rights::AclEntry;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// What STATUS shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,11 +30,19 @@ pub struct Counters {
     pub bytes: u64,
 }
 
-/// A run of UIDs that one transaction expunged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Expunged {
-    pub(crate) modseq: Modseq,
-    pub(crate) uids: UidRange,
+impl Counters {
+    /// The counters of messages, each with whether `entry` counts there.
+    fn of(&mut self, entry: &Entry, recent: bool) -> [(&mut u32, bool); 4] {
+        [
+            (&mut self.messages, true),
+            (&mut self.unseen, !entry.system.contains(SystemFlags::SEEN)),
+            (&mut self.recent, recent),
+            (
+                &mut self.deleted,
+                entry.system.contains(SystemFlags::DELETED),
+            ),
+        ]
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -47,11 +57,10 @@ pub(crate) struct Mailbox {
     /// The highest modseq of any change here.
     pub(crate) modseq: Modseq,
     pub(crate) entries: Entries,
-    pub(crate) expunged: Vec<Expunged>,
-    keywords: Vec<Keyword>,
-    unseen: u32,
-    deleted: u32,
-    bytes: u64,
+    pub(crate) history: History,
+    /// The keyword of each bit: at most [`KEYWORDS_MAX`].
+    pub(crate) keywords: Vec<Keyword>,
+    pub(crate) counters: Counters,
 }
 
 impl Mailbox {
@@ -72,23 +81,9 @@ impl Mailbox {
             recent_from: Uid::MIN,
             modseq,
             entries: Entries::default(),
-            expunged: Vec::new(),
+            history: History::default(),
             keywords: Vec::new(),
-            unseen: 0,
-            deleted: 0,
-            bytes: 0,
-        }
-    }
-
-    pub(crate) fn counters(&self) -> Counters {
-        let len = self.entries.len();
-        let told = self.entries.rank(self.recent_from);
-        Counters {
-            messages: u32::try_from(len).unwrap_or(u32::MAX),
-            unseen: self.unseen,
-            recent: u32::try_from(len.saturating_sub(told)).unwrap_or(u32::MAX),
-            deleted: self.deleted,
-            bytes: self.bytes,
+            counters: Counters::default(),
         }
     }
 
@@ -101,90 +96,121 @@ impl Mailbox {
     }
 
     fn count(&mut self, entry: &Entry) {
-        self.unseen = self.unseen.saturating_add(u32::from(entry.is_unseen()));
-        self.deleted = self.deleted.saturating_add(u32::from(is_deleted(entry)));
-        self.bytes = self.bytes.saturating_add(u64::from(entry.size()));
+        let recent = entry.uid >= self.recent_from;
+        let counters = &mut self.counters;
+        for (counter, counts) in counters.of(entry, recent) {
+            *counter = counter.saturating_add(u32::from(counts));
+        }
+        counters.bytes = counters.bytes.saturating_add(u64::from(entry.size()));
     }
 
     fn discount(&mut self, entry: &Entry) {
-        self.unseen = self.unseen.saturating_sub(u32::from(entry.is_unseen()));
-        self.deleted = self.deleted.saturating_sub(u32::from(is_deleted(entry)));
-        self.bytes = self.bytes.saturating_sub(u64::from(entry.size()));
+        let recent = entry.uid >= self.recent_from;
+        let counters = &mut self.counters;
+        for (counter, counts) in counters.of(entry, recent) {
+            *counter = counter.saturating_sub(u32::from(counts));
+        }
+        counters.bytes = counters.bytes.saturating_sub(u64::from(entry.size()));
     }
 
-    /// Shows each entry of a set to `change`, which gives its new flags, or
-    /// `None` to leave it. The UIDs whose flags became others.
+    /// Messages below `up_to` are recent to nobody any more. The chunk that
+    /// holds it must be in memory.
+    pub(crate) fn claim_recent(&mut self, up_to: Uid) {
+        self.recent_from = self.recent_from.max(up_to);
+        let told = self.entries.rank(self.recent_from);
+        let recent = self.entries.len().saturating_sub(told);
+        self.counters.recent = u32::try_from(recent).unwrap_or(u32::MAX);
+    }
+
+    /// Shows each entry of a set, as far as it is in one slot, to `change`, which
+    /// gives its new flags, or `None` to leave it. The UIDs whose flags became
+    /// others.
     pub(crate) fn change_flags(
         &mut self,
+        slot: usize,
         uids: &UidSet,
         modseq: Modseq,
         mut change: impl FnMut(&Entry) -> Option<(SystemFlags, u64)>,
     ) -> Vec<Uid> {
-        let (mut changed, mut unseen, mut deleted) = (Vec::new(), self.unseen, self.deleted);
-        self.entries.update(uids, modseq, |entry| {
-            let old = (entry.system, entry.keywords);
-            let Some(new) = change(entry).filter(|new| *new != old) else {
-                return false;
-            };
-            unseen = unseen.saturating_sub(u32::from(entry.is_unseen()));
-            deleted = deleted.saturating_sub(u32::from(is_deleted(entry)));
-            (entry.system, entry.keywords) = new;
-            unseen = unseen.saturating_add(u32::from(entry.is_unseen()));
-            deleted = deleted.saturating_add(u32::from(is_deleted(entry)));
-            changed.push(entry.uid);
-            true
-        });
-        (self.unseen, self.deleted) = (unseen, deleted);
-        if !changed.is_empty() {
-            self.modseq = self.modseq.max(modseq);
+        let Some(chunk) = self.chunk(slot, uids) else {
+            return Vec::new();
+        };
+        let mut changed = Vec::new();
+        for (at, entry) in chunk.entries().iter().enumerate() {
+            if !uids.contains(entry.uid) {
+                continue;
+            }
+            let new = change(entry);
+            if let Some(new) = new.filter(|new| *new != (entry.system, entry.keywords)) {
+                changed.push((at, new));
+            }
         }
-        changed
+        self.reflag(slot, &chunk, modseq, &changed)
     }
 
-    /// Removes entries of a set that `doomed` picks, and remembers that.
+    /// Gives the entries at some positions of a slot their new flags.
+    fn reflag(
+        &mut self,
+        slot: usize,
+        chunk: &Chunk,
+        modseq: Modseq,
+        changed: &[(usize, (SystemFlags, u64))],
+    ) -> Vec<Uid> {
+        let mut uids = Vec::with_capacity(changed.len());
+        if changed.is_empty() {
+            return uids;
+        }
+        let edited = chunk.edited(|entries| {
+            for (at, new) in changed {
+                let Some(entry) = entries.get_mut(*at) else {
+                    continue;
+                };
+                self.discount(entry);
+                (entry.system, entry.keywords) = *new;
+                entry.modseq = modseq;
+                self.count(entry);
+                uids.push(entry.uid);
+            }
+        });
+        self.entries.replace(slot, edited);
+        self.modseq = self.modseq.max(modseq);
+        uids
+    }
+
+    /// Removes the entries of a set, as far as it is in one slot, that `doomed`
+    /// picks, and remembers that. If none is left there, the slot is gone.
     pub(crate) fn expunge(
         &mut self,
+        slot: usize,
         uids: &UidSet,
         modseq: Modseq,
-        doomed: impl FnMut(&Entry) -> bool,
-    ) -> Vec<Uid> {
-        let removed = self.entries.remove(uids, doomed);
-        for entry in &removed {
+        mut doomed: impl FnMut(&Entry) -> bool,
+    ) -> Vec<Entry> {
+        let Some(chunk) = self.chunk(slot, uids) else {
+            return Vec::new();
+        };
+        let mut picks = |entry: &Entry| uids.contains(entry.uid) && doomed(entry);
+        let (gone, left): (Vec<_>, Vec<_>) = chunk
+            .entries()
+            .iter()
+            .cloned()
+            .partition(|entry| picks(entry));
+        if gone.is_empty() {
+            return gone;
+        }
+        for entry in &gone {
             self.discount(entry);
-            self.remember(entry.uid, modseq);
+            self.history.note(entry.uid, modseq);
         }
-        if !removed.is_empty() {
-            self.modseq = self.modseq.max(modseq);
-        }
-        removed.iter().map(|entry| entry.uid).collect()
+        self.entries.replace(slot, chunk.with(left));
+        self.modseq = self.modseq.max(modseq);
+        gone
     }
 
-    /// Neighbours that one transaction expunged make one run.
-    fn remember(&mut self, uid: Uid, modseq: Modseq) {
-        let follows =
-            |run: &&mut Expunged| run.modseq == modseq && run.uids.last.after(1) == Some(uid);
-        if let Some(run) = self.expunged.last_mut().filter(follows) {
-            run.uids.last = uid;
-            return;
-        }
-        self.expunged.push(Expunged {
-            modseq,
-            uids: UidRange {
-                first: uid,
-                last: uid,
-            },
-        });
-    }
-
-    /// The runs that were expunged after a modseq.
-    pub(crate) fn expunged_since(&self, modseq: Modseq) -> &[Expunged] {
-        let at = self.expunged.partition_point(|run| run.modseq <= modseq);
-        self.expunged.get(at..).unwrap_or(&[])
-    }
-
-    /// The keyword of each bit.
-    pub(crate) fn keywords(&self) -> &[Keyword] {
-        &self.keywords
+    /// The chunk of a slot, if it may hold any of a set.
+    fn chunk(&self, slot: usize, uids: &UidSet) -> Option<Arc<Chunk>> {
+        let chunk = self.entries.slots().get(slot)?.chunk()?;
+        (!chunk.summary().holds_none_of(uids)).then(|| Arc::clone(chunk))
     }
 
     /// The keywords that `bits` stand for.
@@ -227,15 +253,9 @@ impl Mailbox {
             self.keywords.push(keyword.clone());
             return self.keywords.len().checked_sub(1);
         }
-        let free = (!(self.used_bits() | spoken_for)).trailing_zeros() as usize;
+        let free = (!(self.entries.keywords() | spoken_for)).trailing_zeros() as usize;
         *self.keywords.get_mut(free)? = keyword.clone();
         Some(free)
-    }
-
-    fn used_bits(&self) -> u64 {
-        self.entries
-            .iter()
-            .fold(0, |bits, entry| bits | entry.keywords)
     }
 
     /// Whether these keywords, and those that were promised, have room beside
@@ -251,20 +271,19 @@ impl Mailbox {
         if all <= KEYWORDS_MAX {
             return true;
         }
-        let used: BTreeSet<&Keyword> = self.keywords_of(self.used_bits()).chain(wanted()).collect();
+        let used: BTreeSet<&Keyword> = self
+            .keywords_of(self.entries.keywords())
+            .chain(wanted())
+            .collect();
         used.len() <= KEYWORDS_MAX
     }
-}
-
-fn is_deleted(entry: &Entry) -> bool {
-    entry.system.contains(SystemFlags::DELETED)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::entry::{Body, BodyFile};
-    use crate::id::MessageId;
+    use crate::id::{MessageId, ThreadId};
     use journal::Lsn;
 
     fn mailbox() -> Mailbox {
@@ -285,6 +304,7 @@ mod tests {
     fn add(mailbox: &mut Mailbox, n: u32, keywords: u64) {
         mailbox.add(Entry {
             message: MessageId(1),
+            thread: ThreadId(1),
             modseq: Modseq(2),
             secs: 0,
             keywords,
@@ -303,37 +323,42 @@ mod tests {
     fn counters_follow_every_change() {
         let mut mailbox = mailbox();
         (1..=4).for_each(|n| add(&mut mailbox, n, 0));
+        assert_eq!(mailbox.counters.recent, 4);
         let read = SystemFlags::SEEN | SystemFlags::DELETED;
         let set = UidSet::all().below(uid(3));
-        mailbox.change_flags(&set, Modseq(3), |_| Some((read, 0)));
-        mailbox.recent_from = uid(4);
-        let counters = mailbox.counters();
+        let changed = mailbox.change_flags(0, &set, Modseq(3), |_| Some((read, 0)));
+        assert_eq!(changed, [uid(1), uid(2)]);
+        mailbox.claim_recent(uid(4));
+        let counters = mailbox.counters;
         assert_eq!((counters.messages, counters.unseen), (4, 2));
         assert_eq!(
             (counters.recent, counters.deleted, counters.bytes),
             (1, 2, 40)
         );
-        mailbox.expunge(&UidSet::all(), Modseq(4), is_deleted);
-        let counters = mailbox.counters();
+        let deleted = |entry: &Entry| entry.system.contains(SystemFlags::DELETED);
+        mailbox.expunge(0, &UidSet::all(), Modseq(4), deleted);
+        let counters = mailbox.counters;
         assert_eq!((counters.messages, counters.unseen), (2, 2));
         assert_eq!(
             (counters.recent, counters.deleted, counters.bytes),
             (1, 0, 20)
         );
+        mailbox.expunge(0, &UidSet::all(), Modseq(5), |_| true);
+        assert_eq!(mailbox.counters, Counters::default());
+        assert!(mailbox.entries.slots().is_empty());
     }
 
     #[test]
-    fn history_tells_what_was_expunged_since_and_joins_only_neighbours() {
+    fn a_change_that_changes_nothing_leaves_the_chunk_to_its_file() {
         let mut mailbox = mailbox();
-        (1..=9).for_each(|n| add(&mut mailbox, n, 0));
-        let odd = |entry: &Entry| entry.uid.get() % 2 == 1;
-        mailbox.expunge(&UidSet::all().below(uid(4)), Modseq(3), odd);
-        mailbox.expunge(&UidSet::all().below(uid(6)), Modseq(4), |_| true);
-        assert_eq!(mailbox.expunged_since(Modseq(2)).len(), 4);
-        let later = mailbox.expunged_since(Modseq(3));
-        assert_eq!(later.len(), 2);
-        assert_eq!((later[0].uids.first, later[0].uids.last), (uid(2), uid(2)));
-        assert_eq!((later[1].uids.first, later[1].uids.last), (uid(4), uid(5)));
+        (1..=4).for_each(|n| add(&mut mailbox, n, 0));
+        let chunk = Arc::clone(mailbox.entries.slots()[0].chunk().unwrap());
+        mailbox.entries.written(&chunk, crate::id::ChunkId(1));
+        let same = |entry: &Entry| Some((entry.system, entry.keywords));
+        mailbox.change_flags(0, &UidSet::all(), Modseq(9), same);
+        mailbox.expunge(0, &UidSet::all(), Modseq(9), |_| false);
+        assert!(mailbox.entries.slots()[0].file().is_some());
+        assert_eq!(mailbox.modseq, Modseq(2));
     }
 
     #[test]

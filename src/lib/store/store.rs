@@ -164,7 +164,7 @@ impl Store {
     pub fn status(&self, handle: &MailboxHandle) -> Result<Status, Refusal> {
         let mailbox = self.checked(handle, Rights::READ)?;
         Ok(Status {
-            counters: mailbox.counters(),
+            counters: mailbox.counters,
             uid_next: mailbox.uid_next,
             validity: mailbox.validity,
             modseq: mailbox.modseq,

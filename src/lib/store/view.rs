@@ -7,7 +7,8 @@
 //! announced, and a view can sleep, wake and move to another process.
 
 use crate::body::BodyRef;
-use crate::entry::{Entries, Entry};
+use crate::entries::Entries;
+use crate::entry::Entry;
 use crate::flag::Keyword;
 use crate::id::{EntryId, MailboxId, Modseq, Uid, UidSet, UidValidity};
 use crate::mailbox::{Counters, Mailbox};
@@ -79,7 +80,7 @@ impl<'a> Messages<'a> {
 
     /// Exact counters.
     pub fn counters(&self) -> Counters {
-        self.mailbox.counters()
+        self.mailbox.counters
     }
 
     /// How many messages there are.
@@ -122,7 +123,7 @@ impl<'a> Messages<'a> {
 
     /// The UIDs that were expunged after a modseq (VANISHED EARLIER).
     pub fn expunged_since(&self, modseq: Modseq) -> UidSet {
-        let runs = self.mailbox.expunged_since(modseq).iter();
+        let runs = self.mailbox.history.since(modseq);
         UidSet::new(&runs.map(|run| run.uids).collect::<Vec<_>>())
     }
 
@@ -133,7 +134,7 @@ impl<'a> Messages<'a> {
 
     /// Every keyword in the mailbox's table.
     pub fn keywords(&self) -> &'a [Keyword] {
-        self.mailbox.keywords()
+        &self.mailbox.keywords
     }
 
     /// The keywords of a message of this mailbox.
@@ -231,9 +232,8 @@ pub struct Numbering<'a> {
 impl<'a> Messages<'a> {
     /// The sequence numbers of a view.
     pub fn numbering(&self, view: &View) -> Numbering<'a> {
-        let runs = self.mailbox.expunged_since(view.told_expunged);
+        let runs = self.mailbox.history.since(view.told_expunged);
         let mut ghosts: Vec<Uid> = runs
-            .iter()
             .flat_map(|run| run.uids.first.get()..=run.uids.last.get())
             .filter_map(Uid::new)
             .filter(|uid| *uid < view.uid_next)

@@ -70,7 +70,7 @@ impl Store {
     ) -> Result<Ticket, Refusal> {
         self.no_structure_pending()?;
         let mailbox = self.checked(handle, Rights::EXPUNGE)?;
-        if mailbox.counters().deleted == 0 && self.is_settled() {
+        if mailbox.counters.deleted == 0 && self.is_settled() {
             return Err(Refusal::NothingToDo);
         }
         let uids = match uids {
@@ -195,7 +195,11 @@ impl Store {
     }
 
     pub(super) fn has_room(&self, entries: u64) -> Result<(), Refusal> {
-        let there = self.account().entries.saturating_add(self.ahead().entries);
+        let there = self
+            .account()
+            .usage
+            .messages
+            .saturating_add(self.ahead().entries);
         match there.saturating_add(entries) <= ENTRIES_MAX {
             true => Ok(()),
             false => Err(Refusal::TooManyMessages),

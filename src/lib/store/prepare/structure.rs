@@ -150,7 +150,7 @@ impl Store {
             source: MailboxId::INBOX,
             target: mailbox,
             first: Uid::MIN,
-            reserved: inbox.counters().messages,
+            reserved: inbox.counters.messages,
             uids: UidSet::all().below(inbox.uid_next),
         });
         self.submit_exclusively(vec![creation, moved])

@@ -1,0 +1,331 @@
+//! A mailbox's entries: a row of slots, each of which is a chunk in memory or a
+//! chunk's summary.
+//!
+//! Invariants: entries are in the order of their UIDs, also from slot to slot;
+//! `ends` counts the entries up to the end of each slot. A chunk may have any
+//! number of entries up to [`crate::chunk::CHUNK_ENTRIES_MAX`]; nothing that a
+//! client or the journal can see depends on where one ends.
+
+use crate::chunk::{Chunk, Slot};
+use crate::entry::Entry;
+use crate::id::{ChunkId, Modseq, Uid, UidSet};
+use std::sync::Arc;
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Entries {
+    slots: Vec<Slot>,
+    ends: Vec<usize>,
+}
+
+/// The row.
+impl Entries {
+    /// A row of these; `None` if they aren't in order.
+    pub(crate) fn of(slots: Vec<Slot>) -> Option<Self> {
+        let ordered = slots.is_sorted_by(|a, b| a.summary().last < b.summary().first);
+        let mut entries = Self {
+            slots,
+            ends: Vec::new(),
+        };
+        entries.count();
+        ordered.then_some(entries)
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.ends.last().copied().unwrap_or(0)
+    }
+
+    pub(crate) fn slots(&self) -> &[Slot] {
+        &self.slots
+    }
+
+    /// Whether every chunk is in memory.
+    pub(crate) fn is_here(&self) -> bool {
+        self.away().next().is_none()
+    }
+
+    /// The files of the chunks that aren't in memory.
+    pub(crate) fn away(&self) -> impl Iterator<Item = ChunkId> {
+        let away = self.slots.iter().filter(|slot| slot.chunk().is_none());
+        away.filter_map(Slot::file)
+    }
+
+    /// Every keyword that a message has.
+    pub(crate) fn keywords(&self) -> u64 {
+        let summaries = self.slots.iter().map(Slot::summary);
+        summaries.fold(0, |bits, summary| bits | summary.keywords)
+    }
+
+    /// Adds an entry whose UID is above all others. The last chunk takes it if
+    /// it is in memory and has room.
+    pub(crate) fn push(&mut self, entry: Entry) {
+        let len = self.len().saturating_add(1);
+        let Some(Slot::Here { chunk, file }) = self.open_slot() else {
+            self.slots.push(Slot::unwritten(Chunk::one(entry)));
+            self.ends.push(len);
+            return;
+        };
+        *file = None;
+        Arc::make_mut(chunk).push(entry);
+        if let Some(end) = self.ends.last_mut() {
+            *end = len;
+        }
+    }
+
+    fn open_slot(&mut self) -> Option<&mut Slot> {
+        let last = self.slots.last_mut();
+        last.filter(|slot| slot.chunk().is_some_and(|chunk| !chunk.is_full()))
+    }
+
+    /// Puts another chunk into a slot; without one the slot is taken out.
+    pub(crate) fn replace(&mut self, at: usize, chunk: Option<Chunk>) {
+        match (self.slots.get_mut(at), chunk) {
+            (Some(slot), Some(chunk)) => *slot = Slot::unwritten(chunk),
+            (Some(_), None) => {
+                self.slots.remove(at);
+            }
+            (None, _) => {}
+        }
+        self.count();
+    }
+
+    fn count(&mut self) {
+        let ends = self.slots.iter().scan(0_usize, |sum, slot| {
+            *sum = sum.saturating_add(slot.summary().len as usize);
+            Some(*sum)
+        });
+        self.ends = ends.collect();
+    }
+}
+
+/// Where chunks are.
+impl Entries {
+    /// Takes in a chunk that was read from its file; whether it was missing.
+    pub(crate) fn take_in(&mut self, from: ChunkId, read: Arc<Chunk>) -> bool {
+        let at = self.slot_of(read.summary().first);
+        match self.slots.get_mut(at) {
+            Some(slot @ Slot::Away { .. }) if slot.file() == Some(from) => {
+                *slot = Slot::Here {
+                    chunk: read,
+                    file: Some(from),
+                };
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Notes that a file holds this chunk; whether the chunk is still the same.
+    pub(crate) fn written(&mut self, written: &Arc<Chunk>, to: ChunkId) -> bool {
+        let at = self.slot_of(written.summary().first);
+        match self.slots.get_mut(at) {
+            Some(Slot::Here { chunk, file }) if Arc::ptr_eq(chunk, written) => {
+                *file = Some(to);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Lets go of every chunk that a file holds.
+    pub(crate) fn put_away(&mut self) {
+        for slot in &mut self.slots {
+            if let (Some(chunk), Some(file)) = (slot.chunk(), slot.file()) {
+                let summary = Arc::new(chunk.summary().clone());
+                *slot = Slot::Away { summary, file };
+            }
+        }
+    }
+}
+
+/// What entries there are. In chunks that are away there seem to be none; who
+/// asks makes sure that [`Self::is_here`].
+impl Entries {
+    pub(crate) fn get(&self, uid: Uid) -> Option<&Entry> {
+        let entries = self.slots.get(self.slot_of(uid))?.entries();
+        let at = entries.binary_search_by_key(&uid, |entry| entry.uid).ok()?;
+        entries.get(at)
+    }
+
+    /// The entry at a position, counted from 0.
+    pub(crate) fn at(&self, position: usize) -> Option<&Entry> {
+        let at = self.ends.partition_point(|end| *end <= position);
+        let within = position.saturating_sub(self.before(at));
+        self.slots.get(at)?.entries().get(within)
+    }
+
+    /// How many entries have a lower UID; see [`Slot::rank`].
+    pub(crate) fn rank(&self, uid: Uid) -> usize {
+        let at = self.slot_of(uid);
+        let within = self.slots.get(at).map_or(0, |slot| slot.rank(uid));
+        self.before(at).saturating_add(within)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Entry> {
+        self.slots.iter().flat_map(Slot::entries)
+    }
+
+    /// The entries from a UID on.
+    pub(crate) fn iter_from(&self, uid: Uid) -> impl Iterator<Item = &Entry> {
+        let at = self.slot_of(uid);
+        let (slot, rest) = self
+            .slots
+            .get(at..)
+            .and_then(<[Slot]>::split_first)
+            .map_or((&[][..], &[][..]), |(slot, rest)| (slot.entries(), rest));
+        let from = slot.partition_point(|entry| entry.uid < uid);
+        let slot = slot.get(from..).unwrap_or(&[]);
+        slot.iter().chain(rest.iter().flat_map(Slot::entries))
+    }
+
+    /// The entries of a set.
+    pub(crate) fn of_set<'a>(&'a self, set: &'a UidSet) -> impl Iterator<Item = &'a Entry> {
+        set.ranges().iter().flat_map(|range| {
+            self.iter_from(range.first)
+                .take_while(|entry| entry.uid <= range.last)
+        })
+    }
+
+    /// The entries that changed after a modseq.
+    pub(crate) fn changed_since(&self, modseq: Modseq) -> impl Iterator<Item = &Entry> {
+        self.slots
+            .iter()
+            .filter(move |slot| slot.summary().newest > modseq)
+            .flat_map(Slot::entries)
+            .filter(move |entry| entry.modseq > modseq)
+    }
+
+    /// The first slot that may hold `uid` or a higher one.
+    pub(crate) fn slot_of(&self, uid: Uid) -> usize {
+        self.slots.partition_point(|slot| slot.summary().last < uid)
+    }
+
+    /// How many entries lie in the slots before one.
+    fn before(&self, slot: usize) -> usize {
+        let end = slot.checked_sub(1).and_then(|last| self.ends.get(last));
+        end.copied().unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::entry::tests::entry;
+    use crate::id::UidRange;
+    use proptest::prelude::*;
+
+    /// UIDs 3, 6, 9, ...
+    fn thirds(n: u32) -> Entries {
+        let mut entries = Entries::default();
+        for i in 1..=n {
+            entries.push(entry(3 * i));
+        }
+        entries
+    }
+
+    fn uid(n: u32) -> Uid {
+        Uid::new(n).unwrap()
+    }
+
+    fn set(first: u32, last: u32) -> UidSet {
+        UidSet::new(&[UidRange {
+            first: uid(first),
+            last: uid(last),
+        }])
+    }
+
+    /// As if a file held every chunk, and none were in memory.
+    fn all_away(mut entries: Entries) -> (Entries, Vec<Arc<Chunk>>) {
+        let chunks: Vec<_> = entries
+            .slots
+            .iter()
+            .filter_map(Slot::chunk)
+            .cloned()
+            .collect();
+        for (chunk, id) in chunks.iter().zip(1..) {
+            assert!(entries.written(chunk, ChunkId(id)));
+        }
+        entries.put_away();
+        (entries, chunks)
+    }
+
+    #[test]
+    fn positions_and_uids_agree_over_many_chunks() {
+        let entries = thirds(10_000);
+        for position in [0, 1, 4095, 4096, 8191, 8192, 9999] {
+            let found = entries.at(position).unwrap();
+            assert_eq!(found.uid.get() as usize, 3 * (position + 1));
+            assert_eq!(entries.rank(found.uid), position);
+            assert_eq!(entries.get(found.uid), Some(found));
+        }
+        assert_eq!(entries.at(10_000), None);
+        assert_eq!(entries.get(uid(4)), None);
+        assert_eq!(entries.rank(Uid::MAX), 10_000);
+    }
+
+    proptest! {
+        /// A row of any chunks answers like the plain list of its entries.
+        #[test]
+        fn where_chunks_end_changes_no_answer(lens in prop::collection::vec(1_usize..5, 0..6), asked in 1_u32..80) {
+            let all: Vec<Entry> = (1..=lens.iter().sum::<usize>() as u32).map(|n| entry(3 * n)).collect();
+            let mut rest = all.as_slice();
+            let mut slots = Vec::new();
+            for len in lens {
+                let (chunk, others) = rest.split_at(len);
+                slots.push(Slot::unwritten(Chunk::of(chunk.to_vec()).unwrap()));
+                rest = others;
+            }
+            let entries = Entries::of(slots).unwrap();
+            let below = all.iter().filter(|entry| entry.uid < uid(asked)).count();
+            prop_assert_eq!(entries.len(), all.len());
+            prop_assert_eq!(entries.rank(uid(asked)), below);
+            prop_assert_eq!(entries.at(asked as usize), all.get(asked as usize));
+            prop_assert_eq!(entries.get(uid(asked)), all.iter().find(|entry| entry.uid == uid(asked)));
+            prop_assert!(entries.iter_from(uid(asked)).eq(&all[below..]));
+            prop_assert!(entries.of_set(&set(asked, asked + 9)).eq(all.iter().filter(|entry| set(asked, asked + 9).contains(entry.uid))));
+        }
+    }
+
+    #[test]
+    fn slots_out_of_order_are_no_row() {
+        let slot = |uid| Slot::unwritten(Chunk::one(entry(uid)));
+        assert!(Entries::of(vec![slot(1), slot(2)]).is_some());
+        assert!(Entries::of(vec![slot(2), slot(2)]).is_none());
+        assert!(Entries::of(vec![slot(2), slot(1)]).is_none());
+    }
+
+    #[test]
+    fn a_row_that_is_away_keeps_its_length_takes_new_entries_and_comes_back() {
+        let (mut entries, chunks) = all_away(thirds(5_000));
+        assert_eq!((entries.len(), entries.away().count()), (5_000, 2));
+        entries.push(entry(20_000));
+        assert_eq!((entries.len(), entries.slots().len()), (5_001, 3));
+        assert_eq!(entries.rank(uid(20_000)), 5_000);
+        assert_eq!(entries.get(uid(20_000)).unwrap().uid, uid(20_000));
+        assert!(
+            !entries.take_in(ChunkId(1), Arc::clone(&chunks[1])),
+            "another's"
+        );
+        for (chunk, id) in chunks.iter().zip(1..) {
+            assert!(entries.take_in(ChunkId(id), Arc::clone(chunk)));
+            assert!(!entries.take_in(ChunkId(id), Arc::clone(chunk)), "twice");
+        }
+        assert!(entries.is_here());
+        assert_eq!(entries.iter().count(), 5_001);
+    }
+
+    #[test]
+    fn what_changed_since_it_was_written_is_not_put_away() {
+        let mut entries = thirds(10);
+        let before = Arc::clone(entries.slots()[0].chunk().unwrap());
+        entries.push(entry(40));
+        assert!(!entries.written(&before, ChunkId(1)));
+        entries.put_away();
+        assert!(entries.is_here());
+        let now = Arc::clone(entries.slots()[0].chunk().unwrap());
+        assert!(entries.written(&now, ChunkId(2)));
+        entries.push(entry(41));
+        assert_eq!(entries.slots()[0].file(), None);
+        assert_eq!(now.entries().len(), 11, "who holds the old chunk keeps it");
+    }
+}
