@@ -202,13 +202,32 @@ mod tests {
     /// Letters made of what matters to fields, to parts and to a gist.
     fn letters() -> impl Strategy<Value = Vec<u8>> {
         let lines = prop::sample::select(vec![
-            "--a", "--a--", "--b", "", "", "text", " folded", "subject", "X-Y: z",
-            "Subject: s", "SUBJECT : t", "From: a@b, \"c\" <d@e>", "Reply-To: g: a@b;",
-            "Date: today", "Message-ID: <1@a>", "Content-ID: <c>", "Content-Language: x, y",
-            "Content-Type: multipart/mixed; boundary=a", "Content-Type: multipart/digest; boundary=b",
-            "Content-Type: message/rfc822", "Content-Type: TEXT/html; charset=\"UTF-8\"; x*=a''%41",
-            "Content-Disposition: attachment; filename=x", "Content-Location: l",
-            "Content-Transfer-Encoding: base64", "Content-MD5: m", "Content-Description: d",
+            "--a",
+            "--a--",
+            "--b",
+            "",
+            "",
+            "text",
+            " folded",
+            "subject",
+            "X-Y: z",
+            "Subject: s",
+            "SUBJECT : t",
+            "From: a@b, \"c\" <d@e>",
+            "Reply-To: g: a@b;",
+            "Date: today",
+            "Message-ID: <1@a>",
+            "Content-ID: <c>",
+            "Content-Language: x, y",
+            "Content-Type: multipart/mixed; boundary=a",
+            "Content-Type: multipart/digest; boundary=b",
+            "Content-Type: message/rfc822",
+            "Content-Type: TEXT/html; charset=\"UTF-8\"; x*=a''%41",
+            "Content-Disposition: attachment; filename=x",
+            "Content-Location: l",
+            "Content-Transfer-Encoding: base64",
+            "Content-MD5: m",
+            "Content-Description: d",
         ]);
         let ends = prop::sample::select(vec!["\r\n", "\r\n", "\n", "\r", ""]);
         let lines = prop::collection::vec((lines, ends), 0..40);
@@ -222,7 +241,11 @@ mod tests {
     #[test]
     fn listed_names_are_in_order_and_in_lower_case() {
         assert!(LISTED.is_sorted());
-        assert!(LISTED.iter().all(|name| name.to_ascii_lowercase() == **name));
+        assert!(
+            LISTED
+                .iter()
+                .all(|name| name.to_ascii_lowercase() == **name)
+        );
     }
 
     #[test]
@@ -237,7 +260,10 @@ mod tests {
     fn a_letter_with_too_much_to_say_has_a_gist_that_is_not_kept() {
         let to = "To: a@b\r\n".repeat(FIELDS_BYTES_MAX / 9 + 1);
         let long = gist(format!("{to}\r\n").as_bytes());
-        assert_eq!(long.structure.root().envelope.as_ref().unwrap().to.len(), to.len() / 9);
+        assert_eq!(
+            long.structure.root().envelope.as_ref().unwrap().to.len(),
+            to.len() / 9
+        );
         assert_eq!((&long.fields, long.encode()), (&None, None));
         let parts = "--a\nContent-Type: x/y; name=abcdefghijklmnopqrst\n\n".repeat(900);
         let parts = gist(format!("Content-Type: multipart/x; boundary=a\n\n{parts}").as_bytes());

@@ -48,7 +48,7 @@ impl Source {
                 ..part.body
             },
             encoding: TransferEncoding::named(&part.content.encoding)?,
-            charset: part.content.param(b"charset").unwrap_or_default().to_vec(),
+            charset: charset(part).to_vec(),
             markup,
         })
     }
@@ -73,6 +73,15 @@ impl Source {
         // Not finished: a character that is cut off at the end is left out.
         CharsetDecoder::new(&self.charset).push(&plain, &mut text);
         text
+    }
+}
+
+/// The part's charset. 8-bit text that claims to be ASCII is nearly always UTF-8.
+fn charset(part: &Part) -> &[u8] {
+    let charset = part.content.param(b"charset").unwrap_or_default();
+    match charset.eq_ignore_ascii_case(b"us-ascii") {
+        true => b"utf-8",
+        false => charset,
     }
 }
 
@@ -238,21 +247,28 @@ mod tests {
 
     #[test]
     fn the_first_words_stand_on_one_line() {
-        assert_eq!(preview("Subject: x\n\n Dear  Bob,\r\n\r\nhow\tare you?\n"), "Dear Bob, how are you?");
+        assert_eq!(
+            preview("Subject: x\n\n Dear  Bob,\r\n\r\nhow\tare you?\n"),
+            "Dear Bob, how are you?"
+        );
         assert_eq!(preview("\n"), "none");
     }
 
     #[test]
     fn a_preview_is_decoded() {
         let head = "Content-Type: text/plain; charset=iso-8859-1\nContent-Transfer-Encoding: ";
-        assert_eq!(preview(&format!("{head}quoted-printable\n\nGr=FC=DFe")), "Grüße");
+        assert_eq!(
+            preview(&format!("{head}quoted-printable\n\nGr=FC=DFe")),
+            "Grüße"
+        );
         assert_eq!(preview(&format!("{head}base64\n\nR3L8\n32U=")), "Grüße");
         assert_eq!(preview(&format!("{head}x-nothing\n\nabc")), "none");
     }
 
     #[test]
     fn plain_text_goes_before_html_and_attached_text_is_none() {
-        let parts = "Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/html\n\n<p>h\n";
+        let parts =
+            "Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/html\n\n<p>h\n";
         let plain = "--b\nContent-Type: text/plain\n\np\n";
         let attached = "--b\nContent-Disposition: attachment\n\na\n";
         assert_eq!(preview(&format!("{parts}{attached}{plain}--b--")), "p");
@@ -262,8 +278,14 @@ mod tests {
     #[test]
     fn html_gives_its_text() {
         let html = |text: &str| preview(&format!("Content-Type: text/html\n\n{text}"));
-        assert_eq!(html("<style>p{}</style><p>a &lt;b&#62; &amp;c&nope;<!-- <b> -->d"), "a <b> &c&nope; d");
-        assert_eq!(html("<STYLE type=x>a</head>b</style >c<title>d</title>e"), "c e");
+        assert_eq!(
+            html("<style>p{}</style><p>a &lt;b&#62; &amp;c&nope;<!-- <b> -->d"),
+            "a <b> &c&nope; d"
+        );
+        assert_eq!(
+            html("<STYLE type=x>a</head>b</style >c<title>d</title>e"),
+            "c e"
+        );
         assert_eq!(html("a<b"), "a");
         assert_eq!(html("a&#xD800;&#0;b"), "a&#xD800; b");
     }
@@ -275,7 +297,12 @@ mod tests {
 
     #[test]
     fn two_hundred_characters_are_enough() {
-        assert_eq!(preview(&format!("\n{}", "äx ".repeat(9000))).chars().count(), PREVIEW_CHARS_MAX);
+        assert_eq!(
+            preview(&format!("\n{}", "äx ".repeat(9000)))
+                .chars()
+                .count(),
+            PREVIEW_CHARS_MAX
+        );
     }
 
     proptest! {

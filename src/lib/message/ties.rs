@@ -188,7 +188,9 @@ mod tests {
 
     #[test]
     fn what_is_no_id_ties_nothing() {
-        for value in ["", "<>", "<@>", "<a@>", "<@b>", "<ab>", "a@b", "a@b>", "<<>>"] {
+        for value in [
+            "", "<>", "<@>", "<a@>", "<@b>", "<ab>", "a@b", "a@b>", "<<>>",
+        ] {
             let letter = format!("Message-ID: {value}\r\nReferences: {value}\r\n\r\n");
             assert!(Ties::of(letter.as_bytes()).is_empty(), "{value}");
         }
@@ -200,14 +202,20 @@ mod tests {
     fn an_address_in_an_old_in_reply_to_is_no_id() {
         let old = b"In-Reply-To: Message from \"Bob\" <bob@example.org>\r\n\r\n";
         assert!(Ties::of(old).is_empty());
-        assert_eq!(texts(&Ties::of(b"In-Reply-To: <1@a> of today\r\n\r\n")), ["1@a"]);
+        assert_eq!(
+            texts(&Ties::of(b"In-Reply-To: <1@a> of today\r\n\r\n")),
+            ["1@a"]
+        );
     }
 
     #[test]
     fn an_open_quote_hides_one_id_and_not_its_neighbours() {
         let ties = Ties::of(b"References: <1@a> <\"2@a> <3@a>\r\n\r\n");
         assert_eq!(texts(&ties), ["3@a", "2@a", "1@a"]);
-        assert_eq!(texts(&Ties::of(b"References: <1@a <2@a>\r\n\r\n")), ["2@a", "1@a"]);
+        assert_eq!(
+            texts(&Ties::of(b"References: <1@a <2@a>\r\n\r\n")),
+            ["2@a", "1@a"]
+        );
     }
 
     #[test]

@@ -25,6 +25,7 @@
 mod account;
 mod apply;
 mod body;
+mod cache;
 mod chunk;
 mod decode;
 mod encode;
@@ -48,6 +49,9 @@ mod store;
 mod view;
 
 pub use body::{BodyReader, BodyRef, ReadError};
+pub use cache::{
+    CACHE_DAYS_MAX, CacheReader, LetterCache, Lookup, RECORD_BYTES_MAX, Region, Stamp, Swept, Tidy, Warm,
+};
 pub use entry::Entry;
 pub use flag::{FlagAction, FlagChange, Flags, KEYWORDS_MAX, Keyword, SystemFlags};
 pub use handle::MailboxHandle;
