@@ -1,12 +1,16 @@
 //! A disk for tests: deterministic, and as unkind as a disk may be.
 //!
 //! It keeps for each file what a process reads (the page cache) apart from what
-//! is on the platter. A power cut keeps any subset of the pages that were
-//! written and not synced, tears some of them, picks any length between the old
-//! and the new, and forgets names whose directory wasn't synced. Some pages are
-//! written before anybody asks. A sync that
-//! fails may mark pages clean that never reached the platter; they read well
-//! until they are evicted, and no later sync writes them.
+//! is on the platter, and every write between the two. A power cut keeps of what
+//! wasn't synced nothing, all, all up to some moment, or any state of any page;
+//! it tears pages by sectors, picks a length of its own, and forgets names whose
+//! directory wasn't synced, so that a name can be there without its file's data.
+//! Some pages are written before anybody asks. A sync that fails may mark pages
+//! clean that never reached the platter; they read well until they are evicted,
+//! and no later sync writes them.
+//!
+//! To try a power cut at every call of a history, let the disk be photographed:
+//! each photograph is the machine at the moment after one call.
 //!
 //! Everything follows from the seed and the calls made. It must never be used
 //! outside of tests.
@@ -17,15 +21,17 @@
 )]
 
 mod file;
+mod names;
 mod random;
+mod survival;
 mod world;
 
 use crate::disk::{Disk, DiskError, File, Name};
 use file::Content;
+use names::{Change, Names};
 pub use random::Random;
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use world::{Change, Inode, Names, World};
+use world::{Inode, World};
 
 /// What goes wrong at a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +51,7 @@ pub const EIO: DiskError = DiskError::Io(5);
 /// A directory of a simulated disk.
 #[derive(Clone, Debug)]
 pub struct SimDisk {
-    world: Arc<Mutex<World>>,
+    machine: Arc<Mutex<Machine>>,
     dir: usize,
     boot: u64,
 }
@@ -53,115 +59,158 @@ pub struct SimDisk {
 /// An open file of a simulated disk.
 #[derive(Debug)]
 pub struct SimFile {
-    world: Arc<Mutex<World>>,
+    machine: Arc<Mutex<Machine>>,
     inode: usize,
     boot: u64,
+}
+
+/// A machine, and who photographs it.
+#[derive(Debug)]
+struct Machine {
+    world: World,
+    /// One call in so many is photographed; 0: none.
+    one_in: u64,
+    shutter: Random,
+    photographs: Vec<World>,
+}
+
+impl Machine {
+    fn of(world: World) -> Arc<Mutex<Self>> {
+        Arc::new(Mutex::new(Self {
+            world,
+            one_in: 0,
+            shutter: Random::new(0),
+            photographs: Vec::new(),
+        }))
+    }
+
+    /// Does `step` for a process of this boot; what changed is photographed.
+    fn with<T>(
+        &mut self,
+        boot: u64,
+        step: impl FnOnce(&mut World) -> Result<T, DiskError>,
+    ) -> Result<T, DiskError> {
+        self.world.check(boot)?;
+        let calls = self.world.calls;
+        let said = step(&mut self.world);
+        if self.one_in > 0 && self.world.calls > calls && self.shutter.chance(self.one_in) {
+            self.photographs.push(self.world.clone());
+        }
+        said
+    }
 }
 
 impl SimDisk {
     /// An empty disk.
     pub fn new(seed: u64) -> Self {
-        let world = World {
-            inodes: vec![Inode::Dir(Names::default())],
-            random: Random::new(seed),
-            calls: 0,
-            faults: BTreeMap::new(),
-            full: false,
-            powered: true,
-            boot: 0,
-        };
+        Self::root_of(World::new(vec![Inode::Dir(Names::default())], seed))
+    }
+
+    fn root_of(world: World) -> Self {
         Self {
-            world: Arc::new(Mutex::new(world)),
+            boot: world.boot,
+            machine: Machine::of(world),
             dir: 0,
-            boot: 0,
         }
     }
 
     /// Calls so far that change or sync something: the places where a fault can be.
     pub fn calls(&self) -> u64 {
-        lock(&self.world).calls
+        lock(&self.machine).world.calls
     }
 
     /// Lets call number `call` (0 is the next one there is on a new disk) fail.
     pub fn plan(&self, call: u64, fault: Fault) {
-        lock(&self.world).faults.insert(call, fault);
+        lock(&self.machine).world.faults.insert(call, fault);
+    }
+
+    /// Calls so far that only look: opening, listing, reading, asking for a length.
+    pub fn looks(&self) -> u64 {
+        lock(&self.machine).world.looks
+    }
+
+    /// Lets look number `look` fail with EIO.
+    pub fn plan_blindness(&self, look: u64) {
+        lock(&self.machine).world.blind.insert(look);
     }
 
     /// Fills the disk up, or frees it: while it is full, no file or directory is
     /// made and none grows.
     pub fn fill_up(&self, full: bool) {
-        lock(&self.world).full = full;
+        lock(&self.machine).world.full = full;
+    }
+
+    /// All files together may have this many bytes from now on; what is longer
+    /// already stays. A write that doesn't fit is written as far as it fits.
+    pub fn limit_space(&self, bytes: Option<u64>) {
+        lock(&self.machine).world.space = bytes;
     }
 
     /// How many planned faults have not come yet.
     pub fn planned(&self) -> usize {
-        lock(&self.world).faults.len()
+        let world = &lock(&self.machine).world;
+        world.faults.len() + world.blind.len()
     }
 
     /// Forgets every fault that was planned.
     pub fn forgive(&self) {
-        lock(&self.world).faults.clear();
+        let world = &mut lock(&self.machine).world;
+        world.faults.clear();
+        world.blind.clear();
     }
 
     /// Whether a planned power cut has come.
     pub fn is_off(&self) -> bool {
-        !lock(&self.world).powered
+        !lock(&self.machine).world.powered
     }
 
     /// The process died and the machine runs on: handles are gone, pages that
     /// were marked clean without being written may be evicted. The root.
     pub fn restart_process(&self) -> Self {
-        let mut world = lock(&self.world);
-        let World { inodes, random, .. } = &mut *world;
-        for inode in inodes {
-            if let Inode::File(content) = inode {
-                content.evict(random);
-            }
-        }
-        self.boot_of(world)
+        let mut machine = lock(&self.machine);
+        machine.world.end_process();
+        self.root_at(machine.world.boot)
     }
 
     /// The power went and came back: only what was synced is sure. The root.
     pub fn restore_power(&self) -> Self {
-        let mut world = lock(&self.world);
-        let World { inodes, random, .. } = &mut *world;
-        for inode in inodes {
-            match inode {
-                Inode::File(content) => content.cut_power(random),
-                Inode::Dir(names) => names.cut_power(random),
-            }
-        }
-        world.powered = true;
-        world.faults.clear();
-        self.boot_of(world)
+        let mut machine = lock(&self.machine);
+        machine.world.cut_power();
+        self.root_at(machine.world.boot)
     }
 
-    fn boot_of(&self, mut world: MutexGuard<'_, World>) -> Self {
-        world.boot += 1;
+    fn root_at(&self, boot: u64) -> Self {
         Self {
-            world: Arc::clone(&self.world),
+            machine: Arc::clone(&self.machine),
             dir: 0,
-            boot: world.boot,
+            boot,
         }
     }
 
     /// An independent copy of the disk as it is, durable or not. The root.
     pub fn fork(&self, seed: u64) -> Self {
-        let world = lock(&self.world);
-        let copy = World {
-            inodes: world.inodes.clone(),
-            random: Random::new(seed),
-            calls: 0,
-            faults: BTreeMap::new(),
-            full: false,
-            powered: true,
-            boot: 0,
-        };
-        Self {
-            world: Arc::new(Mutex::new(copy)),
-            dir: 0,
-            boot: 0,
-        }
+        let world = &lock(&self.machine).world;
+        Self::root_of(World::new(world.inodes.clone(), seed))
+    }
+
+    /// From now on about one in so many calls that change or sync something is
+    /// photographed when it has had its effect; 0: none.
+    pub fn photograph(&self, one_in: u64, seed: u64) {
+        let mut machine = lock(&self.machine);
+        machine.one_in = one_in;
+        machine.shutter = Random::new(seed);
+    }
+
+    /// The photographs taken since this was last asked: roots of machines of their
+    /// own, in the order of the calls.
+    pub fn photographs(&self) -> Vec<Self> {
+        let mut machine = lock(&self.machine);
+        let taken = std::mem::take(&mut machine.photographs);
+        let seeds = std::iter::repeat_with(|| machine.shutter.draw());
+        let worlds = taken.into_iter().zip(seeds);
+        worlds
+            .map(|(world, seed)| Self::root_of(World::new(world.inodes, seed)))
+            .collect()
     }
 
     /// Puts `bytes` in a file, durably, whatever was there: hostile or damaged
@@ -170,12 +219,10 @@ impl SimDisk {
     /// # Errors
     /// As [`Disk::create`].
     pub fn plant(&self, name: &Name, bytes: &[u8]) -> Result<(), DiskError> {
-        let mut world = lock(&self.world);
+        let world = &mut lock(&self.machine).world;
         let inode = world.inodes.len();
         world.inodes.push(Inode::File(Content::durable(bytes)));
-        let names = world.names(self.dir)?;
-        names.live.insert(name.clone(), inode);
-        names.durable.insert(name.clone(), inode);
+        world.names(self.dir)?.plant(name, inode);
         Ok(())
     }
 
@@ -195,22 +242,20 @@ impl SimDisk {
         &self,
         step: impl FnOnce(&mut World, usize) -> Result<T, DiskError>,
     ) -> Result<T, DiskError> {
-        let mut world = lock(&self.world);
-        world.check(self.boot)?;
-        step(&mut world, self.dir)
+        lock(&self.machine).with(self.boot, |world| step(world, self.dir))
     }
 
     fn file(&self, inode: usize) -> SimFile {
         SimFile {
-            world: Arc::clone(&self.world),
+            machine: Arc::clone(&self.machine),
             inode,
             boot: self.boot,
         }
     }
 }
 
-fn lock(world: &Mutex<World>) -> MutexGuard<'_, World> {
-    world.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(machine: &Mutex<Machine>) -> MutexGuard<'_, Machine> {
+    machine.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Disk for SimDisk {
@@ -218,6 +263,7 @@ impl Disk for SimDisk {
 
     fn open_dir(&self, name: &Name) -> Result<Self, DiskError> {
         let dir = self.with(|world, dir| {
+            world.look()?;
             let inode = world.find(dir, name)?;
             world.names(inode).map(|_| inode)
         })?;
@@ -239,6 +285,7 @@ impl Disk for SimDisk {
 
     fn open(&self, name: &Name) -> Result<SimFile, DiskError> {
         self.with(|world, dir| {
+            world.look()?;
             let inode = world.find(dir, name)?;
             world.content(inode).map(|_| inode)
         })
@@ -260,16 +307,22 @@ impl Disk for SimDisk {
     }
 
     fn list(&self) -> Result<Vec<Name>, DiskError> {
-        self.with(|world, dir| Ok(world.names(dir)?.live.keys().cloned().collect()))
+        self.with(|world, dir| {
+            world.look()?;
+            Ok(world.names(dir)?.live.keys().cloned().collect())
+        })
     }
 
     fn sync(&self) -> Result<(), DiskError> {
         self.with(|world, dir| {
-            let (happens, said) = world.whole_call();
-            if happens {
-                world.names(dir)?.sync();
+            let fault = world.call();
+            let (names, random) = world.names_and_random(dir)?;
+            match fault {
+                None => names.sync(),
+                Some(Fault::PowerCut) => {}
+                Some(Fault::Eio | Fault::Enospc) => names.fail_sync(random),
             }
-            said
+            said(fault)
         })
     }
 }
@@ -279,19 +332,21 @@ impl SimFile {
         &self,
         step: impl FnOnce(&mut World, usize) -> Result<T, DiskError>,
     ) -> Result<T, DiskError> {
-        let mut world = lock(&self.world);
-        world.check(self.boot)?;
-        step(&mut world, self.inode)
+        lock(&self.machine).with(self.boot, |world| step(world, self.inode))
     }
 }
 
 impl File for SimFile {
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<usize, DiskError> {
-        self.with(|world, inode| Ok(world.content(inode)?.0.read(offset, buf)))
+        self.with(|world, inode| {
+            world.look()?;
+            Ok(world.content(inode)?.0.read(offset, buf))
+        })
     }
 
     fn read_nowait(&self, offset: u64, buf: &mut [u8]) -> Result<Option<usize>, DiskError> {
         self.with(|world, inode| {
+            world.look()?;
             if world.random.chance(4) {
                 return Ok(None);
             }
@@ -301,23 +356,22 @@ impl File for SimFile {
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<(), DiskError> {
         self.with(|world, inode| {
-            let end = offset + bytes.len() as u64;
-            let grows = end > world.content(inode)?.0.len();
-            let fault = match world.call() {
-                None if world.full && grows => Some(Fault::Enospc),
-                fault => fault,
-            };
+            let room = world.room();
+            let fault = world.call();
+            let moment = world.calls;
             let (content, random) = world.content(inode)?;
-            let part = random.below(bytes.len() as u64 + 1) as usize;
-            match fault {
-                None => content.write(offset, bytes),
-                Some(Fault::PowerCut) => content.write(offset, bytes),
-                Some(Fault::Eio | Fault::Enospc) => content.write(offset, &bytes[..part]),
-            }
+            let part = random.below(bytes.len() as u64 + 1);
+            let fits = content.len().saturating_add(room).saturating_sub(offset);
+            let (written, said) = match fault {
+                None if fits < bytes.len() as u64 => (fits, Err(DiskError::NoSpace)),
+                None | Some(Fault::PowerCut) => (bytes.len() as u64, said(fault)),
+                Some(Fault::Eio | Fault::Enospc) => (part, said(fault)),
+            };
+            content.write(moment, offset, &bytes[..written as usize]);
             if random.chance(4) {
                 content.write_back(random);
             }
-            said(fault)
+            said
         })
     }
 
@@ -335,14 +389,18 @@ impl File for SimFile {
     }
 
     fn len(&self) -> Result<u64, DiskError> {
-        self.with(|world, inode| Ok(world.content(inode)?.0.len()))
+        self.with(|world, inode| {
+            world.look()?;
+            Ok(world.content(inode)?.0.len())
+        })
     }
 
     fn truncate(&self, len: u64) -> Result<(), DiskError> {
         self.with(|world, inode| {
             let (happens, said) = world.whole_call();
+            let moment = world.calls;
             if happens {
-                world.content(inode)?.0.truncate(len);
+                world.content(inode)?.0.truncate(moment, len);
             }
             said
         })
@@ -354,85 +412,5 @@ fn said(fault: Option<Fault>) -> Result<(), DiskError> {
         None => Ok(()),
         Some(Fault::Enospc) => Err(DiskError::NoSpace),
         Some(Fault::Eio | Fault::PowerCut) => Err(EIO),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn name(name: &str) -> Name {
-        Name::new(name).unwrap()
-    }
-
-    fn disk_with_synced_file(seed: u64) -> SimDisk {
-        let disk = SimDisk::new(seed);
-        let file = disk.create(&name("a")).unwrap();
-        file.write_at(0, &[1; 10_000]).unwrap();
-        file.sync_data().unwrap();
-        disk.sync().unwrap();
-        disk
-    }
-
-    #[test]
-    fn what_was_synced_survives_every_power_cut() {
-        for seed in 0..50 {
-            let disk = disk_with_synced_file(seed).restore_power();
-            assert_eq!(disk.content(&name("a")), Ok(vec![1; 10_000]));
-        }
-    }
-
-    #[test]
-    fn what_was_not_synced_is_lost_in_every_way() {
-        let (mut old, mut new, mut mixed) = (0, 0, 0);
-        for seed in 0..100 {
-            let disk = disk_with_synced_file(seed);
-            let file = disk.open(&name("a")).unwrap();
-            file.write_at(0, &[2; 10_000]).unwrap();
-            let content = disk.restore_power().content(&name("a")).unwrap();
-            match (content.contains(&1), content.contains(&2)) {
-                (true, false) => old += 1,
-                (false, true) => new += 1,
-                _ => mixed += 1,
-            }
-        }
-        assert!(old > 0 && new > 0 && mixed > 0, "{old} {new} {mixed}");
-    }
-
-    #[test]
-    fn a_name_is_forgotten_unless_its_directory_was_synced() {
-        let lost = (0..50).filter(|seed| {
-            let disk = disk_with_synced_file(*seed);
-            disk.rename(&name("a"), &name("b")).unwrap();
-            disk.restore_power().open(&name("b")).is_err()
-        });
-        assert!((10..50).contains(&lost.count()));
-    }
-
-    #[test]
-    fn a_failed_sync_can_lose_what_a_later_sync_says_it_kept() {
-        let lost = (0..50).filter(|seed| {
-            let disk = disk_with_synced_file(*seed);
-            let file = disk.open(&name("a")).unwrap();
-            disk.plan(disk.calls() + 1, Fault::Eio);
-            file.write_at(0, &[2; 10_000]).unwrap();
-            assert_eq!(file.sync_data(), Err(EIO));
-            assert_eq!(disk.content(&name("a")), Ok(vec![2; 10_000]));
-            file.sync_data().unwrap();
-            disk.restore_power().content(&name("a")) != Ok(vec![2; 10_000])
-        });
-        assert!(lost.count() > 10);
-    }
-
-    #[test]
-    fn after_a_power_cut_nothing_happens_until_it_is_back() {
-        let disk = disk_with_synced_file(1);
-        disk.plan(disk.calls(), Fault::PowerCut);
-        assert_eq!(disk.sync(), Err(EIO));
-        assert!(disk.is_off());
-        assert_eq!(disk.open(&name("a")).map(|_| ()), Err(EIO));
-        let on = disk.restore_power();
-        assert!(on.open(&name("a")).is_ok());
-        assert_eq!(disk.open(&name("a")).map(|_| ()), Err(EIO), "a dead handle");
     }
 }

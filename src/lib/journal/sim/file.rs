@@ -1,28 +1,53 @@
-//! One simulated file: what is read, what is on the platter, and which pages
-//! are between the two.
+//! One simulated file: what is read, what is on the platter, and every write that
+//! lies between the two.
+//!
+//! A write is kept as one piece for each page that it touches, with its moment,
+//! so that a power cut can keep any of the states that a page has had, and any
+//! mixture of pages.
 
 use super::Random;
+use super::survival::Survival;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Bytes of a page: what the kernel writes at once.
 const PAGE_BYTES: usize = 4096;
 
 /// Bytes of a sector: what a disk writes whole, if it is kind.
-const SECTOR_BYTES: u64 = 512;
+const SECTOR_BYTES: usize = 512;
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Content {
-    live: Vec<u8>,
-    durable: Vec<u8>,
-    dirty: BTreeSet<usize>,
-    len_dirty: bool,
+    live: Arc<Vec<u8>>,
+    platter: Arc<Vec<u8>>,
+    /// Writes that aren't on the platter, in their order.
+    pieces: Vec<Piece>,
+    /// Lengths that aren't on the platter, in their order.
+    lengths: Vec<(u64, usize)>,
+    /// Pages that are marked clean, and aren't on the platter as they read.
+    lost: BTreeSet<usize>,
+}
+
+/// What one write put into one page.
+#[derive(Clone, Debug)]
+struct Piece {
+    moment: u64,
+    at: usize,
+    bytes: Arc<[u8]>,
+}
+
+impl Piece {
+    fn page(&self) -> usize {
+        self.at / PAGE_BYTES
+    }
 }
 
 impl Content {
     pub(super) fn durable(bytes: &[u8]) -> Self {
+        let bytes = Arc::new(bytes.to_vec());
         Self {
-            live: bytes.to_vec(),
-            durable: bytes.to_vec(),
+            live: Arc::clone(&bytes),
+            platter: bytes,
             ..Self::default()
         }
     }
@@ -39,136 +64,187 @@ impl Content {
         n
     }
 
-    pub(super) fn write(&mut self, offset: u64, bytes: &[u8]) {
+    pub(super) fn write(&mut self, moment: u64, offset: u64, bytes: &[u8]) {
         if bytes.is_empty() {
             return;
         }
         let from = offset as usize;
         let to = from + bytes.len();
         if self.live.len() < to {
-            self.live.resize(to, 0);
-            self.len_dirty = true;
+            self.lengths.push((moment, to));
+            Arc::make_mut(&mut self.live).resize(to, 0);
         }
-        self.live[from..to].copy_from_slice(bytes);
-        self.dirty.extend(from / PAGE_BYTES..=(to - 1) / PAGE_BYTES);
+        Arc::make_mut(&mut self.live)[from..to].copy_from_slice(bytes);
+        self.note(moment, from, to);
     }
 
-    pub(super) fn truncate(&mut self, len: u64) {
-        let len = len as usize;
-        self.live.resize(len, 0);
-        self.len_dirty = true;
-        self.dirty.retain(|page| page * PAGE_BYTES < len);
-        self.dirty.insert(len / PAGE_BYTES);
+    pub(super) fn truncate(&mut self, moment: u64, len: u64) {
+        let (len, old) = (len as usize, self.live.len());
+        let live = Arc::make_mut(&mut self.live);
+        live.truncate(len);
+        live.resize(len.max(old), 0);
+        self.note(moment, len.min(old), old);
+        Arc::make_mut(&mut self.live).truncate(len);
+        self.lengths.push((moment, len));
+    }
+
+    /// The moment of the oldest change that isn't on the platter.
+    pub(super) fn oldest(&self) -> Option<u64> {
+        let piece = self.pieces.first().map(|piece| piece.moment);
+        let length = self.lengths.first().map(|(moment, _)| *moment);
+        piece.into_iter().chain(length).min()
+    }
+
+    /// Cuts what was just written into pieces. A page that was lost is written
+    /// whole again, with all that was lost.
+    fn note(&mut self, moment: u64, from: usize, to: usize) {
+        let mut at = from;
+        while at < to {
+            let page = at / PAGE_BYTES;
+            let end = to.min((page + 1) * PAGE_BYTES);
+            let (start, end) = match self.lost.remove(&page) {
+                true => self.range(page),
+                false => (at, end),
+            };
+            self.pieces.push(Piece {
+                moment,
+                at: start,
+                bytes: self.live[start..end].into(),
+            });
+            at = (page + 1) * PAGE_BYTES;
+        }
     }
 
     pub(super) fn sync(&mut self) {
-        for page in std::mem::take(&mut self.dirty) {
-            self.persist(page);
+        for piece in std::mem::take(&mut self.pieces) {
+            self.put(piece.at, &piece.bytes);
         }
-        self.persist_len(self.live.len());
+        self.end_at(self.live.len());
+        self.lengths.clear();
     }
 
     /// Some pages reach the platter; all are marked clean.
     pub(super) fn fail_sync(&mut self, random: &mut Random) {
-        let len = self.some_len(random);
-        for page in std::mem::take(&mut self.dirty) {
-            if random.chance(2) {
-                self.persist(page);
+        let mut fates = Fates::default();
+        for piece in std::mem::take(&mut self.pieces) {
+            match fates.of(piece.page(), random) {
+                true => self.put(piece.at, &piece.bytes),
+                false => _ = self.lost.insert(piece.page()),
             }
         }
-        self.persist_len(len);
+        self.end_at(self.platter.len().min(self.live.len()));
     }
 
     /// The kernel writes some pages when it likes.
     pub(super) fn write_back(&mut self, random: &mut Random) {
-        for page in std::mem::take(&mut self.dirty) {
-            match random.chance(2) {
-                true => self.persist(page),
-                false => _ = self.dirty.insert(page),
+        let mut fates = Fates::default();
+        for piece in std::mem::take(&mut self.pieces) {
+            match fates.of(piece.page(), random) {
+                true => self.put(piece.at, &piece.bytes),
+                false => self.pieces.push(piece),
             }
         }
-        self.persist_len(self.durable.len());
     }
 
-    /// Clean pages are read from the platter again, some time.
+    /// Pages that were marked clean are read from the platter again, some time.
     pub(super) fn evict(&mut self, random: &mut Random) {
-        for page in 0..self.live.len().div_ceil(PAGE_BYTES) {
-            if !self.dirty.contains(&page) && random.chance(2) {
-                let (from, to) = self.range(page, self.live.len());
-                let platter = page_of(&self.durable, from, to);
-                self.live[from..to].copy_from_slice(&platter);
+        for page in std::mem::take(&mut self.lost) {
+            if random.chance(2) {
+                let (from, to) = self.range(page);
+                let mut platter = self.platter.get(from..).unwrap_or(&[]).to_vec();
+                platter.resize(to - from, 0);
+                Arc::make_mut(&mut self.live)[from..to].copy_from_slice(&platter);
+            } else {
+                self.lost.insert(page);
             }
         }
     }
 
-    /// Each page that wasn't synced is old, new, or torn between the two.
-    pub(super) fn cut_power(&mut self, random: &mut Random) {
-        let style = random.below(4);
-        let len = self.some_len(random);
-        for page in std::mem::take(&mut self.dirty) {
-            let fate = if style < 3 { style } else { random.below(3) };
-            match fate {
-                0 => {}
-                1 => self.persist(page),
-                _ => self.tear(page, random),
+    /// Each page has one of the states that it had since it was synced, or is
+    /// torn between one and the next; the length likewise.
+    pub(super) fn cut_power(&mut self, survival: Survival, random: &mut Random) {
+        let len = self.surviving_len(survival, random);
+        let mut ended = BTreeSet::new();
+        for piece in std::mem::take(&mut self.pieces) {
+            if ended.contains(&piece.page()) {
+                continue;
+            }
+            if survival.keeps_data(piece.moment, random) {
+                self.put(piece.at, &piece.bytes);
+            } else {
+                ended.insert(piece.page());
+                if survival.tears(piece.moment, random) {
+                    self.tear(&piece, random);
+                }
             }
         }
-        self.persist_len(len);
-        self.live.clone_from(&self.durable);
+        self.end_at(len);
+        self.lengths.clear();
+        self.lost.clear();
+        self.live = Arc::clone(&self.platter);
     }
 
-    fn some_len(&self, random: &mut Random) -> usize {
-        let (old, new) = (self.durable.len(), self.live.len());
-        if !self.len_dirty {
-            return old;
-        }
-        match random.below(3) {
-            0 => old,
-            1 => new,
-            _ => old.min(new) + random.below(old.abs_diff(new) as u64 + 1) as usize,
-        }
-    }
-
-    fn persist_len(&mut self, len: usize) {
-        self.durable.resize(len, 0);
-        self.len_dirty = self.durable.len() != self.live.len();
-    }
-
-    fn persist(&mut self, page: usize) {
-        let (from, to) = self.range(page, self.live.len());
-        self.put(from, to);
-    }
-
-    /// A prefix of the page is new: cut at a sector, or anywhere.
-    fn tear(&mut self, page: usize, random: &mut Random) {
-        let (from, to) = self.range(page, self.live.len());
-        let cut = random.below((to - from) as u64 + 1);
-        let cut = match random.chance(2) {
-            true => cut - cut % SECTOR_BYTES,
-            false => cut,
-        };
-        self.put(from, from + cut as usize);
-    }
-
-    fn put(&mut self, from: usize, to: usize) {
-        if self.durable.len() < to {
-            self.durable.resize(to, 0);
-        }
-        if from < to {
-            self.durable[from..to].copy_from_slice(&self.live[from..to]);
+    fn surviving_len(&self, survival: Survival, random: &mut Random) -> usize {
+        let kept = self.lengths.iter();
+        let kept = kept.take_while(|(moment, _)| survival.keeps(*moment, random));
+        let old = self.platter.len();
+        let len = kept.last().map_or(old, |(_, len)| *len);
+        match survival {
+            Survival::Any if random.chance(4) => {
+                old.min(len) + random.below(old.abs_diff(len) as u64 + 1) as usize
+            }
+            _ => len,
         }
     }
 
-    /// The part of a page that lies below `len`.
-    fn range(&self, page: usize, len: usize) -> (usize, usize) {
-        let from = (page * PAGE_BYTES).min(len);
-        (from, (from + PAGE_BYTES).min(len))
+    /// Some sectors of the page are new; or it is cut anywhere, by a disk that is
+    /// unkind to sectors.
+    fn tear(&mut self, piece: &Piece, random: &mut Random) {
+        if random.chance(4) {
+            let cut = random.below(piece.bytes.len() as u64 + 1) as usize;
+            return self.put(piece.at, &piece.bytes[..cut]);
+        }
+        let end = piece.at + piece.bytes.len();
+        let mut at = piece.at;
+        while at < end {
+            let next = end.min((at / SECTOR_BYTES + 1) * SECTOR_BYTES);
+            if random.chance(2) {
+                self.put(at, &piece.bytes[at - piece.at..next - piece.at]);
+            }
+            at = next;
+        }
+    }
+
+    fn put(&mut self, at: usize, bytes: &[u8]) {
+        let platter = Arc::make_mut(&mut self.platter);
+        let end = at + bytes.len();
+        if platter.len() < end {
+            platter.resize(end, 0);
+        }
+        platter[at..end].copy_from_slice(bytes);
+    }
+
+    fn end_at(&mut self, len: usize) {
+        if self.platter.len() != len {
+            Arc::make_mut(&mut self.platter).resize(len, 0);
+        }
+    }
+
+    /// The part of a page that lies in the file.
+    fn range(&self, page: usize) -> (usize, usize) {
+        let from = (page * PAGE_BYTES).min(self.live.len());
+        (from, (from + PAGE_BYTES).min(self.live.len()))
     }
 }
 
-fn page_of(durable: &[u8], from: usize, to: usize) -> Vec<u8> {
-    let there = to.min(durable.len());
-    let mut page = durable.get(from..there).unwrap_or(&[]).to_vec();
-    page.resize(to - from, 0);
-    page
+/// One decision for each page.
+#[derive(Default)]
+struct Fates {
+    decided: std::collections::BTreeMap<usize, bool>,
+}
+
+impl Fates {
+    fn of(&mut self, page: usize, random: &mut Random) -> bool {
+        *self.decided.entry(page).or_insert_with(|| random.chance(2))
+    }
 }

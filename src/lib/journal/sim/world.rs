@@ -1,16 +1,24 @@
 //! The inodes of a simulated machine, and what goes wrong with its calls.
 
 use super::file::Content;
+use super::names::{Change, Names};
+use super::survival::Survival;
 use super::{EIO, Fault, Random};
 use crate::disk::{DiskError, Name};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct World {
     pub(super) inodes: Vec<Inode>,
     pub(super) random: Random,
+    /// Calls so far that change or sync something.
     pub(super) calls: u64,
+    /// Calls so far that only look.
+    pub(super) looks: u64,
     pub(super) faults: BTreeMap<u64, Fault>,
+    pub(super) blind: BTreeSet<u64>,
+    /// Bytes that all files together may have.
+    pub(super) space: Option<u64>,
     pub(super) full: bool,
     pub(super) powered: bool,
     pub(super) boot: u64,
@@ -22,41 +30,33 @@ pub(super) enum Inode {
     File(Content),
 }
 
-#[derive(Clone, Debug, Default)]
-pub(super) struct Names {
-    pub(super) live: BTreeMap<Name, usize>,
-    pub(super) durable: BTreeMap<Name, usize>,
-    unsynced: Vec<Change>,
-}
-
-#[derive(Clone, Debug)]
-pub(super) enum Change {
-    Put(Name, usize),
-    Take(Name),
-    Move(Name, Name, usize),
-}
-
-impl Change {
-    fn apply(&self, names: &mut BTreeMap<Name, usize>) {
-        match self {
-            Self::Put(name, inode) => {
-                names.insert(name.clone(), *inode);
-            }
-            Self::Take(name) => {
-                names.remove(name);
-            }
-            Self::Move(from, to, inode) => {
-                names.remove(from);
-                names.insert(to.clone(), *inode);
-            }
+impl World {
+    /// A machine that just started, with these inodes.
+    pub(super) fn new(inodes: Vec<Inode>, seed: u64) -> Self {
+        Self {
+            inodes,
+            random: Random::new(seed),
+            calls: 0,
+            looks: 0,
+            faults: BTreeMap::new(),
+            blind: BTreeSet::new(),
+            space: None,
+            full: false,
+            powered: true,
+            boot: 0,
         }
     }
-}
 
-impl World {
     /// A dead process's handles, and a machine without power, do nothing.
     pub(super) fn check(&self, boot: u64) -> Result<(), DiskError> {
         (self.powered && boot == self.boot).then_some(()).ok_or(EIO)
+    }
+
+    /// Counts a call that only looks; it fails if that is planned.
+    pub(super) fn look(&mut self) -> Result<(), DiskError> {
+        let blind = self.blind.remove(&self.looks);
+        self.looks += 1;
+        (!blind).then_some(()).ok_or(EIO)
     }
 
     /// Counts a call; the fault that is planned for it.
@@ -80,8 +80,15 @@ impl World {
     }
 
     pub(super) fn names(&mut self, dir: usize) -> Result<&mut Names, DiskError> {
+        self.names_and_random(dir).map(|(names, _)| names)
+    }
+
+    pub(super) fn names_and_random(
+        &mut self,
+        dir: usize,
+    ) -> Result<(&mut Names, &mut Random), DiskError> {
         match self.inodes.get_mut(dir) {
-            Some(Inode::Dir(names)) => Ok(names),
+            Some(Inode::Dir(names)) => Ok((names, &mut self.random)),
             _ => Err(DiskError::NotOurs),
         }
     }
@@ -99,7 +106,8 @@ impl World {
     pub(super) fn change(&mut self, dir: usize, change: Change) -> Result<(), DiskError> {
         let (happens, said) = self.whole_call();
         if happens {
-            self.names(dir)?.change(change);
+            let moment = self.calls;
+            self.names(dir)?.change(moment, change);
         }
         said
     }
@@ -114,7 +122,7 @@ impl World {
         if self.names(dir)?.live.contains_key(name) {
             return Err(DiskError::AlreadyExists);
         }
-        if self.full {
+        if self.room() == 0 {
             return Err(DiskError::NoSpace);
         }
         self.inodes.push(made);
@@ -127,27 +135,57 @@ impl World {
         let found = self.names(dir)?.live.get(name).copied();
         found.ok_or(DiskError::NotFound)
     }
-}
 
-impl Names {
-    pub(super) fn change(&mut self, change: Change) {
-        change.apply(&mut self.live);
-        self.unsynced.push(change);
+    /// By how many bytes files may still grow.
+    pub(super) fn room(&self) -> u64 {
+        match self.space {
+            _ if self.full => 0,
+            None => u64::MAX,
+            Some(space) => space.saturating_sub(self.used()),
+        }
     }
 
-    pub(super) fn sync(&mut self) {
-        self.durable.clone_from(&self.live);
-        self.unsynced.clear();
+    fn used(&self) -> u64 {
+        let dirs = self.inodes.iter().filter_map(|inode| match inode {
+            Inode::Dir(names) => Some(names),
+            Inode::File(_) => None,
+        });
+        let named = dirs.flat_map(|names| names.live.values());
+        named
+            .filter_map(|inode| match self.inodes.get(*inode) {
+                Some(Inode::File(content)) => Some(content.len()),
+                _ => None,
+            })
+            .sum()
     }
 
-    /// Each change that wasn't synced is kept or forgotten on its own.
-    pub(super) fn cut_power(&mut self, random: &mut Random) {
-        let kept = random.below(3);
-        for change in std::mem::take(&mut self.unsynced) {
-            if kept == 0 || (kept == 1 && random.chance(2)) {
-                change.apply(&mut self.durable);
+    /// The process died: pages that were marked clean may be evicted.
+    pub(super) fn end_process(&mut self) {
+        for inode in &mut self.inodes {
+            if let Inode::File(content) = inode {
+                content.evict(&mut self.random);
             }
         }
-        self.live.clone_from(&self.durable);
+        self.boot += 1;
+    }
+
+    /// The power went and came back.
+    pub(super) fn cut_power(&mut self) {
+        let oldest = self.inodes.iter().filter_map(|inode| match inode {
+            Inode::File(content) => content.oldest(),
+            Inode::Dir(names) => names.oldest(),
+        });
+        let oldest = oldest.min().unwrap_or(self.calls);
+        let survival = Survival::draw(oldest, self.calls, &mut self.random);
+        for inode in &mut self.inodes {
+            match inode {
+                Inode::File(content) => content.cut_power(survival, &mut self.random),
+                Inode::Dir(names) => names.cut_power(survival, &mut self.random),
+            }
+        }
+        self.powered = true;
+        self.faults.clear();
+        self.blind.clear();
+        self.boot += 1;
     }
 }
