@@ -46,11 +46,13 @@ mod quota;
 mod refusal;
 mod rights;
 mod store;
+mod threads;
 mod view;
 
 pub use body::{BodyReader, BodyRef, ReadError};
 pub use cache::{
-    CACHE_DAYS_MAX, CacheReader, LetterCache, Lookup, RECORD_BYTES_MAX, Region, Stamp, Swept, Tidy, Warm,
+    CACHE_DAYS_MAX, CacheReader, LetterCache, Lookup, RECORD_BYTES_MAX, Region, Stamp, Swept, Tidy,
+    Warm,
 };
 pub use entry::Entry;
 pub use flag::{FlagAction, FlagChange, Flags, KEYWORDS_MAX, Keyword, SystemFlags};
@@ -68,4 +70,5 @@ pub use quota::{Limit, QuotaLimits, QuotaOverride, Resource, Usage};
 pub use refusal::Refusal;
 pub use rights::{AclEntry, Grantee, Principal, Rights};
 pub use store::{Folder, Listed, OpenError, Opened, Opening, Status, Store};
+pub use threads::{Coverage, THREADS_KEY_BYTES, Threads};
 pub use view::{Changes, Messages, Numbering, View};

@@ -82,7 +82,7 @@ impl<D: Disk> CacheReader<D> {
             0 => open.head = Some(bytes),
             start => (open.start, open.bytes) = (start, bytes),
         }
-        open.taken_in = Some(region);
+        open.taken_in = Some(region.start);
         self.keep(open);
     }
 
@@ -129,8 +129,9 @@ struct Open<F> {
     /// The region read last.
     start: u64,
     bytes: Vec<u8>,
-    /// What the other thread has read: what isn't in it isn't there.
-    taken_in: Option<Region>,
+    /// Where the region begins that the other thread has read: what it didn't bring
+    /// isn't there.
+    taken_in: Option<u64>,
 }
 
 impl<F: File> Open<F> {
@@ -154,7 +155,9 @@ impl<F: File> Open<F> {
             self.read_on(slot)?;
         }
         let record = self.held(slot);
-        Ok(record.and_then(|record| stamp.open(id, record)).map(<[u8]>::to_vec))
+        Ok(record
+            .and_then(|record| stamp.open(id, record))
+            .map(<[u8]>::to_vec))
     }
 
     fn slot(&mut self, id: MessageId) -> Result<Option<Slot>, Region> {
@@ -209,7 +212,7 @@ impl<F: File> Open<F> {
                 Ok(bytes)
             }
             // The other thread has been there: there is no more than it brought.
-            _ if self.taken_in == Some(region) => Ok(Vec::new()),
+            _ if self.taken_in == Some(region.start) => Ok(Vec::new()),
             _ => Err(region),
         }
     }
