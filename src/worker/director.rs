@@ -143,7 +143,7 @@ impl Desk {
             }
             ToWorker::Leave => Err(Ending::Told),
             ToWorker::Hold => {
-                self.tell(ToDirector::NotHeld { repairing: true });
+                self.tell(ToDirector::NotHeld);
                 Ok(())
             }
             ToWorker::Release => Ok(()),

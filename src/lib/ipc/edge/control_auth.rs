@@ -96,6 +96,8 @@ choice! {
         /// What was asked for doesn't fit in time, or was cut short by the death of
         /// whoever did it.
         12 => CutShort,
+        /// The account has no directory yet, or one that is not its own.
+        13 => NoStore,
     }
 }
 

@@ -75,11 +75,11 @@ messages! {
             /// No lingering then.
             at_once: bool,
         },
-        /// The answer to `Hold`.
-        8 => Held { hold: Hold, },
-        /// The answer to `Hold` of a worker whose store can't be opened (nothing is
-        /// being written) or is being repaired (nothing can be read).
-        9 => NotHeld { repairing: bool, },
+        /// The answer to `Hold`. None: the store can't be opened, and nothing is
+        /// written till `Release`.
+        8 => Held { hold: Option<Hold>, },
+        /// The other answer to it: the store is being repaired.
+        9 => NotHeld,
         /// How the account's files are. Said when it has changed, and not more often
         /// than a scrub finds something.
         10 => Health { health: Health, },
