@@ -18,7 +18,8 @@
 mod page;
 
 use crate::cache;
-use crate::id::ThreadId;
+use crate::id::{MessageId, ThreadId};
+use crate::store::Store;
 use journal::disk::{Disk, DiskError, File, Name};
 use page::{ENTRIES_MAX, Header, IdHash, PAGE_BYTES, Page};
 
@@ -185,7 +186,7 @@ impl<F: File> Map<F> {
 
     /// How many pages there are: all that follow the first, which has the header.
     fn pages(&self) -> Result<u64, DiskError> {
-        let pages = self.file.len()?.wrapping_div(PAGE_BYTES as u64);
+        let pages = self.file.len()?.checked_div(PAGE_BYTES as u64).unwrap_or(0);
         Ok(pages.saturating_sub(1).clamp(1, PAGES_MAX))
     }
 
@@ -235,9 +236,7 @@ impl<F: File> Map<F> {
 }
 
 fn place_of(number: u64) -> u64 {
-    number
-        .saturating_add(1)
-        .saturating_mul(PAGE_BYTES as u64)
+    number.saturating_add(1).saturating_mul(PAGE_BYTES as u64)
 }
 
 /// Which of so many pages has an id: by as many bits of its hash as give a page that
@@ -254,6 +253,15 @@ fn page_of(id: IdHash, pages: u64) -> u64 {
 /// The largest power of two that is no more than this; of 0, 1.
 fn largest_power(number: u64) -> u64 {
     1_u64.wrapping_shl(number.max(1).ilog2())
+}
+
+impl Store {
+    /// The id that the first letter of the next append gets, if nothing is prepared in
+    /// between; the others get those that follow. So letters of one append can be put
+    /// in one thread.
+    pub fn next_message(&self) -> MessageId {
+        MessageId(self.ahead().next_message)
+    }
 }
 
 #[cfg(test)]

@@ -94,7 +94,8 @@ impl Header {
         };
         let zeros = fields.bytes(5)? == [0; 5];
         let key = fields.array()?;
-        let right = magic == MAGIC && version == FORMAT_VERSION && zeros && fields.rest() == [0; 28];
+        let right =
+            magic == MAGIC && version == FORMAT_VERSION && zeros && fields.rest() == [0; 28];
         let header = Self { key, whole };
         (right && crc32fast::hash(covered) == u32::from_le_bytes(*crc)).then_some(header)
     }
@@ -215,7 +216,10 @@ mod tests {
             page.add(IdHash(n.into()), ThreadId(n));
         }
         assert_eq!(page.len(), ENTRIES_MAX);
-        assert_eq!((page.find(IdHash(0)), page.find(IdHash(1))), (None, Some(ThreadId(1))));
+        assert_eq!(
+            (page.find(IdHash(0)), page.find(IdHash(1))),
+            (None, Some(ThreadId(1)))
+        );
     }
 
     proptest! {

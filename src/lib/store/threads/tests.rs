@@ -38,16 +38,24 @@ fn a_reply_joins_the_letter_that_it_answers_and_nobody_else() {
     let mut threads = Threads::new(SimDisk::new(1));
     assert_eq!(find(&mut threads, &[1]), None);
     assert!(note(&mut threads, &[1], 10) && note(&mut threads, &[2], 20));
-    assert_eq!(find(&mut threads, &[3, 2, 1]), Some(20), "the strongest tie");
+    assert_eq!(
+        find(&mut threads, &[3, 2, 1]),
+        Some(20),
+        "the strongest tie"
+    );
     assert!(note(&mut threads, &[3, 2, 1], 20));
     assert_eq!(find(&mut threads, &[3]), Some(20));
-    assert_eq!(find(&mut threads, &[1]), Some(10), "threads are never merged");
+    assert_eq!(
+        find(&mut threads, &[1]),
+        Some(10),
+        "threads are never merged"
+    );
     assert_eq!(find(&mut threads, &[4]), None);
 }
 
 #[test]
 fn a_map_of_many_ids_forgets_none_of_them_and_outlives_its_process() {
-    const IDS: u64 = 30_000;
+    const IDS: u64 = 6_000;
     let disk = SimDisk::new(1);
     let mut threads = Threads::new(disk.clone());
     for number in 0..IDS {
@@ -69,13 +77,18 @@ fn a_map_that_is_lost_is_begun_anew_and_says_so() {
     assert_eq!(threads.coverage(), Coverage::Partial);
     assert!(note(&mut threads, &[1], 10) && threads.set_whole(KEY));
     assert_eq!(Threads::new(disk.clone()).coverage(), Coverage::Whole);
-    let dir = disk.open_dir(&Name::new(cache::DIRECTORY).unwrap()).unwrap();
+    let dir = disk
+        .open_dir(&Name::new(cache::DIRECTORY).unwrap())
+        .unwrap();
     dir.remove(&name().unwrap()).unwrap();
     threads.forget();
     assert_eq!(threads.coverage(), Coverage::Partial);
     assert_eq!(find(&mut threads, &[1]), None);
     assert!(note(&mut threads, &[1], 10));
-    assert_eq!((find(&mut threads, &[1]), threads.coverage()), (Some(10), Coverage::Partial));
+    assert_eq!(
+        (find(&mut threads, &[1]), threads.coverage()),
+        (Some(10), Coverage::Partial)
+    );
 }
 
 #[test]
