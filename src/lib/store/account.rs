@@ -51,6 +51,8 @@ impl Waste {
 /// A pack that a letter lies in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct PackSpace {
+    /// Letters in it, dead or alive.
+    pub(crate) letters: u32,
     /// Bytes of its body.
     pub(crate) bytes: u64,
     pub(crate) waste: Waste,

@@ -27,15 +27,20 @@ mod apply;
 mod body;
 mod cache;
 mod chunk;
+mod chunk_file;
 mod decode;
 mod encode;
 mod entries;
 mod entry;
+mod file;
+mod files;
 mod flag;
 mod handle;
 mod history;
 mod id;
+mod letter;
 mod mailbox;
+mod manifest;
 mod message;
 mod name;
 mod operation;
@@ -47,6 +52,7 @@ mod refusal;
 mod rights;
 mod store;
 mod threads;
+mod upkeep;
 mod view;
 
 pub use body::{BodyReader, BodyRef, ReadError};
@@ -55,6 +61,7 @@ pub use cache::{
     Warm,
 };
 pub use entry::Entry;
+pub use files::Files;
 pub use flag::{FlagAction, FlagChange, Flags, KEYWORDS_MAX, Keyword, SystemFlags};
 pub use handle::MailboxHandle;
 pub use id::{
@@ -62,13 +69,15 @@ pub use id::{
     UidValidity,
 };
 pub use mailbox::Counters;
+pub use manifest::ManifestFault;
 pub use message::{INLINE_BODY_BYTES_MAX, InternalDate, NewBody, NewMessage, Place};
 pub use name::{COMPONENT_BYTES_MAX, DEPTH_MAX, MailboxName, NAME_BYTES_MAX, SpecialUse};
-pub use pack::{Files, PackWriter, PackedBody};
+pub use pack::{PackWriter, PackedBody};
 pub use pending::{Fatal, Outcome, Placed, Settled, Ticket};
 pub use quota::{Limit, QuotaLimits, QuotaOverride, Resource, Usage};
 pub use refusal::Refusal;
 pub use rights::{AclEntry, Grantee, Principal, Rights};
 pub use store::{Folder, Listed, OpenError, Opened, Opening, Status, Store};
 pub use threads::{Coverage, THREADS_KEY_BYTES, Threads};
+pub use upkeep::opening::DamagedManifest;
 pub use view::{Changes, Messages, Numbering, View};

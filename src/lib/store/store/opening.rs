@@ -7,17 +7,19 @@ use crate::account::{Account, validity_seed};
 use crate::apply::{Absurd, Durable};
 use crate::decode::{self, Fault};
 use crate::entry::BodyFile;
+use crate::files::Files;
 use crate::id::{AccountId, MailboxId, PackId, UidValidity};
 use crate::name::{MailboxName, SpecialUse};
 use crate::operation::Operation;
-use crate::pack::{self, Files};
 use crate::pending::Fatal;
 use crate::prepare::Ahead;
 use crate::refusal::Refusal;
+use crate::upkeep::opening::{Baseless, DamagedManifest, standing, sweep};
 use journal::disk::{Disk, DiskError};
-use journal::{OpenReport, Record, Rejected, Settings, Start, Syncer, Verdict, recover};
+use journal::{OpenReport, Record, Rejected, Settings, Syncer, Verdict, recover};
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
+use std::sync::Arc;
 
 /// The journal of a mail store.
 const PURPOSE: [u8; 4] = *b"MAIL";
@@ -57,6 +59,10 @@ pub enum OpenError {
     Journal(recover::OpenError),
     /// The disk failed.
     Disk(DiskError),
+    /// The last two manifests are damaged: the account needs a repair.
+    NeedsRepair(DamagedManifest),
+    /// Only a newer program can open the account.
+    Newer(DamagedManifest),
     /// The journal is another account's.
     WrongAccount(AccountId),
     /// A new account could not be founded.
@@ -70,6 +76,10 @@ impl fmt::Display for OpenError {
         match self {
             Self::Journal(error) => error.fmt(f),
             Self::Disk(error) => error.fmt(f),
+            Self::NeedsRepair(damaged) => {
+                write!(f, "{damaged}, nor can the one before; `repair` is needed")
+            }
+            Self::Newer(damaged) => damaged.fmt(f),
             Self::WrongAccount(other) => write!(f, "the journal is that of account {}", other.0),
             Self::NotFounded(refusal) => write!(f, "the account can't be founded: {refusal}"),
             Self::Fatal(fatal) => fatal.fmt(f),
@@ -78,6 +88,16 @@ impl fmt::Display for OpenError {
 }
 
 impl std::error::Error for OpenError {}
+
+impl OpenError {
+    fn of_base(baseless: Baseless) -> Self {
+        match baseless {
+            Baseless::Disk(error) => Self::Disk(error),
+            Baseless::Damaged(damaged) => Self::NeedsRepair(damaged),
+            Baseless::Newer(damaged) => Self::Newer(damaged),
+        }
+    }
+}
 
 /// An open account: what goes to which thread.
 #[derive(Debug)]
@@ -104,12 +124,15 @@ impl Store {
             term: Some(opening.term),
             writer: opening.writer,
         };
-        let mut account = Account::new();
-        let recovered = recover::open(root, settings, Start::BEGINNING, |record| {
+        let mut standing = standing(root).map_err(OpenError::of_base)?;
+        let mut account = std::mem::take(&mut standing.account);
+        let recovered = recover::open(root, settings, standing.start, |record| {
             replay(&mut account, record)
         })
         .map_err(OpenError::Journal)?;
-        let next_pack = sweep(root, &account)?;
+        note_packs(&mut account);
+        sweep(root, &standing, &mut account).map_err(OpenError::Disk)?;
+        let next_pack = account.next_pack;
         let mut opened = Opened {
             store: Self {
                 ahead: Ahead::of(&account),
@@ -155,21 +178,18 @@ fn replay(account: &mut Account, record: &Record<'_>) -> Result<Verdict, Rejecte
     }
 }
 
-/// Removes packs that no message refers to; the next pack's number.
-fn sweep<D: Disk>(root: &D, account: &Account) -> Result<u64, OpenError> {
-    let packs = account
-        .mailboxes
-        .values()
-        .flat_map(|mailbox| mailbox.entries.iter());
-    let used: BTreeSet<PackId> = packs
-        .filter_map(|entry| match entry.body.file() {
-            BodyFile::Pack(pack) => Some(pack),
-            BodyFile::Record(_) => None,
-        })
-        .collect();
-    let highest = pack::sweep(root, &used).map_err(OpenError::Disk)?;
-    let highest = highest.max(used.last().copied());
-    Ok(highest.map_or(1, |pack| pack.0.saturating_add(1)))
+/// Every pack that an entry refers to stands in the account's table.
+fn note_packs(account: &mut Account) {
+    let mailboxes = account.mailboxes.values();
+    let entries = mailboxes.flat_map(|mailbox| mailbox.entries.iter());
+    let packs = entries.filter_map(|entry| match entry.body.file() {
+        BodyFile::Pack(pack) => Some(pack),
+        BodyFile::Record(_) => None,
+    });
+    let packs: BTreeSet<PackId> = packs.collect();
+    for pack in packs {
+        Arc::make_mut(&mut account.packs).entry(pack).or_default();
+    }
 }
 
 impl<D: Disk> Opened<D> {
