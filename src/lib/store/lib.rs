@@ -25,6 +25,7 @@
 mod account;
 mod apply;
 mod body;
+mod cache;
 mod chunk;
 mod chunk_file;
 mod decode;
@@ -50,10 +51,15 @@ mod quota;
 mod refusal;
 mod rights;
 mod store;
+mod threads;
 mod upkeep;
 mod view;
 
 pub use body::{BodyReader, BodyRef, ReadError};
+pub use cache::{
+    CACHE_DAYS_MAX, CacheReader, LetterCache, Lookup, RECORD_BYTES_MAX, Region, Stamp, Swept, Tidy,
+    Warm,
+};
 pub use entry::Entry;
 pub use files::Files;
 pub use flag::{FlagAction, FlagChange, Flags, KEYWORDS_MAX, Keyword, SystemFlags};
@@ -72,5 +78,6 @@ pub use quota::{Limit, QuotaLimits, QuotaOverride, Resource, Usage};
 pub use refusal::Refusal;
 pub use rights::{AclEntry, Grantee, Principal, Rights};
 pub use store::{Folder, Listed, OpenError, Opened, Opening, Status, Store};
+pub use threads::{Coverage, THREADS_KEY_BYTES, Threads};
 pub use upkeep::opening::DamagedManifest;
 pub use view::{Changes, Messages, Numbering, View};
