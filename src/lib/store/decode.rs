@@ -250,11 +250,11 @@ fn transfer(fields: &mut Fields<'_>, moving: bool) -> Option<Transfer> {
     })
 }
 
-fn mailbox(fields: &mut Fields<'_>) -> Option<MailboxId> {
+pub(crate) fn mailbox(fields: &mut Fields<'_>) -> Option<MailboxId> {
     fields.u64().map(MailboxId)
 }
 
-fn uid(fields: &mut Fields<'_>) -> Option<Uid> {
+pub(crate) fn uid(fields: &mut Fields<'_>) -> Option<Uid> {
     Uid::new(fields.u32()?)
 }
 
@@ -272,7 +272,7 @@ fn short_text<'a>(fields: &mut Fields<'a>) -> Option<&'a str> {
 }
 
 /// A name must be as we would write it: one spelling for one mailbox.
-fn name(fields: &mut Fields<'_>) -> Option<MailboxName> {
+pub(crate) fn name(fields: &mut Fields<'_>) -> Option<MailboxName> {
     let count = fields.u8()?;
     let mut components = Vec::new();
     for _ in 0..count {
@@ -282,14 +282,22 @@ fn name(fields: &mut Fields<'_>) -> Option<MailboxName> {
     (name.components() == components).then_some(name)
 }
 
-fn keywords(fields: &mut Fields<'_>) -> Option<Vec<Keyword>> {
+pub(crate) fn keywords(fields: &mut Fields<'_>) -> Option<Vec<Keyword>> {
     let count = fields.u8()?;
     (0..count)
         .map(|_| Keyword::new(short_text(fields)?))
         .collect()
 }
 
-fn grantee(fields: &mut Fields<'_>) -> Option<Grantee> {
+pub(crate) fn quota(fields: &mut Fields<'_>) -> Option<QuotaOverride> {
+    Some(QuotaOverride {
+        bytes: Limit::of_code(fields.u64()?),
+        messages: Limit::of_code(fields.u64()?),
+        mailboxes: Limit::of_code(fields.u64()?),
+    })
+}
+
+pub(crate) fn grantee(fields: &mut Fields<'_>) -> Option<Grantee> {
     let kind = fields.u8()?;
     let account = fields.u32()?;
     match kind {

@@ -8,10 +8,11 @@
 use crate::account::Account;
 use crate::body::ReadError;
 use crate::chunk::{Chunk, Slot, Summary};
+use crate::chunk_file;
+use crate::files::Files;
 use crate::handle::MailboxHandle;
 use crate::id::{ChunkId, MailboxId};
 use crate::mailbox::Mailbox;
-use crate::pack::Files;
 use crate::refusal::Refusal;
 use crate::rights::Rights;
 use crate::store::Store;
@@ -43,9 +44,27 @@ pub(crate) trait Loader {
 }
 
 impl<D: Disk> Loader for Files<D> {
-    fn load(&self, _wish: &Wish) -> Result<Fetched, ReadError> {
-        // There is no chunk file yet, so nothing is ever away.
-        Err(ReadError::Damaged)
+    fn load(&self, wish: &Wish) -> Result<Fetched, ReadError> {
+        self.fetch(wish)
+    }
+}
+
+impl<D: Disk> Files<D> {
+    /// Reads what a wish names. Waits for the disk.
+    ///
+    /// # Errors
+    /// As [`ReadError`] says. A damaged chunk makes its mailbox unreadable until
+    /// the account is repaired.
+    pub fn fetch(&self, wish: &Wish) -> Result<Fetched, ReadError> {
+        let mut chunks = Vec::with_capacity(wish.chunks.len());
+        for (file, summary) in &wish.chunks {
+            let chunk = chunk_file::read(&self.root, *file, wish.mailbox, summary)?;
+            chunks.push((*file, Arc::new(chunk)));
+        }
+        Ok(Fetched {
+            mailbox: wish.mailbox,
+            chunks,
+        })
     }
 }
 

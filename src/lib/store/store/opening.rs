@@ -8,18 +8,19 @@ use crate::account::{Account, validity_seed};
 use crate::apply::{self, Application, Budget, Written};
 use crate::body::ReadError;
 use crate::decode;
-use crate::id::{AccountId, ChunkId, MailboxId, Modseq, PackId, UidValidity};
+use crate::files::Files;
+use crate::id::{AccountId, ChunkId, MailboxId, Modseq, UidValidity};
 use crate::loading::Loader;
 use crate::name::{MailboxName, SpecialUse};
 use crate::operation::Operation;
-use crate::pack::{self, Files};
 use crate::pending::Fatal;
 use crate::prepare::Ahead;
 use crate::quota::QuotaLimits;
 use crate::refusal::Refusal;
+use crate::upkeep::opening::{Baseless, DamagedManifest, standing, sweep};
 use journal::disk::{Disk, DiskError};
-use journal::{Appender, Reached, Record, Rejected, Settings, Start, Syncer, Verdict, recover};
-use std::collections::{BTreeSet, VecDeque};
+use journal::{Appender, Reached, Record, Rejected, Settings, Syncer, Verdict, recover};
+use std::collections::VecDeque;
 use std::fmt;
 
 /// The journal of a mail store.
@@ -60,6 +61,10 @@ pub enum OpenError {
     Journal(recover::OpenError),
     /// The disk failed.
     Disk(DiskError),
+    /// The last two manifests are damaged: the account needs a repair.
+    NeedsRepair(DamagedManifest),
+    /// Only a newer program can open the account.
+    Newer(DamagedManifest),
     /// The journal is another account's.
     WrongAccount(AccountId),
     /// A chunk that the journal's records need can't be read.
@@ -76,6 +81,10 @@ impl fmt::Display for OpenError {
         match self {
             Self::Journal(error) => error.fmt(f),
             Self::Disk(error) => error.fmt(f),
+            Self::NeedsRepair(damaged) => {
+                write!(f, "{damaged}, nor can the one before; `repair` is needed")
+            }
+            Self::Newer(damaged) => damaged.fmt(f),
             Self::WrongAccount(other) => write!(f, "the journal is that of account {}", other.0),
             Self::Chunk(error) => write!(f, "an index chunk can't be read: {error}"),
             Self::NotBegun(refusal) => write!(f, "the account can't be begun: {refusal}"),
@@ -86,11 +95,27 @@ impl fmt::Display for OpenError {
 
 impl std::error::Error for OpenError {}
 
+impl OpenError {
+    fn of_base(baseless: Baseless) -> Self {
+        match baseless {
+            Baseless::Disk(error) => Self::Disk(error),
+            Baseless::Damaged(damaged) => Self::NeedsRepair(damaged),
+            Baseless::Newer(damaged) => Self::Newer(damaged),
+        }
+    }
+}
+
 /// What opening an account came upon.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenReport {
     /// Of the journal.
     pub journal: journal::OpenReport,
+    /// The manifest that it began with.
+    pub manifest: Option<u64>,
+    /// The newest manifest, if it was damaged and the one before was taken.
+    pub fell_back: Option<DamagedManifest>,
+    /// An older program wrote the manifest: a checkpoint is due.
+    pub upgraded: bool,
     /// Modseqs above the first and up to the second may have been told to
     /// somebody and then lost.
     pub lost: Option<(Modseq, Modseq)>,
@@ -122,21 +147,26 @@ impl Store {
             term: None,
             writer: opening.writer,
         };
-        let mut replay = Replay::of(Account::new(), &files, opening.now_secs);
-        let recovered = recover::open(root, settings, Start::BEGINNING, |record| {
+        let mut standing = standing(root).map_err(OpenError::of_base)?;
+        let account = std::mem::take(&mut standing.account);
+        let mut replay = Replay::of(account, &files, opening.now_secs);
+        let recovered = recover::open(root, settings, standing.start, |record| {
             replay.record(record)
         });
-        let (account, recovered) = replay.end(recovered)?;
+        let (mut account, recovered) = replay.end(recovered)?;
+        sweep(root, &standing, &mut account).map_err(OpenError::Disk)?;
         let mut opened = Opened {
             store: Self::of(account, recovered.appender, opening),
             syncer: recovered.syncer,
             files,
             report: OpenReport {
                 journal: recovered.report,
+                manifest: standing.manifests.back().map(|named| named.number),
+                fell_back: standing.fell_back,
+                upgraded: standing.older,
                 lost: None,
             },
         };
-        opened.store.next_pack = sweep(root, &opened.store.account)?;
         opened.begin(opening)?;
         Ok(opened)
     }
@@ -235,14 +265,6 @@ impl<'a, L: Loader> Replay<'a, L> {
             (Err(error), None) => Err(OpenError::Journal(error)),
         }
     }
-}
-
-/// Removes packs that no message refers to; the next pack's number.
-fn sweep<D: Disk>(root: &D, account: &Account) -> Result<u64, OpenError> {
-    let used: BTreeSet<PackId> = account.packs.keys().copied().collect();
-    let highest = pack::sweep(root, &used).map_err(OpenError::Disk)?;
-    let next = highest.map_or(1, |pack| pack.0.saturating_add(1));
-    Ok(next.max(account.next_pack))
 }
 
 impl<D: Disk> Opened<D> {
