@@ -160,6 +160,15 @@ impl Section {
         })
     }
 
+    /// Its sealed blocks with their numbers, among bytes that begin where its
+    /// start is counted from. `None` unless it lies within them.
+    pub fn blocks<'a>(&self, bytes: &'a [u8]) -> Option<impl Iterator<Item = (u32, &'a [u8])>> {
+        let from = usize::try_from(self.start).ok()?;
+        let to = usize::try_from(self.end()?).ok()?;
+        let blocks = bytes.get(from..to)?.chunks(SEALED_BLOCK_BYTES);
+        Some((self.first_block..).zip(blocks))
+    }
+
     /// The first byte behind it. `None` on overflow.
     pub fn end(&self) -> Option<u64> {
         self.start.checked_add(sealed_len(self.len)?)
