@@ -6,7 +6,7 @@
 
 use crate::flag::{FlagAction, Keyword, SystemFlags};
 use crate::id::{
-    AccountId, MailboxId, MessageId, Modseq, PackId, Uid, UidRange, UidSet, UidValidity,
+    AccountId, MailboxId, MessageId, Modseq, PackId, ThreadId, Uid, UidRange, UidSet, UidValidity,
 };
 use crate::message::InternalDate;
 use crate::name::{MailboxName, SpecialUse};
@@ -33,6 +33,10 @@ pub(crate) mod code {
     pub(crate) const COPY: u16 = 12;
     pub(crate) const MOVE: u16 = 13;
     pub(crate) const CLAIM_RECENT: u16 = 14;
+    pub(crate) const SET_QUOTA: u16 = 15;
+    pub(crate) const RAISE_CEILING: u16 = 16;
+    pub(crate) const LOSE: u16 = 17;
+    pub(crate) const REWOUND: u16 = 18;
     pub(crate) const OPTIONAL: u16 = 0x8000;
 }
 
@@ -90,6 +94,7 @@ fn operation(rest: &mut Fields<'_>, bodies: u64) -> Result<Option<Operation>, Fa
     let operation = match code {
         code::FOUND..=code::RAISE_EPOCH => structure(code, &mut fields),
         code::APPEND..=code::CLAIM_RECENT => message(code, &mut fields, bodies),
+        code::SET_QUOTA..=code::REWOUND => account(code, &mut fields),
         _ => return Err(Fault::Unknown),
     };
     match operation {
@@ -148,11 +153,36 @@ fn message(code: u16, fields: &mut Fields<'_>, bodies: u64) -> Option<Operation>
     })
 }
 
+fn account(code: u16, fields: &mut Fields<'_>) -> Option<Operation> {
+    Some(match code {
+        code::SET_QUOTA => Operation::SetQuota(QuotaOverride {
+            bytes: Limit::of_code(fields.u64()?),
+            messages: Limit::of_code(fields.u64()?),
+            mailboxes: Limit::of_code(fields.u64()?),
+        }),
+        code::RAISE_CEILING => Operation::RaiseCeiling(modseq(fields)?),
+        code::LOSE => Operation::Lose {
+            from: modseq(fields)?,
+            to: modseq(fields)?,
+        },
+        code::REWOUND => Operation::Rewound,
+        _ => return None,
+    })
+}
+
+fn modseq(fields: &mut Fields<'_>) -> Option<Modseq> {
+    fields
+        .u64()
+        .map(Modseq)
+        .filter(|modseq| *modseq <= Modseq::MAX)
+}
+
 fn append(fields: &mut Fields<'_>, bodies: u64) -> Option<Append> {
     let append = Append {
         mailbox: mailbox(fields)?,
         uid: uid(fields)?,
         message: MessageId(fields.u64()?),
+        thread: ThreadId(fields.u64()?),
         date: InternalDate {
             secs: fields.i64()?,
             offset_minutes: fields.i16()?,
@@ -339,13 +369,14 @@ mod tests {
     }
 
     fn any_append() -> impl Strategy<Value = Operation> {
-        let what = (any::<u64>(), any_uid(), any::<u64>(), any::<i64>());
+        let what = (any::<u64>(), any_uid(), any::<[u64; 2]>(), any::<i64>());
         let how = (any::<i16>(), any_system(), any_keywords(), any_body());
         (what, how, 0_u32..50, any::<[u8; 32]>()).prop_map(|(what, how, size, sha256)| {
             Operation::Append(Append {
                 mailbox: MailboxId(what.0),
                 uid: what.1,
-                message: MessageId(what.2),
+                message: MessageId(what.2[0]),
+                thread: ThreadId(what.2[1]),
                 date: InternalDate {
                     secs: what.3,
                     offset_minutes: how.0,
@@ -383,6 +414,23 @@ mod tests {
                 })
             },
         )
+    }
+
+    fn any_numbers() -> impl Strategy<Value = Operation> {
+        let modseq = || (0..=Modseq::MAX.0).prop_map(Modseq);
+        let limit = || any::<u64>().prop_map(Limit::of_code);
+        prop_oneof![
+            (limit(), limit(), limit()).prop_map(|(bytes, messages, mailboxes)| {
+                Operation::SetQuota(QuotaOverride {
+                    bytes,
+                    messages,
+                    mailboxes,
+                })
+            }),
+            modseq().prop_map(Operation::RaiseCeiling),
+            (modseq(), modseq()).prop_map(|(from, to)| Operation::Lose { from, to }),
+            Just(Operation::Rewound),
+        ]
     }
 
     fn any_transfer() -> impl Strategy<Value = Operation> {
@@ -450,6 +498,7 @@ mod tests {
             any_append(),
             any_set_flags(),
             any_transfer(),
+            any_numbers(),
             expunge,
             claim,
         ]
@@ -515,6 +564,7 @@ mod tests {
                     mailbox: MailboxId(1),
                     uid: Uid::MIN,
                     message: MessageId(1),
+                    thread: ThreadId(1),
                     date: InternalDate {
                         secs: 0,
                         offset_minutes: 0,

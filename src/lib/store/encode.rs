@@ -179,6 +179,28 @@ impl Out {
                 self.u32(up_to.get());
                 code::CLAIM_RECENT
             }
+            other => self.account_fields(other),
+        }
+    }
+
+    fn account_fields(&mut self, operation: &Operation) -> u16 {
+        match operation {
+            Operation::SetQuota(quota) => {
+                self.u64(quota.bytes.code());
+                self.u64(quota.messages.code());
+                self.u64(quota.mailboxes.code());
+                code::SET_QUOTA
+            }
+            Operation::RaiseCeiling(ceiling) => {
+                self.u64(ceiling.0);
+                code::RAISE_CEILING
+            }
+            Operation::Lose { from, to } => {
+                self.u64(from.0);
+                self.u64(to.0);
+                code::LOSE
+            }
+            Operation::Rewound => code::REWOUND,
             _ => code::NONE,
         }
     }
@@ -206,6 +228,7 @@ impl Out {
         self.u64(append.mailbox.0);
         self.u32(append.uid.get());
         self.u64(append.message.0);
+        self.u64(append.thread.0);
         self.bytes(&append.date.secs.to_le_bytes());
         self.bytes(&append.date.offset_minutes.to_le_bytes());
         self.u8(append.system.bits());

@@ -105,10 +105,6 @@ impl Entry {
     pub fn system_flags(&self) -> SystemFlags {
         self.system
     }
-
-    pub(crate) fn is_unseen(&self) -> bool {
-        !self.system.contains(SystemFlags::SEEN)
-    }
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use model::{Change, Model, Path, ask, dump, letter_bytes};
 use std::collections::{BTreeMap, BTreeSet};
 use store::{
     AccountId, EntryId, Fatal, FlagAction, Folder, MailboxName, MessageId, OpenError, Opened,
-    Opening, PackedBody, Principal, Refusal, SpecialUse, Store, Ticket,
+    Opening, PackedBody, Principal, QuotaLimits, Refusal, SpecialUse, Store, Ticket,
 };
 
 /// The store under test, what it must hold, and what it has ever shown.
@@ -157,6 +157,7 @@ impl Trial {
     /// Sends one batch to the disk, and takes in what came of it. `false` if the
     /// worker must end.
     fn commit(&mut self, opened: &mut Opened<SimDisk>, random: &mut Random, context: &str) -> bool {
+        opened.store.want_sync();
         let Some(batch) = opened.store.take_batch() else {
             return true;
         };
@@ -166,8 +167,10 @@ impl Trial {
             }
         }
         let report = opened.syncer.commit(batch);
-        let settled = match opened.store.settle(report) {
-            Ok(settled) => settled,
+        let settled = opened.store.settle(report);
+        let settled = settled.and_then(|()| opened.store.apply(usize::MAX));
+        let settled = match settled {
+            Ok(applied) => applied.settled,
             Err(Fatal::Disk(_)) => return false,
             Err(other) => panic!("{context}: {other}"),
         };
@@ -256,10 +259,10 @@ fn open(root: &SimDisk) -> Result<Opened<SimDisk>, OpenError> {
     };
     let opening = Opening {
         account: AccountId(7),
-        term: 1,
         writer: 0xfeed_beef_0bad_cafe,
         now_secs: 1_700_000_000,
         letter_bytes_max: 1 << 20,
+        quota: QuotaLimits::default(),
         folders: &[sent],
     };
     Store::open(root, &opening)
@@ -271,7 +274,7 @@ fn is_of_the_disk(error: &OpenError) -> bool {
         error,
         OpenError::Disk(_)
             | OpenError::Journal(Journal::Disk(_))
-            | OpenError::NotFounded(Refusal::NoSpace)
+            | OpenError::NotBegun(Refusal::NoSpace)
             | OpenError::Fatal(Fatal::Disk(_))
     )
 }

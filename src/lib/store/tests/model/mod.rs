@@ -326,6 +326,7 @@ pub fn ask(
                     offset_minutes: -90,
                 },
                 body: packed.map_or(NewBody::Inline(&bytes), NewBody::Packed),
+                thread: None,
             }])
         }
         Change::SetFlags {
