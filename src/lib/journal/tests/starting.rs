@@ -342,6 +342,28 @@ fn what_is_only_written_costs_one_write_and_what_is_in_haste_one_sync_more() {
     assert!(appender.is_synced());
 }
 
+/// Were it only written and lost, the end would look clean.
+#[test]
+fn the_first_record_behind_a_quiet_one_is_always_synced() {
+    let (root, _) = journal_of(1, true);
+    let (opened, _) = open(&root, Start::BEGINNING).unwrap();
+    let (mut appender, mut syncer) = (opened.appender, opened.syncer);
+    let mut next_syncs = |appender: &mut Appender, fault: Option<Fault>| {
+        appender.append(KIND, b"x", &[], Haste::Written).unwrap();
+        let batch = appender.take_batch().unwrap();
+        let syncs = batch.syncs();
+        if let Some(fault) = fault {
+            root.plan(root.calls(), fault);
+        }
+        let settled = appender.settle(syncer.commit(batch));
+        assert_eq!(settled.is_err(), fault.is_some());
+        syncs
+    };
+    assert!(next_syncs(&mut appender, Some(Fault::Enospc)));
+    assert!(next_syncs(&mut appender, None), "what was refused is void");
+    assert!(!next_syncs(&mut appender, None));
+}
+
 #[test]
 fn a_bare_sync_that_fails_poisons() {
     let (root, _) = journal_of(1, false);
