@@ -24,6 +24,7 @@ pub use file::{RECORD_BYTES_MAX, Stamp};
 pub use reader::{CacheReader, Lookup, Region, Warm};
 pub use tidy::{Swept, Tidy};
 
+use crate::files::Files;
 use crate::id::MessageId;
 use file::{CacheFile, FILE_BYTES_MAX, HEADER_BYTES, Header, Slot, TABLE_END};
 use journal::disk::{Disk, DiskError, File, Name};
@@ -170,6 +171,13 @@ impl<D: Disk> LetterCache<D> {
             Err(error) => return Err(error),
         }
         make(&dir, &name, number, now_secs)
+    }
+}
+
+impl<D: Disk> Files<D> {
+    /// What was learned about letters.
+    pub fn letter_cache(&self) -> LetterCache<D> {
+        LetterCache::new(self.root.clone())
     }
 }
 

@@ -18,6 +18,7 @@
 mod page;
 
 use crate::cache;
+use crate::files::Files;
 use crate::id::{MessageId, ThreadId};
 use crate::store::Store;
 use journal::disk::{Disk, DiskError, File, Name};
@@ -171,6 +172,13 @@ impl<D: Disk> Threads<D> {
         let map = Map { file, header };
         map.write(0, &Page::default())?;
         Ok(map)
+    }
+}
+
+impl<D: Disk> Files<D> {
+    /// The map that finds threads.
+    pub fn threads(&self) -> Threads<D> {
+        Threads::new(self.root.clone())
     }
 }
 
