@@ -3,7 +3,7 @@
 //! 1. The last two manifests say which files there are to be.
 //! 2. The packs that they name, then the journal, give all letters.
 //! 3. Their chunks are held against the letters, which are then forgotten.
-//! 4. The journal is replayed from the older manifest to the newer and on.
+//! 4. The journal is replayed, past the older manifest and the newer, to its end.
 //! 5. What is left in the directory, nothing refers to.
 //!
 //! Memory: up to step 3, 32 bytes for each letter in a pack and about 100 for
@@ -20,10 +20,10 @@ use crate::journal::{End, Journal, Span};
 use crate::letters::{IN_PACK, Letters};
 use crate::manifest::Manifest;
 use crate::pack;
-use crate::replay::{Replay, tell_of_ailing};
+use crate::replay::{Living, Replay, tell_of_ailing};
 use crate::report::{Listener, Report};
 use ipc::edge::verify::{Finding, Place, ToControl, Totals, What};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 /// What somebody holds in place for the check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,7 +111,7 @@ impl<'a, D: Directory> Check<'a, D> {
         self.indexes(&manifests, &mut letters, report);
         dead_letters(letters, &journal, report);
         let living = self.replay(&manifests, &journal, span, &ailing, report);
-        tell_of_ailing(ailing, living.as_ref(), report);
+        tell_of_ailing(&ailing, living.as_ref(), report);
         self.orphans(&manifests, end, report);
     }
 
@@ -176,22 +176,12 @@ impl<'a, D: Directory> Check<'a, D> {
             .map(|manifest| manifest.content.oldest)
             .min()
             .unwrap_or(0);
-        for manifest in manifests.each() {
-            if let Err(what) = journal.begins(manifest.content.oldest) {
-                let place = Folder::Manifest.place(manifest.landmark().number);
-                let finding = Finding::new(what, place, 0);
-                report.find(Finding {
-                    lsn: Some(manifest.content.oldest),
-                    ..finding
-                });
-            }
-        }
-        if manifests.newer.is_none() && journal.begins(0).is_err() {
-            report.find(Finding::new(What::Missing, Folder::Journal.place(0), 0));
+        if !journal.reaches_back_to(from) {
+            report.find(Finding::new(What::Missing, Folder::Journal.place(from), 0));
         }
         let known = manifests
             .each()
-            .map(|manifest| manifest.landmark().lsn)
+            .map(|manifest| manifest.lsn())
             .max()
             .unwrap_or(0);
         match self.held {
@@ -216,11 +206,8 @@ impl<'a, D: Directory> Check<'a, D> {
         letters: &mut Letters,
         report: &mut Report<'_>,
     ) -> (Ailing, End) {
-        let settled = manifests
-            .newer
-            .as_ref()
-            .map_or(0, |newer| newer.landmark().lsn);
-        let landmarks = manifests.each().map(Manifest::landmark).collect();
+        let settled = manifests.newer.as_ref().map_or(0, |newer| newer.lsn());
+        let landmarks = manifests.each().flat_map(Manifest::landmarks).collect();
         let mut audit = Audit::new(self.directory, letters, settled, landmarks);
         let end = journal.walk(span, report, &mut |visited, report| {
             audit.visit(visited, report)
@@ -237,12 +224,9 @@ impl<'a, D: Directory> Check<'a, D> {
         letters: &mut Letters,
         report: &mut Report<'_>,
     ) {
-        let newest = manifests
-            .newer
-            .as_ref()
-            .map(|newer| newer.landmark().number);
+        let newest = manifests.newer.as_ref().map(|newer| newer.number());
         for manifest in manifests.each() {
-            let tells_letters = newest == Some(manifest.landmark().number);
+            let tells_letters = newest == Some(manifest.number());
             let needed = &mut self.needed;
             Index::new(self.directory, manifest, letters, tells_letters).check(report, |chunk| {
                 needed.insert((Folder::Chunk, chunk));
@@ -258,18 +242,19 @@ impl<'a, D: Directory> Check<'a, D> {
         span: Span,
         ailing: &Ailing,
         report: &mut Report<'_>,
-    ) -> Option<BTreeSet<(u64, u32)>> {
-        let sound = |manifest: &&Manifest<D::File>| manifest.content.is_sound;
-        let (newer, older) = (manifests.newer.as_ref(), manifests.older.as_ref());
-        if newer.is_some_and(|newer| !newer.content.is_sound) {
+    ) -> Option<Living> {
+        let mut coming: VecDeque<_> = manifests.older.iter().chain(&manifests.newer).collect();
+        if coming.iter().any(|manifest| !manifest.content.is_sound) {
             report.find(Finding::new(What::NotReplayed, Place::Account, 0));
             return None;
         }
-        let (base, newer) = match older.filter(sound) {
-            Some(older) => (Some(older), newer),
-            None => (newer, None),
+        let reaches_back = span.from == 0 && journal.reaches_back_to(0);
+        let base = if reaches_back {
+            None
+        } else {
+            coming.pop_front()
         };
-        Replay::new(self.directory, base, newer, ailing).run(journal, span, report)
+        Replay::new(self.directory, base, coming, ailing).run(journal, span, report)
     }
 
     /// Files that nothing refers to. While the account is in use, files of its
