@@ -12,7 +12,7 @@ const KIND: Kind = Kind::critical(16);
 
 const SETTINGS: Settings = Settings {
     purpose: *b"FUZZ",
-    term: 1,
+    term: None,
     writer: 0x0123_4567_89ab_cdef,
 };
 
@@ -73,7 +73,7 @@ impl Good {
 fn open(root: &SimDisk) -> Result<(Journal<SimDisk>, Vec<Vec<u8>>), OpenError> {
     let mut found = Vec::new();
     let (journal, _) = Journal::open(root, SETTINGS, |record: &Record<'_>| {
-        found.push(record.payload.to_vec());
+        found.push(record.head.to_vec());
         Ok(Verdict::Known)
     })?;
     Ok((journal, found))

@@ -65,7 +65,7 @@ fn believe(good: &Good, transaction: &[u8]) {
     let disk = good.disk.fork(1);
     let settings = Settings {
         purpose: *b"MAIL",
-        term: OPENING.term,
+        term: None,
         writer: OPENING.writer,
     };
     let opened = Journal::open(&disk, settings, |_| Ok(Verdict::Known));

@@ -40,7 +40,7 @@ pub fn make_directory(
     as_account(uid, || mkdirat(store, name.as_c_str(), Mode::RWXU))
 }
 
-/// Opens the directory of an account, to be given to [`crate::Newborn::worker`]
+/// Opens the directory of an account, to be given to [`crate::Newborn::of_account`]
 /// (`O_PATH`: it needs no right to the directory itself).
 ///
 /// # Errors

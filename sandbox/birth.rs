@@ -16,7 +16,7 @@ pub use step::{Step, Stillborn};
 
 use crate::ids::AccountUid;
 use crate::kernel::{self, Arguments, Forked};
-use crate::profile::{Identity, Namespace, Profile, WORKER};
+use crate::profile::{Identity, Namespace, Profile};
 use crate::program::Program;
 use crate::site::{Ids, Site};
 use rustix::io::Errno;
@@ -62,10 +62,11 @@ impl<'a> Newborn<'a> {
         }
     }
 
-    /// The worker of an account (`None` where all have one id), chrooted into
-    /// the account's directory.
+    /// A worker or verifier of an account (`None` where all have one id), chrooted
+    /// into the account's directory.
     #[must_use]
-    pub fn worker(
+    pub fn of_account(
+        profile: &'static Profile,
         site: Site,
         account: Option<AccountUid>,
         root: BorrowedFd<'a>,
@@ -73,7 +74,7 @@ impl<'a> Newborn<'a> {
         descriptors: &'a [BorrowedFd<'a>],
     ) -> Self {
         Self {
-            profile: &WORKER,
+            profile,
             site,
             account,
             root: Some(root),

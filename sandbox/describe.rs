@@ -3,7 +3,7 @@
 
 use crate::birth::unshared;
 use crate::layer::Layer;
-use crate::profile::{Identity, Namespace, Process, Profile, Root, Threads};
+use crate::profile::{Identity, Namespace, Path, Process, Profile, Right, Root, Threads};
 use crate::site::{Ids, Site};
 
 /// One row for each wall, name first.
@@ -65,7 +65,7 @@ fn namespaces(profile: &Profile, site: Site) -> String {
         .map(|(_, name)| *name)
         .collect();
     match profile.process {
-        Process::Worker => "its broker's".to_owned(),
+        Process::Worker | Process::Verify => "its broker's".to_owned(),
         _ if names.is_empty() => "the machine's".to_owned(),
         _ => names.join(", "),
     }
@@ -88,10 +88,11 @@ fn landlock(profile: &Profile, site: Site) -> String {
     if site.waivers().has(Layer::Landlock) {
         return "waived".to_owned();
     }
-    let files = if paths.is_empty() {
-        "no file"
-    } else {
-        "files below its root, none executable"
+    let writes = |path: &Path| path.rights.contains(&Right::WriteFile);
+    let files = match paths {
+        [] => "no file",
+        paths if paths.iter().any(writes) => "files below its root, none executable",
+        _ => "files below its root, to be read",
     };
     let walls = [
         (Layer::LandlockNet, ", no TCP"),

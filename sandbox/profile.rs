@@ -16,6 +16,7 @@ mod keyholder;
 mod lmtp;
 mod login;
 mod supervisor;
+mod verify;
 mod worker;
 
 pub use auth::PROFILE as AUTH;
@@ -28,6 +29,7 @@ pub use keyholder::PROFILE as KEYHOLDER;
 pub use lmtp::PROFILE as LMTP;
 pub use login::PROFILE as LOGIN;
 pub use supervisor::PROFILE as SUPERVISOR;
+pub use verify::PROFILE as VERIFY;
 pub use worker::PROFILE as WORKER;
 
 pub use landlock::AccessFs as Right;
@@ -36,7 +38,7 @@ pub use rustix::thread::CapabilitySet;
 use calls::List;
 
 /// Every profile, from the process with the most power to those with the least.
-pub static ALL: [&Profile; 11] = [
+pub static ALL: [&Profile; 12] = [
     &SUPERVISOR,
     &CONFIG,
     &BROKER,
@@ -48,6 +50,7 @@ pub static ALL: [&Profile; 11] = [
     &LOGIN,
     &LMTP,
     &WORKER,
+    &VERIFY,
 ];
 
 /// The kinds of process.
@@ -75,6 +78,8 @@ pub enum Process {
     Lmtp,
     /// `mailkeep-worker`.
     Worker,
+    /// `mailkeep-verify`.
+    Verify,
 }
 
 impl Process {
@@ -93,6 +98,7 @@ impl Process {
             Self::Login => "mailkeep-login",
             Self::Lmtp => "mailkeep-lmtp",
             Self::Worker => "mailkeep-worker",
+            Self::Verify => "mailkeep-verify",
         }
     }
 
@@ -142,7 +148,7 @@ pub enum Identity {
     Starter,
     /// Its own, one for each kind of process.
     Own,
-    /// That of the account which it serves.
+    /// That of the account which it serves or reads.
     Account,
 }
 
@@ -171,7 +177,7 @@ pub enum Root {
     Own,
     /// The store: one directory for each account.
     Store,
-    /// The directory of the account which it serves.
+    /// The directory of the account which it serves or reads.
     Account,
 }
 
@@ -235,6 +241,9 @@ const ACCOUNT: &[Right] = &[
     Right::MakeDir,
     Right::RemoveDir,
 ];
+
+/// An account's tree, to be read.
+const READING: &[Right] = &[Right::ReadFile, Right::ReadDir];
 
 /// How many threads a process has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

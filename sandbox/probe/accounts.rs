@@ -3,7 +3,7 @@
 
 use crate::{borrow, nursery, order};
 use sandbox::account::{kill, make_directory, open_directory, remove_directory};
-use sandbox::{AccountUid, Site};
+use sandbox::{AccountUid, Site, profile};
 
 /// Carries out such an order; `None` if it is none.
 pub fn carry_out(order: &str, site: Site) -> Option<String> {
@@ -25,7 +25,7 @@ pub fn carry_out(order: &str, site: Site) -> Option<String> {
 
 /// Bears a worker and ends it: first as a parent would, then with its account's uid.
 fn end(site: Site) -> String {
-    let (child, channel) = match crate::born(site) {
+    let (child, channel) = match crate::born(&profile::WORKER, site) {
         Ok(born) => born,
         Err(why) => return why,
     };

@@ -298,6 +298,37 @@ const ATTEMPTS: &[(&str, Attempt)] = &[
     ("another filter", || {
         call(libc::SYS_seccomp, [1, 0, ANY, 0, 0, 0])
     }),
+    ("make a file", || {
+        open(c"/made", libc::O_CREAT | libc::O_WRONLY)
+    }),
+    ("open its root for writing", || open(c"/", libc::O_WRONLY)),
+    ("write a file at an offset", || {
+        call(libc::SYS_pwrite64, [LEAKED, at(c"x"), 1, 0, 0, 0])
+    }),
+    ("cut a file", || {
+        call(libc::SYS_ftruncate, [LEAKED, 0, 0, 0, 0, 0])
+    }),
+    ("sync a file", || {
+        call(libc::SYS_fsync, [LEAKED, 0, 0, 0, 0, 0])
+    }),
+    ("take the writer's lock", || {
+        call(libc::SYS_flock, [LEAKED, libc::LOCK_EX as u64, 0, 0, 0, 0])
+    }),
+    ("make a directory", || {
+        call(libc::SYS_mkdirat, [CWD, at(c"/folder"), 0o700, 0, 0, 0])
+    }),
+    ("rename a file", || {
+        call(
+            libc::SYS_renameat,
+            [CWD, at(c"/none"), CWD, at(c"/other"), 0, 0],
+        )
+    }),
+    ("remove a file", || {
+        call(libc::SYS_unlinkat, [CWD, at(c"/none"), 0, 0, 0, 0])
+    }),
+    ("set a file's times", || {
+        call(libc::SYS_utimensat, [CWD, at(c"/"), ANY, 0, 0, 0])
+    }),
     ("reboot", || call(libc::SYS_reboot, [0; 6])),
     ("swapon", || {
         call(libc::SYS_swapon, [at(c"/"), 0, 0, 0, 0, 0])
@@ -307,6 +338,7 @@ const ATTEMPTS: &[(&str, Attempt)] = &[
         call(libc::SYS_clock_settime, [0, ANY, 0, 0, 0, 0])
     }),
     ("legitimate: create, write, sync, rename", legitimate),
+    ("legitimate: open, look, list", legitimate_reading),
 ];
 
 fn legitimate() -> Result<i64, Errno> {
@@ -315,6 +347,16 @@ fn legitimate() -> Result<i64, Errno> {
     rustix::io::pwrite(&file, b"mail", 0)?;
     rustix::fs::fsync(&file)?;
     rustix::fs::renameat(CWD, c"/new", CWD, c"/old")?;
+    Ok(0)
+}
+
+fn legitimate_reading() -> Result<i64, Errno> {
+    use rustix::fs::{CWD, Mode, OFlags};
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let root = rustix::fs::openat(CWD, c"/", flags, Mode::empty())?;
+    rustix::fs::fstat(&root)?;
+    let mut names = rustix::fs::Dir::new(root)?;
+    names.try_for_each(|name| name.map(drop))?;
     Ok(0)
 }
 

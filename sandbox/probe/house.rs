@@ -114,6 +114,7 @@ impl House {
             theirs.as_fd(),
             self.program.as_fd(),
             store.as_fd(),
+            self.program.as_fd(),
         ];
         let table = &table[..profile.descriptors.len()];
         let child =
@@ -134,7 +135,7 @@ impl House {
         waiting: impl FnMut(i32),
     ) -> String {
         let order = match profile.identity {
-            Identity::Account => format!("worker {order}"),
+            Identity::Account => format!("bear {} {order}", profile.process.program()),
             _ => order.to_owned(),
         };
         let parent = if profile.identity == Identity::Account {

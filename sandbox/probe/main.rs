@@ -13,7 +13,7 @@ mod order;
 
 use attempts::Outcome;
 use order::{receive, send};
-use sandbox::{Child, Entered, Newborn, Process, Program, Site, enter, profile};
+use sandbox::{Child, Entered, Newborn, Process, Profile, Program, Site, enter, profile};
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 
 /// Where a newborn finds the channel to its parent.
@@ -53,12 +53,14 @@ fn supervise() {
 }
 
 /// The profile of the process that it plays, by the name it was born with.
-fn role() -> &'static sandbox::Profile {
-    let name = std::env::args().next().unwrap_or_default();
-    let named = |profile: &&&sandbox::Profile| profile.process.program() == name;
+fn role() -> &'static Profile {
+    named(&std::env::args().next().unwrap_or_default())
+}
+
+fn named(program: &str) -> &'static Profile {
     profile::ALL
-        .iter()
-        .find(named)
+        .into_iter()
+        .find(|profile| profile.process.program() == program)
         .expect("a newborn has the name of a program")
 }
 
@@ -86,7 +88,7 @@ fn obey(order: &str, entered: Entered) -> String {
     match (order, entered.profile().process) {
         ("two threads", _) => two_threads(entered).to_string(),
         ("wait", _) => wait().to_string(),
-        (order, Process::Broker) if order.starts_with("worker ") => bear(order, &entered),
+        (order, Process::Broker) if order.starts_with("bear ") => bear(order, &entered),
         (order, Process::Broker) => accounts::carry_out(order, entered.site())
             .unwrap_or_else(|| attempts::attempt(order).to_string()),
         (order, _) => attempts::attempt(order).to_string(),
@@ -116,12 +118,17 @@ fn two_threads(entered: Entered) -> Outcome {
     attempts::attempt("thread")
 }
 
-/// Bears a worker that has this order, and relays what it says.
+/// `bear PROGRAM ORDER`: bears what has an account's uid and gives it this order;
+/// relays what it says.
 fn bear(order: &str, entered: &Entered) -> String {
-    match born(entered.site()) {
+    let (program, order) = order
+        .trim_start_matches("bear ")
+        .split_once(' ')
+        .expect("a program and its order");
+    match born(named(program), entered.site()) {
         Err(why) => why,
         Ok((child, channel)) => {
-            send(&channel, order.trim_start_matches("worker "));
+            send(&channel, order);
             nursery::follow(&child, &channel, |number| {
                 send(borrow(CHANNEL), &format!("waiting {number}"));
                 receive(borrow(CHANNEL));
@@ -130,7 +137,7 @@ fn bear(order: &str, entered: &Entered) -> String {
     }
 }
 
-fn born(site: Site) -> Result<(Child, OwnedFd), String> {
+fn born(profile: &'static Profile, site: Site) -> Result<(Child, OwnedFd), String> {
     let uid = site
         .ranges()
         .and_then(|ranges| ranges.account(nursery::ACCOUNT));
@@ -140,7 +147,7 @@ fn born(site: Site) -> Result<(Child, OwnedFd), String> {
     let (ours, theirs) = nursery::pair();
     let (null, log) = (rustix::stdio::stdin(), rustix::stdio::stderr());
     let table = [null, null, log, theirs.as_fd(), null];
-    let newborn = Newborn::worker(site, uid, directory.as_fd(), &program, &table);
+    let newborn = Newborn::of_account(profile, site, uid, directory.as_fd(), &program, &table);
     newborn
         .spawn()
         .map(|child| (child, ours))

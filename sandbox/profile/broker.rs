@@ -1,4 +1,4 @@
-//! The profile of `mailkeep-broker`: it bears workers. What keeps it in is the
+//! The profile of `mailkeep-broker`: it bears workers and verifiers. What keeps it in is the
 //! range of ids, the user namespace and Landlock; its filter is wide because
 //! workers inherit it.
 
@@ -18,7 +18,7 @@ pub static PROFILE: Profile = Profile {
         Namespace::Ipc,
     ],
     root: Root::Store,
-    // The worker's: Landlock's rules are inherited, too.
+    // The workers': Landlock's rules are inherited, too.
     paths: Some(&[Path {
         path: "/",
         rights: ACCOUNT,
@@ -34,7 +34,7 @@ pub static PROFILE: Profile = Profile {
         &calls::PARENT,
         &calls::BIRTH,
     ],
-    bears: &[&super::WORKER],
+    bears: &[&super::WORKER, &super::VERIFY],
     threads: Threads::One,
     limits: Limits::of(16_384, 256),
     descriptors: &[
@@ -42,8 +42,9 @@ pub static PROFILE: Profile = Profile {
         "nothing",
         "log",
         "supervisor",
-        "the worker's program",
+        "the workers' program",
         "the store, to sync it",
+        "the verifiers' program",
     ],
     dies_with_parent: true,
 };

@@ -256,6 +256,14 @@ lists! {
         SYS_fcntl if is(1, F_DUPFD_CLOEXEC), "a second owner of a descriptor";
     }
 
+    /// Files below the root, which nothing here can make, change or remove.
+    READING {
+        SYS_openat if lacks(2, O_WRONLY | O_RDWR | O_CREAT | O_TRUNC), "files below the root, for reading";
+        SYS_fstat, "size, kind and owner";
+        SYS_pread64, "a file";
+        SYS_getdents64, "the names in a directory";
+    }
+
     /// Letters too large for memory, below the root.
     SPOOL {
         SYS_openat, "a letter: made, and opened again read-only";
@@ -380,5 +388,6 @@ lists! {
         SYS_setresuid if account(0) and account(1) and account(2), "a worker's uid";
         SYS_setresgid if account(0) and account(1) and account(2), "a worker's gid";
         SYS_setgroups if is(0, 0), "a worker has no groups";
+        SYS_prctl if is(0, PR_SET_PDEATHSIG), "a verifier that dies with its broker";
     }
 }

@@ -44,12 +44,12 @@ impl<D: Disk> Ledger<D> {
         let mut table = Table::default();
         let settings = Settings {
             purpose: PURPOSE,
-            term: 1,
+            term: None,
             writer,
         };
         let (journal, report) = Journal::open(disk, settings, |record| match record.kind {
             TRANSACTION => {
-                let transaction = Transaction::decode_whole(record.payload);
+                let transaction = Transaction::decode_whole(record.head);
                 table.replay(
                     transaction.map_err(|_| Rejected("not a transaction of the account table"))?,
                 );

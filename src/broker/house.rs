@@ -44,7 +44,8 @@ impl Root {
         Nursery {
             site,
             store: File::open(&self.0).unwrap().into(),
-            program: program(),
+            worker: program(),
+            verifier: program(),
             log: null(),
             master: master(),
             slice: WorkerSlice {

@@ -1,13 +1,13 @@
 //! `mailkeep-broker` opens an account's storage and gives birth to its worker.
 //!
 //! **Duty.** Checks a ticket's seal, opens the account's directory by its number,
-//! and starts the worker in it, confined before its program begins. Ends workers
-//! that `director` wants ended, reaps them, removes the directories of deleted
-//! accounts.
+//! and starts the worker in it, or a verifier, confined before its program begins.
+//! Ends those that `director` wants ended, reaps them, removes the directories of
+//! deleted accounts.
 //!
-//! **Trusts** the supervisor for its channels, the master key and the workers'
-//! program, and `auth`, whose seals it checks. Not `director`: what it asks for
-//! must carry a seal, or can only end a worker.
+//! **Trusts** the supervisor for its channels, the master key and both
+//! programs, and `auth`, whose seals it checks. Not `director`: what it asks for
+//! must carry a seal, or can only end somebody.
 //!
 //! **Is trusted by** every worker, whose key and confinement it gives.
 //!
@@ -23,6 +23,7 @@
 mod house;
 mod nursery;
 mod serve;
+mod verifiers;
 
 use ipc::edge::supervisor::ToSupervisor;
 use ipc::slice::Slice;
@@ -49,7 +50,8 @@ fn run(entered: &sandbox::Entered) -> ExitCode {
 /// From the descriptors that it is born with to the first `Running`.
 fn prepare(entered: &sandbox::Entered) -> Option<Broker> {
     let mut supervisor = Channel::adopt(entered.descriptor(3)?).ok()?;
-    let program = sandbox::Program::adopt(entered.descriptor(4)?).ok()?;
+    let program = |number| sandbox::Program::adopt(entered.descriptor(number)?).ok();
+    let (worker, verifier) = (program(4)?, program(6)?);
     let store = entered.descriptor(5)?;
     let given = start::collect(&mut supervisor).ok()?;
     let Some(Slice::Worker {
@@ -61,7 +63,8 @@ fn prepare(entered: &sandbox::Entered) -> Option<Broker> {
     let nursery = Nursery {
         site: entered.site(),
         store,
-        program,
+        worker,
+        verifier,
         log: given.worker_log?,
         master: MasterKey::new(given.master_key?).ok()?,
         slice: worker_slice,

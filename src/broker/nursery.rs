@@ -3,15 +3,16 @@
 //! The order must stay: the seal first, then the number's range, then the
 //! directory. Before the seal is good nothing on disk is touched.
 
-use ipc::edge::birth::Birth;
+use ipc::edge::birth::{Birth, Hold};
 use ipc::edge::director_broker::{BirthFailure, EPOCH_DELETED};
 use ipc::edge::supervisor::Event;
 use ipc::slice::Worker as WorkerSlice;
-use ipc::ticket::{MasterKey, Refusal, SealedEpoch, SealedTicket, Ticket, now};
+use ipc::ticket::{Grant, Kind, MasterKey, Refusal, SealedEpoch, SealedTicket, Ticket, now};
 use ipc::{AccountId, Channel};
 use rustix::io::Errno;
 use sandbox::account::{NotOpened, make_directory, open_directory, remove_directory};
-use sandbox::{AccountUid, Child, Newborn, Program, Site, Stillborn};
+use sandbox::profile::{VERIFY, WORKER};
+use sandbox::{AccountUid, Child, Newborn, Process, Profile, Program, Site, Stillborn};
 use std::os::fd::{AsFd, OwnedFd};
 
 /// What births need.
@@ -22,8 +23,10 @@ pub struct Nursery {
     /// The store's root.
     pub store: OwnedFd,
     /// The workers' program.
-    pub program: Program,
-    /// Standard error of every worker.
+    pub worker: Program,
+    /// The verifiers'.
+    pub verifier: Program,
+    /// Standard error of both.
     pub log: OwnedFd,
     /// What account keys derive from.
     pub master: MasterKey,
@@ -40,6 +43,16 @@ pub struct NotBorn {
     pub event: Option<Event>,
 }
 
+impl NotBorn {
+    /// A refusal that the administrator needn't hear of.
+    pub fn quietly(failure: BirthFailure) -> Self {
+        Self {
+            failure,
+            event: None,
+        }
+    }
+}
+
 /// An account's uid; `None` where one id serves for all.
 pub type Uid = Option<AccountUid>;
 
@@ -49,17 +62,75 @@ impl Nursery {
     /// # Errors
     /// [`NotBorn`].
     pub fn bear(&self, sealed: &SealedTicket, channel: &OwnedFd) -> Result<Child, NotBorn> {
-        let account = sealed.claim.account;
-        let ticket = self
-            .master
-            .account_key(account)
-            .open(sealed, now())
-            .map_err(|refusal| bad_ticket(account, refusal))?;
-        let uid = self.uid(account)?;
+        let ticket = self.open_ticket(sealed)?;
+        let grant = ticket.grant();
+        if grant.kind == Kind::Verify {
+            return Err(other_ticket(grant.account));
+        }
+        let uid = self.uid(grant.account)?;
         let directory = self.open(&ticket, uid)?;
-        let record = self
-            .birth_record(&ticket)
-            .map_err(|errno| kernel(account, 0, errno))?;
+        let record = self.record_of_worker(&ticket);
+        self.begin(&WORKER, uid, &directory, channel, record)
+    }
+
+    /// Checks a ticket, and that `pair` is the socket that it names, and starts a
+    /// verifier with that as its fd 3. It gets no key, so nobody checks after us.
+    ///
+    /// # Errors
+    /// [`NotBorn`].
+    pub fn bear_verifier(
+        &self,
+        sealed: &SealedTicket,
+        hold: Option<Hold>,
+        pair: &OwnedFd,
+    ) -> Result<Child, NotBorn> {
+        let ticket = self.open_ticket(sealed)?;
+        let Grant {
+            account,
+            kind,
+            cookie,
+            may_create,
+            ..
+        } = *ticket.grant();
+        if kind != Kind::Verify || ipc::socket::check_task(pair, cookie).is_err() {
+            return Err(other_ticket(account));
+        }
+        let uid = self.uid(account)?;
+        let directory = open_directory(self.store.as_fd(), account.0, uid).map_err(|why| {
+            // An account that was never used has none, and that is no event.
+            let expected = why == NotOpened::Missing && may_create;
+            let not_born = no_storage(account, why);
+            NotBorn {
+                event: not_born.event.filter(|_| !expected),
+                ..not_born
+            }
+        })?;
+        let record = Birth::Verifier { account, hold };
+        self.begin(&VERIFY, uid, &directory, pair, record)
+    }
+
+    fn open_ticket(&self, sealed: &SealedTicket) -> Result<Ticket, NotBorn> {
+        let account = sealed.claim.account;
+        let key = self.master.account_key(account);
+        key.open(sealed, now())
+            .map_err(|refusal| bad_ticket(account, refusal))
+    }
+
+    /// Brings a child into the account's directory, with its record to read.
+    fn begin(
+        &self,
+        profile: &'static Profile,
+        uid: Uid,
+        directory: &OwnedFd,
+        channel: &OwnedFd,
+        record: Birth,
+    ) -> Result<Child, NotBorn> {
+        let (Birth::Worker { account, .. } | Birth::Verifier { account, .. }) = record;
+        let record = left_to_read(record).map_err(|errno| kernel(account, 0, errno))?;
+        let program = match profile.process {
+            Process::Verify => &self.verifier,
+            _ => &self.worker,
+        };
         let null = rustix::stdio::stdin();
         let descriptors = [
             null,
@@ -68,11 +139,12 @@ impl Nursery {
             channel.as_fd(),
             record.as_fd(),
         ];
-        Newborn::worker(
+        Newborn::of_account(
+            profile,
             self.site,
             uid,
             directory.as_fd(),
-            &self.program,
+            program,
             &descriptors,
         )
         .spawn()
@@ -87,11 +159,8 @@ impl Nursery {
         let Some(ranges) = self.site.ranges() else {
             return Ok(None);
         };
-        let out_of_range = NotBorn {
-            failure: BirthFailure::OutOfRange,
-            event: None,
-        };
-        ranges.account(account.0).map(Some).ok_or(out_of_range)
+        let uid = ranges.account(account.0).map(Some);
+        uid.ok_or(NotBorn::quietly(BirthFailure::OutOfRange))
     }
 
     /// Removes the directory of an account that `auth` has deleted. An account
@@ -121,20 +190,31 @@ impl Nursery {
         }
     }
 
-    /// One end of a channel in which the birth record waits, and nothing else.
-    fn birth_record(&self, ticket: &Ticket) -> Result<OwnedFd, Errno> {
-        let (near, far) = ipc::channel::pair()?;
-        let mut near =
-            Channel::<Birth, ipc::edge::birth::ToBroker>::adopt(near).map_err(|_| Errno::IO)?;
+    fn record_of_worker(&self, ticket: &Ticket) -> Birth {
         let account = ticket.grant().account;
-        let record = Birth::Worker {
+        Birth::Worker {
             account,
             key: self.master.account_key(account).dangerous_key_bytes(),
             slice: self.slice.clone(),
             created: ticket.grant().may_create,
-        };
-        near.send(record).map_err(|_| Errno::IO)?;
-        Ok(far)
+        }
+    }
+}
+
+/// One end of a channel in which the birth record waits, and nothing else.
+fn left_to_read(record: Birth) -> Result<OwnedFd, Errno> {
+    let (near, far) = ipc::channel::pair()?;
+    let mut near =
+        Channel::<Birth, ipc::edge::birth::ToBroker>::adopt(near).map_err(|_| Errno::IO)?;
+    near.send(record).map_err(|_| Errno::IO)?;
+    Ok(far)
+}
+
+/// A good ticket on what it was not minted for: somebody lies.
+fn other_ticket(account: AccountId) -> NotBorn {
+    NotBorn {
+        failure: BirthFailure::OtherTicket,
+        event: Some(Event::ForgedTicket { account: account.0 }),
     }
 }
 

@@ -159,7 +159,7 @@ fn a_worker_is_told_its_account_its_accounts_key_and_whether_it_may_make_a_store
         let nursery = Root::new().nursery();
         let key = nursery.master.account_key(AccountId(5));
         let ticket = key.open(&sealed(grant(5, may_create)), now()).unwrap();
-        let record = nursery.birth_record(&ticket).unwrap();
+        let record = left_to_read(nursery.record_of_worker(&ticket)).unwrap();
         let mut record = Channel::<ToBroker, Birth>::adopt(record).unwrap();
         let Ok(Received::Message(Birth::Worker {
             account,
@@ -215,4 +215,74 @@ fn what_its_worker_has_not_emptied_is_not_removed() {
     std::fs::write(root.0.join("5/letter"), "").unwrap();
     assert!(!nursery.remove(&deletion(5)));
     assert_eq!(root.names(), ["5"]);
+}
+
+fn verification(account: u32, may_create: bool, pair: &OwnedFd) -> SealedTicket {
+    sealed(Grant {
+        kind: Kind::Verify,
+        cookie: ipc::socket::cookie(pair).unwrap(),
+        ..grant(account, may_create)
+    })
+}
+
+fn other(account: u32) -> NotBorn {
+    NotBorn {
+        failure: BirthFailure::OtherTicket,
+        event: Some(Event::ForgedTicket { account }),
+    }
+}
+
+#[test]
+fn a_verifier_is_born_for_a_ticket_of_its_kind_on_the_socket_that_it_names_alone() {
+    as_broker(|| {
+        let root = Root::new();
+        let nursery = root.nursery();
+        make_directory(nursery.store.as_fd(), 5, None).unwrap();
+        let (_near, pair) = ipc::channel::pair().unwrap();
+        let (_other_near, other_pair) = ipc::channel::pair().unwrap();
+        let ticket = verification(5, false, &pair);
+        let refused = |ticket: &SealedTicket, pair: &OwnedFd| {
+            let born = nursery.bear_verifier(ticket, None, pair);
+            born.map(|_| ()).unwrap_err()
+        };
+        assert_eq!(refused(&ticket, &other_pair), other(5));
+        assert_eq!(refused(&ticket, &null()), other(5));
+        for kind in [Kind::Session, Kind::Delivery, Kind::Admin, Kind::Wake] {
+            let claim = Grant {
+                kind,
+                ..ticket.claim
+            };
+            assert_eq!(refused(&sealed(claim), &pair), other(5));
+        }
+        let mut forged = ticket;
+        forged.seal[3] ^= 1;
+        assert_eq!(refused(&forged, &pair), bad(Some(5)));
+        let child = nursery.bear_verifier(&ticket, None, &pair).unwrap();
+        assert_eq!(end_of(&child), Ended::Exited(0));
+    });
+}
+
+#[test]
+fn a_ticket_for_a_check_bears_no_worker() {
+    let root = Root::new();
+    let (_near, pair) = ipc::channel::pair().unwrap();
+    let ticket = verification(5, true, &pair);
+    assert_eq!(refused(&root.nursery(), &ticket), other(5));
+    assert!(root.names().is_empty());
+}
+
+#[test]
+fn a_verifier_makes_no_directory_and_that_a_new_account_has_none_is_no_event() {
+    let root = Root::new();
+    let nursery = root.nursery();
+    let (_near, pair) = ipc::channel::pair().unwrap();
+    for (may_create, wanted) in [
+        (true, NotBorn::quietly(BirthFailure::NoStorage)),
+        (false, foreign(5)),
+    ] {
+        let ticket = verification(5, may_create, &pair);
+        let born = nursery.bear_verifier(&ticket, None, &pair);
+        assert_eq!(born.map(|_| ()).unwrap_err(), wanted);
+        assert!(root.names().is_empty());
+    }
 }

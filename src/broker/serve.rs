@@ -1,5 +1,5 @@
 //! The loop: `director`'s questions, the supervisor's word, and the ends of
-//! workers.
+//! children.
 
 use crate::nursery::{NotBorn, Nursery, Uid};
 use ipc::channel::Fault;
@@ -18,15 +18,22 @@ use std::time::{Duration, Instant};
 /// How long one wait for events lasts at most; nothing here depends on time.
 const WAIT: Duration = Duration::from_secs(60);
 
+/// Whose descriptor is ready.
 #[derive(Debug, Clone, Copy)]
-enum Peer {
+pub enum Peer {
+    /// The supervisor says something.
     Supervisor,
+    /// `director` asks something.
     Director,
+    /// A worker has ended.
     Worker(AccountId),
+    /// A verifier has ended.
+    Verifier(AccountId),
 }
 
+/// A child that was not reaped yet.
 #[derive(Debug)]
-struct Living {
+pub struct Living {
     child: Child,
     uid: Uid,
     watched: Watched,
@@ -39,8 +46,11 @@ pub struct Broker {
     supervisor: Registered<ToSupervisor, ToProcess>,
     director: Option<Registered<ToDirector, ToBroker>>,
     slice: Slice,
-    nursery: Nursery,
+    /// Where children come from.
+    pub nursery: Nursery,
     workers: HashMap<AccountId, Living>,
+    /// See `verifiers.rs`.
+    pub verifiers: HashMap<AccountId, Living>,
     stopping: bool,
 }
 
@@ -52,20 +62,20 @@ impl Broker {
     pub fn new(supervisor: OwnedFd, slice: Slice, nursery: Nursery) -> Result<Self, Fault> {
         let mut registry = Registry::new().map_err(Fault::Socket)?;
         let supervisor = registry.register(Peer::Supervisor, supervisor)?;
-        let workers = HashMap::new();
         Ok(Self {
             registry,
             supervisor,
             director: None,
             slice,
             nursery,
-            workers,
+            workers: HashMap::new(),
+            verifiers: HashMap::new(),
             stopping: false,
         })
     }
 
     /// Serves until the supervisor says `Stop` or has gone; workers that are left
-    /// then go on, and are the supervisor's to reap.
+    /// then go on, and are the supervisor's to reap. Verifiers die with us.
     ///
     /// # Errors
     /// As epoll_wait(2).
@@ -77,6 +87,7 @@ impl Broker {
                     Peer::Supervisor => {}
                     Peer::Director => self.attend_director(),
                     Peer::Worker(account) => self.reap(account),
+                    Peer::Verifier(account) => self.reap_verifier(account),
                 }
             }
         }
@@ -89,6 +100,7 @@ impl Broker {
             && let Ok(director) = self.registry.register(Peer::Director, socket)
         {
             replace(&mut self.registry, &mut self.director, director);
+            self.end_verifiers();
         }
     }
 
@@ -125,7 +137,8 @@ impl Broker {
         let _told_at_the_next_turn = self.registry.send(&mut self.supervisor, message);
     }
 
-    fn report(&mut self, event: Event) {
+    /// Tells the administrator.
+    pub fn report(&mut self, event: Event) {
         self.say(ToSupervisor::Report { event });
     }
 
@@ -143,6 +156,10 @@ impl Broker {
                     let gone = !self.workers.contains_key(&account) && self.nursery.remove(&sealed);
                     self.answer(ToDirector::Removed { account, gone });
                 }
+                ToBroker::BearVerifier { ticket, hold, pair } => {
+                    self.bear_verifier(&ticket, hold, &pair);
+                }
+                ToBroker::EndVerifier { account } => self.end_verifier(account),
             }
         }
         if let Err(fault) = outcome {
@@ -152,6 +169,7 @@ impl Broker {
 
     fn lose_director(&mut self, fault: Fault) {
         close(&mut self.registry, &mut self.director);
+        self.end_verifiers();
         if fault != Fault::PeerGone {
             self.report(Event::PeerFault {
                 peer: Process::Director,
@@ -160,7 +178,8 @@ impl Broker {
         }
     }
 
-    fn answer(&mut self, message: ToDirector) {
+    /// Answers `director`, if there is one.
+    pub fn answer(&mut self, message: ToDirector) {
         let Some(director) = &mut self.director else {
             return;
         };
@@ -172,93 +191,105 @@ impl Broker {
     fn bear(&mut self, ticket: &SealedTicket, channel: &OwnedFd) {
         let account = ticket.claim.account;
         let began = Instant::now();
-        let born = if self.workers.contains_key(&account) {
-            Err(NotBorn {
-                failure: BirthFailure::Alive,
-                event: None,
-            })
-        } else {
-            self.nursery
-                .bear(ticket, channel)
-                .and_then(|child| self.enter(account, child))
+        let born = match self.workers.contains_key(&account) {
+            true => Err(NotBorn::quietly(BirthFailure::Alive)),
+            false => self.nursery.bear(ticket, channel),
         };
-        match born {
-            Ok(pid) => {
+        match born.and_then(|child| self.watch(Peer::Worker(account), account, child)) {
+            Ok(living) => {
                 let micros = u32::try_from(began.elapsed().as_micros()).unwrap_or(u32::MAX);
                 self.report(Event::WorkerBorn {
                     account: account.0,
-                    pid,
+                    pid: living.number(),
                     micros,
                 });
+                self.workers.insert(account, living);
                 self.answer(ToDirector::Born {
                     account,
                     created: ticket.claim.may_create,
                 });
             }
             Err(NotBorn { failure, event }) => {
-                if let Some(event) = event {
-                    self.report(event);
-                }
+                event.into_iter().for_each(|event| self.report(event));
                 self.answer(ToDirector::NotBorn { account, failure });
             }
         }
     }
 
-    /// Enters a newborn in the books, so that its end is heard of.
-    fn enter(&mut self, account: AccountId, child: Child) -> Result<u32, NotBorn> {
-        let failed = |_| NotBorn {
-            failure: BirthFailure::Kernel,
-            event: None,
-        };
+    /// Watches a newborn, so that its end is heard of.
+    ///
+    /// # Errors
+    /// [`NotBorn`]; it has ended then.
+    pub fn watch(
+        &mut self,
+        peer: Peer,
+        account: AccountId,
+        child: Child,
+    ) -> Result<Living, NotBorn> {
         let uid = self.nursery.uid(account)?;
-        let pid = child.number().unsigned_abs();
-        let watched = match self.registry.watch(Peer::Worker(account), &child) {
-            Ok(watched) => watched,
-            Err(errno) => {
-                // Nobody would hear of its end: it must not begin.
-                let _it_has_ended_by_itself = sandbox::account::kill(&child, uid);
-                return Err(failed(errno));
-            }
-        };
-        self.workers.insert(
-            account,
-            Living {
+        match self.registry.watch(peer, &child) {
+            Ok(watched) => Ok(Living {
                 child,
                 uid,
                 watched,
-            },
-        );
-        Ok(pid)
+            }),
+            Err(_) => {
+                // Nobody would hear of its end: it must not begin.
+                let _it_has_ended_by_itself = sandbox::account::kill(&child, uid);
+                Err(NotBorn::quietly(BirthFailure::Kernel))
+            }
+        }
     }
 
     fn end(&mut self, account: AccountId) {
         let Some(worker) = self.workers.get(&account) else {
             return;
         };
-        // It may have ended by itself in between; its pidfd tells in any case.
-        if sandbox::account::kill(&worker.child, worker.uid).is_ok() {
+        if worker.kill() {
             self.report(Event::WorkerKilled { account: account.0 });
         }
     }
 
     fn reap(&mut self, account: AccountId) {
-        let Some(worker) = self.workers.get(&account) else {
+        let ended = self.workers.get(&account).and_then(Living::ended);
+        let (Some(status), Some(worker)) = (ended, self.workers.remove(&account)) else {
             return;
         };
-        let status = match worker.child.ended() {
-            Ok(Some(Ended::Exited(status))) => status,
-            Ok(Some(Ended::Killed(signal))) => signal.saturating_neg(),
-            Ok(None) => return,
-            Err(errno) => errno.raw_os_error(),
-        };
-        if let Some(worker) = self.workers.remove(&account) {
-            self.registry.unwatch(&worker.watched, &worker.child);
-        }
+        self.unwatch(&worker);
         self.report(Event::WorkerEnded {
             account: account.0,
             status,
         });
         self.answer(ToDirector::Ended { account });
+    }
+
+    /// Nothing more is heard of whoever was reaped.
+    pub fn unwatch(&mut self, living: &Living) {
+        self.registry.unwatch(&living.watched, &living.child);
+    }
+}
+
+impl Living {
+    /// Its pid, for people.
+    pub fn number(&self) -> u32 {
+        self.child.number().unsigned_abs()
+    }
+
+    /// Ends it. `false`: it has ended by itself in between, which its pidfd tells
+    /// in any case.
+    pub fn kill(&self) -> bool {
+        sandbox::account::kill(&self.child, self.uid).is_ok()
+    }
+
+    /// Its exit status, or the signal that killed it as a negative number; `None`
+    /// while it lives. It is reaped by this.
+    pub fn ended(&self) -> Option<i32> {
+        match self.child.ended() {
+            Ok(Some(Ended::Exited(status))) => Some(status),
+            Ok(Some(Ended::Killed(signal))) => Some(signal.saturating_neg()),
+            Ok(None) => None,
+            Err(errno) => Some(errno.raw_os_error()),
+        }
     }
 }
 

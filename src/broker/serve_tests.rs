@@ -4,8 +4,11 @@ use super::*;
 use crate::house::{Root, as_broker, deletion, grant, null, received, sealed};
 use ipc::Channel;
 use ipc::channel::Received;
+use ipc::edge::director_broker::VERIFIERS_MAX;
 use ipc::slice::Broker as OwnSlice;
+use ipc::ticket::{Grant, Kind};
 use rustix::net::SendFlags;
+use sandbox::account::make_directory;
 use std::os::fd::AsFd;
 
 /// A broker, and the far ends of its channels.
@@ -75,6 +78,31 @@ impl Trial {
     fn hear(&mut self, message: ToProcess) -> bool {
         self.supervisor.send(message).unwrap();
         self.broker.attend_supervisor()
+    }
+
+    fn bear_verifier(&mut self, account: u32) -> ToDirector {
+        let (_near, pair) = ipc::channel::pair().unwrap();
+        let claim = Grant {
+            kind: Kind::Verify,
+            cookie: ipc::socket::cookie(&pair).unwrap(),
+            ..grant(account, false)
+        };
+        self.ask(ToBroker::BearVerifier {
+            ticket: sealed(claim),
+            hold: None,
+            pair,
+        })
+    }
+
+    /// Waits for the end of every verifier.
+    fn reap_verifiers(&mut self) {
+        while !self.broker.verifiers.is_empty() {
+            for peer in self.broker.registry.wait(WAIT).unwrap() {
+                if let Peer::Verifier(account) = peer {
+                    self.broker.reap_verifier(account);
+                }
+            }
+        }
     }
 
     /// Waits for the end of the account's worker.
@@ -193,6 +221,50 @@ fn a_worker_is_ended_when_director_says_so_and_one_that_is_not_there_is_no_fault
         ));
         assert!(trial.broker.director.is_some());
     });
+}
+
+#[test]
+fn an_account_has_one_verifier_beside_its_worker_and_all_together_have_a_limit() {
+    as_broker(|| {
+        let mut trial = Trial::new();
+        trial.bear(sealed(grant(1, true)));
+        let last = u32::try_from(VERIFIERS_MAX).unwrap();
+        for account in 2..=last + 1 {
+            make_directory(trial.broker.nursery.store.as_fd(), account, None).unwrap();
+        }
+        for account in 1..=last {
+            let born = trial.bear_verifier(account);
+            assert!(matches!(born, ToDirector::VerifierBorn { .. }), "{born:?}");
+        }
+        for (account, wanted) in [(1, BirthFailure::Alive), (last + 1, BirthFailure::Crowded)] {
+            let answer = trial.bear_verifier(account);
+            let refused =
+                matches!(answer, ToDirector::VerifierNotBorn { failure, .. } if failure == wanted);
+            assert!(refused, "{answer:?}");
+        }
+        trial.reap_verifiers();
+        let ended: Vec<ToDirector> = std::iter::from_fn(|| trial.told()).collect();
+        let of_verifier = |told: &ToDirector| matches!(told, ToDirector::VerifierEnded { .. });
+        assert_eq!(
+            ended.iter().filter(|told| of_verifier(told)).count(),
+            VERIFIERS_MAX
+        );
+        assert!(matches!(
+            trial.bear_verifier(last + 1),
+            ToDirector::VerifierBorn { .. }
+        ));
+    });
+}
+
+#[test]
+fn an_end_of_a_verifier_that_is_not_there_is_no_fault() {
+    let mut trial = Trial::new();
+    let account = AccountId(9);
+    let asked = ToBroker::EndVerifier { account };
+    trial.director.send(asked).unwrap();
+    trial.broker.attend_director();
+    assert!(trial.broker.director.is_some());
+    assert!(trial.told().is_none());
 }
 
 #[test]

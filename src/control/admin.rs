@@ -5,11 +5,14 @@
 
 use crate::deletion;
 use crate::house::House;
-use ipc::AccountId;
+use crate::tasks;
 use ipc::edge::admin::{Answer, Request};
 use ipc::edge::control_auth::{Refusal, ToAuth, ToControl};
 use ipc::edge::control_director::{self, WorkerStatus};
 use ipc::edge::control_supervisor::{self, ToSupervisor};
+use ipc::edge::lmtp_auth::ADDRESS_BYTES_MAX;
+use ipc::edge::task;
+use ipc::{AccountId, Bytes};
 use ipc_async::AsyncChannel;
 use rustix::net::SocketFlags;
 use std::os::fd::OwnedFd;
@@ -179,9 +182,34 @@ async fn carry_out(house: &House, tell: &mpsc::Sender<Answer>, request: Request)
         Request::UserList => outcome(list_accounts(house, tell).await),
         Request::Status => outcome(status(house, tell).await),
         Request::Reload => reload(house).await,
+        Request::Verify { name } => outcome(tasks::check(house, tell, name).await),
+        Request::Quota { name } => about_quota(house, tell, name, task::ToWorker::Quota).await,
+        Request::SetQuota { name, change } => {
+            about_quota(house, tell, name, task::ToWorker::SetQuota { change }).await
+        }
+        Request::Rewound { name } => {
+            let done = tasks::ask_worker(house, name, task::ToWorker::Rewound).await;
+            outcome(done.map(drop))
+        }
     };
     // A client that has gone asks for nothing more.
     let _gone = tell.send(last).await;
+}
+
+async fn about_quota(
+    house: &House,
+    tell: &mpsc::Sender<Answer>,
+    name: Bytes<ADDRESS_BYTES_MAX>,
+    question: task::ToWorker,
+) -> Answer {
+    match tasks::ask_worker(house, name, question).await {
+        Ok(task::ToControl::Quota { quota }) => {
+            let _gone = tell.send(Answer::Quota { quota }).await;
+            Answer::Done
+        }
+        Ok(_) => outcome(Err(Refusal::CutShort)),
+        Err(refusal) => outcome(Err(refusal)),
+    }
 }
 
 fn outcome(result: Result<(), Refusal>) -> Answer {
@@ -238,8 +266,29 @@ async fn status(house: &House, tell: &mpsc::Sender<Answer>) -> Result<(), Refusa
         .is_ok()
     {
         list_workers(house, tell).await;
+        tell_health(house, tell).await;
     }
     Ok(())
+}
+
+/// As with workers: without a `director` nothing is known.
+async fn tell_health(house: &House, tell: &mpsc::Sender<Answer>) {
+    let query = house.query();
+    let question = control_director::ToDirector::Health { query };
+    if let Some(control_director::ToControl::Health {
+        ailing,
+        scrubbed_bytes,
+        verifiers,
+        ..
+    }) = house.director.ask(query, question).await
+    {
+        let health = Answer::Health {
+            ailing,
+            scrubbed_bytes,
+            verifiers,
+        };
+        let _gone = tell.send(health).await;
+    }
 }
 
 /// Status without a `director` is still a status: it shows no workers.
@@ -251,7 +300,9 @@ async fn list_workers(house: &House, tell: &mpsc::Sender<Answer>) {
         let Some(answer) = house.director.ask(query, question).await else {
             return;
         };
-        let control_director::ToControl::Workers { workers, more, .. } = answer;
+        let control_director::ToControl::Workers { workers, more, .. } = answer else {
+            return;
+        };
         after = workers
             .as_slice()
             .last()

@@ -39,9 +39,7 @@ impl House {
     pub fn new(slice: Slice) -> Self {
         Self {
             auth: Rc::new(Asking::new(query_of_auth)),
-            director: Rc::new(Asking::new(
-                |control_director::ToControl::Workers { query, .. }| *query,
-            )),
+            director: Rc::new(Asking::new(query_of_director)),
             handover: Rc::new(Asking::new(nonce_of)),
             supervisor: Rc::new(Asking::new(|_| ())),
             one_question: Mutex::new(()),
@@ -85,6 +83,13 @@ fn query_of_auth(answer: &control_auth::ToControl) -> u64 {
     use control_auth::ToControl::{Done, Page, Refused};
     match answer {
         Done { query, .. } | Refused { query, .. } | Page { query, .. } => *query,
+    }
+}
+
+fn query_of_director(answer: &control_director::ToControl) -> u64 {
+    use control_director::ToControl::{Health, Workers};
+    match answer {
+        Workers { query, .. } | Health { query, .. } => *query,
     }
 }
 

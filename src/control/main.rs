@@ -22,6 +22,7 @@ mod asking;
 mod deletion;
 mod house;
 mod supervision;
+mod tasks;
 #[cfg(test)]
 mod trial;
 

@@ -3,6 +3,7 @@
 
 mod deletions;
 mod requests;
+mod tasks;
 
 use crate::admin;
 use crate::house::House;

@@ -7,6 +7,7 @@ use crate::joining::{Expired, Halves, NotTaken, Offer};
 use crate::peers::{AskerEnd, AuthEnd, BrokerEnd, ControlEnd, Peer, SupervisorEnd, WorkerEnd};
 use crate::workers::{Act, Workers};
 use ipc::channel::Fault;
+use ipc::edge::birth::Hold;
 use ipc::edge::supervisor::{Edge, ToProcess, ToSupervisor};
 use ipc::edge::{auth_director, control_director, director_broker, director_worker, handover};
 use ipc::registry::{Registry, close, replace};
@@ -336,13 +337,15 @@ impl Desk {
             close(&mut self.registry, &mut self.broker);
             self.torn(Edge::DirectorBroker);
             tracing::warn!("broker has gone; no new workers until it is back");
-            let acts = self.workers.broker_gone();
+            let acts = self.workers.broker_gone(self.now());
             self.carry_out(acts);
         }
     }
 
     fn hear_broker(&mut self, message: director_broker::ToDirector) -> Vec<Act> {
-        use director_broker::ToDirector::{Born, Ended, NotBorn, Removed};
+        use director_broker::ToDirector::{
+            Born, Ended, NotBorn, Removed, VerifierBorn, VerifierEnded, VerifierNotBorn,
+        };
         let now = self.now();
         match message {
             Born { account, created } => {
@@ -354,6 +357,16 @@ impl Desk {
                 self.workers.not_born(now, account, failure)
             }
             Ended { account } => self.workers.ended(now, account),
+            VerifierBorn { account } => self.workers.verifier_born(now, account),
+            VerifierNotBorn { account, failure } => {
+                tracing::warn!(
+                    account = account.0,
+                    ?failure,
+                    "a verifier could not be born"
+                );
+                self.workers.verifier_not_born(now, account, failure)
+            }
+            VerifierEnded { account } => self.workers.verifier_ended(now, account),
             Removed { account, gone } => {
                 if !gone {
                     tracing::error!(
@@ -377,8 +390,14 @@ impl Desk {
             return;
         };
         let (messages, open) = self.registry.turn(control);
-        for control_director::ToDirector::Workers { query, after } in messages {
-            self.answer_control(query, after);
+        for message in messages {
+            let answer = match message {
+                control_director::ToDirector::Workers { query, after } => {
+                    self.page_of_workers(query, after)
+                }
+                control_director::ToDirector::Health { query } => self.health(query),
+            };
+            self.answer_control(answer);
         }
         if !good(open) {
             close(&mut self.registry, &mut self.control);
@@ -386,16 +405,27 @@ impl Desk {
         }
     }
 
-    fn answer_control(&mut self, query: u64, after: Option<AccountId>) {
+    fn page_of_workers(&self, query: u64, after: Option<AccountId>) -> control_director::ToControl {
         let (page, more) = self.workers.page(self.now(), after);
+        control_director::ToControl::Workers {
+            query,
+            workers: List::new(page).unwrap_or_default(),
+            more,
+        }
+    }
+
+    fn health(&self, query: u64) -> control_director::ToControl {
+        control_director::ToControl::Health {
+            query,
+            ailing: self.workers.ailments.list(),
+            scrubbed_bytes: self.workers.scrubbed(),
+            verifiers: u32::try_from(self.workers.checks.len()).unwrap_or(u32::MAX),
+        }
+    }
+
+    fn answer_control(&mut self, answer: control_director::ToControl) {
         let Some(control) = &mut self.control else {
             return;
-        };
-        let workers = List::new(page).unwrap_or_default();
-        let answer = control_director::ToControl::Workers {
-            query,
-            workers,
-            more,
         };
         if self.registry.send(control, answer).is_err() {
             close(&mut self.registry, &mut self.control);
@@ -442,6 +472,11 @@ impl Desk {
             Act::Birth(account, ticket) => return self.ask_birth(account, ticket),
             Act::End(account) => self.ask_broker(director_broker::ToBroker::End { account }),
             Act::Remove(sealed) => self.ask_broker(director_broker::ToBroker::Remove { sealed }),
+            Act::BearVerifier(ticket, hold, pair) => return self.ask_verifier(ticket, hold, pair),
+            Act::EndVerifier(account) => {
+                self.ask_broker(director_broker::ToBroker::EndVerifier { account });
+            }
+            Act::Release(account) => return self.workers.release(account).into_iter().collect(),
             Act::Close(account) => {
                 if let Some(worker) = self.channels.remove(&account) {
                     self.registry.forget(&worker);
@@ -489,6 +524,21 @@ impl Desk {
         }
     }
 
+    fn ask_verifier(
+        &mut self,
+        ticket: SealedTicket,
+        hold: Option<Hold>,
+        pair: OwnedFd,
+    ) -> Vec<Act> {
+        if self.broker.is_none() {
+            let failure = director_broker::BirthFailure::Kernel;
+            let account = ticket.claim.account;
+            return self.workers.verifier_not_born(self.now(), account, failure);
+        }
+        self.ask_broker(director_broker::ToBroker::BearVerifier { ticket, hold, pair });
+        Vec::new()
+    }
+
     fn open_channel(&mut self, account: AccountId) -> Result<OwnedFd, Fault> {
         let (near, far) = ipc::channel::pair().map_err(Fault::Socket)?;
         let registered = self.registry.register(Peer::Worker(account), near)?;
@@ -524,7 +574,7 @@ fn may_offer(edge: Edge, work: &handover::Work) -> bool {
         (edge, work),
         (Edge::LoginHandover, Work::Session { .. })
             | (Edge::LmtpHandover, Work::Delivery)
-            | (Edge::ControlHandover, Work::Task)
+            | (Edge::ControlHandover, Work::Task | Work::Verify)
     )
 }
 

@@ -2,7 +2,8 @@
 //!
 //! **Duty.** Joins the ticket that `auth` minted with the socket that an asker
 //! (`login`, `lmtp`, `control`) hands over under the same nonce; asks `broker`
-//! for a worker that isn't there; brings raised epochs to living workers.
+//! for a worker that isn't there; brings raised epochs to living workers. Sees to it
+//! that what a verifier reads stays in place.
 //!
 //! **Trusts** the supervisor for who is at the other end of each channel, and
 //! `auth` for when a worker has to end. It can't check a ticket's seal, and
@@ -19,6 +20,8 @@
 #![deny(clippy::expect_used, clippy::indexing_slicing)]
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
+mod ailing;
+mod checks;
 mod desk;
 mod joining;
 mod peers;

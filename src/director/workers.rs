@@ -3,18 +3,23 @@
 //! Pure: events in, [`Act`]s out; the loop in `desk.rs` carries them out. What
 //! must stay true: a socket is given to at most one worker, once; an asker is
 //! told `Refused` only for a socket that no worker was given; an account has one
-//! entry here, so that there is never a second birth beside a first.
+//! entry here, so that there is never a second birth beside a first, nor one beside
+//! a check that relies on there being none (`checks.rs`).
 
+use crate::ailing::Ailments;
+use crate::checks::{Checks, Presence};
 use crate::joining::Offer;
 use ipc::edge::auth_director::ToAuth;
+use ipc::edge::birth::Hold;
 use ipc::edge::control_director::{PAGE_WORKERS_MAX, WorkerStatus};
 use ipc::edge::director_broker::{BirthFailure, EPOCH_DELETED};
 use ipc::edge::director_worker::{ToDirector, ToWorker};
-use ipc::edge::handover::{Refusal, ToAsker};
+use ipc::edge::handover::{Refusal, ToAsker, Work};
 use ipc::slice::Worker as WorkerSlice;
 use ipc::ticket::{SealedEpoch, SealedTicket};
 use ipc::{AccountId, Instance, Nonce};
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::os::fd::OwnedFd;
 
 /// Sockets that wait for one worker to be ready. More than an account may have
 /// sessions, and few enough to hold.
@@ -30,6 +35,10 @@ pub const ANSWER_MILLISECONDS_MAX: u64 = 15_000;
 
 /// How long a worker has to take a raised epoch.
 pub const EPOCH_MILLISECONDS_MAX: u64 = 5_000;
+
+/// How long who comes waits for the end of a verifier that is in the way; it is
+/// killed, so this is long.
+pub const BARRED_MILLISECONDS_MAX: u64 = 10_000;
 
 /// How long a worker that was told to leave may take; it finishes the commands
 /// that run and syncs.
@@ -50,6 +59,12 @@ pub enum Act {
     Close(AccountId),
     /// Have `broker` remove a deleted account's directory.
     Remove(SealedEpoch),
+    /// Ask `broker` for a verifier that speaks on this end of a pair.
+    BearVerifier(SealedTicket, Option<Hold>, OwnedFd),
+    /// Have `broker` end the account's verifier.
+    EndVerifier(AccountId),
+    /// The account's worker need hold nothing any more.
+    Release(AccountId),
     /// Tell `auth`.
     TellAuth(ToAuth),
 }
@@ -71,6 +86,8 @@ enum Stage {
     Ready,
     /// Told to leave, or dead and not yet reaped.
     Leaving,
+    /// None: a verifier that was told to end has to be reaped first.
+    Barred,
 }
 
 #[derive(Debug)]
@@ -85,6 +102,12 @@ struct Worker {
     serving: HashSet<Nonce>,
     /// Since when it has nothing to do.
     idle: Option<u64>,
+    /// Whether it is to hold its files: then it stays.
+    held: bool,
+    /// Questions to hold that it has not answered.
+    hold_unanswered: u32,
+    /// Bytes that its scrub has read.
+    scrubbed: u64,
     /// An epoch that it has not acknowledged, and since when.
     raising: Option<(SealedEpoch, u64)>,
 }
@@ -100,12 +123,16 @@ impl Worker {
             unanswered: HashMap::new(),
             serving: HashSet::new(),
             idle: None,
+            held: false,
+            hold_unanswered: 0,
+            scrubbed: 0,
             raising: None,
         }
     }
 
     fn has_nothing_to_do(&self) -> bool {
-        self.queue.is_empty() && self.unanswered.is_empty() && self.serving.is_empty()
+        let free = self.unanswered.is_empty() && self.serving.is_empty();
+        free && self.queue.is_empty() && !self.held
     }
 
     /// Whether something under this nonce is with it or waits for it. An asker that
@@ -130,6 +157,10 @@ pub struct Workers {
     pub workers_max: usize,
     /// How long a worker stays with nothing to do.
     pub linger_milliseconds: u64,
+    /// Checks that are under way.
+    pub checks: Checks,
+    /// Accounts whose files are not as they were written.
+    pub ailments: Ailments,
     stopping: bool,
 }
 
@@ -140,6 +171,8 @@ impl Workers {
             workers: BTreeMap::new(),
             workers_max,
             linger_milliseconds,
+            checks: Checks::default(),
+            ailments: Ailments::default(),
             stopping: false,
         }
     }
@@ -168,6 +201,9 @@ impl Workers {
         if self.stopping {
             return vec![refuse(&job, Refusal::NoWorker)];
         }
+        if matches!(job.offer.work, Work::Verify) {
+            return self.check(now, job);
+        }
         let full = self.workers.len() >= self.workers_max;
         match self.workers.get_mut(&account) {
             Some(worker) if worker.has(nonce) => vec![refuse(&job, Refusal::BadTicket)],
@@ -190,8 +226,92 @@ impl Workers {
         let birth = Act::Birth(account, job.ticket);
         let mut worker = Worker::expected(now);
         worker.queue.push_back(job);
+        let first = if self.checks.bars(account) {
+            worker.stage = Stage::Barred;
+            self.checks.end(now, account)
+        } else {
+            Some(birth)
+        };
         self.workers.insert(account, worker);
-        vec![birth]
+        first.into_iter().collect()
+    }
+
+    /// Somebody wants the account checked.
+    fn check(&mut self, now: u64, job: Job) -> Vec<Act> {
+        let account = job.ticket.claim.account;
+        let presence = self.presence(account);
+        let who = (job.asker, job.nonce);
+        let acts = self.checks.begin(now, who, job.ticket, job.offer, presence);
+        self.note_hold(account, &acts);
+        acts
+    }
+
+    fn presence(&self, account: AccountId) -> Presence {
+        match self.workers.get(&account).map(|worker| worker.stage) {
+            None => Presence::Absent,
+            Some(Stage::Ready) => Presence::Ready,
+            Some(Stage::Expected | Stage::Leaving | Stage::Barred) => Presence::Changing,
+        }
+    }
+
+    /// The account's worker has come or gone: a check that waited goes on.
+    fn go_on_checking(&mut self, now: u64, account: AccountId) -> Vec<Act> {
+        let presence = self.presence(account);
+        let acts = self.checks.go_on(now, account, presence);
+        self.note_hold(account, &acts);
+        acts
+    }
+
+    /// A worker that is asked to hold has something to do.
+    fn note_hold(&mut self, account: AccountId, acts: &[Act]) {
+        let asked = |act: &Act| matches!(act, Act::Give(_, ToWorker::Hold));
+        if let Some(worker) = self.workers.get_mut(&account)
+            && acts.iter().any(asked)
+        {
+            worker.held = true;
+            worker.hold_unanswered = worker.hold_unanswered.saturating_add(1);
+            worker.idle = None;
+        }
+    }
+
+    /// The check for which a worker held is over.
+    pub fn release(&mut self, account: AccountId) -> Option<Act> {
+        let worker = self.workers.get_mut(&account)?;
+        std::mem::take(&mut worker.held).then(|| Act::Give(account, ToWorker::Release))
+    }
+
+    /// `broker` has started a verifier.
+    pub fn verifier_born(&mut self, now: u64, account: AccountId) -> Vec<Act> {
+        self.checks.born(now, account).into_iter().collect()
+    }
+
+    /// `broker` could not; who waited for its end needn't any more.
+    pub fn verifier_not_born(
+        &mut self,
+        now: u64,
+        account: AccountId,
+        failure: BirthFailure,
+    ) -> Vec<Act> {
+        let mut acts = self.checks.not_born(account, failure);
+        acts.extend(self.unbar(now, account));
+        acts
+    }
+
+    /// `broker` has reaped a verifier.
+    pub fn verifier_ended(&mut self, now: u64, account: AccountId) -> Vec<Act> {
+        let mut acts = self.checks.ended(account);
+        acts.extend(self.unbar(now, account));
+        acts
+    }
+
+    /// Asks for the birth that a verifier stood in the way of.
+    fn unbar(&mut self, now: u64, account: AccountId) -> Option<Act> {
+        let worker = self.workers.get_mut(&account)?;
+        let ticket = worker.queue.front()?.ticket;
+        (worker.stage == Stage::Barred).then(|| {
+            worker.enter(Stage::Expected, now);
+            Act::Birth(account, ticket)
+        })
     }
 
     /// Lets the worker go that has been idle longest, so that the next comer
@@ -234,15 +354,15 @@ impl Workers {
                 worker.enter(Stage::Leaving, now);
                 return vec![Act::Close(account)];
             }
-            BirthFailure::BadTicket => Refusal::BadTicket,
+            BirthFailure::BadTicket | BirthFailure::OtherTicket => Refusal::BadTicket,
             BirthFailure::NoStorage | BirthFailure::OutOfRange => Refusal::Storage,
-            BirthFailure::Kernel => Refusal::NoWorker,
+            BirthFailure::Kernel | BirthFailure::Crowded => Refusal::NoWorker,
         };
-        self.give_up(account, refusal)
+        self.give_up(now, account, refusal)
     }
 
     /// Drops an account's entry; what waited is refused, what was given is lost.
-    fn give_up(&mut self, account: AccountId, refusal: Refusal) -> Vec<Act> {
+    fn give_up(&mut self, now: u64, account: AccountId, refusal: Refusal) -> Vec<Act> {
         let Some(mut worker) = self.workers.remove(&account) else {
             return Vec::new();
         };
@@ -250,6 +370,8 @@ impl Workers {
         acts.extend(worker.queue.iter().map(|job| refuse(job, refusal)));
         acts.extend(lose_unanswered(&mut worker));
         acts.extend(acknowledge_epoch(&mut worker));
+        acts.extend(self.checks.worker_lost(now, account));
+        acts.extend(self.go_on_checking(now, account));
         acts
     }
 
@@ -260,6 +382,7 @@ impl Workers {
         };
         let mut acts = vec![Act::Close(account)];
         acts.extend(lose_unanswered(&mut worker));
+        acts.extend(self.checks.worker_lost(now, account));
         let deleted = worker
             .raising
             .is_some_and(|(sealed, _)| sealed.epoch == EPOCH_DELETED);
@@ -287,6 +410,7 @@ impl Workers {
                     .map(|job| refuse(job, refusal.unwrap_or(Refusal::NoWorker))),
             ),
         }
+        acts.extend(self.go_on_checking(now, account));
         acts
     }
 
@@ -310,7 +434,9 @@ impl Workers {
         let worker = self.workers.get_mut(&account)?;
         match message {
             ToDirector::Ready if worker.stage == Stage::Expected => {
-                Some(ready(account, worker, now))
+                let mut acts = ready(account, worker, now);
+                acts.extend(self.go_on_checking(now, account));
+                Some(acts)
             }
             ToDirector::Failed if worker.stage == Stage::Expected => {
                 Some(self.failed(now, account))
@@ -323,6 +449,9 @@ impl Workers {
             }
             ToDirector::Refused { nonce, refusal } => {
                 let (asker, _) = worker.unanswered.remove(&nonce)?;
+                if worker.has_nothing_to_do() {
+                    worker.idle = worker.idle.or(Some(now));
+                }
                 Some(vec![Act::Tell(asker, ToAsker::Refused { nonce, refusal })])
             }
             ToDirector::Ended { nonce } => worker.serving.remove(&nonce).then(Vec::new),
@@ -336,10 +465,27 @@ impl Workers {
                 Some(act.into_iter().collect())
             }
             ToDirector::EpochRaised { .. } => None,
-            ToDirector::MayLeave => {
-                if worker.has_nothing_to_do() {
+            ToDirector::MayLeave { at_once } => {
+                let idle = worker.has_nothing_to_do() && worker.stage == Stage::Ready;
+                if idle {
                     worker.idle = worker.idle.or(Some(now));
                 }
+                let leave = (idle && at_once).then(|| self.leave(account, now));
+                Some(leave.flatten().into_iter().collect())
+            }
+            ToDirector::Held { hold } => {
+                worker.hold_unanswered = worker.hold_unanswered.checked_sub(1)?;
+                // A check that was given up has released it already.
+                Some(self.checks.held(now, account, hold))
+            }
+            ToDirector::NotHeld => {
+                worker.hold_unanswered = worker.hold_unanswered.checked_sub(1)?;
+                worker.held = false;
+                Some(self.checks.not_held(account))
+            }
+            ToDirector::Health { health } => {
+                worker.scrubbed = health.scrubbed_bytes;
+                self.ailments.note(account, health);
                 Some(Vec::new())
             }
         }
@@ -362,6 +508,17 @@ impl Workers {
     pub fn raise_epoch(&mut self, now: u64, sealed: SealedEpoch) -> Vec<Act> {
         let account = sealed.account;
         let deleted = sealed.epoch == EPOCH_DELETED;
+        if deleted {
+            self.ailments.forget(account);
+        }
+        let mut acts = self.give_up_barred(now, Some(account));
+        acts.extend(self.raise_epoch_of_worker(now, sealed));
+        acts
+    }
+
+    fn raise_epoch_of_worker(&mut self, now: u64, sealed: SealedEpoch) -> Vec<Act> {
+        let account = sealed.account;
+        let deleted = sealed.epoch == EPOCH_DELETED;
         match self.workers.get_mut(&account) {
             None if deleted => vec![Act::Remove(sealed)],
             None => vec![Act::TellAuth(ToAuth::EpochRaised {
@@ -381,16 +538,31 @@ impl Workers {
     }
 
     /// `broker` has died: births that were asked of it will not come.
-    pub fn broker_gone(&mut self) -> Vec<Act> {
-        let expected = self
-            .workers
-            .iter()
-            .filter(|(_, worker)| worker.stage == Stage::Expected);
-        let accounts: Vec<AccountId> = expected.map(|(account, _)| *account).collect();
-        accounts
+    pub fn broker_gone(&mut self, now: u64) -> Vec<Act> {
+        let mut acts = self.checks.broker_gone();
+        let asked = |worker: &Worker| matches!(worker.stage, Stage::Expected | Stage::Barred);
+        let accounts = self.those(asked);
+        acts.extend(
+            accounts
+                .into_iter()
+                .flat_map(|account| self.give_up(now, account, Refusal::NoWorker)),
+        );
+        acts
+    }
+
+    /// Who waits for a verifier's end waits in vain: of this account, or of all.
+    fn give_up_barred(&mut self, now: u64, only: Option<AccountId>) -> Vec<Act> {
+        let barred = self.those(|worker| worker.stage == Stage::Barred);
+        barred
             .into_iter()
-            .flat_map(|account| self.give_up(account, Refusal::NoWorker))
+            .filter(|account| only.is_none_or(|only| only == *account))
+            .flat_map(|account| self.give_up(now, account, Refusal::NoWorker))
             .collect()
+    }
+
+    fn those(&self, which: impl Fn(&Worker) -> bool) -> Vec<AccountId> {
+        let chosen = self.workers.iter().filter(|(_, worker)| which(worker));
+        chosen.map(|(account, _)| *account).collect()
     }
 
     /// New limits for every living worker.
@@ -411,24 +583,26 @@ impl Workers {
     /// The set is stopping: all leave, nothing new is taken.
     pub fn stop(&mut self, now: u64) -> Vec<Act> {
         self.stopping = true;
-        let staying = self
-            .workers
-            .iter()
-            .filter(|(_, worker)| worker.stage != Stage::Leaving);
-        let accounts: Vec<AccountId> = staying.map(|(account, _)| *account).collect();
-        accounts
-            .into_iter()
-            .filter_map(|account| self.leave(account, now))
-            .collect()
+        let mut acts = self.give_up_barred(now, None);
+        let staying = self.those(|worker| worker.stage != Stage::Leaving);
+        acts.extend(
+            staying
+                .into_iter()
+                .filter_map(|account| self.leave(account, now)),
+        );
+        acts
     }
 
     /// What time alone brings about. Called about once a second.
     pub fn tick(&mut self, now: u64) -> Vec<Act> {
-        let accounts: Vec<AccountId> = self.workers.keys().copied().collect();
-        accounts
-            .into_iter()
-            .flat_map(|account| self.tick_one(now, account))
-            .collect()
+        let mut acts = self.checks.tick(now);
+        let accounts = self.those(|_| true);
+        acts.extend(
+            accounts
+                .into_iter()
+                .flat_map(|account| self.tick_one(now, account)),
+        );
+        acts
     }
 
     fn tick_one(&mut self, now: u64, account: AccountId) -> Vec<Act> {
@@ -447,6 +621,12 @@ impl Workers {
         match worker.stage {
             Stage::Expected if past(worker.since, BIRTH_MILLISECONDS_MAX) => self.end(now, account),
             Stage::Ready if silent || deaf => self.end(now, account),
+            Stage::Barred if !self.checks.bars(account) => {
+                self.unbar(now, account).into_iter().collect()
+            }
+            Stage::Barred if past(worker.since, BARRED_MILLISECONDS_MAX) => {
+                self.give_up(now, account, Refusal::NoWorker)
+            }
             Stage::Ready if worker.idle.is_some_and(|since| past(since, linger)) => {
                 self.leave(account, now).into_iter().collect()
             }
@@ -477,6 +657,12 @@ impl Workers {
         }
         acts.push(Act::End(account));
         acts
+    }
+
+    /// Bytes that the scrubs of living workers have read.
+    pub fn scrubbed(&self) -> u64 {
+        let each = self.workers.values().map(|worker| worker.scrubbed);
+        each.fold(0, u64::saturating_add)
     }
 
     /// The page of workers above an account, and whether there are more.
@@ -561,7 +747,6 @@ mod tests {
     use super::*;
     use crate::joining::tests::ticket;
     use ipc::Epoch;
-    use ipc::edge::handover::Work;
     use ipc::ticket::{KEY_BYTES, Kind};
 
     const ALICE: AccountId = AccountId(7);
@@ -722,13 +907,13 @@ mod tests {
     fn an_idle_worker_lingers_then_leaves_and_a_new_session_keeps_it() {
         let mut workers = with_ready_worker();
         workers.said(0, ALICE, ToDirector::Ended { nonce: nonce(1) });
-        workers.said(0, ALICE, ToDirector::MayLeave);
+        workers.said(0, ALICE, ToDirector::MayLeave { at_once: false });
         assert!(workers.tick(59_999).is_empty());
         bring(&mut workers, ALICE, 2);
         workers.said(60_000, ALICE, ToDirector::Taken { nonce: nonce(2) });
         assert!(workers.tick(60_001).is_empty());
         workers.said(60_002, ALICE, ToDirector::Ended { nonce: nonce(2) });
-        workers.said(60_002, ALICE, ToDirector::MayLeave);
+        workers.said(60_002, ALICE, ToDirector::MayLeave { at_once: false });
         assert!(matches!(
             workers.tick(120_002)[..],
             [Act::Give(ALICE, ToWorker::Leave)]
@@ -836,7 +1021,7 @@ mod tests {
     fn when_all_places_are_taken_the_longest_idle_worker_makes_room() {
         let mut workers = with_ready_worker();
         workers.said(0, ALICE, ToDirector::Ended { nonce: nonce(1) });
-        workers.said(0, ALICE, ToDirector::MayLeave);
+        workers.said(0, ALICE, ToDirector::MayLeave { at_once: false });
         bring(&mut workers, AccountId(8), 2);
         let acts = bring(&mut workers, AccountId(9), 3);
         assert!(matches!(
@@ -864,7 +1049,7 @@ mod tests {
     fn a_dead_broker_costs_the_unborn_and_nobody_else() {
         let mut workers = with_ready_worker();
         bring(&mut workers, AccountId(8), 2);
-        let acts = workers.broker_gone();
+        let acts = workers.broker_gone(0);
         assert!(matches!(
             acts[..],
             [

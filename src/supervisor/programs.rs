@@ -28,6 +28,7 @@ impl Programs {
         let others = [
             (Process::Config, &profile::CONFIG),
             (Process::Worker, &profile::WORKER),
+            (Process::Verify, &profile::VERIFY),
         ];
         let sealed = rooms
             .chain(others)

@@ -43,6 +43,13 @@ pub fn log(process: Process, event: Event) {
                 peer, instance, "a peer broke the rules of its channel"
             );
         }
+        Event::VerifierBorn { account, pid } => info!(from, account, pid, "a verifier was born"),
+        Event::VerifierEnded { account, status: 0 } => {
+            debug!(from, account, "a verifier has ended");
+        }
+        Event::VerifierEnded { account, status } => {
+            warn!(from, account, status, "a verifier was ended, or has died");
+        }
         Event::LimitReached { limit } => warn!(from, limit, "a limit was reached"),
     }
 }

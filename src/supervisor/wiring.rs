@@ -40,6 +40,7 @@ impl Set {
         let of_broker = [
             self.programs.of(Process::Worker)?.as_fd(),
             self.directories.store_to_sync(),
+            self.programs.of(Process::Verify)?.as_fd(),
         ];
         let more: &[BorrowedFd<'_>] = if room.process == Process::Broker {
             &of_broker

@@ -34,6 +34,8 @@ pub enum NotBorn {
     NoRecord,
     /// `broker` kept it open without a word.
     Silence,
+    /// It is that of another kind of process.
+    OtherRecord,
     /// The key has a wrong length.
     BadKey(Malformed),
     /// The kernel would not let us wait.
@@ -70,7 +72,10 @@ fn read(record: Birth) -> Result<Born, NotBorn> {
         key,
         slice,
         created,
-    } = record;
+    } = record
+    else {
+        return Err(NotBorn::OtherRecord);
+    };
     Ok(Born {
         account,
         key: AccountKey::new(account, key).map_err(NotBorn::BadKey)?,

@@ -142,6 +142,11 @@ impl Desk {
                 Ok(())
             }
             ToWorker::Leave => Err(Ending::Told),
+            ToWorker::Hold => {
+                self.tell(ToDirector::NotHeld);
+                Ok(())
+            }
+            ToWorker::Release => Ok(()),
         }
     }
 
@@ -217,7 +222,7 @@ impl Desk {
                 protocol: Protocol::Imap,
                 ..
             } => (&self.sessions, sessions_max.unwrap_or(usize::MAX)),
-            Work::Session { .. } => return Err(Refusal::NoWorker),
+            Work::Session { .. } | Work::Verify => return Err(Refusal::NoWorker),
             Work::Delivery | Work::Task => (&self.others, DELIVERIES_MAX),
         };
         Place::take(count, max).ok_or(Refusal::TooManySessions)
@@ -230,7 +235,7 @@ impl Desk {
         drop(place);
         self.tell(ToDirector::Ended { nonce });
         if self.is_idle() {
-            self.tell(ToDirector::MayLeave);
+            self.tell(ToDirector::MayLeave { at_once: false });
         }
     }
 
@@ -247,6 +252,8 @@ impl Desk {
             }
             Work::Delivery => delivery::serve(account, socket).await,
             Work::Task => task::serve(account, socket).await,
+            // No ticket of a worker's lets one in.
+            Work::Verify => {}
         }
     }
 

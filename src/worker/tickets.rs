@@ -147,13 +147,14 @@ fn fits(kind: Kind, work: &Work) -> bool {
         Work::Session { .. } => kind == Kind::Session,
         Work::Delivery => kind == Kind::Delivery,
         Work::Task => kind == Kind::Admin,
+        Work::Verify => false,
     }
 }
 
 fn check_socket(work: &Work, socket: BorrowedFd<'_>, grant: Grant) -> Result<(), NotASession> {
     match work {
         Work::Session { .. } => ipc::socket::check_session(socket, grant.cookie),
-        Work::Delivery | Work::Task => ipc::socket::check_task(socket, grant.cookie),
+        Work::Delivery | Work::Task | Work::Verify => ipc::socket::check_task(socket, grant.cookie),
     }
 }
 

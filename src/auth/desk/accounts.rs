@@ -19,7 +19,7 @@ use crate::table::{self, Account, CHANGES_MAX, Change};
 use crate::verifier;
 use ipc::edge::auth_director::ToDirector;
 use ipc::edge::control_auth::{
-    Credential, PAGE_ACCOUNTS_MAX, Refusal, ToAuth, ToControl, Verifier,
+    Credential, PAGE_ACCOUNTS_MAX, Refusal, TaskKind, ToAuth, ToControl, Verifier,
 };
 use ipc::edge::director_broker::EPOCH_DELETED;
 use ipc::ticket::Kind;
@@ -95,6 +95,21 @@ impl<D: Disk> Desk<D> {
                 self.set_disabled(of(query), name.as_slice(), disabled),
             ),
             ToAuth::Kick { query, name } => (of(query), self.kick(of(query), name.as_slice())),
+            ToAuth::Task {
+                query,
+                name,
+                kind,
+                nonce,
+                cookie,
+            } => (
+                of(query),
+                self.task(
+                    now,
+                    (asker, query),
+                    (name.as_slice(), kind),
+                    (nonce, cookie),
+                ),
+            ),
         };
         if let Err(refusal) = outcome {
             self.refuse(query, refusal);
@@ -313,6 +328,34 @@ impl<D: Disk> Desk<D> {
     fn kick(&mut self, query: Query, name: &[u8]) -> Result<(), Refusal> {
         let account = self.named(name)?;
         self.revoke(query, account)
+    }
+
+    /// Nothing is decided by it, so nothing has to be durable first.
+    fn task(
+        &mut self,
+        now: u64,
+        (asker, query): Query,
+        (name, kind): (&[u8], TaskKind),
+        (nonce, cookie): (Nonce, Cookie),
+    ) -> Result<(), Refusal> {
+        let account = self.named(name)?;
+        let kind = match kind {
+            TaskKind::Work => Kind::Admin,
+            TaskKind::Verify => Kind::Verify,
+        };
+        let ticket = self
+            .mint(now, kind, &account, nonce, cookie)
+            .filter(|_| self.director)
+            .ok_or(Refusal::Unavailable)?;
+        self.acts.push(Act::Director(ToDirector::Grant {
+            asker,
+            nonce,
+            ticket,
+        }));
+        let account = account.id;
+        self.acts
+            .push(Act::Control(asker, ToControl::Done { query, account }));
+        Ok(())
     }
 
     fn list(&mut self, (asker, query): Query, after: Option<AccountId>) {

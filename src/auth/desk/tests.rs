@@ -6,7 +6,9 @@ use crate::ledger::tests::open;
 use crate::names::tests::slice;
 use crate::verifier::tests::decode;
 use ipc::codec::Bytes;
-use ipc::edge::control_auth::{Credential, Refusal, ToAuth as FromControl, ToControl, Verifier};
+use ipc::edge::control_auth::{
+    Credential, Refusal, TaskKind, ToAuth as FromControl, ToControl, Verifier,
+};
 use ipc::edge::director_broker::EPOCH_DELETED;
 use ipc::edge::front_auth::Facts;
 use ipc::edge::front_service::Transport;
@@ -1050,4 +1052,53 @@ fn no_room_for_a_hash_is_unavailable_for_now() {
     play.desk
         .hashed(play.now, job, Outcome::Right { better: None });
     assert!(play.acts().is_empty(), "answered twice");
+}
+
+#[test]
+fn a_task_gets_one_ticket_of_its_kind_also_on_a_disabled_account_and_changes_nothing() {
+    let mut play = play();
+    let disabled = true;
+    play.admin(|query| FromControl::SetDisabled {
+        query,
+        name: text("alice"),
+        disabled,
+    })
+    .unwrap();
+    for (kind, minted) in [
+        (TaskKind::Work, Kind::Admin),
+        (TaskKind::Verify, Kind::Verify),
+    ] {
+        let (nonce, cookie) = (play.nonce(), Cookie(78));
+        let (answer, told) = play.ask_admin(|query| FromControl::Task {
+            query,
+            name: text("alice"),
+            kind,
+            nonce,
+            cookie,
+        });
+        assert!(matches!(answer, ToControl::Done { .. }), "{answer:?}");
+        let [ToDirector::Grant { asker, ticket, .. }] = told.as_slice() else {
+            panic!("{told:?}")
+        };
+        assert_eq!((*asker, ticket.claim.kind), (CONTROL, minted));
+        assert_eq!((ticket.claim.nonce, ticket.claim.cookie), (nonce, cookie));
+        assert_eq!(ticket.claim.epoch, Epoch(1));
+    }
+}
+
+#[test]
+fn there_is_no_task_on_an_account_that_is_not_there_or_without_a_director() {
+    let mut play = play();
+    let task = |name| {
+        move |query| FromControl::Task {
+            query,
+            name: text(name),
+            kind: TaskKind::Work,
+            nonce: Nonce([5; 16]),
+            cookie: Cookie(1),
+        }
+    };
+    assert_eq!(play.admin(task("carol")), Err(Refusal::NoSuchAccount));
+    play.desk.director_has_gone();
+    assert_eq!(play.admin(task("alice")), Err(Refusal::Unavailable));
 }

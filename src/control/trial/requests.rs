@@ -3,8 +3,9 @@
 use super::*;
 
 use ipc::edge::control_auth::{Account, ToAuth, ToControl};
-use ipc::edge::control_director::WorkerStatus;
+use ipc::edge::control_director::{Ailing, WorkerStatus};
 use ipc::edge::control_supervisor::ToSupervisor;
+use ipc::edge::director_worker::Health;
 use ipc::edge::supervisor::Process;
 use rustix::net::SendFlags;
 
@@ -180,8 +181,28 @@ async fn tell_processes(supervisor: &Supervisor) {
     supervisor.send(status).unwrap();
 }
 
+async fn tell_of_one_ailing(director: &Director) {
+    let control_director::ToDirector::Health { query } = next(director).await else {
+        panic!("not the health");
+    };
+    let ailing = Ailing {
+        account: AccountId(4),
+        health: Health {
+            distress: true,
+            ..Health::default()
+        },
+    };
+    let health = control_director::ToControl::Health {
+        query,
+        ailing: List::new(vec![ailing]).unwrap(),
+        scrubbed_bytes: 7,
+        verifiers: 1,
+    };
+    director.send(health).unwrap();
+}
+
 #[test]
-fn a_status_has_every_page_of_workers() {
+fn a_status_has_every_page_of_workers_and_who_is_ailing() {
     run(async {
         let trial = Trial::new();
         let client = trial.client();
@@ -189,7 +210,10 @@ fn a_status_has_every_page_of_workers() {
         tell_processes(&trial.supervisor).await;
         for (above, account) in [(None, 3), (Some(AccountId(3)), 8)] {
             let control_director::ToDirector::Workers { query, after } =
-                next(&trial.director).await;
+                next(&trial.director).await
+            else {
+                panic!("not the workers");
+            };
             assert_eq!(after, above);
             let worker = WorkerStatus {
                 account: AccountId(account),
@@ -206,6 +230,7 @@ fn a_status_has_every_page_of_workers() {
             };
             trial.director.send(page).unwrap();
         }
+        tell_of_one_ailing(&trial.director).await;
         let first = next(&client).await;
         assert!(matches!(
             first,
@@ -221,6 +246,15 @@ fn a_status_has_every_page_of_workers() {
             };
             assert_eq!(workers.as_slice()[0].account, AccountId(account));
         }
+        let Answer::Health {
+            ailing,
+            scrubbed_bytes: 7,
+            verifiers: 1,
+        } = next(&client).await
+        else {
+            panic!("no health");
+        };
+        assert_eq!(ailing.as_slice()[0].account, AccountId(4));
         assert!(matches!(next(&client).await, Answer::Done));
     });
 }

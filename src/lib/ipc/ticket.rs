@@ -29,6 +29,9 @@ choice! {
         2 => Delivery,
         3 => Admin,
         4 => Wake,
+        /// A check of the account by an independent reader: it bears no worker, and
+        /// no worker takes it.
+        5 => Verify,
     }
 }
 

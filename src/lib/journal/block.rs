@@ -1,12 +1,14 @@
-//! Sealed bodies: bytes cut into blocks of 64 KiB, each followed by its CRC-32.
+//! Sealed sections: bytes cut into blocks of 64 KiB, each followed by its CRC-32.
 //!
-//! A range of a body is read and checked without the rest of it. A block's CRC
-//! covers first which body it belongs to (`domain`) and its number there, so a
-//! block that a disk delivers from the wrong place doesn't pass.
+//! A range of a section is read and checked without the rest of it. A block's
+//! CRC covers first what it belongs to (`domain`: a record, a file) and its
+//! number there, so a block that a disk delivers from the wrong place doesn't
+//! pass. A second section of the same domain follows the first without a gap,
+//! and its blocks are numbered on.
 
 use crc32fast::Hasher;
 
-/// Bytes of a body between two CRCs; the last block may be shorter.
+/// Bytes of a section between two CRCs; the last block may be shorter.
 pub const BLOCK_BYTES: usize = 1 << 16;
 
 /// Bytes of a CRC-32.
@@ -15,13 +17,13 @@ const CRC_BYTES: usize = 4;
 /// A block and its CRC.
 pub const SEALED_BLOCK_BYTES: usize = BLOCK_BYTES + CRC_BYTES;
 
-/// The length of a body of `len` bytes with its CRCs. `None` on overflow.
+/// The length of a section of `len` bytes with its CRCs. `None` on overflow.
 pub fn sealed_len(len: u64) -> Option<u64> {
     let blocks = len.div_ceil(BLOCK_BYTES as u64);
     len.checked_add(blocks.checked_mul(CRC_BYTES as u64)?)
 }
 
-/// Seals a body that comes in pieces.
+/// Seals sections that come in pieces.
 #[derive(Clone, Debug)]
 pub struct Sealer {
     domain: u64,
@@ -32,7 +34,8 @@ pub struct Sealer {
 }
 
 impl Sealer {
-    /// Begins a body of this domain: the LSN of its record, the number of its pack.
+    /// Begins the first section of this domain: the LSN of its record, the number
+    /// of its file.
     pub fn new(domain: u64) -> Self {
         Self {
             domain,
@@ -58,11 +61,17 @@ impl Sealer {
         }
     }
 
-    /// Ends the body; the CRC-32 of all its block CRCs, which names the whole.
-    pub fn finish(mut self, out: &mut Vec<u8>) -> u32 {
+    /// Ends a section; what comes next begins another, with a block of its own.
+    pub fn end_section(&mut self, out: &mut Vec<u8>) {
         if self.filled > 0 {
             self.close_block(out);
         }
+    }
+
+    /// Ends the last section; the seal: the CRC-32 of the CRCs of all blocks,
+    /// which names the whole.
+    pub fn finish(mut self, out: &mut Vec<u8>) -> u32 {
+        self.end_section(out);
         self.whole.finalize()
     }
 
@@ -93,9 +102,9 @@ pub fn opened(domain: u64, number: u32, sealed: &[u8]) -> Option<(&[u8], [u8; 4]
     (hasher.finalize().to_le_bytes() == *crc).then_some((bytes, *crc))
 }
 
-/// Checks a whole sealed body and removes its CRCs; `None` if any block, or the
-/// CRC of all CRCs, is wrong.
-pub fn opened_whole(domain: u64, sealed: &[u8], whole_crc: u32) -> Option<Vec<u8>> {
+/// Checks a domain of one section and removes its CRCs; `None` if any block, or
+/// the seal, is wrong.
+pub fn opened_whole(domain: u64, sealed: &[u8], seal: u32) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(sealed.len());
     let mut whole = Hasher::new();
     for (number, block) in sealed.chunks(SEALED_BLOCK_BYTES).enumerate() {
@@ -103,15 +112,53 @@ pub fn opened_whole(domain: u64, sealed: &[u8], whole_crc: u32) -> Option<Vec<u8
         whole.update(&crc);
         bytes.extend_from_slice(opened);
     }
-    (whole.finalize() == whole_crc).then_some(bytes)
+    (whole.finalize() == seal).then_some(bytes)
 }
 
-/// Where the block that holds an offset of a body lies among its sealed bytes.
+/// Where a section lies, and how its blocks are numbered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Section {
+    /// Its first byte, counted from wherever the caller counts: the beginning of
+    /// a file, or of a record.
+    pub start: u64,
+    /// The number of its first block.
+    pub first_block: u32,
+    /// Its bytes, without CRCs.
+    pub len: u64,
+}
+
+impl Section {
+    /// The first of its domain.
+    pub fn first(start: u64, len: u64) -> Self {
+        Self {
+            start,
+            first_block: 0,
+            len,
+        }
+    }
+
+    /// The section of `len` bytes that follows this one. `None` on overflow.
+    pub fn then(&self, len: u64) -> Option<Self> {
+        let blocks = u32::try_from(self.len.div_ceil(BLOCK_BYTES as u64)).ok()?;
+        Some(Self {
+            start: self.end()?,
+            first_block: self.first_block.checked_add(blocks)?,
+            len,
+        })
+    }
+
+    /// The first byte behind it. `None` on overflow.
+    pub fn end(&self) -> Option<u64> {
+        self.start.checked_add(sealed_len(self.len)?)
+    }
+}
+
+/// Where the block that holds an offset of a section lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
     /// Its number.
     pub number: u32,
-    /// Its first byte, counted from the first of the sealed body.
+    /// Its first byte, counted as that of the section.
     pub start: u64,
     /// Its length with the CRC.
     pub len: usize,
@@ -119,17 +166,19 @@ pub struct Place {
     pub within: usize,
 }
 
-/// The block that holds byte `offset` of a body of `body_len` bytes; `None` at
-/// and after its end.
-pub fn place_of(body_len: u64, offset: u64) -> Option<Place> {
+/// The block that holds byte `offset` of a section; `None` at and after its end.
+pub fn place_of(section: Section, offset: u64) -> Option<Place> {
     let block = BLOCK_BYTES as u64;
-    let left = body_len.checked_sub(offset).filter(|left| *left > 0)?;
-    let number = offset.checked_div(block)?;
+    let left = section.len.checked_sub(offset).filter(|left| *left > 0)?;
+    let before = offset.checked_div(block)?;
     let within = offset.checked_rem(block)?;
     let len = left.checked_add(within)?.min(block);
+    let start = before.checked_mul(SEALED_BLOCK_BYTES as u64)?;
     Some(Place {
-        number: u32::try_from(number).ok()?,
-        start: number.checked_mul(SEALED_BLOCK_BYTES as u64)?,
+        number: section
+            .first_block
+            .checked_add(u32::try_from(before).ok()?)?,
+        start: section.start.checked_add(start)?,
         len: usize::try_from(len).ok()?.checked_add(CRC_BYTES)?,
         within: usize::try_from(within).ok()?,
     })
@@ -173,15 +222,24 @@ mod tests {
         }
 
         #[test]
-        fn every_offset_lies_in_the_block_that_its_place_names(len in 1_u64..300_000, offset in 0_u64..300_000) {
-            let bytes = body(len as usize);
-            let (out, _) = sealed(9, &[&bytes]);
-            match place_of(len, offset) {
-                None => prop_assert!(offset >= len),
+        fn every_offset_lies_in_the_block_that_its_place_names(
+            first in 0_u64..200_000, second in 0_u64..200_000, offset in 0_u64..200_000,
+        ) {
+            let mut out = vec![0; 7];
+            let mut sealer = Sealer::new(9);
+            sealer.seal(&body(first as usize), &mut out);
+            sealer.end_section(&mut out);
+            let section = Section::first(7, first).then(second).unwrap();
+            prop_assert_eq!(out.len() as u64, section.start);
+            sealer.seal(&body(second as usize), &mut out);
+            sealer.finish(&mut out);
+            prop_assert_eq!(Some(out.len() as u64), section.end());
+            match place_of(section, offset) {
+                None => prop_assert!(offset >= second),
                 Some(place) => {
                     let start = place.start as usize;
                     let (block, _) = opened(9, place.number, &out[start..start + place.len]).unwrap();
-                    prop_assert_eq!(block[place.within], bytes[offset as usize]);
+                    prop_assert_eq!(block[place.within], body(second as usize)[offset as usize]);
                 }
             }
         }

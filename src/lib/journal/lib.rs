@@ -5,8 +5,9 @@
 //! clock, no randomness and no meaning of any record but its own quiet record.
 //!
 //! Invariants:
-//! - A record is acknowledged only when an `fdatasync` that covers it, and the
-//!   directory entry that leads to it, has succeeded.
+//! - A record in haste is acknowledged only when an `fdatasync` that covers it,
+//!   and the directory entry that leads to it, has succeeded; any other when it
+//!   is written.
 //! - After a failed sync nothing more is acknowledged: the writer is poisoned.
 //! - What is read is checked: every header and every 64 KiB block by its CRC.
 //! - A file is hostile input: no byte of it makes us panic, loop for ever, or
@@ -33,7 +34,7 @@ pub mod torn;
 pub mod writer;
 
 pub use record::{Kind, Lsn, Record};
-pub use recover::{OpenError, OpenReport, Rejected, Settings, Verdict};
+pub use recover::{OpenError, OpenReport, Rejected, Settings, Start, Verdict};
 pub use single::Journal;
 pub use torn::Torn;
-pub use writer::{AppendError, Appender, Batch, CommitError, SyncReport, Syncer};
+pub use writer::{AppendError, Appender, Batch, CommitError, Haste, Reached, SyncReport, Syncer};

@@ -1,11 +1,12 @@
 //! Records: what the journal is a row of.
 //!
-//! A record is a header of [`HEADER_BYTES`] and a sealed payload (see
-//! [`crate::block`]). The header names its own place, the header before it, and
-//! the CRC of its payload's CRCs, so whole headers in a row are a chain that
-//! covers every byte. Never changed once written.
+//! A record is a header of [`HEADER_BYTES`], a sealed head and a sealed body (see
+//! [`crate::block`]). The head says what is done; the body is letters, so that
+//! rot in one doesn't touch what was done. The header names its own place, the
+//! header before it, and the seal of both sections, so whole headers in a row
+//! are a chain that covers every byte. Never changed once written.
 
-use crate::block::{self, Sealer};
+use crate::block::{Sealer, Section};
 use crate::le::Fields;
 use std::fmt;
 
@@ -56,6 +57,10 @@ impl Kind {
     /// The journal's quiet record: names the durable LSN and holds nothing.
     pub(crate) const QUIET: Self = Self(OPTIONAL | 1);
 
+    /// The journal's mended record: holds nothing, and stands where recovery
+    /// would else leave an unclean end that looks clean.
+    pub(crate) const MENDED: Self = Self(OPTIONAL | 2);
+
     /// A kind that every reader must know.
     pub const fn critical(number: u16) -> Self {
         assert!(number >= FIRST_USER_KIND && number < OPTIONAL);
@@ -73,6 +78,11 @@ impl Kind {
         self.0 & OPTIONAL != 0
     }
 
+    /// Whether it belongs to the journal itself, and no reader is shown it.
+    pub(crate) fn is_journals_own(self) -> bool {
+        self.0 & !OPTIONAL < FIRST_USER_KIND
+    }
+
     /// As it stands in the header.
     pub fn code(self) -> u16 {
         self.0
@@ -80,9 +90,9 @@ impl Kind {
 }
 
 /// Bytes of a record's header.
-pub const HEADER_BYTES: usize = 52;
+pub const HEADER_BYTES: usize = 56;
 
-/// Bytes of one record's payload. Bounds what recovery holds in memory at once;
+/// Bytes of one record's head and body together. Bounds what recovery holds in memory at once;
 /// a MOVE of a million messages with scattered UIDs still fits.
 pub const RECORD_BYTES_MAX: usize = 16 << 20;
 
@@ -91,8 +101,10 @@ pub const RECORD_BYTES_MAX: usize = 16 << 20;
 pub struct Header {
     /// What the record is.
     pub kind: Kind,
-    /// Bytes of the payload, without the CRCs.
-    pub payload_len: u32,
+    /// Bytes of the head, without the CRCs.
+    pub head_len: u32,
+    /// Bytes of the body, without the CRCs.
+    pub body_len: u32,
     /// Where the record lies.
     pub lsn: Lsn,
     /// The term under which it was written: rises when another writer takes over.
@@ -104,8 +116,8 @@ pub struct Header {
     pub durable: Lsn,
     /// The CRC of the header before this one; 0 for the first of a journal.
     pub predecessor: u32,
-    /// The CRC-32 of the payload's block CRCs.
-    pub payload_crc: u32,
+    /// The CRC-32 of the CRCs of all blocks, of the head and then of the body.
+    pub seal: u32,
 }
 
 impl Header {
@@ -114,13 +126,14 @@ impl Header {
         let mut bytes = Vec::with_capacity(HEADER_BYTES);
         bytes.extend_from_slice(&self.kind.0.to_le_bytes());
         bytes.extend_from_slice(&0_u16.to_le_bytes());
-        bytes.extend_from_slice(&self.payload_len.to_le_bytes());
+        bytes.extend_from_slice(&self.head_len.to_le_bytes());
+        bytes.extend_from_slice(&self.body_len.to_le_bytes());
         bytes.extend_from_slice(&self.lsn.0.to_le_bytes());
         bytes.extend_from_slice(&self.term.to_le_bytes());
         bytes.extend_from_slice(&self.writer.to_le_bytes());
         bytes.extend_from_slice(&self.durable.0.to_le_bytes());
         bytes.extend_from_slice(&self.predecessor.to_le_bytes());
-        bytes.extend_from_slice(&self.payload_crc.to_le_bytes());
+        bytes.extend_from_slice(&self.seal.to_le_bytes());
         let crc = crc32fast::hash(&bytes);
         bytes.extend_from_slice(&crc.to_le_bytes());
         let mut header = [0; HEADER_BYTES];
@@ -129,7 +142,7 @@ impl Header {
     }
 
     /// Reads a header and its CRC; `None` unless the CRC is right, the reserved
-    /// field is zero, the length is allowed, and it names no later LSN durable
+    /// field is zero, the lengths are allowed, and it names no later LSN durable
     /// than its own.
     pub fn decode(bytes: &[u8; HEADER_BYTES]) -> Option<(Self, u32)> {
         let (covered, crc) = bytes.split_last_chunk::<4>()?;
@@ -139,29 +152,39 @@ impl Header {
         let reserved = fields.u16()?;
         let header = Self {
             kind,
-            payload_len: fields.u32()?,
+            head_len: fields.u32()?,
+            body_len: fields.u32()?,
             lsn: Lsn(fields.u64()?),
             term: fields.u64()?,
             writer: fields.u64()?,
             durable: Lsn(fields.u64()?),
             predecessor: fields.u32()?,
-            payload_crc: fields.u32()?,
+            seal: fields.u32()?,
         };
+        let len = header.head_len.checked_add(header.body_len)?;
         let sane = reserved == 0
-            && header.payload_len as usize <= RECORD_BYTES_MAX
+            && len as usize <= RECORD_BYTES_MAX
             && header.lsn <= LSN_MAX
             && header.durable <= header.lsn;
         (sane && crc32fast::hash(covered) == crc).then_some((header, crc))
     }
 
-    /// Bytes of the sealed payload. At most [`RECORD_BYTES_MAX`] and its CRCs.
-    pub fn sealed_len(&self) -> u64 {
-        block::sealed_len(u64::from(self.payload_len)).unwrap_or(u64::MAX)
+    /// Where its head lies, counted from the record's first byte.
+    pub fn head(&self) -> Section {
+        Section::first(HEADER_BYTES as u64, u64::from(self.head_len))
     }
 
-    /// Bytes of the whole record.
+    /// Where its body lies, counted from the record's first byte.
+    pub fn body(&self) -> Section {
+        let body = self.head().then(u64::from(self.body_len));
+        // Lengths of 32 bits can't overflow.
+        body.unwrap_or(Section::first(u64::MAX, 0))
+    }
+
+    /// Bytes of the whole record: for a decoded header at most
+    /// [`RECORD_BYTES_MAX`], the CRCs and the header.
     pub fn record_len(&self) -> u64 {
-        self.sealed_len().saturating_add(HEADER_BYTES as u64)
+        self.body().end().unwrap_or(u64::MAX)
     }
 
     /// The LSN after this record. Saturates: a decoded header is far below.
@@ -170,7 +193,7 @@ impl Header {
     }
 }
 
-/// A whole record as recovery shows it: every CRC was right.
+/// A record as recovery shows it: its header and its head are whole.
 #[derive(Clone, Copy, Debug)]
 pub struct Record<'a> {
     /// Where it lies.
@@ -179,24 +202,35 @@ pub struct Record<'a> {
     pub kind: Kind,
     /// The term under which it was written.
     pub term: u64,
-    /// Its payload.
-    pub payload: &'a [u8],
+    /// Its head.
+    pub head: &'a [u8],
+    /// Bytes of its body, which may have rotted (see
+    /// [`crate::OpenReport::rotten`]).
+    pub body_len: u32,
 }
 
 /// Appends a whole record to `out`; the header with its CRC. The fields
-/// `payload_len` and `payload_crc` of `header` are filled in from `payload`,
-/// whose pieces are joined.
-pub(crate) fn encode(mut header: Header, payload: &[&[u8]], out: &mut Vec<u8>) -> (Header, u32) {
+/// `head_len`, `body_len` and `seal` of `header` are filled in from `head` and
+/// `body`, whose pieces are joined.
+pub(crate) fn encode(
+    mut header: Header,
+    head: &[&[u8]],
+    body: &[&[u8]],
+    out: &mut Vec<u8>,
+) -> (Header, u32) {
+    header.head_len = joined_len(head);
+    header.body_len = joined_len(body);
+    out.reserve(usize::try_from(header.record_len()).unwrap_or(0));
     let at = out.len();
     out.resize(at.saturating_add(HEADER_BYTES), 0);
     let mut sealer = Sealer::new(header.lsn.0);
-    let mut len = 0_usize;
-    for piece in payload {
-        sealer.seal(piece, out);
-        len = len.saturating_add(piece.len());
+    for section in [head, body] {
+        for piece in section {
+            sealer.seal(piece, out);
+        }
+        sealer.end_section(out);
     }
-    header.payload_len = u32::try_from(len).unwrap_or(u32::MAX);
-    header.payload_crc = sealer.finish(out);
+    header.seal = sealer.finish(out);
     let (bytes, crc) = header.encode();
     if let Some(place) = out.get_mut(at..at.saturating_add(HEADER_BYTES)) {
         place.copy_from_slice(&bytes);
@@ -204,28 +238,37 @@ pub(crate) fn encode(mut header: Header, payload: &[&[u8]], out: &mut Vec<u8>) -
     (header, crc)
 }
 
+/// Bytes of the pieces together; saturates far above what a record may have.
+pub(crate) fn joined_len(pieces: &[&[u8]]) -> u32 {
+    let len = pieces
+        .iter()
+        .fold(0_usize, |sum, piece| sum.saturating_add(piece.len()));
+    u32::try_from(len).unwrap_or(u32::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn header(lsn: u64, durable: u64, len: u32) -> Header {
+    fn header(lsn: u64, durable: u64, head_len: u32, body_len: u32) -> Header {
         Header {
             kind: Kind::critical(16),
-            payload_len: len,
+            head_len,
+            body_len,
             lsn: Lsn(lsn),
             term: 3,
             writer: 4,
             durable: Lsn(durable),
             predecessor: 5,
-            payload_crc: 6,
+            seal: 6,
         }
     }
 
     proptest! {
         #[test]
-        fn a_header_decodes_to_what_was_encoded(lsn in 0_u64..1 << 60, back in 0_u64..1000, len in 0_u32..1 << 20) {
-            let header = header(lsn, lsn.saturating_sub(back), len);
+        fn a_header_decodes_to_what_was_encoded(lsn in 0_u64..1 << 60, back in 0_u64..1000, head in 0_u32..1 << 20, body in 0_u32..1 << 20) {
+            let header = header(lsn, lsn.saturating_sub(back), head, body);
             let (bytes, crc) = header.encode();
             prop_assert_eq!(Header::decode(&bytes), Some((header, crc)));
         }
@@ -245,10 +288,11 @@ mod tests {
 
     #[test]
     fn a_header_with_a_right_crc_and_absurd_fields_is_refused() {
-        let too_long = header(100, 0, RECORD_BYTES_MAX as u32 + 1);
-        let durable_ahead = header(100, 101, 0);
-        let beyond = header(LSN_MAX.0 + 1, 0, 0);
-        for absurd in [too_long, durable_ahead, beyond] {
+        let too_long = header(100, 0, RECORD_BYTES_MAX as u32, 1);
+        let overflowing = header(100, 0, u32::MAX, u32::MAX);
+        let durable_ahead = header(100, 101, 0, 0);
+        let beyond = header(LSN_MAX.0 + 1, 0, 0, 0);
+        for absurd in [too_long, overflowing, durable_ahead, beyond] {
             assert_eq!(Header::decode(&absurd.encode().0), None, "{absurd:?}");
         }
     }

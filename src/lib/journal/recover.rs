@@ -34,10 +34,34 @@ pub struct Settings {
     /// What the journal is for: `MAIL`, `ACCT`.
     pub purpose: [u8; 4],
     /// The term to write under. A higher one than the journal's last begins a
-    /// new segment; a lower one is refused.
-    pub term: u64,
+    /// new segment; a lower one is refused. `None`: go on in the journal's own.
+    pub term: Option<u64>,
     /// A random number: the writer's id if this opening begins a journal or a term.
     pub writer: u64,
+}
+
+/// Where in a journal an opening starts: everything below is durable, and known
+/// from elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Start {
+    /// The LSN of the first record that is read.
+    pub lsn: Lsn,
+    /// The CRC of the header before it; 0 at the journal's beginning.
+    pub predecessor: u32,
+    /// The term that the journal was in there.
+    pub term: u64,
+}
+
+impl Start {
+    /// The first term of every journal.
+    pub const FIRST_TERM: u64 = 1;
+
+    /// The whole journal.
+    pub const BEGINNING: Self = Self {
+        lsn: Lsn::ZERO,
+        predecessor: 0,
+        term: Self::FIRST_TERM,
+    };
 }
 
 /// Whether the reader knew a record.
@@ -128,6 +152,9 @@ impl From<DiskError> for OpenError {
     }
 }
 
+/// Rotten records that a report names: enough to see what became of a disk.
+pub const ROTTEN_RECORDS_MAX: usize = 1024;
+
 /// What opening found, for the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenReport {
@@ -135,6 +162,14 @@ pub struct OpenReport {
     pub records: u64,
     /// Where the journal ends.
     pub end: Lsn,
+    /// The end was a lone quiet record, or the journal is new: nothing that was
+    /// only written can have been lost.
+    pub clean: bool,
+    /// Where the oldest segment begins; `None` of a new journal.
+    pub first_segment: Option<Lsn>,
+    /// Records in whose bodies there is damage, though they were durable: the
+    /// first [`ROTTEN_RECORDS_MAX`].
+    pub rotten: Vec<Lsn>,
     /// The end was unclean, and the tail was written anew.
     pub rewritten: bool,
     /// What a crash had torn, and was cut.
@@ -161,6 +196,7 @@ pub struct Opened<D: Disk> {
 pub fn open<D: Disk>(
     root: &D,
     settings: Settings,
+    start: Start,
     visit: impl FnMut(&Record<'_>) -> Result<Verdict, Rejected>,
 ) -> Result<Opened<D>, OpenError> {
     let dir = root.ensure_dir(&Name::fixed(segment::DIRECTORY))?;
@@ -169,8 +205,12 @@ pub fn open<D: Disk>(
     judge(&scan, settings)?;
     sweep(&dir)?;
     sync_names(root, &dir)?;
-    let mended = mend::mend(root, &dir, &scan, &starts)?;
+    let term = start.term.max(Start::FIRST_TERM);
+    let mended = mend::mend(root, &dir, &scan, &starts, term)?;
     let report = OpenReport {
+        clean: scan.damage.is_none() && (scan.quiet || scan.last.is_none()),
+        first_segment: starts.first().copied(),
+        rotten: Vec::new(),
         records: scan.records,
         end: scan.end,
         rewritten: mended.rewritten,
@@ -190,7 +230,7 @@ fn judge(scan: &Scan, settings: Settings) -> Result<(), OpenError> {
         return Err(OpenError::Corrupt { from, to });
     }
     match scan.last {
-        Some(last) if last.term > settings.term => {
+        Some(last) if settings.term.is_some_and(|term| last.term > term) => {
             Err(OpenError::TermIsOver { journal: last.term })
         }
         _ => Ok(()),

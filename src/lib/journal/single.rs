@@ -3,8 +3,8 @@
 
 use crate::disk::Disk;
 use crate::record::{Kind, Lsn, Record};
-use crate::recover::{self, OpenError, OpenReport, Opened, Rejected, Settings, Verdict};
-use crate::writer::{AppendError, Appender, CommitError, Syncer};
+use crate::recover::{self, OpenError, OpenReport, Opened, Rejected, Settings, Start, Verdict};
+use crate::writer::{AppendError, Appender, CommitError, Haste, Syncer};
 use std::fmt;
 
 /// A journal whose appends return when they are durable.
@@ -35,7 +35,7 @@ impl fmt::Display for WriteError {
 impl std::error::Error for WriteError {}
 
 impl<D: Disk> Journal<D> {
-    /// Opens as [`recover::open`] does.
+    /// Opens as [`recover::open`] does, from the beginning.
     ///
     /// # Errors
     /// As there.
@@ -48,20 +48,20 @@ impl<D: Disk> Journal<D> {
             appender,
             syncer,
             report,
-        } = recover::open(root, settings, visit)?;
+        } = recover::open(root, settings, Start::BEGINNING, visit)?;
         Ok((Self { appender, syncer }, report))
     }
 
-    /// Appends a record whose payload is the pieces joined; returns its LSN when
-    /// it is durable.
+    /// Appends a record without a body, whose head is the pieces joined; returns
+    /// its LSN when it is durable.
     ///
     /// # Errors
     /// After `Commit(NoSpace)` the record is not there and the journal goes on;
     /// after `Commit(Poisoned)` the process must end.
-    pub fn append_and_sync(&mut self, kind: Kind, payload: &[&[u8]]) -> Result<Lsn, WriteError> {
+    pub fn append_and_sync(&mut self, kind: Kind, head: &[&[u8]]) -> Result<Lsn, WriteError> {
         let lsn = self
             .appender
-            .append(kind, payload)
+            .append_joined(kind, head, &[], Haste::Synced)
             .map_err(WriteError::Append)?;
         self.sync()?;
         Ok(lsn)
@@ -73,8 +73,10 @@ impl<D: Disk> Journal<D> {
     /// # Errors
     /// As [`Self::append_and_sync`].
     pub fn quiet(&mut self) -> Result<(), WriteError> {
-        self.appender.quiet().map_err(WriteError::Append)?;
-        self.sync()
+        while self.appender.quiet().map_err(WriteError::Append)? {
+            self.sync()?;
+        }
+        Ok(())
     }
 
     /// The two halves, for who has two threads.

@@ -2,12 +2,19 @@
 //! the disk.
 //!
 //! The [`Appender`] encodes records into a batch and hands out LSNs. The
-//! [`Syncer`] writes a batch and syncs it. One batch is out at a time; records
-//! gather meanwhile, and share the next sync: group commit.
+//! [`Syncer`] writes a batch and, if anything in it is in haste, syncs it. One
+//! batch is out at a time; records gather meanwhile, and share the next sync:
+//! group commit.
 //!
 //! Invariants:
-//! - A batch is acknowledged only after its sync, and lies in one segment.
-//! - No segment takes a record while an older one has records that aren't synced.
+//! - A record in haste is acknowledged only after its sync; one that is only to
+//!   be written survives our death from its report on, and a power cut from the
+//!   next sync on.
+//! - A batch lies in one segment. No segment takes a record while an older one
+//!   has records that aren't synced. So what a power cut takes, it takes from the
+//!   end.
+//! - A record behind a quiet one is always synced: without it an end from which
+//!   written records were lost would look clean.
 //! - A batch that found no space leaves the file as it was, durably, and all
 //!   records from its first on are void. After every other failure the journal is
 //!   poisoned: nothing is acknowledged any more.
@@ -27,10 +34,29 @@ use std::fmt;
 /// of the largest size fit, so one always does beside an ordinary crowd.
 pub const BATCH_BYTES_MAX: usize = 2 * RECORD_BYTES_MAX + (1 << 16);
 
+/// When a record may be acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Haste {
+    /// When it is durable.
+    Synced,
+    /// When it is written. It is synced with the next record in haste, or when
+    /// [`Appender::want_sync`] was called.
+    Written,
+}
+
+/// How far the disk thread has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reached {
+    /// Every record below survives the death of the process.
+    pub written: Lsn,
+    /// Every record below survives a power cut. At most `written`.
+    pub durable: Lsn,
+}
+
 /// Why a record is not taken in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AppendError {
-    /// The payload is longer than [`RECORD_BYTES_MAX`].
+    /// Head and body together are longer than [`RECORD_BYTES_MAX`].
     RecordTooLong,
     /// As much is waiting as may: settle a batch first.
     BatchIsFull,
@@ -41,7 +67,8 @@ pub enum AppendError {
 /// Why a batch is not acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CommitError {
-    /// The disk is full. Nothing of the batch is kept; the journal goes on.
+    /// The disk is full. Nothing of the batch is kept; what was written before
+    /// it is; the journal goes on.
     NoSpace,
     /// The disk failed. What is on it can't be known before the journal is opened
     /// anew: the process must end.
@@ -74,6 +101,8 @@ impl std::error::Error for CommitError {}
 /// written once more with the next batch.
 #[derive(Clone, Debug)]
 pub(crate) struct Carried {
+    /// Where it lies.
+    pub(crate) lsn: Lsn,
     /// The CRC of the header before it.
     pub(crate) predecessor: u32,
     /// The record.
@@ -86,54 +115,41 @@ pub(crate) struct Tail {
     pub(crate) end: Lsn,
     pub(crate) predecessor: u32,
     pub(crate) durable: Lsn,
+    /// The term that the journal is in; at least 1.
+    pub(crate) term: u64,
     pub(crate) segment: Option<segment::Header>,
     /// The first LSNs of all segments, that of `segment` last.
     pub(crate) segments: Vec<Lsn>,
     pub(crate) carried: Option<Carried>,
 }
 
-impl Tail {
-    /// Of a journal that isn't there yet.
-    pub(crate) fn empty() -> Self {
-        Self {
-            end: Lsn::ZERO,
-            predecessor: 0,
-            durable: Lsn::ZERO,
-            segment: None,
-            segments: Vec::new(),
-            carried: None,
-        }
-    }
-
-    /// For a new term: its first segment begins where the quiet record lay, and
-    /// supersedes it, because a segment holds records of one writer only.
-    fn without_carried(self) -> Self {
-        let Some(Carried { predecessor, bytes }) = self.carried else {
-            return self;
-        };
-        Self {
-            end: Lsn(self.end.0.saturating_sub(bytes.len() as u64)),
-            predecessor,
-            carried: None,
-            ..self
-        }
-    }
-}
-
-/// Records that are to be written and synced together.
+/// Records that are to be written together; without any, what was written
+/// before is to be synced.
 #[derive(Debug)]
 pub struct Batch {
     start: Lsn,
     bytes: Vec<u8>,
+    /// Where its first new record lies: the quiet record that it may carry
+    /// before that one is in the file already.
+    first_new: Lsn,
     segment: segment::Header,
     /// The segment is to be made, and this is the first that it takes.
     fresh_segment: bool,
+    /// Some of it is in haste. A fresh segment is synced in any case.
+    sync: bool,
+    /// Records before it are written and not yet synced.
+    unsynced_before: bool,
 }
 
 impl Batch {
     /// Bytes to be written.
     pub fn bytes_len(&self) -> usize {
         self.bytes.len()
+    }
+
+    /// Whether the disk thread will wait for a sync.
+    pub fn syncs(&self) -> bool {
+        self.sync || self.fresh_segment
     }
 }
 

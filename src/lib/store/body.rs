@@ -3,7 +3,7 @@
 use crate::entry::{Body, BodyFile};
 use crate::id::PackId;
 use crate::pack;
-use journal::block::{self, Place};
+use journal::block::{self, Place, Section};
 use journal::disk::{Disk, DiskError, File, Name};
 use journal::record::{self, HEADER_BYTES};
 use journal::{Appender, Lsn, segment};
@@ -75,13 +75,12 @@ impl From<DiskError> for ReadError {
     }
 }
 
-/// A payload in an open file.
+/// The letters of an open file: a record's body, a pack's.
 #[derive(Clone, Copy, Debug)]
-struct Payload {
+struct Letters {
     domain: u64,
-    /// The payload's first byte in the file.
-    start: u64,
-    len: u64,
+    /// Where they lie in the file.
+    section: Section,
 }
 
 /// Reads letters. Belongs to one thread.
@@ -193,7 +192,7 @@ impl<D: Disk> BodyReader<D> {
     }
 }
 
-/// Fills `buf` from a payload's offset on; `None` if that would mean to wait.
+/// Fills `buf` from an offset of a body on; `None` if that would mean to wait.
 fn fill<F: File>(
     file: &F,
     source: Source,
@@ -202,18 +201,18 @@ fn fill<F: File>(
     block: &mut Vec<u8>,
     patience: Patience,
 ) -> Result<Option<()>, ReadError> {
-    let Some(payload) = payload(file, source, patience)? else {
+    let Some(letters) = letters(file, source, patience)? else {
         return Ok(None);
     };
     let mut filled = 0_usize;
     while let Some(rest) = buf.get_mut(filled..).filter(|rest| !rest.is_empty()) {
         let at = from.saturating_add(filled as u64);
-        let place = block::place_of(payload.len, at).ok_or(ReadError::Damaged)?;
-        if !read_block(file, payload, place, block, patience)? {
+        let place = block::place_of(letters.section, at).ok_or(ReadError::Damaged)?;
+        if !read_block(file, place, block, patience)? {
             return Ok(None);
         }
         let (bytes, _) =
-            block::opened(payload.domain, place.number, block).ok_or(ReadError::Damaged)?;
+            block::opened(letters.domain, place.number, block).ok_or(ReadError::Damaged)?;
         let bytes = bytes.get(place.within..).unwrap_or(&[]);
         let n = bytes.len().min(rest.len());
         for (to, byte) in rest.iter_mut().zip(bytes) {
@@ -227,14 +226,12 @@ fn fill<F: File>(
 /// Reads one sealed block; whether it could without waiting.
 fn read_block<F: File>(
     file: &F,
-    payload: Payload,
     place: Place,
     block: &mut Vec<u8>,
     patience: Patience,
 ) -> Result<bool, ReadError> {
     block.resize(place.len, 0);
-    let at = payload.start.saturating_add(place.start);
-    read_exactly(file, at, block, patience)
+    read_exactly(file, place.start, block, patience)
 }
 
 fn read_exactly<F: File>(
@@ -250,12 +247,12 @@ fn read_exactly<F: File>(
     }
 }
 
-/// Reads the header before a payload, which says how long it is.
-fn payload<F: File>(
+/// Reads the header before the letters, which says where they lie.
+fn letters<F: File>(
     file: &F,
     source: Source,
     patience: Patience,
-) -> Result<Option<Payload>, ReadError> {
+) -> Result<Option<Letters>, ReadError> {
     match source {
         Source::Record { segment, record } => {
             let mut bytes = [0; HEADER_BYTES];
@@ -266,10 +263,13 @@ fn payload<F: File>(
             let (header, _) = record::Header::decode(&bytes).ok_or(ReadError::Damaged)?;
             let right = header.lsn == record;
             right.then_some(()).ok_or(ReadError::Damaged)?;
-            Ok(Some(Payload {
+            let body = header.body();
+            Ok(Some(Letters {
                 domain: record.0,
-                start: at.saturating_add(HEADER_BYTES as u64),
-                len: u64::from(header.payload_len),
+                section: Section {
+                    start: at.saturating_add(body.start),
+                    ..body
+                },
             }))
         }
         Source::Pack(pack) => {
@@ -279,10 +279,9 @@ fn payload<F: File>(
             }
             let header = pack::Header::decode(&bytes).filter(|header| header.pack == pack);
             let header = header.ok_or(ReadError::Damaged)?;
-            Ok(Some(Payload {
+            Ok(Some(Letters {
                 domain: pack.0,
-                start: pack::HEADER_BYTES,
-                len: header.payload_len,
+                section: Section::first(pack::HEADER_BYTES, header.payload_len),
             }))
         }
     }

@@ -48,9 +48,6 @@ pub(crate) const GRANTEE_ACCOUNT: u8 = 1;
 /// Stands where no modseq was given; not itself one.
 pub(crate) const NO_MODSEQ: u64 = u64::MAX;
 
-/// Bytes of a transaction's head.
-pub(crate) const HEAD_BYTES: usize = 16;
-
 /// Why bytes are no transaction that we can apply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
@@ -60,36 +57,20 @@ pub(crate) enum Fault {
     Absurd(&'static str),
 }
 
-/// A transaction and where its bodies begin in the payload.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Decoded {
-    pub(crate) transaction: Transaction,
-    pub(crate) bodies_at: u32,
-}
-
-/// Reads a record's payload.
-pub(crate) fn transaction(payload: &[u8]) -> Result<Decoded, Fault> {
+/// Reads the head of a record whose body has `body_len` bytes.
+pub(crate) fn transaction(head: &[u8], body_len: u32) -> Result<Transaction, Fault> {
     let short = Fault::Absurd("its head is cut short");
-    let mut fields = Fields::new(payload);
+    let mut fields = Fields::new(head);
     let modseq = Modseq(fields.u64().ok_or(short)?);
-    let operations_len = fields.u32().ok_or(short)?;
     let count = fields.u32().ok_or(short)?;
-    let bytes = fields
-        .bytes(operations_len as usize)
-        .ok_or(Fault::Absurd("its operations are cut short"))?;
-    let bodies = fields.rest().len() as u64;
     let mut operations = Vec::new();
-    let mut rest = Fields::new(bytes);
     for _ in 0..count {
-        operations.extend(operation(&mut rest, bodies)?);
+        operations.extend(operation(&mut fields, u64::from(body_len))?);
     }
-    if !rest.is_empty() || modseq > Modseq::MAX {
+    if !fields.is_empty() || modseq > Modseq::MAX {
         return Err(Fault::Absurd("its head is wrong about its operations"));
     }
-    Ok(Decoded {
-        transaction: Transaction { modseq, operations },
-        bodies_at: operations_len.saturating_add(HEAD_BYTES as u32),
-    })
+    Ok(Transaction { modseq, operations })
 }
 
 /// The next operation; `None` if it is one to pass over.
@@ -476,46 +457,41 @@ mod tests {
     proptest! {
         #[test]
         fn a_transaction_decodes_to_what_was_encoded(transaction in any_transaction()) {
-            let mut payload = encode::transaction(&transaction);
-            let bodies_at = payload.len() as u32;
-            payload.extend([0; 100]);
-            prop_assert_eq!(super::transaction(&payload), Ok(Decoded { transaction, bodies_at }));
+            let head = encode::transaction(&transaction);
+            prop_assert_eq!(super::transaction(&head, 100), Ok(transaction));
         }
 
         #[test]
         fn what_decodes_is_what_we_would_have_written(transaction in any_transaction(), at in any::<usize>(), byte in any::<u8>()) {
-            let mut payload = encode::transaction(&transaction);
-            payload.extend([0; 100]);
-            let at = at % payload.len();
-            payload[at] = byte;
-            if let Ok(decoded) = super::transaction(&payload) {
-                let again = encode::transaction(&decoded.transaction);
-                prop_assert!(payload.starts_with(&again) || payload[at] & 0x80 != 0);
+            let mut head = encode::transaction(&transaction);
+            let at = at % head.len();
+            head[at] = byte;
+            if let Ok(decoded) = super::transaction(&head, 100) {
+                prop_assert!(head == encode::transaction(&decoded) || head[at] & 0x80 != 0);
             }
         }
 
         #[test]
         fn arbitrary_bytes_are_refused_or_read_and_no_more(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
-            let _ = super::transaction(&bytes);
+            let _ = super::transaction(&bytes, 100);
         }
 
         #[test]
         fn a_cut_transaction_is_refused(transaction in any_transaction(), cut in any::<usize>()) {
-            let payload = encode::transaction(&transaction);
-            let cut = cut % payload.len();
-            prop_assert!(super::transaction(&payload[..cut]).is_err());
+            let head = encode::transaction(&transaction);
+            let cut = cut % head.len();
+            prop_assert!(super::transaction(&head[..cut], 100).is_err());
         }
     }
 
     #[test]
     fn an_optional_operation_is_passed_over_and_a_critical_one_is_not() {
         let with_code = |code: u16| {
-            let mut payload = vec![0; HEAD_BYTES];
-            payload[8] = 10;
-            payload[12] = 1;
-            payload.extend(code.to_le_bytes());
-            payload.extend([0, 0, 2, 0, 0, 0, 7, 7]);
-            super::transaction(&payload).map(|decoded| decoded.transaction.operations)
+            let mut head = vec![0; 12];
+            head[8] = 1;
+            head.extend(code.to_le_bytes());
+            head.extend([0, 0, 2, 0, 0, 0, 7, 7]);
+            super::transaction(&head, 0).map(|decoded| decoded.operations)
         };
         assert_eq!(with_code(code::OPTIONAL | 99), Ok(Vec::new()));
         assert_eq!(with_code(99), Err(Fault::Unknown));
@@ -541,9 +517,7 @@ mod tests {
                     sha256: [0; 32],
                 })],
             };
-            let mut payload = encode::transaction(&transaction);
-            payload.extend([0; 10]);
-            super::transaction(&payload).is_ok()
+            super::transaction(&encode::transaction(&transaction), 10).is_ok()
         };
         assert!(append(0, 10) && append(10, 0));
         assert!(!append(0, 11) && !append(11, 0) && !append(u32::MAX, u32::MAX));

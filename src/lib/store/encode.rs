@@ -1,6 +1,6 @@
 //! Transactions as bytes; [`crate::decode`] mirrors it field for field.
 //!
-//! A transaction's payload is its head, its operations, and the inline bodies.
+//! A transaction is the head of its record; the inline letters are the body.
 //! An operation is its head (code, length) and its fields, so that a reader can
 //! pass over an optional one that it doesn't know.
 
@@ -11,18 +11,14 @@ use crate::name::{MailboxName, SpecialUse};
 use crate::operation::{Append, Operation, SetFlags, StoredBody, Transaction, Transfer};
 use crate::rights::Grantee;
 
-/// The head and the operations of `transaction`. The bodies follow them.
+/// The head of the record of `transaction`.
 pub(crate) fn transaction(transaction: &Transaction) -> Vec<u8> {
-    let mut operations = Out::default();
-    for operation in &transaction.operations {
-        operations.operation(operation);
-    }
-    let operations = operations.0;
     let mut out = Out::default();
     out.u64(transaction.modseq.0);
-    out.len(operations.len());
     out.len(transaction.operations.len());
-    out.bytes(&operations);
+    for operation in &transaction.operations {
+        out.operation(operation);
+    }
     out.0
 }
 

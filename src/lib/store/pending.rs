@@ -18,7 +18,6 @@ pub(crate) struct Pending {
     pub(crate) lsn: Lsn,
     /// The LSN after its record: durable when everything below it is.
     pub(crate) end: Lsn,
-    pub(crate) bodies_at: u32,
     pub(crate) transaction: Transaction,
     /// Nothing else may be prepared while it is pending.
     pub(crate) exclusive: bool,

@@ -120,7 +120,7 @@ impl Office {
 
     /// Reads on to `MayLeave`.
     async fn pass_over_until_idle(&self) {
-        while !matches!(self.next().await, ToDirector::MayLeave) {}
+        while !matches!(self.next().await, ToDirector::MayLeave { .. }) {}
     }
 
     async fn leave(self) -> Ending {
@@ -210,7 +210,7 @@ fn a_worker_with_nothing_to_do_says_that_it_may_leave() {
         let mut client = office.client(Epoch(0)).await;
         client.command("b", "LOGOUT").await;
         assert!(matches!(office.next().await, ToDirector::Ended { .. }));
-        assert!(matches!(office.next().await, ToDirector::MayLeave));
+        assert!(matches!(office.next().await, ToDirector::MayLeave { .. }));
         assert_eq!(office.leave().await, Ending::Told);
     });
 }
@@ -287,7 +287,7 @@ fn a_raised_epoch_ends_sessions_and_outlives_the_worker() {
         loop {
             match office.next().await {
                 ToDirector::EpochRaised { epoch, .. } => break assert_eq!(epoch, Epoch(5)),
-                ToDirector::Ended { .. } | ToDirector::MayLeave => {}
+                ToDirector::Ended { .. } | ToDirector::MayLeave { .. } => {}
                 other => panic!("unasked: {other:?}"),
             }
         }

@@ -6,10 +6,12 @@
 
 use crate::codec::{Bytes, List};
 use crate::edge::control_auth::{Account, Credential, PAGE_ACCOUNTS_MAX, Refusal};
-use crate::edge::control_director::{PAGE_WORKERS_MAX, WorkerStatus};
+use crate::edge::control_director::{AILING_MAX, Ailing, PAGE_WORKERS_MAX, WorkerStatus};
 use crate::edge::control_supervisor::{PROCESSES_MAX, ProcessStatus};
 use crate::edge::lmtp_auth::ADDRESS_BYTES_MAX;
 use crate::edge::supervisor::{Process, REASON_BYTES_MAX};
+use crate::edge::task::{Quota, QuotaChange};
+use crate::edge::verify::{Finding, Totals};
 use crate::messages;
 
 messages! {
@@ -25,6 +27,10 @@ messages! {
         8 => Kick { name: Bytes<ADDRESS_BYTES_MAX>, },
         9 => Status,
         10 => Reload,
+        11 => Verify { name: Bytes<ADDRESS_BYTES_MAX>, },
+        12 => Quota { name: Bytes<ADDRESS_BYTES_MAX>, },
+        13 => SetQuota { name: Bytes<ADDRESS_BYTES_MAX>, change: QuotaChange, },
+        14 => Rewound { name: Bytes<ADDRESS_BYTES_MAX>, },
     }
 }
 
@@ -42,5 +48,15 @@ messages! {
         6 => NotReloaded { process: Option<Process>, reason: Bytes<REASON_BYTES_MAX>, },
         /// Who asks may not.
         7 => NotPermitted,
+        /// Another part of the answer to `Status`: accounts with something to repair.
+        8 => Health { ailing: List<Ailing, AILING_MAX>, scrubbed_bytes: u64, verifiers: u32, },
+        /// Part of the answer to `Quota` and `SetQuota`.
+        9 => Quota { quota: Quota, },
+        /// Parts of the answer to `Verify`; see [`crate::edge::verify`]. `CheckBegun`
+        /// voids what was said before.
+        10 => CheckBegun { manifest: u64, lsn: u64, bytes: u64, },
+        11 => CheckProgress { bytes: u64, },
+        12 => CheckFinding { finding: Finding, },
+        13 => Checked { totals: Totals, },
     }
 }

@@ -89,6 +89,26 @@ choice! {
         8 => TooManyAliases,
         /// `auth` is busy or not there.
         9 => Unavailable,
+        /// The account's store can't be opened: it awaits repair.
+        10 => Distress,
+        /// A task of this kind is under way on the account, or on as many as may be.
+        11 => Busy,
+        /// What was asked for doesn't fit in time, or was cut short by the death of
+        /// whoever did it.
+        12 => CutShort,
+        /// The account has no directory yet, or one that is not its own.
+        13 => NoStore,
+    }
+}
+
+choice! {
+    /// Who does a task.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum TaskKind {
+        /// The account's worker.
+        1 => Work,
+        /// A verifier.
+        2 => Verify,
     }
 }
 
@@ -110,6 +130,9 @@ messages! {
         8 => SetDisabled { query: u64, name: Bytes<ADDRESS_BYTES_MAX>, disabled: bool, },
         /// Ends all sessions of the account: raises its epoch.
         9 => Kick { query: u64, name: Bytes<ADDRESS_BYTES_MAX>, },
+        /// Gives `director` a ticket under this nonce, so that a task is done on the
+        /// account. A disabled account's files want care, too.
+        10 => Task { query: u64, name: Bytes<ADDRESS_BYTES_MAX>, kind: TaskKind, nonce: Nonce, cookie: Cookie, },
     }
 }
 

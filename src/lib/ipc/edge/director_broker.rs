@@ -1,13 +1,18 @@
-//! `director` asks `broker` for workers. Fixed-size messages, for `broker`
+//! `director` asks `broker` for workers and verifiers. Fixed-size messages, for `broker`
 //! parses nothing else.
 
+use crate::edge::birth::Hold;
 use crate::identity::AccountId;
 use crate::ticket::{SealedEpoch, SealedTicket};
 use crate::{choice, messages};
 use std::os::fd::OwnedFd;
 
+/// Verifiers at once. Each reads as fast as the disk gives, and everybody's mail has
+/// to share that.
+pub const VERIFIERS_MAX: usize = 4;
+
 choice! {
-    /// Why there is no worker.
+    /// Why there is no worker, or no verifier.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub enum BirthFailure {
         /// The ticket's seal is not good, or it has expired.
@@ -19,8 +24,12 @@ choice! {
         3 => OutOfRange,
         /// The kernel would not (out of processes or memory).
         4 => Kernel,
-        /// A worker of this account is still alive.
+        /// One of this account still lives.
         5 => Alive,
+        /// The ticket is good, but for something else or another socket.
+        6 => OtherTicket,
+        /// As many verifiers live as may.
+        7 => Crowded,
     }
 }
 
@@ -35,6 +44,11 @@ messages! {
         /// proves that `auth` has deleted the account: its epoch is
         /// [`EPOCH_DELETED`].
         3 => Remove { sealed: SealedEpoch, },
+        /// Give birth to a verifier of the account; `pair`, whose cookie is in the
+        /// ticket, becomes its fd 3.
+        4 => BearVerifier { ticket: SealedTicket, hold: Option<Hold>, pair: OwnedFd, },
+        /// End the account's verifier, now.
+        5 => EndVerifier { account: AccountId, },
     }
 }
 
@@ -52,5 +66,10 @@ messages! {
         3 => Ended { account: AccountId, },
         /// The directory is gone, or (`false`) could not be removed.
         4 => Removed { account: AccountId, gone: bool, },
+        /// The verifier has started.
+        5 => VerifierBorn { account: AccountId, },
+        6 => VerifierNotBorn { account: AccountId, failure: BirthFailure, },
+        /// The verifier has ended and was reaped.
+        7 => VerifierEnded { account: AccountId, },
     }
 }

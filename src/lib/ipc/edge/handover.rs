@@ -37,6 +37,9 @@ choice! {
         2 => Delivery,
         /// An admin task: `edge::task` is spoken on the socket.
         3 => Task,
+        /// A check of the account: `edge::verify` is spoken on the socket, by a
+        /// process that is born for it. No worker ever gets it.
+        4 => Verify,
     }
 }
 
@@ -55,6 +58,8 @@ choice! {
         4 => BadTicket,
         /// The account's storage can't be opened.
         5 => Storage,
+        /// The account is being checked already, or as many are as may be.
+        6 => Busy,
     }
 }
 

@@ -15,9 +15,10 @@
 //! | [`handover`] | `login`, `lmtp` or `control`, and `director` | a channel each |
 //! | [`director_broker`] | `director` and `broker` | a channel |
 //! | [`director_worker`] | `director` and a worker | a channel each, fd 3 of the worker |
-//! | [`birth`] | `broker` to a worker, one message | fd 4 of the worker |
+//! | [`birth`] | `broker` to a worker or verifier, one message | fd 4 of the newborn |
 //! | [`delivery`] | `lmtp` and a worker | a pair for each letter and recipient |
 //! | [`task`] | `control` and a worker | a pair for each task |
+//! | [`verify`] | a verifier to `control` | a pair for each check, fd 3 of the verifier |
 //! | [`admin`] | the `mailkeep` command and `control` | the admin socket |
 //! | [`control_auth`] | `control` and `auth` | a channel |
 //! | [`control_supervisor`] | `control` and the supervisor | a channel |
@@ -41,3 +42,4 @@ pub mod lmtp_auth;
 pub mod login_auth;
 pub mod supervisor;
 pub mod task;
+pub mod verify;

@@ -32,6 +32,7 @@ choice! {
         9 => Worker,
         10 => Lmtp,
         11 => Control,
+        12 => Verify,
     }
 }
 
@@ -51,6 +52,7 @@ impl Process {
             Self::Worker => "worker",
             Self::Lmtp => "lmtp",
             Self::Control => "control",
+            Self::Verify => "verify",
         }
     }
 }
@@ -105,7 +107,8 @@ messages! {
         /// The key that account keys derive from; for `auth` and `broker` alone.
         5 => MasterKey { key: Secret<KEY_BYTES>, },
         /// Standard error of every worker; for `broker`, which is born with the
-        /// workers' program at fd 4 and the store's root at fd 5.
+        /// workers' program at fd 4, the store's root at fd 5 and the verifiers' program at
+        /// fd 6.
         6 => WorkerLog { log: OwnedFd, },
         /// All that is needed to begin has been sent.
         7 => Begin,
@@ -171,5 +174,10 @@ choice! {
         /// A process-wide limit was reached; the kind says which (the process's
         /// own numbering, in its documentation).
         9 => LimitReached { limit: u16, },
+        /// A verifier was born, with its pid (for the administrator's eyes only).
+        10 => VerifierBorn { account: u32, pid: u32, },
+        /// A verifier ended: its exit status, or the signal that killed it as a
+        /// negative number.
+        11 => VerifierEnded { account: u32, status: i32, },
     }
 }

@@ -20,10 +20,19 @@ pub(super) fn mend<D: Disk>(
     dir: &D,
     scan: &Scan,
     starts: &[Lsn],
+    term: u64,
 ) -> Result<Mended<D::File>, DiskError> {
     let Some(last) = scan.last else {
         return Ok(Mended {
-            tail: Tail::empty(),
+            tail: Tail {
+                end: Lsn::ZERO,
+                predecessor: 0,
+                durable: Lsn::ZERO,
+                term,
+                segment: None,
+                segments: Vec::new(),
+                carried: None,
+            },
             file: None,
             rewritten: false,
             torn: None,
@@ -78,6 +87,7 @@ fn tail(scan: &Scan, segment: Header, starts: &[Lsn]) -> Tail {
         end: scan.end,
         predecessor: scan.predecessor,
         durable: scan.tail.lsn,
+        term: segment.term,
         segment: Some(segment),
         segments: older.chain([segment.start]).collect(),
         carried: None,
@@ -89,6 +99,7 @@ fn quiet_record<F: File>(file: &F, start: Lsn, scan: &Scan) -> Result<Carried, D
     let mut bytes = vec![0; HEADER_BYTES];
     file.read_at(segment::file_offset(start, scan.tail.lsn), &mut bytes)?;
     Ok(Carried {
+        lsn: scan.tail.lsn,
         predecessor: scan.tail.predecessor,
         bytes,
     })

@@ -205,7 +205,7 @@ impl<V: FnMut(&Record<'_>) -> Result<Verdict, Rejected>> Walk<V> {
     /// Takes the next record of the prefix.
     fn take(&mut self, found: &Found) -> Result<(), OpenError> {
         let header = &found.header;
-        if header.kind != Kind::QUIET {
+        if !header.kind.is_journals_own() {
             self.show(found)?;
         }
         self.boundaries.push_back(Boundary {
@@ -220,14 +220,13 @@ impl<V: FnMut(&Record<'_>) -> Result<Verdict, Rejected>> Walk<V> {
     }
 
     fn show(&mut self, found: &Found) -> Result<(), OpenError> {
-        let Found {
-            header, payload, ..
-        } = found;
+        let Found { header, head, .. } = found;
         let record = Record {
             lsn: header.lsn,
             kind: header.kind,
             term: header.term,
-            payload,
+            head,
+            body_len: header.body_len,
         };
         match (self.visit)(&record) {
             Err(Rejected(reason)) => Err(OpenError::AbsurdRecord {

@@ -14,7 +14,7 @@ const WINDOW_BYTES: usize = 1 << 20;
 pub(super) struct Found {
     pub(super) header: record::Header,
     pub(super) crc: u32,
-    pub(super) payload: Vec<u8>,
+    pub(super) head: Vec<u8>,
 }
 
 /// The record at `at`, if it is whole and belongs there.
@@ -29,19 +29,32 @@ pub(super) fn whole_record<F: File>(
     let Some((header, crc)) = header_at(bytes, segment, at) else {
         return Ok(None);
     };
-    let payload_at = Lsn(at.0.saturating_add(record::HEADER_BYTES as u64));
-    let Ok(sealed_len) = usize::try_from(header.sealed_len()) else {
+    let Ok(len) = usize::try_from(header.record_len()) else {
         return Ok(None);
     };
-    let Some(sealed) = window.at(payload_at, sealed_len)? else {
+    let Some(record) = window.at(at, len)? else {
         return Ok(None);
     };
-    let payload = block::opened_whole(at.0, sealed, header.payload_crc);
-    Ok(payload.map(|payload| Found {
-        header,
-        crc,
-        payload,
-    }))
+    Ok(head_of_whole(&header, record).map(|head| Found { header, crc, head }))
+}
+
+/// The head of a record whose blocks and seal are right.
+fn head_of_whole(header: &record::Header, record: &[u8]) -> Option<Vec<u8>> {
+    let mut seal = crc32fast::Hasher::new();
+    let mut opened = [Vec::new(), Vec::new()];
+    for (section, bytes) in [header.head(), header.body()].into_iter().zip(&mut opened) {
+        let mut at = 0_u64;
+        while let Some(place) = block::place_of(section, at) {
+            let from = usize::try_from(place.start).ok()?;
+            let sealed = record.get(from..from.checked_add(place.len)?)?;
+            let (block, crc) = block::opened(header.lsn.0, place.number, sealed)?;
+            seal.update(&crc);
+            bytes.extend_from_slice(block);
+            at = at.checked_add(block.len() as u64)?;
+        }
+    }
+    let [head, _] = opened;
+    (seal.finalize() == header.seal).then_some(head)
 }
 
 /// The header in `bytes`, if it names this place and the segment's writer. The
@@ -52,7 +65,7 @@ pub(super) fn header_at(
     at: Lsn,
 ) -> Option<(record::Header, u32)> {
     let bytes: &[u8; record::HEADER_BYTES] = bytes.try_into().ok()?;
-    if bytes.get(8..16)? != at.0.to_le_bytes() {
+    if bytes.get(12..20)? != at.0.to_le_bytes() {
         return None;
     }
     let (header, crc) = record::Header::decode(bytes)?;

@@ -11,15 +11,16 @@
     reason = "the helpers of a test fail it like the test itself"
 )]
 
+use journal::recover::Start;
 use journal::recover::{self, Opened};
 use journal::sim::{Fault, Random, SimDisk};
-use journal::{CommitError, Kind, OpenError, Record, Settings, Verdict};
+use journal::{CommitError, Haste, Kind, OpenError, Record, Settings, Verdict};
 
 const KIND: Kind = Kind::critical(16);
 
 const SETTINGS: Settings = Settings {
     purpose: *b"TEST",
-    term: 1,
+    term: Some(1),
     writer: 0x0123_4567_89ab_cdef,
 };
 
@@ -63,9 +64,9 @@ fn payload(id: u64) -> Vec<u8> {
 
 fn open(root: &SimDisk) -> (Result<Opened<SimDisk>, OpenError>, Vec<u64>) {
     let mut found = Vec::new();
-    let opened = recover::open(root, SETTINGS, |record: &Record<'_>| {
-        let id = u64::from_le_bytes(*record.payload.first_chunk().unwrap());
-        assert_eq!(record.payload, payload(id), "a record came back changed");
+    let opened = recover::open(root, SETTINGS, Start::BEGINNING, |record: &Record<'_>| {
+        let id = u64::from_le_bytes(*record.head.first_chunk().unwrap());
+        assert_eq!(record.head, payload(id), "a record came back changed");
         found.push(id);
         Ok(Verdict::Known)
     });
@@ -90,7 +91,9 @@ fn live(root: &SimDisk, random: &mut Random, model: &mut Model, context: &str) -
         for _ in 0..random.below(4) {
             let id = model.made;
             model.made += 1;
-            appender.append(KIND, &[&payload(id)]).unwrap();
+            appender
+                .append(KIND, &payload(id), &[], Haste::Synced)
+                .unwrap();
             model.on_their_way.push(id);
         }
         if random.chance(3) {
@@ -103,7 +106,9 @@ fn live(root: &SimDisk, random: &mut Random, model: &mut Model, context: &str) -
         if random.chance(2) {
             let id = model.made;
             model.made += 1;
-            appender.append(KIND, &[&payload(id)]).unwrap();
+            appender
+                .append(KIND, &payload(id), &[], Haste::Synced)
+                .unwrap();
             model.on_their_way.push(id);
         }
         match appender.settle(syncer.commit(batch)) {

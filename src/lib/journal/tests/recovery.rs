@@ -14,13 +14,14 @@ use journal::{
     CommitError, Journal, Kind, Lsn, OpenError, OpenReport, Record, Rejected, Settings, Verdict,
     recover, segment,
 };
+use journal::{Haste, Start};
 use proptest::prelude::*;
 
 const KIND: Kind = Kind::critical(16);
 
 const SETTINGS: Settings = Settings {
     purpose: *b"TEST",
-    term: 1,
+    term: Some(1),
     writer: 0x0123_4567_89ab_cdef,
 };
 
@@ -30,7 +31,7 @@ type Opened = (Journal<SimDisk>, OpenReport, Vec<Vec<u8>>);
 fn open_as(root: &SimDisk, settings: Settings) -> Result<Opened, OpenError> {
     let mut found = Vec::new();
     let (journal, report) = Journal::open(root, settings, |record: &Record<'_>| {
-        found.push(record.payload.to_vec());
+        found.push(record.head.to_vec());
         Ok(Verdict::Known)
     })?;
     Ok((journal, report, found))
@@ -128,13 +129,14 @@ fn a_record_in_a_letter_is_no_witness_unless_it_names_the_writer() {
         let at = record_len(3) as u64 + HEADER_BYTES as u64;
         let header = Header {
             kind: KIND,
-            payload_len: 0,
+            head_len: 0,
+            body_len: 0,
             lsn: Lsn(at),
             term: 1,
             writer,
             durable: Lsn(at),
             predecessor: 0,
-            payload_crc: 0,
+            seal: 0,
         };
         let letter = header.encode().0;
         journal.append_and_sync(KIND, &[&letter]).unwrap();
@@ -155,13 +157,14 @@ fn headers_that_overlap_are_the_work_of_no_crash() {
         for n in 0..200 {
             let header = Header {
                 kind: KIND,
-                payload_len: 10_000,
+                head_len: 10_000,
+                body_len: 0,
                 lsn: Lsn((first + n * HEADER_BYTES) as u64),
                 term: 1,
                 writer: SETTINGS.writer,
                 durable: Lsn(0),
                 predecessor: 0,
-                payload_crc: 0,
+                seal: 0,
             };
             bytes.extend(header.encode().0);
         }
@@ -175,11 +178,12 @@ fn headers_that_overlap_are_the_work_of_no_crash() {
 fn a_missing_segment_is_corruption() {
     let many = || {
         let root = SimDisk::new(1);
-        let opened = recover::open(&root, SETTINGS, |_| Ok(Verdict::Known)).unwrap();
+        let opened =
+            recover::open(&root, SETTINGS, Start::BEGINNING, |_| Ok(Verdict::Known)).unwrap();
         let (mut appender, mut syncer) = (opened.appender, opened.syncer);
         appender.shorten_segments(100);
         for _ in 0..4 {
-            appender.append(KIND, &[&[7; 90]]).unwrap();
+            appender.append(KIND, &[7; 90], &[], Haste::Synced).unwrap();
             let batch = appender.take_batch().unwrap();
             appender.settle(syncer.commit(batch)).unwrap();
         }
@@ -249,7 +253,7 @@ fn a_newer_format_and_another_purpose_are_refused() {
 #[test]
 fn a_new_term_begins_a_segment_of_its_own_writer_and_ends_the_old_one() {
     let next = Settings {
-        term: 2,
+        term: Some(2),
         writer: 99,
         ..SETTINGS
     };
@@ -301,13 +305,16 @@ fn a_quiet_record_whose_sync_failed_is_written_again() {
 fn what_was_refused_for_want_of_space_never_comes_back() {
     for seed in 0..64 {
         let root = SimDisk::new(seed);
-        let opened = recover::open(&root, SETTINGS, |_| Ok(Verdict::Known)).unwrap();
+        let opened =
+            recover::open(&root, SETTINGS, Start::BEGINNING, |_| Ok(Verdict::Known)).unwrap();
         let (mut appender, mut syncer) = (opened.appender, opened.syncer);
-        appender.append(KIND, &[b"kept"]).unwrap();
+        appender.append(KIND, b"kept", &[], Haste::Synced).unwrap();
         let batch = appender.take_batch().unwrap();
         appender.settle(syncer.commit(batch)).unwrap();
         for n in 0..20 {
-            appender.append(KIND, &[b"refused", &[n; 500]]).unwrap();
+            appender
+                .append(KIND, &[n; 500], &[], Haste::Synced)
+                .unwrap();
         }
         let batch = appender.take_batch().unwrap();
         root.plan(root.calls(), Fault::Enospc);
@@ -315,7 +322,7 @@ fn what_was_refused_for_want_of_space_never_comes_back() {
         assert_eq!(settled, Err(CommitError::NoSpace));
         let (_, _, found) = open(&root.fork(seed).restore_power()).unwrap();
         assert_eq!(found, [b"kept"], "seed {seed}");
-        appender.append(KIND, &[b"later"]).unwrap();
+        appender.append(KIND, b"later", &[], Haste::Synced).unwrap();
         let batch = appender.take_batch().unwrap();
         appender.settle(syncer.commit(batch)).unwrap();
         let (_, _, found) = open(&root.restore_power()).unwrap();
@@ -326,32 +333,35 @@ fn what_was_refused_for_want_of_space_never_comes_back() {
 #[test]
 fn after_a_failed_sync_nothing_is_acknowledged_any_more() {
     let root = SimDisk::new(1);
-    let opened = recover::open(&root, SETTINGS, |_| Ok(Verdict::Known)).unwrap();
+    let opened = recover::open(&root, SETTINGS, Start::BEGINNING, |_| Ok(Verdict::Known)).unwrap();
     let (mut appender, mut syncer) = (opened.appender, opened.syncer);
     let mut commit = |appender: &mut journal::Appender| {
         let batch = appender.take_batch().unwrap();
         syncer.commit(batch)
     };
-    appender.append(KIND, &[b"one"]).unwrap();
+    appender.append(KIND, b"one", &[], Haste::Synced).unwrap();
     let report = commit(&mut appender);
     appender.settle(report).unwrap();
     assert_eq!(appender.quiet(), Ok(true));
     let report = commit(&mut appender);
     appender.settle(report).unwrap();
     let fork = root.fork(1);
-    let mut deaf = recover::open(&fork, SETTINGS, |_| Ok(Verdict::Known)).unwrap();
-    appender.append(KIND, &[b"two"]).unwrap();
+    let mut deaf =
+        recover::open(&fork, SETTINGS, Start::BEGINNING, |_| Ok(Verdict::Known)).unwrap();
+    appender.append(KIND, b"two", &[], Haste::Synced).unwrap();
     root.plan(root.calls() + 1, Fault::Eio);
     let failed = commit(&mut appender);
     // Not even from an appender that didn't hear of it.
-    deaf.appender.append(KIND, &[b"three"]).unwrap();
+    deaf.appender
+        .append(KIND, b"three", &[], Haste::Synced)
+        .unwrap();
     let report = commit(&mut deaf.appender);
     assert!(deaf.appender.settle(report).is_err());
     assert!(matches!(
         appender.settle(failed),
         Err(CommitError::Poisoned(_))
     ));
-    assert!(appender.append(KIND, &[b"four"]).is_err());
+    assert!(appender.append(KIND, b"four", &[], Haste::Synced).is_err());
 }
 
 #[test]

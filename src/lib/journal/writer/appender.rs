@@ -1,12 +1,13 @@
 //! The half of the writer that decides: records become bytes and get their LSNs.
 //!
 //! Invariants: what has gathered follows what is out, which follows what is
-//! durable; `next` and `predecessor` are those behind everything.
+//! written, which is or follows what is durable; `last` is behind everything.
 
-use super::{AppendError, BATCH_BYTES_MAX, Batch, Carried, CommitError, SyncReport, Tail};
-use crate::block;
+use super::{
+    AppendError, BATCH_BYTES_MAX, Batch, Carried, CommitError, Haste, Reached, SyncReport, Tail,
+};
 use crate::record::{self, Kind, Lsn, RECORD_BYTES_MAX};
-use crate::recover::Settings;
+use crate::recover::{Settings, Start};
 use crate::segment::{self, SEGMENT_BYTES_MAX};
 
 /// The half that decides: belongs to one thread, does no I/O.
@@ -15,58 +16,109 @@ pub struct Appender {
     purpose: [u8; 4],
     term: u64,
     writer: u64,
-    next: Lsn,
-    predecessor: u32,
-    durable: Lsn,
-    quiet: bool,
+    last: Place,
+    reached: Reached,
     segment_bytes_max: u64,
     segment: Option<segment::Header>,
+    segment_is_over: bool,
     segments: Vec<Lsn>,
     carried: Option<Carried>,
-    gathered: Vec<u8>,
-    /// The LSN of the first gathered record, and the CRC of the header before it.
-    gathered_from: (Lsn, u32),
+    gathered: Gathered,
+    sync_wanted: bool,
     out: Option<Out>,
     poisoned: bool,
 }
 
+/// A place between two records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    /// Where the next record lies.
+    lsn: Lsn,
+    /// The CRC of the header before it.
+    predecessor: u32,
+    /// The record before it is a quiet one (or there is none yet).
+    quiet: bool,
+}
+
+/// Records that wait for the disk thread.
+#[derive(Debug)]
+struct Gathered {
+    from: Place,
+    bytes: Vec<u8>,
+    sync: bool,
+}
+
+/// A batch that is out.
+#[derive(Debug)]
+struct Out {
+    from: Place,
+    end: Lsn,
+    segment: segment::Header,
+    fresh_segment: bool,
+    synced: bool,
+}
+
 impl Appender {
     pub(crate) fn new(settings: Settings, tail: Tail) -> Self {
-        let same_term = tail.segment.filter(|segment| segment.term == settings.term);
-        let tail = match same_term {
-            Some(_) => tail,
-            None => tail.without_carried(),
-        };
-        Self {
-            purpose: settings.purpose,
-            term: settings.term,
-            writer: same_term.map_or(settings.writer, |segment| segment.writer),
-            next: tail.end,
+        let term = settings.term.unwrap_or(tail.term);
+        let segment = tail.segment.filter(|segment| segment.term == term);
+        let last = Place {
+            lsn: tail.end,
             predecessor: tail.predecessor,
-            durable: tail.durable,
-            quiet: tail.end == Lsn::ZERO || tail.carried.is_some(),
+            quiet: tail.segment.is_none() || tail.carried.is_some(),
+        };
+        let mut appender = Self {
+            purpose: settings.purpose,
+            term,
+            writer: segment.map_or(settings.writer, |segment| segment.writer),
+            last,
+            reached: Reached {
+                written: tail.durable,
+                durable: tail.durable,
+            },
             segment_bytes_max: SEGMENT_BYTES_MAX,
             segment: tail.segment,
+            segment_is_over: false,
             segments: tail.segments,
             carried: tail.carried,
-            gathered: Vec::new(),
-            gathered_from: (tail.end, tail.predecessor),
+            gathered: Gathered::from(last),
+            sync_wanted: false,
             out: None,
             poisoned: false,
+        };
+        if segment.is_none() {
+            appender.supersede_carried();
         }
+        appender
     }
 
     /// Everything below this LSN is durable.
     pub fn durable(&self) -> Lsn {
-        self.durable
+        self.reached.durable
     }
 
     /// Where the next record will lie.
     pub fn next(&self) -> Lsn {
-        self.next
+        self.last.lsn
     }
 
-    /// The first LSN of the segment that holds the durable record at `lsn`.
+    /// Where the next record will lie, and what it follows: from here a later
+    /// opening can start, if everything below is durable (see
+    /// [`Self::is_settled`], [`Self::is_synced`]) and is known from elsewhere.
+    pub fn position(&self) -> Start {
+        let (lsn, predecessor) = match &self.carried {
+            // Its own sync may have failed; it holds nothing.
+            Some(carried) => (carried.lsn, carried.predecessor),
+            None => (self.last.lsn, self.last.predecessor),
+        };
+        Start {
+            lsn,
+            predecessor,
+            term: self.term,
+        }
+    }
+
+    /// The first LSN of the segment that holds the written record at `lsn`.
     pub fn segment_of(&self, lsn: Lsn) -> Option<Lsn> {
         let after = self.segments.partition_point(|start| *start <= lsn);
         self.segments.get(after.checked_sub(1)?).copied()
@@ -77,152 +129,270 @@ impl Appender {
         self.segment_bytes_max = bytes.min(SEGMENT_BYTES_MAX);
     }
 
-    /// Whether every record is durable and none waits.
+    /// Whether every record is written and none waits.
     pub fn is_settled(&self) -> bool {
-        self.out.is_none() && self.gathered.is_empty()
+        self.out.is_none() && self.gathered.bytes.is_empty()
     }
 
-    /// Takes a record in; its LSN. It is durable when [`Self::durable`] has
-    /// passed [`Self::next`] as it is after this call.
+    /// Whether everything that is written is durable.
+    pub fn is_synced(&self) -> bool {
+        self.reached.written == self.reached.durable
+    }
+
+    /// Takes a record in; its LSN. It may be acknowledged when what
+    /// [`Self::settle`] has reached passes [`Self::next`] as it is after this call.
     ///
     /// # Errors
     /// As [`AppendError`] says; nothing was taken in then.
-    pub fn append(&mut self, kind: Kind, payload: &[&[u8]]) -> Result<Lsn, AppendError> {
+    pub fn append(
+        &mut self,
+        kind: Kind,
+        head: &[u8],
+        body: &[&[u8]],
+        haste: Haste,
+    ) -> Result<Lsn, AppendError> {
+        self.append_joined(kind, &[head], body, haste)
+    }
+
+    /// As [`Self::append`], with a head in pieces.
+    pub(crate) fn append_joined(
+        &mut self,
+        kind: Kind,
+        head: &[&[u8]],
+        body: &[&[u8]],
+        haste: Haste,
+    ) -> Result<Lsn, AppendError> {
         if self.poisoned {
             return Err(AppendError::Poisoned);
         }
-        let len = payload
-            .iter()
-            .fold(0_usize, |sum, piece| sum.saturating_add(piece.len()));
-        if len > RECORD_BYTES_MAX {
+        let header = self.header(kind, record::joined_len(head), record::joined_len(body));
+        let len = header.head_len.saturating_add(header.body_len);
+        if len as usize > RECORD_BYTES_MAX {
             return Err(AppendError::RecordTooLong);
         }
-        let sealed = block::sealed_len(len as u64).unwrap_or(u64::MAX);
-        let waiting = (self.gathered.len() as u64).saturating_add(sealed);
-        if waiting.saturating_add(record::HEADER_BYTES as u64) > BATCH_BYTES_MAX as u64 {
+        let waiting = self.gathered.bytes.len() as u64;
+        if waiting.saturating_add(header.record_len()) > BATCH_BYTES_MAX as u64 {
             return Err(AppendError::BatchIsFull);
         }
-        Ok(self.encode(kind, payload))
+        self.gather(header, head, body, haste);
+        Ok(header.lsn)
     }
 
-    fn encode(&mut self, kind: Kind, payload: &[&[u8]]) -> Lsn {
-        if self.gathered.is_empty() {
-            self.gathered_from = (self.next, self.predecessor);
-        }
-        let header = record::Header {
+    fn header(&self, kind: Kind, head_len: u32, body_len: u32) -> record::Header {
+        record::Header {
             kind,
-            payload_len: 0,
-            lsn: self.next,
+            head_len,
+            body_len,
+            lsn: self.last.lsn,
             term: self.term,
             writer: self.writer,
-            durable: self.durable,
-            predecessor: self.predecessor,
-            payload_crc: 0,
-        };
-        let (header, crc) = record::encode(header, payload, &mut self.gathered);
-        self.next = header.end();
-        self.predecessor = crc;
-        self.quiet = kind == Kind::QUIET;
-        header.lsn
+            durable: self.reached.durable,
+            predecessor: self.last.predecessor,
+            seal: 0,
+        }
     }
 
-    /// Gathers a quiet record if all is durable and the last record doesn't say
-    /// so yet: on going quiet, and before a clean leave. Whether it did.
+    fn gather(&mut self, header: record::Header, head: &[&[u8]], body: &[&[u8]], haste: Haste) {
+        if self.gathered.bytes.is_empty() {
+            self.gathered.from = self.last;
+        }
+        // Behind a quiet record, nothing is only written (see the module above).
+        self.gathered.sync |= haste == Haste::Synced || self.last.quiet;
+        let (header, crc) = record::encode(header, head, body, &mut self.gathered.bytes);
+        self.last = Place {
+            lsn: header.end(),
+            predecessor: crc,
+            quiet: header.kind == Kind::QUIET,
+        };
+    }
+
+    /// One step towards a quiet end, when nothing waits: a sync if something is
+    /// only written, then a quiet record if the last one is none. Whether there
+    /// is a batch to take now; when it is settled, ask again. For going quiet,
+    /// and before a clean leave.
     ///
     /// # Errors
     /// `Poisoned`.
     pub fn quiet(&mut self) -> Result<bool, AppendError> {
-        if self.quiet || !self.is_settled() {
+        if self.last.quiet || !self.is_settled() {
             return Ok(false);
         }
-        self.append(Kind::QUIET, &[]).map(|_| true)
+        if !self.is_synced() {
+            self.want_sync();
+            return Ok(true);
+        }
+        self.append(Kind::QUIET, &[], &[], Haste::Synced)?;
+        Ok(true)
     }
 
-    /// What has gathered, unless a batch is out.
+    /// Lets the next batch sync, even if nothing has gathered.
+    pub fn want_sync(&mut self) {
+        self.sync_wanted = true;
+    }
+
+    /// Lets the next batch begin a segment.
+    pub fn end_segment(&mut self) {
+        self.segment_is_over = true;
+        if self.is_settled() {
+            self.supersede_carried();
+        }
+        // A start at this place sees no older record: a clean end needs one above.
+        self.last.quiet = false;
+    }
+
+    /// From the next record on, writes under this term as this writer, in a new
+    /// segment. Nothing may wait; whether it was so, and the term is higher.
+    #[must_use]
+    pub fn begin_term(&mut self, term: u64, writer: u64) -> bool {
+        if !self.is_settled() || term <= self.term {
+            return false;
+        }
+        self.term = term;
+        self.writer = writer;
+        self.supersede_carried();
+        true
+    }
+
+    /// For a new segment: it begins where the quiet record lies, and supersedes
+    /// it. Nothing may wait.
+    fn supersede_carried(&mut self) {
+        if let Some(carried) = self.carried.take() {
+            self.last = Place {
+                lsn: carried.lsn,
+                predecessor: carried.predecessor,
+                quiet: true,
+            };
+            self.gathered = Gathered::from(self.last);
+        }
+    }
+
+    /// Forgets segments that lie wholly below `lsn`; their first LSNs. Nothing
+    /// that lies in them may be asked for any more. Never the last one.
+    pub fn forget_below(&mut self, lsn: Lsn) -> Vec<Lsn> {
+        let begun = self.segments.partition_point(|start| *start <= lsn);
+        self.segments.drain(..begun.saturating_sub(1)).collect()
+    }
+
+    /// What has gathered, or a bare sync if one is wanted, unless a batch is out.
     pub fn take_batch(&mut self) -> Option<Batch> {
-        if self.out.is_some() || self.gathered.is_empty() {
+        if self.out.is_some() {
             return None;
         }
-        let gathered = std::mem::take(&mut self.gathered);
-        let first = self.gathered_from;
+        if self.gathered.bytes.is_empty() {
+            return self.take_sync();
+        }
+        let gathered = std::mem::replace(&mut self.gathered, Gathered::from(self.last));
+        let sync = gathered.sync || std::mem::take(&mut self.sync_wanted);
+        let batch = self.batch(gathered.from, gathered.bytes, sync);
+        self.segment_is_over &= !batch.fresh_segment;
+        self.out = Some(Out {
+            from: gathered.from,
+            end: self.last.lsn,
+            segment: batch.segment,
+            fresh_segment: batch.fresh_segment,
+            synced: batch.syncs(),
+        });
+        Some(batch)
+    }
+
+    fn take_sync(&mut self) -> Option<Batch> {
+        let wanted = std::mem::take(&mut self.sync_wanted);
+        let segment = self.segment.filter(|_| wanted && !self.is_synced())?;
+        self.out = Some(Out {
+            from: self.last,
+            end: self.last.lsn,
+            segment,
+            fresh_segment: false,
+            synced: true,
+        });
+        Some(Batch {
+            start: self.last.lsn,
+            bytes: Vec::new(),
+            first_new: self.last.lsn,
+            segment,
+            fresh_segment: false,
+            sync: true,
+            unsynced_before: true,
+        })
+    }
+
+    fn batch(&self, from: Place, gathered: Vec<u8>, sync: bool) -> Batch {
         let (start, predecessor, bytes) = match &self.carried {
-            None => (first.0, first.1, gathered),
-            Some(Carried { predecessor, bytes }) => {
-                let start = Lsn(first.0.0.saturating_sub(bytes.len() as u64));
-                (start, *predecessor, [bytes.as_slice(), &gathered].concat())
+            None => (from.lsn, from.predecessor, gathered),
+            Some(carried) => {
+                let bytes = [carried.bytes.as_slice(), &gathered].concat();
+                (carried.lsn, carried.predecessor, bytes)
             }
         };
         let kept = self.segment.filter(|segment| self.fits(segment));
-        let segment = kept.unwrap_or(segment::Header {
-            purpose: self.purpose,
-            start,
-            term: self.term,
-            writer: self.writer,
-            predecessor,
-        });
-        self.out = Some(Out {
-            start: first.0,
-            predecessor: first.1,
-            end: self.next,
-            segment,
-        });
-        Some(Batch {
+        Batch {
             start,
             bytes,
-            segment,
+            first_new: from.lsn,
+            segment: kept.unwrap_or(segment::Header {
+                purpose: self.purpose,
+                start,
+                term: self.term,
+                writer: self.writer,
+                predecessor,
+            }),
             fresh_segment: kept.is_none(),
-        })
+            sync,
+            unsynced_before: !self.is_synced(),
+        }
     }
 
     /// Whether what has gathered goes into this segment.
     fn fits(&self, segment: &segment::Header) -> bool {
-        segment.term == self.term && self.next.beyond(segment.start) <= self.segment_bytes_max
+        !self.segment_is_over
+            && segment.term == self.term
+            && self.last.lsn.beyond(segment.start) <= self.segment_bytes_max
     }
 
-    fn enter(&mut self, segment: segment::Header) {
-        self.segment = Some(segment);
-        if self.segments.last() != Some(&segment.start) {
-            self.segments.push(segment.start);
-        }
-    }
-
-    /// Takes in what became of the batch that was out; the LSN below which all
-    /// is durable now.
+    /// Takes in what became of the batch that was out; how far the disk has come.
     ///
     /// # Errors
     /// `NoSpace`: every record from the batch's first on is void, those gathered
     /// since as well; their LSNs will be given again. `Poisoned`: for good.
-    pub fn settle(&mut self, report: SyncReport) -> Result<Lsn, CommitError> {
+    pub fn settle(&mut self, report: SyncReport) -> Result<Reached, CommitError> {
         let out = self.out.take();
         match (report.0, out) {
-            (Ok(()), Some(out)) => {
-                self.durable = out.end;
-                self.enter(out.segment);
-                self.carried = None;
-                Ok(self.durable)
-            }
+            (Ok(()), Some(out)) => self.reach(&out),
             (Err(CommitError::NoSpace), Some(out)) => {
-                self.next = out.start;
-                self.predecessor = out.predecessor;
-                self.gathered = Vec::new();
-                self.quiet = self.carried.is_some();
-                Err(CommitError::NoSpace)
+                self.last = out.from;
+                self.segment_is_over |= out.fresh_segment;
+                self.gathered = Gathered::from(self.last);
+                return Err(CommitError::NoSpace);
             }
             (Err(error), _) => {
                 self.poisoned = true;
-                Err(error)
+                return Err(error);
             }
-            (Ok(()), None) => Ok(self.durable),
+            (Ok(()), None) => {}
+        }
+        Ok(self.reached)
+    }
+
+    fn reach(&mut self, out: &Out) {
+        self.reached.written = out.end;
+        if out.synced {
+            self.reached.durable = out.end;
+        }
+        self.carried = None;
+        self.segment = Some(out.segment);
+        if self.segments.last() != Some(&out.segment.start) {
+            self.segments.push(out.segment.start);
         }
     }
 }
 
-/// A batch that is out.
-#[derive(Debug)]
-struct Out {
-    /// The LSN of its first new record, and the CRC of the header before that.
-    start: Lsn,
-    predecessor: u32,
-    end: Lsn,
-    segment: segment::Header,
+impl Gathered {
+    /// Nothing yet, behind this place.
+    fn from(from: Place) -> Self {
+        Self {
+            from,
+            bytes: Vec::new(),
+            sync: false,
+        }
+    }
 }

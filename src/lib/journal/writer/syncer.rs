@@ -1,6 +1,8 @@
 //! The half of the writer that waits for the disk: batches become durable.
 //!
-//! It decides nothing: which segment a batch goes to stands in the batch.
+//! It decides nothing: which segment a batch goes to, and whether it is synced,
+//! stands in the batch. A batch in the current segment costs one write and, if
+//! anything in it is in haste, one sync.
 
 use super::{Batch, CommitError, SyncReport};
 use crate::disk::{Disk, DiskError, File};
@@ -30,7 +32,8 @@ impl<D: Disk> Syncer<D> {
         }
     }
 
-    /// Writes a batch and syncs it. The report goes back to the appender.
+    /// Writes a batch, and syncs it if that is wanted. The report goes back to
+    /// the appender.
     pub fn commit(&mut self, batch: Batch) -> SyncReport {
         if let Some(error) = self.poisoned {
             return SyncReport(Err(CommitError::Poisoned(error)));
@@ -49,6 +52,7 @@ impl<D: Disk> Syncer<D> {
     }
 
     fn begin_segment(&mut self, batch: &Batch) -> Result<(), CommitError> {
+        self.finish_segment(batch)?;
         let made = segment::make(&self.dir, &batch.segment, |file| {
             file.write_at(segment::HEADER_BYTES, &batch.bytes)
         });
@@ -62,15 +66,34 @@ impl<D: Disk> Syncer<D> {
         });
         Ok(())
     }
+
+    /// The older segment is synced before a newer one takes a record.
+    fn finish_segment(&self, batch: &Batch) -> Result<(), CommitError> {
+        match &self.open {
+            Some(open) if batch.unsynced_before => sync(&open.file),
+            _ => Ok(()),
+        }
+    }
 }
 
 fn append<F: File>(file: &F, start: Lsn, batch: &Batch) -> Result<(), CommitError> {
-    let before = file.len().map_err(CommitError::Poisoned)?;
-    match file.write_at(segment::file_offset(start, batch.start), &batch.bytes) {
-        Ok(()) => file.sync_data().map_err(CommitError::Poisoned),
-        Err(DiskError::NoSpace) => Err(undo(file, before)),
+    match write(file, start, batch) {
+        Ok(()) if batch.sync => sync(file),
+        Ok(()) => Ok(()),
+        Err(DiskError::NoSpace) => Err(undo(file, segment::file_offset(start, batch.first_new))),
         Err(error) => Err(CommitError::Poisoned(error)),
     }
+}
+
+fn write<F: File>(file: &F, start: Lsn, batch: &Batch) -> Result<(), DiskError> {
+    match batch.bytes.is_empty() {
+        true => Ok(()),
+        false => file.write_at(segment::file_offset(start, batch.start), &batch.bytes),
+    }
+}
+
+fn sync<F: File>(file: &F) -> Result<(), CommitError> {
+    file.sync_data().map_err(CommitError::Poisoned)
 }
 
 /// Takes a write that found no space back, durably: a letter that was refused

@@ -9,7 +9,7 @@ use crate::operation::{Operation, Transaction};
 use crate::pending::{Fatal, Pending, Settled, Ticket};
 use crate::prepare::Ahead;
 use crate::refusal::Refusal;
-use journal::{AppendError, Batch, CommitError, Kind, Lsn, SyncReport};
+use journal::{AppendError, Batch, CommitError, Haste, Kind, Lsn, SyncReport};
 
 /// A record that is one transaction.
 pub(super) const TRANSACTION: Kind = Kind::critical(16);
@@ -42,7 +42,7 @@ impl Store {
     /// The worker must end; nothing that was pending is acknowledged.
     pub fn settle(&mut self, report: SyncReport) -> Result<Vec<Settled>, Fatal> {
         match self.appender.settle(report) {
-            Ok(durable) => self.apply_below(durable),
+            Ok(reached) => self.apply_below(reached.durable),
             Err(CommitError::NoSpace) => Ok(self.refuse_pending()),
             Err(CommitError::Poisoned(error)) => Err(Fatal::Disk(error)),
         }
@@ -53,7 +53,7 @@ impl Store {
         while let Some(done) = self.pending.pop_front_if(|next| next.end <= durable) {
             let outcome = self.account.apply(Durable {
                 lsn: done.lsn,
-                bodies_at: done.bodies_at,
+                bodies_at: 0,
                 transaction: &done.transaction,
             });
             settled.push(Settled {
@@ -105,14 +105,9 @@ impl Store {
         let modseq = self.modseq.next().ok_or(Refusal::NumbersExhausted)?;
         let transaction = Transaction { modseq, operations };
         let head = encode::transaction(&transaction);
-        let bodies_at = u32::try_from(head.len()).map_err(|_| Refusal::ChangeTooLong)?;
-        let payload: Vec<&[u8]> = [head.as_slice()]
-            .into_iter()
-            .chain(bodies.iter().copied())
-            .collect();
         let lsn = self
             .appender
-            .append(TRANSACTION, &payload)
+            .append(TRANSACTION, &head, bodies, Haste::Synced)
             .map_err(refusal_of)?;
         self.modseq = modseq;
         self.ahead.reserve(&transaction.operations);
@@ -122,7 +117,6 @@ impl Store {
             ticket,
             lsn,
             end: self.appender.next(),
-            bodies_at,
             transaction,
             exclusive: false,
         });

@@ -5,7 +5,7 @@ use super::Store;
 use super::commit::TRANSACTION;
 use crate::account::{Account, validity_seed};
 use crate::apply::{Absurd, Durable};
-use crate::decode::{self, Decoded, Fault};
+use crate::decode::{self, Fault};
 use crate::entry::BodyFile;
 use crate::id::{AccountId, MailboxId, PackId, UidValidity};
 use crate::name::{MailboxName, SpecialUse};
@@ -15,7 +15,7 @@ use crate::pending::Fatal;
 use crate::prepare::Ahead;
 use crate::refusal::Refusal;
 use journal::disk::{Disk, DiskError};
-use journal::{OpenReport, Record, Rejected, Settings, Syncer, Verdict, recover};
+use journal::{OpenReport, Record, Rejected, Settings, Start, Syncer, Verdict, recover};
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
 
@@ -101,12 +101,14 @@ impl Store {
     pub fn open<D: Disk>(root: &D, opening: &Opening<'_>) -> Result<Opened<D>, OpenError> {
         let settings = Settings {
             purpose: PURPOSE,
-            term: opening.term,
+            term: Some(opening.term),
             writer: opening.writer,
         };
         let mut account = Account::new();
-        let recovered = recover::open(root, settings, |record| replay(&mut account, record))
-            .map_err(OpenError::Journal)?;
+        let recovered = recover::open(root, settings, Start::BEGINNING, |record| {
+            replay(&mut account, record)
+        })
+        .map_err(OpenError::Journal)?;
         let next_pack = sweep(root, &account)?;
         let mut opened = Opened {
             store: Self {
@@ -137,17 +139,14 @@ fn replay(account: &mut Account, record: &Record<'_>) -> Result<Verdict, Rejecte
     if record.kind != TRANSACTION {
         return Ok(Verdict::Unknown);
     }
-    let Decoded {
-        transaction,
-        bodies_at,
-    } = match decode::transaction(record.payload) {
-        Ok(decoded) => decoded,
+    let transaction = match decode::transaction(record.head, record.body_len) {
+        Ok(transaction) => transaction,
         Err(Fault::Unknown) => return Ok(Verdict::Unknown),
         Err(Fault::Absurd(reason)) => return Err(Rejected(reason)),
     };
     let durable = Durable {
         lsn: record.lsn,
-        bodies_at,
+        bodies_at: 0,
         transaction: &transaction,
     };
     match account.apply(durable) {

@@ -14,7 +14,7 @@ use desk::{
 };
 use journal::disk::{Disk, Name, OsDisk};
 use journal::sim::{Fault, SimDisk};
-use journal::{Journal, Kind, Settings};
+use journal::{Haste, Journal, Kind, Settings, Start, recover};
 use store::{
     AccountId, Fatal, FlagAction, FlagChange, MailboxId, NewBody, NewMessage, OpenError, Opened,
     Opening, Outcome, Place, ReadError, Refusal, Rights, Store, SystemFlags,
@@ -484,23 +484,27 @@ fn absurd_transactions_are_refused_and_never_panic() {
     let (mut opens, mut refuses) = (0, 0);
     for seed in 0..400 {
         let root = SimDisk::new(seed);
-        let payloads = some_payloads();
         let settings = Settings {
             purpose: *b"MAIL",
-            term: 1,
+            term: None,
             writer: 1,
         };
         let known = |_: &journal::Record<'_>| Ok(journal::Verdict::Known);
-        let (mut journal, _) = Journal::open(&root, settings, known).unwrap();
-        for mut payload in payloads {
+        let mut opened = recover::open(&root, settings, Start::BEGINNING, known).unwrap();
+        for (mut head, body_len) in some_records() {
             for _ in 0..random.below(3) {
-                let at = random.below(payload.len() as u64) as usize;
-                payload[at] = random.below(256) as u8;
+                let at = random.below(head.len() as u64) as usize;
+                head[at] = random.below(256) as u8;
             }
-            journal
-                .append_and_sync(Kind::critical(16), &[&payload])
+            let body = vec![0; body_len as usize];
+            let (kind, haste) = (Kind::critical(16), Haste::Synced);
+            opened
+                .appender
+                .append(kind, &head, &[&body], haste)
                 .unwrap();
         }
+        let batch = opened.appender.take_batch().unwrap();
+        opened.appender.settle(opened.syncer.commit(batch)).unwrap();
         match open(&root) {
             Ok(_) => opens += 1,
             Err(OpenError::Journal(_) | OpenError::WrongAccount(_)) => refuses += 1,
@@ -510,8 +514,8 @@ fn absurd_transactions_are_refused_and_never_panic() {
     assert!(opens > 0 && refuses > 0, "{opens} {refuses}");
 }
 
-/// The payloads of a short history.
-fn some_payloads() -> Vec<Vec<u8>> {
+/// The records of a short history: head, and bytes of the body.
+fn some_records() -> Vec<(Vec<u8>, u32)> {
     let root = SimDisk::new(1);
     let mut opened = open(&root).unwrap();
     let (inbox, other) = (inbox(&opened.store), create(&mut opened, "other"));
@@ -530,18 +534,18 @@ fn some_payloads() -> Vec<Vec<u8>> {
     done(&mut opened, asked).unwrap();
     let asked = opened.store.rename(OWNER, &name("other"), &name("a/b"));
     done(&mut opened, asked).unwrap();
-    let mut payloads = Vec::new();
+    let mut records = Vec::new();
     let settings = Settings {
         purpose: *b"MAIL",
-        term: 1,
+        term: None,
         writer: 1,
     };
     Journal::open(&root.restart_process(), settings, |record| {
-        payloads.push(record.payload.to_vec());
+        records.push((record.head.to_vec(), record.body_len));
         Ok(journal::Verdict::Known)
     })
     .unwrap();
-    payloads
+    records
 }
 
 /// The real disk, for once: the same code, the kernel's files.

@@ -46,6 +46,7 @@ directions! {
     login_auth: ToAuth, ToLogin;
     supervisor: ToProcess, ToSupervisor;
     task: ToWorker, ToControl;
+    verify: ToControl, ToVerifier;
 }
 
 /// Takes the bytes as a datagram, and makes a message out of them; the tag of
