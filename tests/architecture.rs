@@ -352,6 +352,14 @@ fn only_workers_can_read_mail() {
     never(&processes_but(&["mailkeep-worker"]), &["store", "message"]);
 }
 
+/// Its tests may: they make accounts for it to read.
+#[test]
+fn who_checks_shares_no_code_with_whom_it_checks() {
+    never(&["mailkeep-verify"], &["journal", "store"]);
+    never(&["mailkeep-verify"], &RUNTIMES);
+    never(&["mailkeep-verify"], &["message", "wire", "preauth", "eventlog"]);
+}
+
 #[test]
 fn the_user_database_is_auths_alone() {
     never(&processes_but(&["mailkeep-auth"]), &USERS);

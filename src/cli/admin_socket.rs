@@ -3,6 +3,7 @@
 //! Blocking, one thread: the command has nothing else to do. Requests may be sent
 //! ahead of their answers, which come in order.
 
+use ipc::Bytes;
 use ipc::channel::{Channel, Fault, Received};
 use ipc::edge::admin::{Answer, Request};
 use ipc::edge::control_auth::Refusal;
@@ -32,6 +33,8 @@ pub enum Failure {
     Silent,
     /// An answer that belongs to another question.
     OutOfOrder,
+    /// A word on the command line is longer than an address can be.
+    TooLong,
 }
 
 impl std::fmt::Display for Failure {
@@ -52,6 +55,7 @@ impl std::fmt::Display for Failure {
             Self::OutOfOrder => {
                 f.write_str("Mailkeep answered something else; are both of one version?")
             }
+            Self::TooLong => f.write_str("that name is longer than an address can be"),
         }
     }
 }
@@ -70,7 +74,25 @@ fn explain(refusal: Refusal) -> &'static str {
         Refusal::BadVerifier => "the password hash has parameters outside of what is accepted",
         Refusal::TooManyAliases => "the account has as many addresses as it may have",
         Refusal::Unavailable => "a process that is needed is not there now; try again in a moment",
+        Refusal::Distress => {
+            "the account's store can't be opened; mailkeep verify says why, mailkeep repair mends it"
+        }
+        Refusal::Busy => "the account is being checked or repaired, or as many are as may be",
+        Refusal::CutShort => {
+            "it was cut short: it took too long, or whoever did it died (the log says)"
+        }
+        Refusal::NoStore => {
+            "the account has no store: it was never used, or its directory is not its own (the log says)"
+        }
     }
+}
+
+/// A word of the command line, as it crosses.
+///
+/// # Errors
+/// [`Failure::TooLong`].
+pub fn bytes<const MAX: usize>(text: &str) -> Result<Bytes<MAX>, Failure> {
+    Bytes::new(text).map_err(|_| Failure::TooLong)
 }
 
 /// A connection to `control`.

@@ -8,12 +8,16 @@
 //! is. **If taken over:** what its user may do.
 
 mod admin_socket;
+mod amount;
 mod demo;
 mod passwd_file;
 mod password_scheme;
+mod quota;
+mod rewound;
 mod run;
 mod status;
 mod user;
+mod verify;
 
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
@@ -38,6 +42,9 @@ enum Task {
     /// Add, change, show and delete accounts
     User(user::User),
     Status(status::Status),
+    Verify(verify::Verify),
+    Rewound(rewound::Rewound),
+    Quota(quota::Quota),
     /// Read the configuration again; applied whole, or not at all
     Reload,
 }
@@ -45,7 +52,7 @@ enum Task {
 fn main() -> ExitCode {
     let command = Command::parse();
     match carry_out(&command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(why) => {
             eprintln!("mailkeep: {why}");
             ExitCode::FAILURE
@@ -53,23 +60,29 @@ fn main() -> ExitCode {
     }
 }
 
-fn carry_out(command: &Command) -> Result<(), String> {
+fn carry_out(command: &Command) -> Result<ExitCode, String> {
+    let socket = &command.socket;
     match &command.task {
-        Task::Run(run) => run.run().map_err(|failure| failure.to_string()),
-        Task::Check(check) => check.run().map_err(|failure| failure.to_string()),
-        Task::Demo(demo) => demo.run().map_err(|failure| failure.to_string()),
-        Task::User(user) => user.run(&command.socket).map_err(|error| error.to_string()),
-        Task::Status(status) => status
-            .run(&command.socket)
-            .map_err(|failure| failure.to_string()),
-        Task::Reload => {
-            match status::reload(&command.socket).map_err(|failure| failure.to_string())? {
-                status::Reloaded::Yes => {
-                    println!("reloaded");
-                    Ok(())
-                }
-                status::Reloaded::No(why) => Err(why),
+        Task::Run(run) => run.run().map_err(text),
+        Task::Check(check) => check.run().map_err(text),
+        Task::Demo(demo) => demo.run().map_err(text),
+        Task::User(user) => user.run(socket).map_err(text),
+        Task::Status(status) => status.run(socket).map_err(text),
+        Task::Rewound(rewound) => rewound.run(socket),
+        Task::Quota(quota) => quota.run(socket).map_err(text),
+        // Its exit code says more than that it was done.
+        Task::Verify(verify) => return Ok(verify.run(socket)),
+        Task::Reload => match status::reload(socket).map_err(text)? {
+            status::Reloaded::Yes => {
+                println!("reloaded");
+                Ok(())
             }
-        }
+            status::Reloaded::No(why) => Err(why),
+        },
     }
+    .map(|()| ExitCode::SUCCESS)
+}
+
+fn text(why: impl std::fmt::Display) -> String {
+    why.to_string()
 }

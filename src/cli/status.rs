@@ -1,15 +1,20 @@
 //! `mailkeep status` and `mailkeep reload`.
 
 use crate::admin_socket::{AdminSocket, Failure};
+use crate::amount;
 use clap::Args;
 use ipc::edge::admin::{Answer, Request};
-use ipc::edge::control_director::WorkerStatus;
+use ipc::edge::control_director::{Ailing, WorkerStatus};
 use ipc::edge::control_supervisor::ProcessStatus;
+use ipc::edge::director_worker::Health;
 use ipc::edge::supervisor::Process;
 use sandbox::{IdRanges, Profile, Site, Waivers};
 use std::path::Path;
 
-/// Show the processes, what confines each, and the workers
+/// Damaged accounts that are shown by line: a screen has no room for more.
+const AILING_SHOWN_MAX: usize = 16;
+
+/// Show the processes, what confines each, the workers, and which accounts are damaged
 #[derive(Debug, Args)]
 pub struct Status {
     /// As one JSON document
@@ -24,6 +29,9 @@ pub struct Status {
 struct Heard {
     processes: Vec<ProcessStatus>,
     workers: Vec<WorkerStatus>,
+    ailing: Vec<Ailing>,
+    scrubbed_bytes: u64,
+    verifiers: u32,
     site: Site,
 }
 
@@ -48,6 +56,9 @@ fn ask(admin: &mut AdminSocket) -> Result<Heard, Failure> {
     let mut heard = Heard {
         processes: Vec::new(),
         workers: Vec::new(),
+        ailing: Vec::new(),
+        scrubbed_bytes: 0,
+        verifiers: 0,
         site: Site::single(Waivers::NONE),
     };
     loop {
@@ -61,6 +72,15 @@ fn ask(admin: &mut AdminSocket) -> Result<Heard, Failure> {
                 heard.site = site(waivers, single_uid);
             }
             Answer::Workers { workers } => heard.workers.extend(workers.into_vec()),
+            Answer::Health {
+                ailing,
+                scrubbed_bytes,
+                verifiers,
+            } => {
+                heard.ailing = ailing.into_vec();
+                heard.scrubbed_bytes = scrubbed_bytes;
+                heard.verifiers = verifiers;
+            }
             Answer::Done => return Ok(heard),
             _ => return Err(Failure::OutOfOrder),
         }
@@ -96,6 +116,9 @@ fn print(heard: &Heard, confinement: bool) {
     for worker in &heard.workers {
         println!("{}", worker_line(worker));
     }
+    health_lines(heard)
+        .iter()
+        .for_each(|line| println!("{line}"));
     println!();
     for line in missing(heard.site) {
         println!("{line}");
@@ -132,6 +155,44 @@ fn worker_line(worker: &WorkerStatus) -> String {
         "  account {:<10} {:>4} sessions {age:>10}  {state}",
         worker.account.0, worker.sessions
     )
+}
+
+/// How the files of accounts are, as far as workers have looked.
+fn health_lines(heard: &Heard) -> Vec<String> {
+    let read = amount::show(heard.scrubbed_bytes);
+    let mut lines = vec![format!(
+        "\nscrub: living workers have read {read}; {} accounts are being checked",
+        heard.verifiers
+    )];
+    if heard.ailing.is_empty() {
+        lines.push("no account is known to be damaged".to_owned());
+        return lines;
+    }
+    lines.push(format!(
+        "{} accounts are DAMAGED; mailkeep verify tells what is wrong, mailkeep repair mends it:",
+        heard.ailing.len()
+    ));
+    lines.extend(heard.ailing.iter().take(AILING_SHOWN_MAX).map(ailing_line));
+    let more = heard.ailing.len().saturating_sub(AILING_SHOWN_MAX);
+    if more > 0 {
+        lines.push(format!("  and {more} more (--json shows all)"));
+    }
+    lines
+}
+
+fn ailing_line(ailing: &Ailing) -> String {
+    let Health {
+        distress,
+        damaged_letters,
+        damaged_files,
+        ..
+    } = ailing.health;
+    let account = ailing.account.0;
+    if distress {
+        format!("  account {account:<10} its store can't be opened")
+    } else {
+        format!("  account {account:<10} {damaged_letters} letters, {damaged_files} other files")
+    }
 }
 
 fn duration(seconds: u64) -> String {
@@ -174,7 +235,16 @@ fn as_json(heard: &Heard) -> serde_json::Value {
         .into_iter()
         .map(|profile| confinement_json(profile, heard.site))
         .collect();
-    serde_json::json!({ "processes": processes, "workers": workers, "without": without, "confinement": confinement })
+    let damaged: Vec<_> = heard.ailing.iter().map(ailing_json).collect();
+    serde_json::json!({
+        "processes": processes,
+        "workers": workers,
+        "scrub": { "bytes": heard.scrubbed_bytes },
+        "verifiers": heard.verifiers,
+        "damaged": damaged,
+        "without": without,
+        "confinement": confinement,
+    })
 }
 
 fn process_json(process: &ProcessStatus) -> serde_json::Value {
@@ -195,6 +265,17 @@ fn worker_json(worker: &WorkerStatus) -> serde_json::Value {
         "sessions": worker.sessions,
         "age_seconds": worker.age_seconds,
         "ready": worker.ready,
+    })
+}
+
+fn ailing_json(ailing: &Ailing) -> serde_json::Value {
+    serde_json::json!({
+        "account": ailing.account.0,
+        "opens": !ailing.health.distress,
+        "letters": ailing.health.damaged_letters,
+        "files": ailing.health.damaged_files,
+        "scrubbed_bytes": ailing.health.scrubbed_bytes,
+        "scrubbed_at": ailing.health.scrubbed_at,
     })
 }
 
@@ -245,6 +326,34 @@ mod tests {
     fn ages_are_told_in_two_units() {
         let told = [59, 61, 3_661, 90_000].map(duration);
         assert_eq!(told, ["59s", "1m01s", "1h01m", "1d01h"]);
+    }
+
+    #[test]
+    fn damaged_accounts_are_told_up_to_a_screen_of_them() {
+        let ailing = |account| Ailing {
+            account: ipc::AccountId(account),
+            health: Health {
+                distress: account == 1,
+                damaged_letters: 3,
+                ..Health::default()
+            },
+        };
+        let mut heard = Heard {
+            processes: Vec::new(),
+            workers: Vec::new(),
+            ailing: (1..=20).map(ailing).collect(),
+            scrubbed_bytes: 1 << 30,
+            verifiers: 0,
+            site: Site::single(Waivers::NONE),
+        };
+        let lines = health_lines(&heard);
+        assert!(lines[0].contains("1.0 GiB"));
+        assert!(lines[2].ends_with("can't be opened"), "{}", lines[2]);
+        assert!(lines[3].ends_with("3 letters, 0 other files"));
+        assert_eq!(lines.len(), 2 + AILING_SHOWN_MAX + 1);
+        assert!(lines.last().unwrap().contains("4 more"));
+        heard.ailing.clear();
+        assert!(health_lines(&heard)[1].starts_with("no account"));
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! `mailkeep user …`: accounts, over the admin socket.
 
-use crate::admin_socket::{AdminSocket, Failure};
+use crate::admin_socket::{AdminSocket, Failure, bytes};
 use crate::passwd_file::{self, Line};
 use clap::{Args, Subcommand};
+use ipc::Secret;
 use ipc::edge::admin::{Answer, Request};
 use ipc::edge::control_auth::{Account, Credential};
-use ipc::{Bytes, Secret};
 use std::collections::VecDeque;
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -91,8 +91,6 @@ pub enum Error {
     Admin(Failure),
     /// The password could not be read, or the two differ.
     Password(String),
-    /// A word on the command line is too long.
-    TooLong,
     /// A file could not be read.
     File(PathBuf, std::io::Error),
     /// Some lines of an import were not taken; they were told one by one.
@@ -110,7 +108,6 @@ impl std::fmt::Display for Error {
         match self {
             Self::Admin(failure) => failure.fmt(f),
             Self::Password(why) => f.write_str(why),
-            Self::TooLong => f.write_str("that name is longer than an address can be"),
             Self::File(path, error) => write!(f, "{}: {error}", path.display()),
             Self::Import(failed) => write!(f, "{failed} lines were not imported; the others were"),
         }
@@ -172,10 +169,6 @@ impl User {
             Action::Import { file } => import(&mut admin, file),
         }
     }
-}
-
-fn bytes<const MAX: usize>(text: &str) -> Result<Bytes<MAX>, Error> {
-    Bytes::new(text).map_err(|_| Error::TooLong)
 }
 
 fn done(admin: &mut AdminSocket, request: Request) -> Result<(), Error> {

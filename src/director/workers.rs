@@ -6,8 +6,11 @@
 //! entry here, so that there is never a second birth beside a first, nor one beside
 //! a check that relies on there being none (`checks.rs`).
 
+mod checking;
+mod worker;
+
 use crate::ailing::Ailments;
-use crate::checks::{Checks, Presence};
+use crate::checks::Checks;
 use crate::joining::Offer;
 use ipc::edge::auth_director::ToAuth;
 use ipc::edge::birth::Hold;
@@ -18,8 +21,9 @@ use ipc::edge::handover::{Refusal, ToAsker, Work};
 use ipc::slice::Worker as WorkerSlice;
 use ipc::ticket::{SealedEpoch, SealedTicket};
 use ipc::{AccountId, Instance, Nonce};
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
+use worker::{Job, Stage, Worker, acknowledge_epoch, give, lose_unanswered, ready, refuse, status};
 
 /// Sockets that wait for one worker to be ready. More than an account may have
 /// sessions, and few enough to hold.
@@ -67,86 +71,6 @@ pub enum Act {
     Release(AccountId),
     /// Tell `auth`.
     TellAuth(ToAuth),
-}
-
-/// A socket on its way to a worker.
-#[derive(Debug)]
-struct Job {
-    asker: Instance,
-    nonce: Nonce,
-    ticket: SealedTicket,
-    offer: Offer,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    /// `broker` was asked, or a predecessor has to end first.
-    Expected,
-    /// Confined and its store open.
-    Ready,
-    /// Told to leave, or dead and not yet reaped.
-    Leaving,
-    /// None: a verifier that was told to end has to be reaped first.
-    Barred,
-}
-
-#[derive(Debug)]
-struct Worker {
-    stage: Stage,
-    /// When it came into its stage, in milliseconds.
-    since: u64,
-    first_seen: u64,
-    created: bool,
-    queue: VecDeque<Job>,
-    unanswered: HashMap<Nonce, (Instance, u64)>,
-    serving: HashSet<Nonce>,
-    /// Since when it has nothing to do.
-    idle: Option<u64>,
-    /// Whether it is to hold its files: then it stays.
-    held: bool,
-    /// Questions to hold that it has not answered.
-    hold_unanswered: u32,
-    /// Bytes that its scrub has read.
-    scrubbed: u64,
-    /// An epoch that it has not acknowledged, and since when.
-    raising: Option<(SealedEpoch, u64)>,
-}
-
-impl Worker {
-    fn expected(now: u64) -> Self {
-        Self {
-            stage: Stage::Expected,
-            since: now,
-            first_seen: now,
-            created: false,
-            queue: VecDeque::new(),
-            unanswered: HashMap::new(),
-            serving: HashSet::new(),
-            idle: None,
-            held: false,
-            hold_unanswered: 0,
-            scrubbed: 0,
-            raising: None,
-        }
-    }
-
-    fn has_nothing_to_do(&self) -> bool {
-        let free = self.unanswered.is_empty() && self.serving.is_empty();
-        free && self.queue.is_empty() && !self.held
-    }
-
-    /// Whether something under this nonce is with it or waits for it. An asker that
-    /// uses one twice would make its worker's second answer look like a lie.
-    fn has(&self, nonce: Nonce) -> bool {
-        self.unanswered.contains_key(&nonce)
-            || self.serving.contains(&nonce)
-            || self.queue.iter().any(|job| job.nonce == nonce)
-    }
-
-    fn enter(&mut self, stage: Stage, now: u64) {
-        self.stage = stage;
-        self.since = now;
-    }
 }
 
 /// All workers.
@@ -234,84 +158,6 @@ impl Workers {
         };
         self.workers.insert(account, worker);
         first.into_iter().collect()
-    }
-
-    /// Somebody wants the account checked.
-    fn check(&mut self, now: u64, job: Job) -> Vec<Act> {
-        let account = job.ticket.claim.account;
-        let presence = self.presence(account);
-        let who = (job.asker, job.nonce);
-        let acts = self.checks.begin(now, who, job.ticket, job.offer, presence);
-        self.note_hold(account, &acts);
-        acts
-    }
-
-    fn presence(&self, account: AccountId) -> Presence {
-        match self.workers.get(&account).map(|worker| worker.stage) {
-            None => Presence::Absent,
-            Some(Stage::Ready) => Presence::Ready,
-            Some(Stage::Expected | Stage::Leaving | Stage::Barred) => Presence::Changing,
-        }
-    }
-
-    /// The account's worker has come or gone: a check that waited goes on.
-    fn go_on_checking(&mut self, now: u64, account: AccountId) -> Vec<Act> {
-        let presence = self.presence(account);
-        let acts = self.checks.go_on(now, account, presence);
-        self.note_hold(account, &acts);
-        acts
-    }
-
-    /// A worker that is asked to hold has something to do.
-    fn note_hold(&mut self, account: AccountId, acts: &[Act]) {
-        let asked = |act: &Act| matches!(act, Act::Give(_, ToWorker::Hold));
-        if let Some(worker) = self.workers.get_mut(&account)
-            && acts.iter().any(asked)
-        {
-            worker.held = true;
-            worker.hold_unanswered = worker.hold_unanswered.saturating_add(1);
-            worker.idle = None;
-        }
-    }
-
-    /// The check for which a worker held is over.
-    pub fn release(&mut self, account: AccountId) -> Option<Act> {
-        let worker = self.workers.get_mut(&account)?;
-        std::mem::take(&mut worker.held).then(|| Act::Give(account, ToWorker::Release))
-    }
-
-    /// `broker` has started a verifier.
-    pub fn verifier_born(&mut self, now: u64, account: AccountId) -> Vec<Act> {
-        self.checks.born(now, account).into_iter().collect()
-    }
-
-    /// `broker` could not; who waited for its end needn't any more.
-    pub fn verifier_not_born(
-        &mut self,
-        now: u64,
-        account: AccountId,
-        failure: BirthFailure,
-    ) -> Vec<Act> {
-        let mut acts = self.checks.not_born(account, failure);
-        acts.extend(self.unbar(now, account));
-        acts
-    }
-
-    /// `broker` has reaped a verifier.
-    pub fn verifier_ended(&mut self, now: u64, account: AccountId) -> Vec<Act> {
-        let mut acts = self.checks.ended(account);
-        acts.extend(self.unbar(now, account));
-        acts
-    }
-
-    /// Asks for the birth that a verifier stood in the way of.
-    fn unbar(&mut self, now: u64, account: AccountId) -> Option<Act> {
-        let worker = self.workers.get_mut(&account)?;
-        let ticket = worker.queue.front()?.ticket;
-        (worker.stage == Stage::Barred).then(|| {
-            worker.enter(Stage::Expected, now);
-            Act::Birth(account, ticket)
-        })
     }
 
     /// Lets the worker go that has been idle longest, so that the next comer
@@ -550,16 +396,6 @@ impl Workers {
         acts
     }
 
-    /// Who waits for a verifier's end waits in vain: of this account, or of all.
-    fn give_up_barred(&mut self, now: u64, only: Option<AccountId>) -> Vec<Act> {
-        let barred = self.those(|worker| worker.stage == Stage::Barred);
-        barred
-            .into_iter()
-            .filter(|account| only.is_none_or(|only| only == *account))
-            .flat_map(|account| self.give_up(now, account, Refusal::NoWorker))
-            .collect()
-    }
-
     fn those(&self, which: impl Fn(&Worker) -> bool) -> Vec<AccountId> {
         let chosen = self.workers.iter().filter(|(_, worker)| which(worker));
         chosen.map(|(account, _)| *account).collect()
@@ -659,12 +495,6 @@ impl Workers {
         acts
     }
 
-    /// Bytes that the scrubs of living workers have read.
-    pub fn scrubbed(&self) -> u64 {
-        let each = self.workers.values().map(|worker| worker.scrubbed);
-        each.fold(0, u64::saturating_add)
-    }
-
     /// The page of workers above an account, and whether there are more.
     pub fn page(&self, now: u64, after: Option<AccountId>) -> (Vec<WorkerStatus>, bool) {
         let from = after.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
@@ -676,70 +506,6 @@ impl Workers {
             .collect();
         (page, rest.next().is_some())
     }
-}
-
-fn status(now: u64, account: AccountId, worker: &Worker) -> WorkerStatus {
-    WorkerStatus {
-        account,
-        sessions: u32::try_from(worker.serving.len()).unwrap_or(u32::MAX),
-        age_seconds: now.saturating_sub(worker.first_seen) / 1000,
-        ready: worker.stage == Stage::Ready,
-    }
-}
-
-fn refuse(job: &Job, refusal: Refusal) -> Act {
-    Act::Tell(
-        job.asker,
-        ToAsker::Refused {
-            nonce: job.nonce,
-            refusal,
-        },
-    )
-}
-
-fn give(account: AccountId, worker: &mut Worker, job: Job, now: u64) -> Act {
-    worker.idle = None;
-    worker.unanswered.insert(job.nonce, (job.asker, now));
-    let Offer { work, socket } = job.offer;
-    Act::Give(
-        account,
-        ToWorker::Serve {
-            ticket: job.ticket,
-            work,
-            socket,
-        },
-    )
-}
-
-fn ready(account: AccountId, worker: &mut Worker, now: u64) -> Vec<Act> {
-    worker.enter(Stage::Ready, now);
-    let mut acts = Vec::new();
-    if worker.created {
-        acts.push(Act::TellAuth(ToAuth::StorageMade { account }));
-    }
-    while let Some(job) = worker.queue.pop_front() {
-        acts.push(give(account, worker, job, now));
-    }
-    acts
-}
-
-fn lose_unanswered(worker: &mut Worker) -> Vec<Act> {
-    let lost = worker.unanswered.drain();
-    lost.map(|(nonce, (asker, _))| Act::Tell(asker, ToAsker::Lost { nonce }))
-        .collect()
-}
-
-/// A worker that has acknowledged an epoch, or is dead, holds no session of an
-/// older one. A deleted account's directory can go then.
-fn acknowledge_epoch(worker: &mut Worker) -> Option<Act> {
-    let (sealed, _) = worker.raising.take()?;
-    Some(match sealed.epoch {
-        EPOCH_DELETED => Act::Remove(sealed),
-        epoch => Act::TellAuth(ToAuth::EpochRaised {
-            account: sealed.account,
-            epoch,
-        }),
-    })
 }
 
 #[cfg(test)]

@@ -10,6 +10,8 @@ mod commits;
 pub use commits::Fatal;
 
 use crate::body::Bodies;
+use crate::cache::Cache;
+use crate::cache::gists::Records;
 use crate::disk::{DiskThread, Gone};
 use crate::holding::Holding;
 use crate::shapes::Shapes;
@@ -56,6 +58,8 @@ impl From<&slice::Worker> for Limits {
 pub struct Reading {
     /// Their bytes, as far as they are in memory.
     pub bodies: Box<dyn Bodies>,
+    /// What is known of them.
+    pub records: Box<dyn Records>,
     /// Those that may kill their reader.
     pub suspects: Suspects,
 }
@@ -74,6 +78,7 @@ pub struct Account {
     retired: Cell<bool>,
     bodies: Box<dyn Bodies>,
     shapes: RefCell<Shapes>,
+    cache: Cache,
     suspects: Suspects,
     holding: Holding,
 }
@@ -103,6 +108,7 @@ impl Account {
             bodies: reading.bodies,
             suspects: reading.suspects,
             shapes: RefCell::default(),
+            cache: Cache::new(reading.records),
             holding: Holding::default(),
         })
     }
@@ -135,6 +141,11 @@ impl Account {
     /// Shapes of letters that were looked into lately.
     pub fn shapes(&self) -> RefMut<'_, Shapes> {
         self.shapes.borrow_mut()
+    }
+
+    /// What letters are known to say, and which belong together.
+    pub fn cache(&self) -> &Cache {
+        &self.cache
     }
 
     /// Letters that may kill their reader.

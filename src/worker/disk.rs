@@ -15,6 +15,7 @@ mod watchdog;
 pub use packs::Piece;
 pub use watchdog::Pulse;
 
+use crate::cache::{Ask, Shelf};
 use crate::letter;
 use journal::disk::{Disk, DiskError};
 use journal::{Batch, SyncReport, Syncer};
@@ -58,6 +59,7 @@ enum Job {
     DropPack {
         id: PackId,
     },
+    Shelf(Ask),
     Empty {
         done: oneshot::Sender<Result<(), Errno>>,
     },
@@ -78,7 +80,7 @@ impl DiskThread {
     /// is the directory that [`Self::empty`] empties.
     ///
     /// # Errors
-    /// As clone(2).
+    /// As clone(2) and getrandom(2).
     pub fn start<D: Disk + 'static>(
         syncer: Syncer<D>,
         files: Files<D>,
@@ -91,6 +93,7 @@ impl DiskThread {
         let (jobs, queue) = channel();
         let thread = Thread {
             reader: files.reader(),
+            shelf: Shelf::new(&files)?,
             packs: Packs::new(files),
             syncer,
             root,
@@ -174,6 +177,13 @@ impl DiskThread {
         let _ = self.jobs.send(Job::DropPack { id });
     }
 
+    /// Has the cache's files read or written. If that can't be any more, the answer's
+    /// sender is dropped.
+    pub fn shelf(&self, ask: Ask) {
+        // Without the thread nothing is known, which is an answer too.
+        let _ = self.jobs.send(Job::Shelf(ask));
+    }
+
     /// Removes every file of the account. From then on nothing is written any
     /// more: a commit that comes later is never answered.
     ///
@@ -193,6 +203,7 @@ impl DiskThread {
 struct Thread<D: Disk> {
     syncer: Syncer<D>,
     reader: BodyReader<D>,
+    shelf: Shelf<D>,
     packs: Packs<D>,
     root: OwnedFd,
     /// Commits that came after the account was emptied, held unanswered.
@@ -230,6 +241,9 @@ impl<D: Disk> Thread<D> {
             Job::Pack { id, piece, done } => answer(done, self.packs.write(id, piece)),
             Job::FinishPack { id, done } => answer(done, self.packs.finish(id)),
             Job::DropPack { id } => self.packs.abandon(id),
+            // What is being emptied gets no new file.
+            Job::Shelf(ask) if self.emptied.is_none() => self.shelf.work(ask),
+            Job::Shelf(_) => {}
             Job::Empty { done } => answer(done, self.empty()),
         }
     }

@@ -26,6 +26,7 @@ mod account;
 mod arrival;
 mod birth;
 mod body;
+mod cache;
 mod clock;
 mod delivery;
 mod director;
@@ -156,6 +157,7 @@ fn begin(entered: Entered, director: OwnedFd, born: Born, opened: OpenStore) -> 
     let pulse = Pulse::default();
     let started = opened.root.reopen().map_err(std::io::Error::from);
     let bodies = Box::new(RefCell::new(opened.files.reader()));
+    let records = Box::new(opened.files.letter_cache().reader());
     let started = started.and_then(|root| {
         let disk = DiskThread::start(opened.syncer, opened.files, root, pulse.clone())?;
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -174,6 +176,7 @@ fn begin(entered: Entered, director: OwnedFd, born: Born, opened: OpenStore) -> 
     };
     let reading = Reading {
         bodies,
+        records,
         suspects: opened.suspects,
     };
     let limits = Limits::from(&born.slice);

@@ -1,7 +1,7 @@
-//! Shapes of letters that were looked into lately: clients ask for the structure
-//! of a letter, then for its parts one by one.
+//! Letters that were looked into lately: clients ask for the structure of one, then
+//! for its parts one by one.
 
-use message::Structure;
+use message::Gist;
 use std::collections::VecDeque;
 use std::rc::Rc;
 use store::MessageId;
@@ -18,37 +18,47 @@ const PARTS_MAX: usize = 64;
 pub enum Depth {
     /// None: the bytes as they are.
     Nothing,
-    /// Where the header ends, and the envelope.
+    /// Where the header ends, the envelope, and the fields that lists show.
     Header,
     /// All parts.
     Whole,
 }
 
+impl Depth {
+    /// How deep a gist goes.
+    pub fn of(gist: &Gist) -> Self {
+        match gist.whole {
+            true => Self::Whole,
+            false => Self::Header,
+        }
+    }
+}
+
 /// See the module. The one used last stands last.
 #[derive(Debug, Default)]
-pub struct Shapes(VecDeque<(MessageId, Depth, Rc<Structure>)>);
+pub struct Shapes(VecDeque<(MessageId, Rc<Gist>)>);
 
 impl Shapes {
-    /// A letter's shape, if it is known as deep as needed.
-    pub fn get(&mut self, id: MessageId, depth: Depth) -> Option<Rc<Structure>> {
-        let fits = |(known, deep, _): &(MessageId, Depth, _)| *known == id && *deep >= depth;
+    /// What is known of a letter, if it is known as deep as needed.
+    pub fn get(&mut self, id: MessageId, depth: Depth) -> Option<Rc<Gist>> {
+        let fits = |(known, gist): &(MessageId, Rc<Gist>)| *known == id && Depth::of(gist) >= depth;
         let at = self.0.iter().position(fits)?;
         let found = self.0.remove(at)?;
-        let structure = Rc::clone(&found.2);
+        let gist = Rc::clone(&found.1);
         self.0.push_back(found);
-        Some(structure)
+        Some(gist)
     }
 
     /// Keeps a shape, instead of one that knows less of the same letter.
-    pub fn keep(&mut self, id: MessageId, depth: Depth, structure: &Rc<Structure>) {
-        if structure.parts().len() > PARTS_MAX {
+    pub fn keep(&mut self, id: MessageId, gist: &Rc<Gist>) {
+        if gist.structure.parts().len() > PARTS_MAX {
             return;
         }
-        self.0.retain(|(known, _, _)| *known != id);
+        self.0.retain(|(known, _)| *known != id);
         if self.0.len() >= SHAPES_MAX {
             self.0.pop_front();
         }
-        self.0.push_back((id, depth, Rc::clone(structure)));
+        self.0.push_back((id, Rc::clone(gist)));
     }
 }
 
@@ -56,17 +66,17 @@ impl Shapes {
 mod tests {
     use super::*;
 
-    fn shape() -> Rc<Structure> {
-        Rc::new(message::Scanner::new().finish())
+    fn shape(whole: bool) -> Rc<Gist> {
+        Rc::new(message::gist::Collector::new().finish(whole))
     }
 
     #[test]
     fn a_shape_serves_whoever_needs_no_more_than_it_knows() {
         let mut shapes = Shapes::default();
-        shapes.keep(MessageId(1), Depth::Header, &shape());
+        shapes.keep(MessageId(1), &shape(false));
         assert!(shapes.get(MessageId(1), Depth::Header).is_some());
         assert!(shapes.get(MessageId(1), Depth::Whole).is_none());
-        shapes.keep(MessageId(1), Depth::Whole, &shape());
+        shapes.keep(MessageId(1), &shape(true));
         assert!(shapes.get(MessageId(1), Depth::Header).is_some());
     }
 
@@ -74,10 +84,10 @@ mod tests {
     fn the_shape_that_nobody_used_longest_goes_first() {
         let mut shapes = Shapes::default();
         for id in 0..SHAPES_MAX as u64 {
-            shapes.keep(MessageId(id), Depth::Whole, &shape());
+            shapes.keep(MessageId(id), &shape(true));
         }
         assert!(shapes.get(MessageId(0), Depth::Whole).is_some());
-        shapes.keep(MessageId(1000), Depth::Whole, &shape());
+        shapes.keep(MessageId(1000), &shape(true));
         assert!(shapes.get(MessageId(0), Depth::Whole).is_some());
         assert!(shapes.get(MessageId(1), Depth::Whole).is_none());
     }

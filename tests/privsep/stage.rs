@@ -64,10 +64,10 @@ impl Stage {
     pub fn begin(profile: &'static Profile, slice: Slice, gifts: Vec<Gift>) -> Self {
         let directory = Scratch::new();
         let (near, far) = ipc::channel::pair().expect("a pair");
-        let worker = seal(&profile::WORKER);
+        let (worker, verifier) = (seal(&profile::WORKER), seal(&profile::VERIFY));
         let store = open(&directory.path(Root::Store), OFlags::RDONLY);
         let root = directory.root(profile);
-        let more = [worker.as_fd(), store.as_fd()];
+        let more = [worker.as_fd(), store.as_fd(), verifier.as_fd()];
         let child = bear(profile, &directory, root.as_fd(), far.as_fd(), &more);
         let mut stage = Self {
             supervisor: Channel::adopt(near).expect("a channel"),

@@ -29,6 +29,8 @@ pub struct Sealer {
     domain: u64,
     number: u32,
     filled: usize,
+    /// The block that is being filled holds bytes that had rotted before.
+    spoiled: bool,
     block: Hasher,
     whole: Hasher,
 }
@@ -41,6 +43,7 @@ impl Sealer {
             domain,
             number: 0,
             filled: 0,
+            spoiled: false,
             block: block_hasher(domain, 0),
             whole: Hasher::new(),
         }
@@ -61,6 +64,13 @@ impl Sealer {
         }
     }
 
+    /// Gives the block that is being filled a CRC that is wrong: some of its bytes
+    /// had rotted before they came here, and must never pass for whole. Without
+    /// effect between two blocks.
+    pub fn spoil(&mut self) {
+        self.spoiled = self.filled > 0;
+    }
+
     /// Ends a section; what comes next begins another, with a block of its own.
     pub fn end_section(&mut self, out: &mut Vec<u8>) {
         if self.filled > 0 {
@@ -79,9 +89,12 @@ impl Sealer {
         self.number = self.number.wrapping_add(1);
         self.filled = 0;
         let next = block_hasher(self.domain, self.number);
-        let crc = std::mem::replace(&mut self.block, next)
-            .finalize()
-            .to_le_bytes();
+        let right = std::mem::replace(&mut self.block, next).finalize();
+        let crc = match std::mem::take(&mut self.spoiled) {
+            false => right,
+            true => !right,
+        };
+        let crc = crc.to_le_bytes();
         self.whole.update(&crc);
         out.extend_from_slice(&crc);
     }
@@ -145,6 +158,15 @@ impl Section {
             first_block: self.first_block.checked_add(blocks)?,
             len,
         })
+    }
+
+    /// Its sealed blocks with their numbers, among bytes that begin where its
+    /// start is counted from. `None` unless it lies within them.
+    pub fn blocks<'a>(&self, bytes: &'a [u8]) -> Option<impl Iterator<Item = (u32, &'a [u8])>> {
+        let from = usize::try_from(self.start).ok()?;
+        let to = usize::try_from(self.end()?).ok()?;
+        let blocks = bytes.get(from..to)?.chunks(SEALED_BLOCK_BYTES);
+        Some((self.first_block..).zip(blocks))
     }
 
     /// The first byte behind it. `None` on overflow.

@@ -1,23 +1,29 @@
 //! Opening a journal: what a crash left is told from what the disk damaged.
 //!
-//! Definitions: *D* is the highest durable LSN that any whole record, or the
-//! existence of a segment, names. The *prefix* is the longest row of whole
-//! records from the beginning. The *tail* is what lies at and above D.
+//! Definitions: *D* is the highest durable LSN that the start, any record with a
+//! right header and head, or the existence of a segment, names. The *prefix* is
+//! the longest row of records from the start on, whole ones, or below D such as
+//! have a right header and head. The *tail* is what lies at and above D.
 //!
 //! Rules:
-//! - Damage below D is corruption: a value, nothing is touched.
+//! - Damage below D is corruption: a value, nothing is touched. But rot in a
+//!   record's body is only reported: what was done is still known.
 //! - Damage at or above D is the torn tail of a crash: what lies behind the
 //!   prefix is saved to `torn/` and cut.
-//! - An end is clean only if the tail is empty or one quiet record. After every
-//!   other one the tail is copied into a new segment and synced before anybody
-//!   is answered: a sync may have failed and left pages that read well and are
-//!   on no disk. For the same reason a clean end's quiet record is written once
-//!   more, with the next batch.
+//! - An end is clean only if the tail is one quiet record and nothing lies behind
+//!   it. After every other one the tail is copied into a new segment and synced
+//!   before anybody is answered: a sync may have failed and left pages that read
+//!   well and are on no disk. For the same reason a clean end's quiet record is
+//!   written once more, with the next batch.
+//! - Mending never makes an unclean end look clean: whoever opens next, should we
+//!   die at once, must know it, too.
 //!
 //! Nothing is changed before the whole journal has been read and understood.
 
 mod mend;
-mod scan;
+mod prefix;
+mod reach;
+mod survey;
 mod window;
 
 use crate::disk::{Disk, DiskError, Name};
@@ -25,8 +31,10 @@ use crate::record::{Lsn, Record};
 use crate::segment;
 use crate::torn::Torn;
 use crate::writer::{Appender, Syncer, Tail};
-use scan::{Damage, Scan};
+use prefix::Prefix;
+use reach::Reach;
 use std::fmt;
+use survey::{Damage, Survey};
 
 /// What the opener says about itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +91,7 @@ pub struct Rejected(pub &'static str);
 pub enum OpenError {
     /// The disk failed.
     Disk(DiskError),
-    /// Bytes that were durable are damaged: records from `from` up to `to`.
+    /// Bytes that were durable are damaged or gone: records from `from` up to `to`.
     Corrupt {
         /// Where the damage begins.
         from: Lsn,
@@ -158,7 +166,7 @@ pub const ROTTEN_RECORDS_MAX: usize = 1024;
 /// What opening found, for the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenReport {
-    /// Whole records, the journal's own included.
+    /// Records read, the journal's own included.
     pub records: u64,
     /// Where the journal ends.
     pub end: Lsn,
@@ -187,9 +195,9 @@ pub struct Opened<D: Disk> {
     pub report: OpenReport,
 }
 
-/// Opens the journal in `root`, or begins one. `visit` sees every whole record
-/// in LSN order, but for the journal's own; if it rejects one, or doesn't know
-/// a critical one, the journal doesn't open.
+/// Opens the journal in `root`, or begins one. `visit` sees every record of the
+/// prefix from `start` on in LSN order, but for the journal's own; if it rejects
+/// one, or doesn't know a critical one, the journal doesn't open.
 ///
 /// # Errors
 /// As [`OpenError`] says.
@@ -200,19 +208,22 @@ pub fn open<D: Disk>(
     visit: impl FnMut(&Record<'_>) -> Result<Verdict, Rejected>,
 ) -> Result<Opened<D>, OpenError> {
     let dir = root.ensure_dir(&Name::fixed(segment::DIRECTORY))?;
-    let starts = segments(&dir)?;
-    let scan = scan::scan(&dir, settings.purpose, &starts, visit)?;
-    judge(&scan, settings)?;
+    let reach = Reach::new(&dir, settings.purpose, start)?;
+    let survey = Survey::of(&reach)?;
+    let term = judge(&survey, settings, start)?;
+    let prefix = Prefix::of(&reach, &survey, visit)?;
+    let end = End::of(&survey, &prefix, term)?;
     sweep(&dir)?;
     sync_names(root, &dir)?;
-    let term = start.term.max(Start::FIRST_TERM);
-    let mended = mend::mend(root, &dir, &scan, &starts, term)?;
+    let mended = mend::mend(root, &dir, &end, &reach.all)?;
+    let mut rotten = survey.rotten;
+    rotten.retain(|lsn| *lsn < prefix.end.lsn);
     let report = OpenReport {
-        clean: scan.damage.is_none() && (scan.quiet || scan.last.is_none()),
-        first_segment: starts.first().copied(),
-        rotten: Vec::new(),
-        records: scan.records,
-        end: scan.end,
+        records: prefix.records,
+        end: mended.tail.end,
+        clean: end.is_clean(),
+        first_segment: reach.all.first().copied(),
+        rotten,
         rewritten: mended.rewritten,
         torn: mended.torn,
     };
@@ -223,30 +234,54 @@ pub fn open<D: Disk>(
     })
 }
 
-/// Corruption, and a term that is over, keep a journal closed.
-fn judge(scan: &Scan, settings: Settings) -> Result<(), OpenError> {
-    if let Some(Damage { from, to, .. }) = scan.damage.filter(|damage| scan.is_corruption(damage)) {
-        let to = to.unwrap_or(scan.durable.max(from));
+/// Corruption, and a term that is over, keep a journal closed. The term that it
+/// is in.
+fn judge(survey: &Survey, settings: Settings, start: Start) -> Result<u64, OpenError> {
+    if let Some(Damage { from, to, .. }) = survey.corruption() {
+        let to = to.unwrap_or(survey.durable.max(from));
         return Err(OpenError::Corrupt { from, to });
     }
-    match scan.last {
-        Some(last) if settings.term.is_some_and(|term| last.term > term) => {
-            Err(OpenError::TermIsOver { journal: last.term })
-        }
-        _ => Ok(()),
+    let last = survey.last.map_or(0, |last| last.term);
+    let journal = last.max(start.term).max(Start::FIRST_TERM);
+    match settings.term {
+        Some(term) if journal > term => Err(OpenError::TermIsOver { journal }),
+        _ => Ok(journal),
     }
 }
 
-/// The segments' first LSNs, in order.
-fn segments<D: Disk>(dir: &D) -> Result<Vec<Lsn>, DiskError> {
-    let names = dir.list()?;
-    let mut starts: Vec<Lsn> = names
-        .iter()
-        .filter_map(|name| name.number(segment::EXTENSION))
-        .map(Lsn)
-        .collect();
-    starts.sort_unstable();
-    Ok(starts)
+/// How a journal ends that may be opened.
+#[derive(Debug)]
+struct End {
+    prefix: Prefix,
+    /// Something lies behind the prefix that a crash has torn.
+    torn: bool,
+    /// The term that the journal is in.
+    term: u64,
+    /// The segment that the prefix ends in.
+    last: Option<segment::Header>,
+}
+
+impl End {
+    /// A record with a damaged body that D doesn't cover ends the prefix; it is
+    /// torn, but for what below D no crash tears.
+    fn of(survey: &Survey, prefix: &Prefix, term: u64) -> Result<Self, OpenError> {
+        let from = prefix.end.lsn;
+        if from < survey.end && from < survey.durable {
+            let to = survey.durable;
+            return Err(OpenError::Corrupt { from, to });
+        }
+        Ok(Self {
+            prefix: *prefix,
+            torn: survey.damage.is_some() || from < survey.end,
+            term,
+            last: survey.last,
+        })
+    }
+
+    /// Nothing that was only written can have been lost.
+    fn is_clean(&self) -> bool {
+        self.last.is_none() || (self.prefix.quiet && !self.torn)
+    }
 }
 
 /// Removes segments that a crash kept from becoming whole.

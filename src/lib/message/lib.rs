@@ -2,8 +2,9 @@
 //!
 //! A letter is whatever bytes somebody sent. This crate finds its parts
 //! ([`structure`]), its fields ([`header`]), what IMAP tells of them
-//! ([`envelope`], [`content`], [`body_structure`]) and the text that a search
-//! looks through ([`decode`]).
+//! ([`envelope`], [`content`], [`body_structure`]), the text that a search looks
+//! through ([`decode`]), what is kept of a letter once it was looked into
+//! ([`gist`], [`preview`]), and which letters belong together ([`ties`]).
 //!
 //! What holds throughout:
 //! - No I/O, no clock, no process. Bytes go in, values come out.
@@ -20,12 +21,17 @@ pub mod body_structure;
 pub mod content;
 pub mod decode;
 pub mod envelope;
+pub mod gist;
 pub mod header;
 mod lexer;
 pub mod limits;
+pub mod preview;
 pub mod structure;
+pub mod ties;
 
 pub use body_structure::BodyStructure;
 pub use content::{Content, Disposition, Param};
 pub use envelope::{Address, Envelope};
+pub use gist::Gist;
 pub use structure::{Inside, Part, PartId, Scanner, SectionText, Span, Structure};
+pub use ties::Ties;

@@ -86,9 +86,9 @@ pub enum Limit {
 /// The tree of one letter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Structure {
-    parts: Vec<Part>,
-    octets: u64,
-    limit: Option<Limit>,
+    pub(crate) parts: Vec<Part>,
+    pub(crate) octets: u64,
+    pub(crate) limit: Option<Limit>,
 }
 
 impl Structure {

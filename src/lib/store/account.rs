@@ -25,6 +25,14 @@ pub const SUBSCRIPTIONS_MAX: usize = 16_384;
 /// small records that multiply themselves by COPY.
 pub const ENTRIES_MAX: u64 = 1 << 23;
 
+/// Runs of expunged UIDs that one mailbox remembers beyond a checkpoint, if no
+/// living view needs more: a client that was away for long is told what exists
+/// instead.
+pub(crate) const HISTORY_RUNS_MAX: usize = 4096;
+
+/// The same of all mailboxes together: 1 MiB of every manifest.
+pub(crate) const ACCOUNT_HISTORY_RUNS_MAX: usize = 65_536;
+
 /// Lines of one mailbox's access list.
 pub const ACL_ENTRIES_MAX: usize = 256;
 
@@ -51,6 +59,8 @@ impl Waste {
 /// A pack that a letter lies in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct PackSpace {
+    /// Letters in it, dead or alive.
+    pub(crate) letters: u32,
     /// Bytes of its body.
     pub(crate) bytes: u64,
     pub(crate) waste: Waste,
@@ -146,6 +156,42 @@ impl Account {
         Some(gone)
     }
 
+    /// Forgets what was expunged long ago, as far as there is too much of it, but
+    /// nothing above `keep`.
+    pub(crate) fn trim_history(&mut self, keep: Modseq) {
+        let horizon = self.affordable_horizon().min(keep);
+        let long = |mailbox: &&Arc<Mailbox>| {
+            let history = &mailbox.history;
+            history.len() > HISTORY_RUNS_MAX || history.len() > history.len_since(horizon)
+        };
+        let long: Vec<MailboxId> = self.mailboxes.values().filter(long).map(|m| m.id).collect();
+        for id in long {
+            if let Some(mailbox) = self.mailbox_mut(id) {
+                mailbox.history.forget(horizon);
+                mailbox.history.trim(HISTORY_RUNS_MAX, keep);
+            }
+        }
+    }
+
+    /// The lowest modseq above which all mailboxes together have few enough runs.
+    fn affordable_horizon(&self) -> Modseq {
+        let histories = self.mailboxes.values().map(|mailbox| &mailbox.history);
+        let histories: Vec<_> = histories.filter(|history| history.len() > 0).collect();
+        let too_many = |horizon: u64| {
+            let lens = histories.iter().map(|h| h.len_since(Modseq(horizon)));
+            lens.sum::<usize>() > ACCOUNT_HISTORY_RUNS_MAX
+        };
+        let (mut low, mut high) = (0, self.modseq.0);
+        while low < high {
+            let middle = low.midpoint(high);
+            match too_many(middle) {
+                true => low = middle.saturating_add(1),
+                false => high = middle,
+            }
+        }
+        Modseq(low)
+    }
+
     /// The mailboxes that are called `name` or lie below it.
     pub(crate) fn tree(
         &self,
@@ -181,4 +227,72 @@ pub(crate) fn usage_of(mailbox: &Mailbox) -> Usage {
 pub(crate) fn validity_seed(created_secs: i64) -> Option<UidValidity> {
     let secs = created_secs.clamp(0, i64::from(u32::MAX >> 1));
     u32::try_from(secs).ok().and_then(UidValidity::new)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::Expunged;
+    use crate::id::{Uid, UidRange};
+
+    /// Mailboxes 1, 2, ... that remember so many runs each, with modseqs in turn.
+    fn account_with(runs: &[u32]) -> Account {
+        let mut account = Account::new();
+        let validity = UidValidity::new(1).unwrap();
+        for (n, runs) in (1..).zip(runs) {
+            let name = MailboxName::new([format!("box{n}").as_str()]).unwrap();
+            let mut mailbox = Mailbox::new(MailboxId(n), name, validity, None, Modseq(1));
+            for i in 1..=*runs {
+                let uid = Uid::new(2 * i).unwrap();
+                let modseq = Modseq(u64::from(i) * 32 + n);
+                let uids = UidRange {
+                    first: uid,
+                    last: uid,
+                };
+                mailbox.history.push(Expunged { modseq, uids });
+                account.modseq = account.modseq.max(modseq);
+            }
+            account.insert(mailbox);
+        }
+        account
+    }
+
+    fn runs(account: &Account) -> usize {
+        account.mailboxes.values().map(|m| m.history.len()).sum()
+    }
+
+    #[test]
+    fn history_is_trimmed_for_each_mailbox_and_for_all_together() {
+        let mut account = account_with(&[5_000, 10]);
+        account.trim_history(Modseq::MAX);
+        assert_eq!(runs(&account), HISTORY_RUNS_MAX + 10);
+        let mut account = account_with(&[4_000; 20]);
+        account.trim_history(Modseq::MAX);
+        assert_eq!(runs(&account), ACCOUNT_HISTORY_RUNS_MAX);
+        let horizons = account.mailboxes.values().map(|m| m.history.horizon());
+        assert!(
+            horizons.max().unwrap().0 - account.mailboxes[&MailboxId(1)].history.horizon().0 < 32
+        );
+    }
+
+    #[test]
+    fn what_a_living_view_needs_is_not_trimmed() {
+        let mut account = account_with(&[4_000; 20]);
+        account.trim_history(Modseq(0));
+        assert_eq!(runs(&account), 80_000);
+        let mut account = account_with(&[9_000]);
+        account.trim_history(Modseq(32 * 1_000));
+        assert_eq!(runs(&account), 8_001);
+    }
+
+    #[test]
+    fn a_clone_is_a_snapshot() {
+        let mut account = account_with(&[10, 10]);
+        let snapshot = account.clone();
+        account.mailbox_mut(MailboxId(1)).unwrap().uid_next = Uid::MAX;
+        account.remove(MailboxId(2));
+        assert_eq!(snapshot.mailboxes.len(), 2);
+        assert_eq!(snapshot.mailbox(MailboxId(1)).unwrap().uid_next, Uid::MIN);
+        assert!(Arc::ptr_eq(&account.subscriptions, &snapshot.subscriptions));
+    }
 }

@@ -1,414 +1,326 @@
-//! Applies transactions: the one function that changes an account, at work and
-//! at replay.
+//! Applies transactions: the one way in which an account changes, at work and at
+//! replay.
 //!
-//! It is deterministic and knows nothing but the state and the record. It is
-//! tolerant where operations meet that were prepared at the same time (what is
-//! expunged already is passed over), and refuses what no prepare would have let
-//! through: such a record is absurd, whatever its CRC says.
+//! It is deterministic and knows nothing but the state and the record; what it
+//! does doesn't depend on which chunks are in memory, nor on where they end. It
+//! is tolerant where operations meet that were prepared at the same time (what
+//! is expunged already is passed over), and refuses what no prepare would have
+//! let through: such a record is absurd, whatever its CRC says.
+//!
+//! A long transaction is applied in steps, to a copy of the account: the copy
+//! shares all that isn't touched, and takes the account's place at the end.
+//! Nobody sees half of it.
 
-use crate::account::{
-    ACL_ENTRIES_MAX, Account, ENTRIES_MAX, MAILBOXES_MAX, SUBSCRIPTIONS_MAX, validity_seed,
-};
-use crate::entry::{Body, BodyFile, Entry};
-use crate::flag::{FlagAction, Keyword, SystemFlags};
-use crate::id::{MailboxId, Modseq, ThreadId, Uid, UidSet};
+mod expunge;
+mod flags;
+mod letters;
+mod numbers;
+mod structure;
+mod transfer;
+
+pub(crate) use numbers::REWOUND_STEP;
+pub(crate) use structure::moves;
+
+use crate::account::{Account, ENTRIES_MAX};
+use crate::chunk::Slot;
+use crate::entry::{BodyFile, Entry};
+use crate::id::{ChunkId, MailboxId, Modseq, Uid, UidSet};
 use crate::mailbox::Mailbox;
 use crate::name::MailboxName;
-use crate::operation::{Append, Operation, SetFlags, StoredBody, Transaction, Transfer};
-use crate::pending::{Outcome, Placed};
-use crate::rights::{AclEntry, Grantee, Rights};
+use crate::operation::{Operation, Transaction};
+use crate::pending::Outcome;
+use expunge::Expunging;
+use flags::Flagging;
 use journal::Lsn;
 use std::sync::Arc;
+use transfer::Transferring;
 
 /// Why a transaction can't be applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Absurd(pub(crate) &'static str);
+pub(crate) enum Fault {
+    /// It contradicts the state that it meets.
+    Absurd(&'static str),
+    /// It needs a chunk that isn't in memory. Nothing of this step was done.
+    Away(MailboxId, ChunkId),
+}
 
-/// A transaction that is durable: where its record lies, and where its inline
-/// bodies begin in the payload.
+/// A transaction that was written: where its record lies.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Durable<'a> {
+pub(crate) struct Written<'a> {
     pub(crate) lsn: Lsn,
-    pub(crate) bodies_at: u32,
     pub(crate) transaction: &'a Transaction,
+    /// The last time that anybody told us: when bytes became waste, about.
+    pub(crate) now_secs: i64,
+}
+
+impl Written<'_> {
+    fn modseq(&self) -> Modseq {
+        self.transaction.modseq
+    }
+}
+
+/// How many entries may still be looked at in this step.
+#[derive(Debug)]
+pub(crate) struct Budget(usize);
+
+impl Budget {
+    pub(crate) fn unlimited() -> Self {
+        Self(usize::MAX)
+    }
+
+    pub(crate) fn of(entries: usize) -> Self {
+        Self(entries)
+    }
+
+    pub(crate) fn left(&self) -> usize {
+        self.0
+    }
+
+    pub(crate) fn is_spent(&self) -> bool {
+        self.0 == 0
+    }
+
+    pub(crate) fn spend(&mut self, entries: usize) {
+        self.0 = self.0.saturating_sub(entries);
+    }
+}
+
+/// How far a transaction has been applied.
+#[derive(Debug)]
+pub(crate) struct Application {
+    begun: bool,
+    /// Operations that are done.
+    done: usize,
+    /// What has been done of the next one, if that takes steps.
+    work: Option<Work>,
+    outcome: Outcome,
+}
+
+/// Operations that look at any number of messages.
+#[derive(Debug)]
+enum Work {
+    Flagging(Flagging),
+    Expunging(Expunging),
+    Transferring(Transferring),
+}
+
+impl Work {
+    fn begin(account: &mut Account, operation: &Operation) -> Result<Option<Self>, Fault> {
+        Ok(match operation {
+            Operation::SetFlags(set) => Some(Self::Flagging(Flagging::begin(account, set)?)),
+            Operation::Expunge { .. } => Some(Self::Expunging(Expunging::begin())),
+            Operation::Transfer(transfer) => {
+                Some(Self::Transferring(Transferring::begin(account, transfer)?))
+            }
+            _ => None,
+        })
+    }
+}
+
+impl Application {
+    pub(crate) fn new() -> Self {
+        Self {
+            begun: false,
+            done: 0,
+            work: None,
+            outcome: Outcome::Done,
+        }
+    }
+
+    /// Goes on until the budget is spent: the outcome, once all is done. After
+    /// an absurdity the account is good for nothing.
+    pub(crate) fn step(
+        &mut self,
+        account: &mut Account,
+        written: Written<'_>,
+        budget: &mut Budget,
+    ) -> Result<Option<Outcome>, Fault> {
+        if !self.begun {
+            begin(account, written)?;
+            self.begun = true;
+        }
+        while let Some(operation) = written.transaction.operations.get(self.done) {
+            let Some(outcome) = self.operate(account, written, operation, budget)? else {
+                return Ok(None);
+            };
+            let before = std::mem::replace(&mut self.outcome, Outcome::Done);
+            self.outcome = before.and(outcome);
+            self.work = None;
+            self.done = self.done.saturating_add(1);
+        }
+        end(account, written)?;
+        Ok(Some(std::mem::replace(&mut self.outcome, Outcome::Done)))
+    }
+
+    /// Goes on with one operation: its outcome, once it is done.
+    fn operate(
+        &mut self,
+        account: &mut Account,
+        written: Written<'_>,
+        operation: &Operation,
+        budget: &mut Budget,
+    ) -> Result<Option<Outcome>, Fault> {
+        if self.work.is_none() {
+            self.work = Work::begin(account, operation)?;
+        }
+        match (&mut self.work, operation) {
+            (Some(Work::Flagging(work)), Operation::SetFlags(set)) => {
+                work.step(account, written, set, budget)
+            }
+            (Some(Work::Expunging(work)), Operation::Expunge { .. }) => {
+                work.step(account, written, operation, budget)
+            }
+            (Some(Work::Transferring(work)), Operation::Transfer(transfer)) => {
+                work.step(account, written, transfer, budget)
+            }
+            (_, at_once) => {
+                budget.spend(1);
+                account.operate(written, at_once).map(Some)
+            }
+        }
+    }
+}
+
+/// What must be so before the first operation.
+fn begin(account: &Account, written: Written<'_>) -> Result<(), Fault> {
+    if written.modseq() <= account.modseq {
+        return Err(Fault::Absurd("its modseq is not above the last one"));
+    }
+    let founds = |operation: &Operation| matches!(operation, Operation::Found { .. });
+    let mut operations = written.transaction.operations.iter();
+    let founded = operations.next().is_some_and(founds);
+    if founded != account.id.is_none() || operations.any(founds) {
+        return Err(Fault::Absurd("an account is founded once, and first"));
+    }
+    Ok(())
+}
+
+/// What must be so after the last operation.
+fn end(account: &mut Account, written: Written<'_>) -> Result<(), Fault> {
+    account.modseq = written.modseq();
+    let inbox = account.mailbox(MailboxId::INBOX);
+    match inbox.is_some_and(|inbox| inbox.name == MailboxName::inbox()) {
+        true => Ok(()),
+        false => Err(Fault::Absurd("an account has no INBOX")),
+    }
 }
 
 impl Account {
-    /// Applies a transaction. After an error the account is good for nothing.
-    pub(crate) fn apply(&mut self, durable: Durable<'_>) -> Result<Outcome, Absurd> {
-        let modseq = durable.transaction.modseq;
-        if modseq <= self.modseq {
-            return Err(Absurd("its modseq is not above the last one"));
-        }
-        self.modseq = modseq;
-        let mut outcome = Outcome::Done;
-        for operation in &durable.transaction.operations {
-            if self.id.is_none() != matches!(operation, Operation::Found { .. }) {
-                return Err(Absurd("an account is founded once, and first"));
-            }
-            outcome = outcome.and(self.operate(durable, modseq, operation)?);
-        }
-        match self.has_inbox() {
-            true => Ok(outcome),
-            false => Err(Absurd("an account has no INBOX")),
-        }
-    }
-
-    fn has_inbox(&self) -> bool {
-        let inbox = self.mailboxes.get(&MailboxId::INBOX);
-        inbox.is_some_and(|inbox| inbox.name == MailboxName::inbox())
-    }
-
-    fn operate(
-        &mut self,
-        durable: Durable<'_>,
-        modseq: Modseq,
-        operation: &Operation,
-    ) -> Result<Outcome, Absurd> {
-        match operation {
-            Operation::Append(append) => self.append(durable, append),
-            Operation::SetFlags(set) => self.set_flags(modseq, set),
-            Operation::Expunge {
-                mailbox,
-                only_deleted,
-                uids,
-            } => self.expunge(*mailbox, modseq, *only_deleted, uids),
-            Operation::Transfer(transfer) => self.transfer(modseq, transfer),
-            Operation::ClaimRecent { mailbox, up_to } => self.claim_recent(*mailbox, *up_to),
-            structure => self.restructure(modseq, structure),
-        }
-    }
-
-    fn restructure(&mut self, modseq: Modseq, operation: &Operation) -> Result<Outcome, Absurd> {
-        match operation {
-            Operation::Found {
-                account,
-                created_secs,
-            } => {
-                self.id = Some(*account);
-                self.validity = validity_seed(*created_secs);
-                Ok(Outcome::Done)
-            }
-            Operation::Create { .. } => self.create(modseq, operation),
-            Operation::Delete { mailbox } => self.delete(*mailbox),
-            Operation::Rename { from, to } => self.rename(from, to),
-            Operation::Subscribe(name) => self.subscribe(name),
-            Operation::Unsubscribe(name) => {
-                Arc::make_mut(&mut self.subscriptions).remove(name);
-                Ok(Outcome::Done)
-            }
-            Operation::SetAcl {
-                mailbox,
-                grantee,
-                rights,
-            } => self.set_acl(*mailbox, *grantee, *rights),
-            Operation::RaiseEpoch(epoch) => {
-                self.epoch = self.epoch.max(*epoch);
-                Ok(Outcome::Done)
-            }
-            _ => Err(Absurd("an operation is of no kind")),
-        }
-    }
-
-    fn create(&mut self, modseq: Modseq, operation: &Operation) -> Result<Outcome, Absurd> {
-        let Operation::Create {
-            mailbox: id,
-            validity,
-            special_use,
-            name,
-        } = operation
-        else {
-            return Err(Absurd("an operation is of no kind"));
-        };
-        let fresh = id.0 >= self.next_mailbox && self.validity.is_none_or(|last| *validity > last);
-        if !fresh || self.names.contains_key(name) || self.mailboxes.len() >= MAILBOXES_MAX {
-            return Err(Absurd("a mailbox is made that there is, or was"));
-        }
-        self.next_mailbox = id.0.checked_add(1).ok_or(Absurd("no mailbox id is left"))?;
-        self.validity = Some(*validity);
-        self.insert(Mailbox::new(
-            *id,
-            name.clone(),
-            *validity,
-            *special_use,
-            modseq,
-        ));
-        Ok(Outcome::Created {
-            id: *id,
-            validity: *validity,
-        })
-    }
-
-    fn delete(&mut self, id: MailboxId) -> Result<Outcome, Absurd> {
-        if id == MailboxId::INBOX {
-            return Err(Absurd("INBOX is deleted"));
-        }
-        self.remove(id).ok_or(NO_MAILBOX)?;
-        Ok(Outcome::Done)
-    }
-
-    fn rename(&mut self, from: &MailboxName, to: &MailboxName) -> Result<Outcome, Absurd> {
-        let moved = moves(self, from, to).ok_or(Absurd("mailboxes are renamed that can't be"))?;
-        for (old, _, _) in &moved {
-            Arc::make_mut(&mut self.names).remove(old);
-        }
-        for (_, id, new) in moved {
-            if let Some(mailbox) = self.mailbox_mut(id) {
-                mailbox.name.clone_from(&new);
-            }
-            Arc::make_mut(&mut self.names).insert(new, id);
-        }
-        Ok(Outcome::Done)
-    }
-
-    fn subscribe(&mut self, name: &MailboxName) -> Result<Outcome, Absurd> {
-        Arc::make_mut(&mut self.subscriptions).insert(name.clone());
-        match self.subscriptions.len() <= SUBSCRIPTIONS_MAX {
-            true => Ok(Outcome::Done),
-            false => Err(Absurd("there are too many subscriptions")),
-        }
-    }
-
-    fn set_acl(
-        &mut self,
-        mailbox: MailboxId,
-        grantee: Grantee,
-        rights: Rights,
-    ) -> Result<Outcome, Absurd> {
-        let acl = &mut self.its(mailbox)?.acl;
-        acl.retain(|entry| entry.grantee != grantee);
-        if !rights.is_empty() {
-            acl.push(AclEntry { grantee, rights });
-        }
-        match acl.len() <= ACL_ENTRIES_MAX {
-            true => Ok(Outcome::Done),
-            false => Err(Absurd("an access list is too long")),
-        }
-    }
-
-    fn append(&mut self, durable: Durable<'_>, append: &Append) -> Result<Outcome, Absurd> {
-        self.next_message = self.next_message.max(append.message.0.saturating_add(1));
-        let (file, offset) = match append.body {
-            StoredBody::Inline { offset } => (
-                BodyFile::Record(durable.lsn),
-                offset.checked_add(durable.bodies_at),
-            ),
-            StoredBody::Pack { pack, offset } => (BodyFile::Pack(pack), Some(offset)),
-        };
-        let offset = offset.ok_or(Absurd("a body lies beyond its file"))?;
-        let mailbox = self.its(append.mailbox)?;
-        if append.uid < mailbox.uid_next || append.uid == Uid::MAX {
-            return Err(GIVEN_UID);
-        }
-        let keywords = mailbox.bits(&append.keywords);
-        let validity = mailbox.validity;
-        let entry = Entry {
-            message: append.message,
-            thread: ThreadId(append.message.0),
-            modseq: durable.transaction.modseq,
-            secs: append.date.secs,
-            keywords,
-            body: Body::new(file, offset, append.size),
-            uid: append.uid,
-            offset_minutes: append.date.offset_minutes,
-            system: append.system,
-        };
-        self.change(append.mailbox, |mailbox| mailbox.add(entry));
-        self.make_room()?;
-        Ok(Outcome::Appended(vec![Placed {
-            mailbox: append.mailbox,
-            validity,
-            uid: append.uid,
-            message: append.message,
-        }]))
-    }
-
-    fn set_flags(&mut self, modseq: Modseq, set: &SetFlags) -> Result<Outcome, Absurd> {
-        let mailbox = self.its(set.mailbox)?;
-        let given = match (set.action, set.mask.keywords) {
-            (FlagAction::Add | FlagAction::Replace, true) => mailbox.bits(&set.keywords),
-            _ => mailbox.known_bits(&set.keywords),
-        };
-        let keyword_mask = if set.mask.keywords { u64::MAX } else { 0 };
-        let (mut unmet, mut before) = (Vec::new(), Modseq::default());
-        let mut changed = Vec::new();
-        for slot in 0..mailbox.entries.slots().len() {
-            changed.extend(mailbox.change_flags(slot, &set.uids, modseq, |entry| {
-                if set
-                    .unchanged_since
-                    .is_some_and(|since| entry.modseq > since)
-                {
-                    unmet.push(entry.uid);
-                    return None;
-                }
-                let system = set.action.apply(
-                    u64::from(entry.system.bits()),
-                    u64::from(set.system.bits()),
-                    u64::from(set.mask.system.bits()),
-                );
-                let system = u8::try_from(system).ok().and_then(SystemFlags::of_bits);
-                let new = (
-                    system.unwrap_or(entry.system),
-                    set.action.apply(entry.keywords, given, keyword_mask),
-                );
-                if new != (entry.system, entry.keywords) {
-                    before = before.max(entry.modseq);
-                }
-                Some(new)
-            }));
-        }
-        Ok(Outcome::Flagged {
-            changed,
-            unmet,
-            modseq,
-            before,
-        })
-    }
-
-    fn expunge(
-        &mut self,
-        mailbox: MailboxId,
-        modseq: Modseq,
-        only_deleted: bool,
-        uids: &UidSet,
-    ) -> Result<Outcome, Absurd> {
-        let removed = self.take_out(mailbox, modseq, uids, |entry| {
-            !only_deleted || entry.system.contains(SystemFlags::DELETED)
-        })?;
-        let removed = removed.iter().map(|entry| entry.uid).collect();
-        Ok(Outcome::Expunged(removed))
-    }
-
-    /// Removes the entries of a set that `doomed` picks.
-    fn take_out(
-        &mut self,
-        mailbox: MailboxId,
-        modseq: Modseq,
-        uids: &UidSet,
-        doomed: impl Fn(&Entry) -> bool,
-    ) -> Result<Vec<Entry>, Absurd> {
-        self.change(mailbox, |mailbox| {
-            let (mut gone, mut slot) = (Vec::new(), 0);
-            while slot < mailbox.entries.slots().len() {
-                let slots = mailbox.entries.slots().len();
-                gone.extend(mailbox.expunge(slot, uids, modseq, &doomed));
-                if mailbox.entries.slots().len() == slots {
-                    slot = slot.saturating_add(1);
-                }
-            }
-            gone
-        })
-        .ok_or(NO_MAILBOX)
-    }
-
-    /// COPY and MOVE: what is still there gets the reserved UIDs, in order.
-    fn transfer(&mut self, modseq: Modseq, transfer: &Transfer) -> Result<Outcome, Absurd> {
-        let source = self.mailboxes.get(&transfer.source).ok_or(NO_MAILBOX)?;
-        let copies: Vec<Entry> = source
-            .entries
-            .of_set(&transfer.uids)
-            .take(transfer.reserved as usize)
-            .cloned()
-            .collect();
-        let used = copies.iter().fold(0, |bits, entry| bits | entry.keywords);
-        let keywords: Vec<(u64, Keyword)> = source.bits_of(used).collect();
-        let target = self.its(transfer.target)?;
-        let next = transfer.first.after(transfer.reserved).ok_or(GIVEN_UID)?;
-        if transfer.first < target.uid_next {
-            return Err(GIVEN_UID);
-        }
-        let translation = translation(target, &keywords);
-        let mut pairs = Vec::with_capacity(copies.len());
-        let mut copied = Vec::with_capacity(copies.len());
-        for (mut entry, n) in copies.into_iter().zip(0..) {
-            let uid = transfer.first.after(n).ok_or(GIVEN_UID)?;
-            pairs.push((entry.uid, uid));
-            (entry.uid, entry.modseq) = (uid, modseq);
-            entry.keywords = translated(entry.keywords, &translation);
-            copied.push(entry);
-        }
-        target.uid_next = target.uid_next.max(next);
-        let validity = target.validity;
-        self.change(transfer.target, |target| {
-            copied.into_iter().for_each(|entry| target.add(entry))
+    /// How many entries a transaction looks at, about.
+    pub(crate) fn cost_of(&self, transaction: &Transaction) -> usize {
+        let costs = transaction.operations.iter().map(|operation| {
+            let (mailbox, uids) = match operation {
+                Operation::SetFlags(set) => (set.mailbox, &set.uids),
+                Operation::Expunge { mailbox, uids, .. } => (*mailbox, uids),
+                Operation::Transfer(transfer) => (transfer.source, &transfer.uids),
+                _ => return 1,
+            };
+            let mailbox = self.mailbox(mailbox);
+            mailbox.map_or(1, |mailbox| mailbox.entries.touched_by(uids))
         });
-        self.make_room()?;
-        if transfer.moving {
-            self.leave_behind(modseq, transfer, &pairs)?;
+        costs.fold(0, usize::saturating_add)
+    }
+
+    /// Does what takes no steps.
+    fn operate(&mut self, written: Written<'_>, operation: &Operation) -> Result<Outcome, Fault> {
+        match operation {
+            Operation::Append(append) => self.append(written, append),
+            Operation::ClaimRecent { mailbox, up_to } => self.claim_recent(*mailbox, *up_to),
+            Operation::SetQuota(quota) => {
+                self.quota = *quota;
+                Ok(Outcome::Done)
+            }
+            Operation::RaiseEpoch(_)
+            | Operation::RaiseCeiling(_)
+            | Operation::Lose { .. }
+            | Operation::Rewound => self.renumber(written, operation),
+            structure => self.restructure(written, structure),
         }
-        Ok(Outcome::Copied { validity, pairs })
     }
 
-    /// Removes what a MOVE has copied from where it was.
-    fn leave_behind(
-        &mut self,
-        modseq: Modseq,
-        transfer: &Transfer,
-        pairs: &[(Uid, Uid)],
-    ) -> Result<(), Absurd> {
-        let Some((last, _)) = pairs.last() else {
-            return Ok(());
-        };
-        let uids = transfer
-            .uids
-            .clone()
-            .below(last.after(1).unwrap_or(Uid::MAX));
-        self.take_out(transfer.source, modseq, &uids, |_| true)?;
-        Ok(())
-    }
-
-    fn claim_recent(&mut self, mailbox: MailboxId, up_to: Uid) -> Result<Outcome, Absurd> {
-        let mailbox = self.its(mailbox)?;
-        let from = mailbox.recent_from;
-        mailbox.claim_recent(up_to);
-        Ok(Outcome::Recent { from, to: up_to })
-    }
-
-    fn its(&mut self, id: MailboxId) -> Result<&mut Mailbox, Absurd> {
+    /// The mailbox that an operation names.
+    fn named_by(&mut self, id: MailboxId) -> Result<&mut Mailbox, Fault> {
         self.mailbox_mut(id).ok_or(NO_MAILBOX)
     }
 
-    fn make_room(&self) -> Result<(), Absurd> {
+    fn has_room(&self) -> Result<(), Fault> {
         match self.usage.messages <= ENTRIES_MAX {
             true => Ok(()),
-            false => Err(Absurd("there are too many messages")),
+            false => Err(Fault::Absurd("there are too many messages")),
+        }
+    }
+
+    /// Notes that no entry refers to these letters any more, as far as we know.
+    fn waste(&mut self, gone: &[Entry], now_secs: i64) {
+        for letters in gone.chunk_by(|a, b| a.body.file() == b.body.file()) {
+            let bytes = letters.iter().map(|entry| u64::from(entry.size())).sum();
+            if let Some(file) = letters.first().map(|entry| entry.body.file()) {
+                self.waste_in(file, bytes, now_secs);
+            }
+        }
+    }
+
+    fn waste_in(&mut self, file: BodyFile, bytes: u64, now_secs: i64) {
+        match file {
+            BodyFile::Record(_) => self.journal_waste.add(bytes, now_secs),
+            BodyFile::Pack(pack) => {
+                if let Some(space) = Arc::make_mut(&mut self.packs).get_mut(&pack) {
+                    space.waste.add(bytes, now_secs);
+                }
+            }
         }
     }
 }
 
-/// Each keyword's bit in the source, and its bit in the target.
-fn translation(target: &mut Mailbox, keywords: &[(u64, Keyword)]) -> Vec<(u64, u64)> {
-    let names: Vec<Keyword> = keywords.iter().map(|(_, name)| name.clone()).collect();
-    target.bits(&names);
-    let of = |(bit, name): &(u64, Keyword)| (*bit, target.known_bits(std::slice::from_ref(name)));
-    keywords.iter().map(of).collect()
+/// Goes through the slots that hold some of a set, in the order of UIDs.
+#[derive(Clone, Copy, Debug)]
+struct Cursor {
+    from: Uid,
 }
 
-fn translated(bits: u64, translation: &[(u64, u64)]) -> u64 {
-    let set = translation.iter().filter(|(from, _)| bits & from != 0);
-    set.fold(0, |bits, (_, to)| bits | to)
+/// Where a cursor is.
+enum Next {
+    /// The next slot is this one. It is in memory. What lies below the UID was
+    /// gone through already, if what was done there changed the row.
+    Slot(usize, Uid),
+    /// The budget is spent.
+    Pause,
+    /// There is no other.
+    End,
 }
 
-const NO_MAILBOX: Absurd = Absurd("a mailbox is named that isn't there");
-const GIVEN_UID: Absurd = Absurd("a UID is given twice, or none is left");
+impl Cursor {
+    const START: Self = Self { from: Uid::MIN };
 
-/// What renaming `from` to `to` moves: old name, id, new name. `None` if that
-/// can't be: nothing is there, INBOX, into itself, onto another, too long.
-pub(crate) fn moves(
-    account: &Account,
-    from: &MailboxName,
-    to: &MailboxName,
-) -> Option<Vec<(MailboxName, MailboxId, MailboxName)>> {
-    let inbox = *from == MailboxName::inbox();
-    if inbox || to == from || to.is_below(from) {
-        return None;
+    fn next(
+        &mut self,
+        account: &Account,
+        id: MailboxId,
+        uids: &UidSet,
+        budget: &mut Budget,
+    ) -> Result<Next, Fault> {
+        let entries = &account.mailbox(id).ok_or(NO_MAILBOX)?.entries;
+        let slots = entries.slots().iter().enumerate();
+        let mut slots = slots.skip(entries.slot_of(self.from));
+        let from = self.from;
+        let next = slots.find(|(_, slot)| {
+            let summary = slot.summary();
+            uids.meets(summary.first.max(from), summary.last)
+        });
+        let Some((at, slot)) = next else {
+            return Ok(Next::End);
+        };
+        if budget.is_spent() {
+            return Ok(Next::Pause);
+        }
+        if let Slot::Away { file, .. } = slot {
+            return Err(Fault::Away(id, *file));
+        }
+        budget.spend(slot.entries().len());
+        self.from = slot.summary().last.after(1).unwrap_or(Uid::MAX);
+        Ok(Next::Slot(at, from))
     }
-    let moved: Option<Vec<_>> = account
-        .tree(from)
-        .map(|(old, id)| Some((old.clone(), id, old.moved(from, to)?)))
-        .collect();
-    let lands_on_another =
-        |new: &MailboxName| account.names.contains_key(new) && *new != *from && !new.is_below(from);
-    moved
-        .filter(|moved| !moved.is_empty() && !moved.iter().any(|(_, _, new)| lands_on_another(new)))
 }
+
+const NO_MAILBOX: Fault = Fault::Absurd("a mailbox is named that isn't there");
+const GIVEN_UID: Fault = Fault::Absurd("a UID is given twice, or none is left");

@@ -1,6 +1,7 @@
 //! Reading letters by range, with the CRC of every block that is touched.
 
 use crate::entry::{Body, BodyFile};
+use crate::file::{self, Fault, PACK};
 use crate::id::PackId;
 use crate::pack;
 use journal::block::{self, Place, Section};
@@ -52,22 +53,44 @@ enum Source {
 /// Why a letter can't be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReadError {
-    /// The disk failed, or the file is gone.
+    /// The disk failed.
     Disk(DiskError),
-    /// What the disk gave isn't what was written.
+    /// What the disk gave isn't what was written, or the file is gone.
     Damaged,
+    /// A newer program wrote the file, in this format.
+    NewerFormat(u16),
 }
 
 impl fmt::Display for ReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Disk(error) => error.fmt(f),
-            Self::Damaged => f.write_str("the letter is damaged on the disk"),
+            Self::Damaged => f.write_str("what is on the disk is damaged"),
+            Self::NewerFormat(version) => {
+                write!(f, "the file has format {version}, of a newer program")
+            }
         }
     }
 }
 
 impl std::error::Error for ReadError {}
+
+impl ReadError {
+    /// Why a file that should be there doesn't open: one that isn't is damage.
+    pub(crate) fn of_file(error: DiskError) -> Self {
+        match error {
+            DiskError::NotFound => Self::Damaged,
+            other => Self::Disk(other),
+        }
+    }
+
+    pub(crate) fn of_fault(fault: Fault) -> Self {
+        match fault {
+            Fault::Damaged => Self::Damaged,
+            Fault::Newer(version) => Self::NewerFormat(version),
+        }
+    }
+}
 
 impl From<DiskError> for ReadError {
     fn from(error: DiskError) -> Self {
@@ -183,13 +206,20 @@ impl<D: Disk> BodyReader<D> {
     }
 
     fn open_file(&self, name: FileName) -> Result<D::File, ReadError> {
-        let (directory, name) = match name {
-            FileName::Segment(start) => (Name::new("journal"), segment::name(start)),
-            FileName::Pack(pack) => (pack::directory(), pack::name(pack)),
+        let file = match name {
+            FileName::Pack(pack) => PACK.open(&self.root, pack.0),
+            FileName::Segment(start) => {
+                let directory = self.root.open_dir(&segment_directory()?)?;
+                directory.open(&segment::name(start))
+            }
         };
-        let directory = directory.ok_or(DiskError::NotOurs)?;
-        Ok(self.root.open_dir(&directory)?.open(&name)?)
+        file.map_err(ReadError::of_file)
     }
+}
+
+/// The directory of the journal's segments.
+pub(crate) fn segment_directory() -> Result<Name, DiskError> {
+    Name::new("journal").ok_or(DiskError::NotOurs)
 }
 
 /// Fills `buf` from an offset of a body on; `None` if that would mean to wait.
@@ -273,15 +303,16 @@ fn letters<F: File>(
             }))
         }
         Source::Pack(pack) => {
-            let mut bytes = [0; pack::HEADER_BYTES as usize];
+            let mut bytes = [0; file::HEADER_BYTES];
             if !read_exactly(file, 0, &mut bytes, patience)? {
                 return Ok(None);
             }
-            let header = pack::Header::decode(&bytes).filter(|header| header.pack == pack);
-            let header = header.ok_or(ReadError::Damaged)?;
+            let header = pack::Header::decode(&bytes).map_err(ReadError::of_fault)?;
+            let right = header.pack == pack;
+            right.then_some(()).ok_or(ReadError::Damaged)?;
             Ok(Some(Letters {
                 domain: pack.0,
-                section: Section::first(pack::HEADER_BYTES, header.payload_len),
+                section: header.body(),
             }))
         }
     }

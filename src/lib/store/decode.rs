@@ -6,11 +6,12 @@
 
 use crate::flag::{FlagAction, Keyword, SystemFlags};
 use crate::id::{
-    AccountId, MailboxId, MessageId, Modseq, PackId, Uid, UidRange, UidSet, UidValidity,
+    AccountId, MailboxId, MessageId, Modseq, PackId, ThreadId, Uid, UidRange, UidSet, UidValidity,
 };
 use crate::message::InternalDate;
 use crate::name::{MailboxName, SpecialUse};
 use crate::operation::{Append, FlagMask, Operation, SetFlags, StoredBody, Transaction, Transfer};
+use crate::quota::{Limit, QuotaOverride};
 use crate::rights::{Grantee, Rights};
 use journal::le::Fields;
 
@@ -32,6 +33,10 @@ pub(crate) mod code {
     pub(crate) const COPY: u16 = 12;
     pub(crate) const MOVE: u16 = 13;
     pub(crate) const CLAIM_RECENT: u16 = 14;
+    pub(crate) const SET_QUOTA: u16 = 15;
+    pub(crate) const RAISE_CEILING: u16 = 16;
+    pub(crate) const LOSE: u16 = 17;
+    pub(crate) const REWOUND: u16 = 18;
     pub(crate) const OPTIONAL: u16 = 0x8000;
 }
 
@@ -89,6 +94,7 @@ fn operation(rest: &mut Fields<'_>, bodies: u64) -> Result<Option<Operation>, Fa
     let operation = match code {
         code::FOUND..=code::RAISE_EPOCH => structure(code, &mut fields),
         code::APPEND..=code::CLAIM_RECENT => message(code, &mut fields, bodies),
+        code::SET_QUOTA..=code::REWOUND => account(code, &mut fields),
         _ => return Err(Fault::Unknown),
     };
     match operation {
@@ -147,11 +153,36 @@ fn message(code: u16, fields: &mut Fields<'_>, bodies: u64) -> Option<Operation>
     })
 }
 
+fn account(code: u16, fields: &mut Fields<'_>) -> Option<Operation> {
+    Some(match code {
+        code::SET_QUOTA => Operation::SetQuota(QuotaOverride {
+            bytes: Limit::of_code(fields.u64()?),
+            messages: Limit::of_code(fields.u64()?),
+            mailboxes: Limit::of_code(fields.u64()?),
+        }),
+        code::RAISE_CEILING => Operation::RaiseCeiling(modseq(fields)?),
+        code::LOSE => Operation::Lose {
+            from: modseq(fields)?,
+            to: modseq(fields)?,
+        },
+        code::REWOUND => Operation::Rewound,
+        _ => return None,
+    })
+}
+
+fn modseq(fields: &mut Fields<'_>) -> Option<Modseq> {
+    fields
+        .u64()
+        .map(Modseq)
+        .filter(|modseq| *modseq <= Modseq::MAX)
+}
+
 fn append(fields: &mut Fields<'_>, bodies: u64) -> Option<Append> {
     let append = Append {
         mailbox: mailbox(fields)?,
         uid: uid(fields)?,
         message: MessageId(fields.u64()?),
+        thread: ThreadId(fields.u64()?),
         date: InternalDate {
             secs: fields.i64()?,
             offset_minutes: fields.i16()?,
@@ -219,11 +250,11 @@ fn transfer(fields: &mut Fields<'_>, moving: bool) -> Option<Transfer> {
     })
 }
 
-fn mailbox(fields: &mut Fields<'_>) -> Option<MailboxId> {
+pub(crate) fn mailbox(fields: &mut Fields<'_>) -> Option<MailboxId> {
     fields.u64().map(MailboxId)
 }
 
-fn uid(fields: &mut Fields<'_>) -> Option<Uid> {
+pub(crate) fn uid(fields: &mut Fields<'_>) -> Option<Uid> {
     Uid::new(fields.u32()?)
 }
 
@@ -241,7 +272,7 @@ fn short_text<'a>(fields: &mut Fields<'a>) -> Option<&'a str> {
 }
 
 /// A name must be as we would write it: one spelling for one mailbox.
-fn name(fields: &mut Fields<'_>) -> Option<MailboxName> {
+pub(crate) fn name(fields: &mut Fields<'_>) -> Option<MailboxName> {
     let count = fields.u8()?;
     let mut components = Vec::new();
     for _ in 0..count {
@@ -251,14 +282,22 @@ fn name(fields: &mut Fields<'_>) -> Option<MailboxName> {
     (name.components() == components).then_some(name)
 }
 
-fn keywords(fields: &mut Fields<'_>) -> Option<Vec<Keyword>> {
+pub(crate) fn keywords(fields: &mut Fields<'_>) -> Option<Vec<Keyword>> {
     let count = fields.u8()?;
     (0..count)
         .map(|_| Keyword::new(short_text(fields)?))
         .collect()
 }
 
-fn grantee(fields: &mut Fields<'_>) -> Option<Grantee> {
+pub(crate) fn quota(fields: &mut Fields<'_>) -> Option<QuotaOverride> {
+    Some(QuotaOverride {
+        bytes: Limit::of_code(fields.u64()?),
+        messages: Limit::of_code(fields.u64()?),
+        mailboxes: Limit::of_code(fields.u64()?),
+    })
+}
+
+pub(crate) fn grantee(fields: &mut Fields<'_>) -> Option<Grantee> {
     let kind = fields.u8()?;
     let account = fields.u32()?;
     match kind {
@@ -330,13 +369,14 @@ mod tests {
     }
 
     fn any_append() -> impl Strategy<Value = Operation> {
-        let what = (any::<u64>(), any_uid(), any::<u64>(), any::<i64>());
+        let what = (any::<u64>(), any_uid(), any::<[u64; 2]>(), any::<i64>());
         let how = (any::<i16>(), any_system(), any_keywords(), any_body());
         (what, how, 0_u32..50, any::<[u8; 32]>()).prop_map(|(what, how, size, sha256)| {
             Operation::Append(Append {
                 mailbox: MailboxId(what.0),
                 uid: what.1,
-                message: MessageId(what.2),
+                message: MessageId(what.2[0]),
+                thread: ThreadId(what.2[1]),
                 date: InternalDate {
                     secs: what.3,
                     offset_minutes: how.0,
@@ -374,6 +414,23 @@ mod tests {
                 })
             },
         )
+    }
+
+    fn any_numbers() -> impl Strategy<Value = Operation> {
+        let modseq = || (0..=Modseq::MAX.0).prop_map(Modseq);
+        let limit = || any::<u64>().prop_map(Limit::of_code);
+        prop_oneof![
+            (limit(), limit(), limit()).prop_map(|(bytes, messages, mailboxes)| {
+                Operation::SetQuota(QuotaOverride {
+                    bytes,
+                    messages,
+                    mailboxes,
+                })
+            }),
+            modseq().prop_map(Operation::RaiseCeiling),
+            (modseq(), modseq()).prop_map(|(from, to)| Operation::Lose { from, to }),
+            Just(Operation::Rewound),
+        ]
     }
 
     fn any_transfer() -> impl Strategy<Value = Operation> {
@@ -441,6 +498,7 @@ mod tests {
             any_append(),
             any_set_flags(),
             any_transfer(),
+            any_numbers(),
             expunge,
             claim,
         ]
@@ -506,6 +564,7 @@ mod tests {
                     mailbox: MailboxId(1),
                     uid: Uid::MIN,
                     message: MessageId(1),
+                    thread: ThreadId(1),
                     date: InternalDate {
                         secs: 0,
                         offset_minutes: 0,

@@ -9,6 +9,7 @@ use crate::flag::{FlagAction, Keyword};
 use crate::id::UidSet;
 use crate::name::{MailboxName, SpecialUse};
 use crate::operation::{Append, Operation, SetFlags, StoredBody, Transaction, Transfer};
+use crate::quota::QuotaOverride;
 use crate::rights::Grantee;
 
 /// The head of the record of `transaction`.
@@ -25,30 +26,30 @@ pub(crate) fn transaction(transaction: &Transaction) -> Vec<u8> {
 /// Bytes under construction. Lengths are of things that are bounded far below
 /// 32 bits; a longer one would be a record that the journal refuses.
 #[derive(Default)]
-struct Out(Vec<u8>);
+pub(crate) struct Out(pub(crate) Vec<u8>);
 
 impl Out {
-    fn bytes(&mut self, bytes: &[u8]) {
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) {
         self.0.extend_from_slice(bytes);
     }
 
-    fn u8(&mut self, n: u8) {
+    pub(crate) fn u8(&mut self, n: u8) {
         self.0.push(n);
     }
 
-    fn u16(&mut self, n: u16) {
+    pub(crate) fn u16(&mut self, n: u16) {
         self.bytes(&n.to_le_bytes());
     }
 
-    fn u32(&mut self, n: u32) {
+    pub(crate) fn u32(&mut self, n: u32) {
         self.bytes(&n.to_le_bytes());
     }
 
-    fn u64(&mut self, n: u64) {
+    pub(crate) fn u64(&mut self, n: u64) {
         self.bytes(&n.to_le_bytes());
     }
 
-    fn len(&mut self, len: usize) {
+    pub(crate) fn len(&mut self, len: usize) {
         self.u32(u32::try_from(len).unwrap_or(u32::MAX));
     }
 
@@ -57,14 +58,14 @@ impl Out {
         self.bytes(text.as_bytes());
     }
 
-    fn name(&mut self, name: &MailboxName) {
+    pub(crate) fn name(&mut self, name: &MailboxName) {
         self.u8(u8::try_from(name.components().len()).unwrap_or(u8::MAX));
         for component in name.components() {
             self.short_text(component);
         }
     }
 
-    fn keywords(&mut self, keywords: &[Keyword]) {
+    pub(crate) fn keywords(&mut self, keywords: &[Keyword]) {
         self.u8(u8::try_from(keywords.len()).unwrap_or(u8::MAX));
         for keyword in keywords {
             self.short_text(keyword.as_str());
@@ -178,11 +179,39 @@ impl Out {
                 self.u32(up_to.get());
                 code::CLAIM_RECENT
             }
+            other => self.account_fields(other),
+        }
+    }
+
+    fn account_fields(&mut self, operation: &Operation) -> u16 {
+        match operation {
+            Operation::SetQuota(quota) => {
+                self.u64(quota.bytes.code());
+                self.u64(quota.messages.code());
+                self.u64(quota.mailboxes.code());
+                code::SET_QUOTA
+            }
+            Operation::RaiseCeiling(ceiling) => {
+                self.u64(ceiling.0);
+                code::RAISE_CEILING
+            }
+            Operation::Lose { from, to } => {
+                self.u64(from.0);
+                self.u64(to.0);
+                code::LOSE
+            }
+            Operation::Rewound => code::REWOUND,
             _ => code::NONE,
         }
     }
 
-    fn grantee(&mut self, grantee: Grantee) {
+    pub(crate) fn quota(&mut self, quota: &QuotaOverride) {
+        for limit in [quota.bytes, quota.messages, quota.mailboxes] {
+            self.u64(limit.code());
+        }
+    }
+
+    pub(crate) fn grantee(&mut self, grantee: Grantee) {
         match grantee {
             Grantee::Anyone => {
                 self.u8(GRANTEE_ANYONE);
@@ -199,6 +228,7 @@ impl Out {
         self.u64(append.mailbox.0);
         self.u32(append.uid.get());
         self.u64(append.message.0);
+        self.u64(append.thread.0);
         self.bytes(&append.date.secs.to_le_bytes());
         self.bytes(&append.date.offset_minutes.to_le_bytes());
         self.u8(append.system.bits());

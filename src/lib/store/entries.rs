@@ -8,7 +8,7 @@
 
 use crate::chunk::{Chunk, Slot};
 use crate::entry::Entry;
-use crate::id::{ChunkId, Modseq, Uid, UidSet};
+use crate::id::{ChunkId, Modseq, Uid, UidRange, UidSet};
 use std::sync::Arc;
 
 #[derive(Clone, Debug, Default)]
@@ -48,6 +48,35 @@ impl Entries {
     pub(crate) fn away(&self) -> impl Iterator<Item = ChunkId> {
         let away = self.slots.iter().filter(|slot| slot.chunk().is_none());
         away.filter_map(Slot::file)
+    }
+
+    /// How many entries lie in slots that hold some of a set.
+    pub(crate) fn touched_by(&self, set: &UidSet) -> usize {
+        let summaries = self.slots.iter().map(Slot::summary);
+        let touched = summaries.filter(|summary| !summary.holds_none_of(set));
+        touched.fold(0, |sum, summary| sum.saturating_add(summary.len as usize))
+    }
+
+    /// Bytes of the letters of a set. Chunks that it covers aren't looked into.
+    pub(crate) fn bytes_within(&self, set: &UidSet) -> u64 {
+        let bytes = self.slots.iter().map(|slot| match slot.summary() {
+            summary if summary.holds_none_of(set) => 0,
+            summary if summary.lies_within(set) => summary.bytes,
+            _ => {
+                let held = slot.entries().iter();
+                let held = held.filter(|entry| set.contains(entry.uid));
+                held.map(|entry| u64::from(entry.size())).sum()
+            }
+        });
+        bytes.fold(0, u64::saturating_add)
+    }
+
+    /// The keywords in chunks that hold some of a set: at least those that its
+    /// messages have.
+    pub(crate) fn keywords_within(&self, set: &UidSet) -> u64 {
+        let summaries = self.slots.iter().map(Slot::summary);
+        let touched = summaries.filter(|summary| !summary.holds_none_of(set));
+        touched.fold(0, |bits, summary| bits | summary.keywords)
     }
 
     /// Every keyword that a message has.
@@ -186,6 +215,32 @@ impl Entries {
         })
     }
 
+    /// Every UID below `end` that no entry has.
+    pub(crate) fn gaps_below(&self, end: Uid) -> UidSet {
+        let (mut gaps, mut from) = (Vec::new(), Uid::MIN);
+        let mut skip = |first: Uid, last: Uid| {
+            if let Some(before) = first.before().filter(|before| *before >= from) {
+                gaps.push(UidRange {
+                    first: from,
+                    last: before,
+                });
+            }
+            from = last.after(1).unwrap_or(Uid::MAX);
+        };
+        for slot in &self.slots {
+            let summary = slot.summary();
+            match summary.is_without_gaps() {
+                true => skip(summary.first, summary.last),
+                false => slot
+                    .entries()
+                    .iter()
+                    .for_each(|entry| skip(entry.uid, entry.uid)),
+            }
+        }
+        skip(end, end);
+        UidSet::new(&gaps)
+    }
+
     /// The entries that changed after a modseq.
     pub(crate) fn changed_since(&self, modseq: Modseq) -> impl Iterator<Item = &Entry> {
         self.slots
@@ -211,7 +266,6 @@ impl Entries {
 pub(crate) mod tests {
     use super::*;
     use crate::entry::tests::entry;
-    use crate::id::UidRange;
     use proptest::prelude::*;
 
     /// UIDs 3, 6, 9, ...
@@ -283,6 +337,18 @@ pub(crate) mod tests {
             prop_assert_eq!(entries.get(uid(asked)), all.iter().find(|entry| entry.uid == uid(asked)));
             prop_assert!(entries.iter_from(uid(asked)).eq(&all[below..]));
             prop_assert!(entries.of_set(&set(asked, asked + 9)).eq(all.iter().filter(|entry| set(asked, asked + 9).contains(entry.uid))));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn gaps_are_what_no_entry_has(there in prop::collection::btree_set(1_u32..60, 0..40), end in 1_u32..70) {
+            let mut entries = Entries::default();
+            there.iter().filter(|uid| **uid < end).for_each(|uid| entries.push(entry(*uid)));
+            let gaps = entries.gaps_below(uid(end));
+            for n in 1..80 {
+                prop_assert_eq!(gaps.contains(uid(n)), n < end && !there.contains(&n), "{}", n);
+            }
         }
     }
 

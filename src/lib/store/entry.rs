@@ -16,7 +16,7 @@ const _: () = assert!(size_of::<Entry>() == ENTRY_BYTES);
 const PACK_BIT: u64 = 1 << 63;
 
 /// Where a body lies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Body {
     place: u64,
     /// The body's first byte in the body of the record or the pack.
@@ -104,10 +104,6 @@ impl Entry {
     /// Its system flags.
     pub fn system_flags(&self) -> SystemFlags {
         self.system
-    }
-
-    pub(crate) fn is_unseen(&self) -> bool {
-        !self.system.contains(SystemFlags::SEEN)
     }
 }
 

@@ -142,6 +142,23 @@ impl FlagAction {
     }
 }
 
+impl FlagAction {
+    /// The same for system flags.
+    pub(crate) fn apply_system(
+        self,
+        old: SystemFlags,
+        given: SystemFlags,
+        mask: SystemFlags,
+    ) -> SystemFlags {
+        let given = given & mask;
+        match self {
+            Self::Add => old | given,
+            Self::Remove => old & !given,
+            Self::Replace => (old & !mask) | given,
+        }
+    }
+}
+
 /// A change of flags.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FlagChange {

@@ -51,13 +51,26 @@ impl History {
 
     /// The runs that were expunged after a modseq.
     pub(crate) fn since(&self, modseq: Modseq) -> impl Iterator<Item = &Expunged> {
-        let newest = |block: &Arc<Vec<Expunged>>| block.last().map(|run| run.modseq);
-        let at = self
-            .blocks
-            .partition_point(|block| newest(block) <= Some(modseq));
-        let blocks = self.blocks.get(at..).unwrap_or(&[]);
-        let runs = blocks.iter().flat_map(|block| block.iter());
+        let blocks = self.blocks.get(self.blocks_up_to(modseq)..);
+        let runs = blocks.unwrap_or(&[]).iter().flat_map(|block| block.iter());
         runs.skip_while(move |run| run.modseq <= modseq)
+    }
+
+    /// The number of blocks in which no run is above a modseq.
+    fn blocks_up_to(&self, modseq: Modseq) -> usize {
+        let newest = |block: &Arc<Vec<Expunged>>| block.last().map(|run| run.modseq);
+        self.blocks
+            .partition_point(|block| newest(block) <= Some(modseq))
+    }
+
+    /// How many runs were expunged after a modseq.
+    pub(crate) fn len_since(&self, modseq: Modseq) -> usize {
+        let rest = self.blocks.get(self.blocks_up_to(modseq)..).unwrap_or(&[]);
+        let len: usize = rest.iter().map(|block| block.len()).sum();
+        let gone = rest
+            .first()
+            .map_or(0, |block| block.partition_point(|run| run.modseq <= modseq));
+        len.saturating_sub(gone)
     }
 
     /// Adds a UID. Neighbours that one transaction expunged make one run.
@@ -104,24 +117,16 @@ impl History {
         };
         let last_gone = self.runs().nth(surplus.saturating_sub(1));
         let wanted = last_gone.map_or(self.horizon, |run| run.modseq);
-        let kept_from = self.runs().find(|run| run.modseq > keep);
-        match kept_from {
-            Some(_) => self.forget(wanted.min(keep)),
-            None => self.forget(wanted),
-        }
+        self.forget(wanted.min(keep));
     }
 
     /// Forgets all up to a modseq.
-    fn forget(&mut self, horizon: Modseq) {
+    pub(crate) fn forget(&mut self, horizon: Modseq) {
         if horizon <= self.horizon {
             return;
         }
         self.horizon = horizon;
-        let newest = |block: &Arc<Vec<Expunged>>| block.last().map(|run| run.modseq);
-        let gone = self
-            .blocks
-            .partition_point(|block| newest(block) <= Some(horizon));
-        self.blocks.drain(..gone);
+        self.blocks.drain(..self.blocks_up_to(horizon));
         if let Some(block) = self.blocks.first_mut() {
             let within = block.partition_point(|run| run.modseq <= horizon);
             Arc::make_mut(block).drain(..within);
@@ -167,6 +172,7 @@ mod tests {
         for modseq in [0, 1, 1023, 1024, 1025, 4999, 5000, 9999] {
             let left = 5_000_usize.saturating_sub(modseq as usize);
             assert_eq!(history.since(Modseq(modseq)).count(), left, "{modseq}");
+            assert_eq!(history.len_since(Modseq(modseq)), left, "{modseq}");
         }
     }
 

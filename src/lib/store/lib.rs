@@ -25,16 +25,23 @@
 mod account;
 mod apply;
 mod body;
+mod cache;
 mod chunk;
+mod chunk_file;
 mod decode;
 mod encode;
 mod entries;
 mod entry;
+mod file;
+mod files;
 mod flag;
 mod handle;
 mod history;
 mod id;
+mod letter;
+mod loading;
 mod mailbox;
+mod manifest;
 mod message;
 mod name;
 mod operation;
@@ -45,23 +52,38 @@ mod quota;
 mod refusal;
 mod rights;
 mod store;
+mod threads;
+mod upkeep;
 mod view;
 
 pub use body::{BodyReader, BodyRef, ReadError};
+pub use cache::{
+    CACHE_DAYS_MAX, CacheReader, LetterCache, Lookup, RECORD_BYTES_MAX, Region, Stamp, Swept, Tidy,
+    Warm,
+};
 pub use entry::Entry;
+pub use files::Files;
 pub use flag::{FlagAction, FlagChange, Flags, KEYWORDS_MAX, Keyword, SystemFlags};
 pub use handle::MailboxHandle;
 pub use id::{
     AccountId, EntryId, MailboxId, MessageId, Modseq, PackId, ThreadId, Uid, UidRange, UidSet,
     UidValidity,
 };
+pub use loading::{Fetched, WISH_CHUNKS_MAX, Wish};
 pub use mailbox::Counters;
+pub use manifest::ManifestFault;
 pub use message::{INLINE_BODY_BYTES_MAX, InternalDate, NewBody, NewMessage, Place};
 pub use name::{COMPONENT_BYTES_MAX, DEPTH_MAX, MailboxName, NAME_BYTES_MAX, SpecialUse};
-pub use pack::{Files, PackWriter, PackedBody};
+pub use pack::{PackWriter, PackedBody};
 pub use pending::{Fatal, Outcome, Placed, Settled, Ticket};
+pub use prepare::RANGES_MAX;
 pub use quota::{Limit, QuotaLimits, QuotaOverride, Resource, Usage};
 pub use refusal::Refusal;
 pub use rights::{AclEntry, Grantee, Principal, Rights};
-pub use store::{Folder, Listed, OpenError, Opened, Opening, Status, Store};
+pub use store::{
+    APPLY_STEP, Applied, Folder, Known, Listed, OpenError, OpenReport, Opened, Opening, Status,
+    Store,
+};
+pub use threads::{Coverage, THREADS_KEY_BYTES, Threads};
+pub use upkeep::opening::DamagedManifest;
 pub use view::{Changes, Messages, Numbering, View};

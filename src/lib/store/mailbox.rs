@@ -220,13 +220,6 @@ impl Mailbox {
         keywords.map(|(_, keyword)| keyword)
     }
 
-    /// The same, each with its bit.
-    pub(crate) fn bits_of(&self, bits: u64) -> impl Iterator<Item = (u64, Keyword)> {
-        let set = move |(at, _): &(usize, &Keyword)| bits >> at & 1 == 1;
-        let keywords = self.keywords.iter().enumerate().filter(set);
-        keywords.map(|(at, keyword)| (1 << at, keyword.clone()))
-    }
-
     /// The bits of those keywords that are in the table.
     pub(crate) fn known_bits(&self, keywords: &[Keyword]) -> u64 {
         keywords.iter().fold(0, |bits, keyword| {
@@ -239,9 +232,15 @@ impl Mailbox {
     /// that no message has makes room; if there is none, the keyword is left out
     /// (it was refused when the change was prepared).
     pub(crate) fn bits(&mut self, keywords: &[Keyword]) -> u64 {
-        keywords.iter().fold(0, |bits, keyword| {
-            bits | self.bit(keyword, bits).map_or(0, |at| 1 << at)
-        })
+        keywords
+            .iter()
+            .fold(0, |bits, keyword| bits | self.bits_beside(keyword, bits))
+    }
+
+    /// The bit of one keyword, which is put into the table as by [`Self::bits`],
+    /// but not in place of those that are `spoken_for`. 0 if it is left out.
+    pub(crate) fn bits_beside(&mut self, keyword: &Keyword, spoken_for: u64) -> u64 {
+        self.bit(keyword, spoken_for).map_or(0, |at| 1 << at)
     }
 
     fn bit(&mut self, keyword: &Keyword, spoken_for: u64) -> Option<usize> {

@@ -2,6 +2,7 @@
 
 use crate::flag::Flags;
 use crate::handle::MailboxHandle;
+use crate::id::ThreadId;
 use crate::pack::PackedBody;
 
 /// Bytes of a body that is written into its transaction's record. A larger one
@@ -55,4 +56,7 @@ pub struct NewMessage<'a> {
     pub date: InternalDate,
     /// Its bytes.
     pub body: NewBody<'a>,
+    /// The conversation that it belongs to; `None` if it begins one. So does a
+    /// letter with a conversation that this account can't have.
+    pub thread: Option<ThreadId>,
 }

@@ -6,9 +6,12 @@
 //! that were prepared at once have one outcome.
 
 use crate::flag::{FlagAction, Keyword, SystemFlags};
-use crate::id::{AccountId, MailboxId, MessageId, Modseq, PackId, Uid, UidSet, UidValidity};
+use crate::id::{
+    AccountId, MailboxId, MessageId, Modseq, PackId, ThreadId, Uid, UidSet, UidValidity,
+};
 use crate::message::InternalDate;
 use crate::name::{MailboxName, SpecialUse};
+use crate::quota::QuotaOverride;
 use crate::rights::{Grantee, Rights};
 
 /// All that one record changes: all of it or nothing.
@@ -63,6 +66,38 @@ pub(crate) enum Operation {
         mailbox: MailboxId,
         up_to: Uid,
     },
+    /// The account's own limits.
+    SetQuota(QuotaOverride),
+    /// Modseqs up to this may be given to what isn't durable yet.
+    RaiseCeiling(Modseq),
+    /// Modseqs above `from` and up to `to` may have been given to changes that a
+    /// crash lost.
+    Lose {
+        from: Modseq,
+        to: Modseq,
+    },
+    /// The account's files were put back to an older state: every number goes
+    /// on far above those that may have been given since.
+    Rewound,
+}
+
+impl Operation {
+    /// Whether losing it in a power cut, and nothing before it, leaves an
+    /// account that nobody was promised otherwise: flags may reach the disk a
+    /// little after their OK.
+    pub(crate) fn may_be_late(&self) -> bool {
+        matches!(self, Self::SetFlags(_) | Self::ClaimRecent { .. })
+    }
+
+    /// The mailbox whose messages it looks at: they must be in memory.
+    pub(crate) fn looks_at(&self) -> Option<MailboxId> {
+        match self {
+            Self::SetFlags(set) => Some(set.mailbox),
+            Self::Expunge { mailbox, .. } | Self::ClaimRecent { mailbox, .. } => Some(*mailbox),
+            Self::Transfer(transfer) => Some(transfer.source),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +105,7 @@ pub(crate) struct Append {
     pub(crate) mailbox: MailboxId,
     pub(crate) uid: Uid,
     pub(crate) message: MessageId,
+    pub(crate) thread: ThreadId,
     pub(crate) date: InternalDate,
     pub(crate) system: SystemFlags,
     pub(crate) keywords: Vec<Keyword>,
@@ -81,9 +117,9 @@ pub(crate) struct Append {
 /// Where an appended body lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StoredBody {
-    /// In this record, so many bytes behind the operations.
+    /// In this record, so many bytes into its body.
     Inline { offset: u32 },
-    /// In a pack, so many bytes into its payload.
+    /// In a pack, so many bytes into its body.
     Pack { pack: PackId, offset: u32 },
 }
 

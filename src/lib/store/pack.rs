@@ -1,272 +1,344 @@
-//! Packs: files of bodies that are too long for the journal. Immutable.
+//! Packs: files of letters that have settled, or are too long for the journal.
+//! Immutable.
 //!
-//! `pack/<number>.pack` is a header of [`HEADER_BYTES`] and a sealed payload
-//! (see [`journal::block`]) whose domain is the pack's number. For now each holds
-//! one body, from its first byte on.
+//! A pack is a header, a sealed body (the letters, one after the other), and a
+//! sealed directory that says what each letter is. Nothing but repair and scrub
+//! needs the directory.
 //!
-//! Invariants: a pack has its name only when it is whole and durable; no
-//! transaction refers to it before that; one that none refers to is removed at
-//! the next opening.
+//! Invariants: a pack has its name only when it is whole and durable, and
+//! nothing refers to it before that. A letter longer than
+//! [`crate::INLINE_BODY_BYTES_MAX`] has a pack of its own.
 
-use crate::body::BodyReader;
-use crate::id::PackId;
-use journal::block::Sealer;
-use journal::disk::{Disk, DiskError, File, Name};
+mod settle;
+mod writer;
+
+pub(crate) use settle::Settling;
+pub use writer::{PackWriter, PackedBody};
+
+use crate::file::{self, FORMAT_VERSION, Fault, HEADER_BYTES, PACK, only_zeros};
+use crate::flag::SystemFlags;
+use crate::id::{EntryId, MailboxId, MessageId, PackId, ThreadId, Uid, UidValidity};
+use crate::message::InternalDate;
+use journal::block::{self, Section};
+use journal::disk::{DiskError, File};
 use journal::le::Fields;
-use sha2::{Digest, Sha256};
-use std::collections::BTreeSet;
 
-/// Bytes of a pack's header.
-pub(crate) const HEADER_BYTES: u64 = 64;
+/// Bytes of the letters in one pack that settling writes. Large enough that an
+/// account has few; small enough that rewriting one for a quarter of dead bytes
+/// is quick.
+pub(crate) const PACK_BODY_BYTES_MAX: u64 = 64 << 20;
 
-/// The format that this program writes, and the highest that it reads.
-pub(crate) const FORMAT_VERSION: u16 = 1;
+/// Letters in one pack: bounds what reading a directory holds in memory (12 MiB)
+/// against a planted one, and what settling gathers. A pack of letters of 512
+/// bytes is full by both measures.
+pub(crate) const PACK_LETTERS_MAX: u32 = 1 << 17;
 
-/// The first bytes of every pack.
-const MAGIC: [u8; 8] = *b"MKPACK\r\n";
-
-/// Bytes that are gathered before they are written.
-const WRITE_BYTES: usize = 1 << 18;
-
-const EXTENSION: &str = "pack";
-const UNFINISHED: &str = "new";
-
-/// The directory of packs.
-pub(crate) fn directory() -> Option<Name> {
-    Name::new("pack")
-}
-
-/// The name of a pack.
-pub(crate) fn name(pack: PackId) -> Name {
-    Name::numbered(pack.0, EXTENSION)
-}
+/// Bytes of one letter's line in the directory.
+const LINE_BYTES: usize = 96;
 
 /// What a pack's header says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Header {
     pub(crate) pack: PackId,
-    /// Bytes of the payload without its CRCs.
-    pub(crate) payload_len: u64,
-    /// The CRC-32 of the payload's block CRCs.
-    pub(crate) payload_crc: u32,
+    pub(crate) letters: u32,
+    /// Bytes of the letters without CRCs; below 4 GiB.
+    pub(crate) body_len: u64,
+    /// The CRC-32 of the block CRCs of both sections.
+    pub(crate) seal: u32,
 }
 
 impl Header {
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(64);
-        bytes.extend_from_slice(&MAGIC);
-        bytes.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
-        bytes.extend_from_slice(&[0; 6]);
-        bytes.extend_from_slice(&self.pack.0.to_le_bytes());
-        bytes.extend_from_slice(&self.payload_len.to_le_bytes());
-        bytes.extend_from_slice(&self.payload_crc.to_le_bytes());
-        bytes.extend_from_slice(&[0; 24]);
-        let crc = crc32fast::hash(&bytes);
-        bytes.extend_from_slice(&crc.to_le_bytes());
-        bytes
+        let mut fields = vec![0; 2];
+        fields.extend_from_slice(&self.letters.to_le_bytes());
+        fields.extend_from_slice(&self.pack.0.to_le_bytes());
+        fields.extend_from_slice(&self.body_len.to_le_bytes());
+        fields.extend_from_slice(&self.seal.to_le_bytes());
+        file::header(PACK, FORMAT_VERSION, &fields)
     }
 
-    /// Reads a header; `None` if it is damaged or of another format.
-    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
-        let (covered, crc) = bytes.split_last_chunk::<4>()?;
-        let mut fields = Fields::new(covered);
-        let magic: [u8; 8] = fields.array()?;
-        let version = fields.u16()?;
-        fields.bytes(6)?;
+    /// Reads the header that a file begins with.
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Fault> {
+        match file::opened_header(PACK, bytes)? {
+            (FORMAT_VERSION, fields) => Self::of_fields(&fields).ok_or(Fault::Damaged),
+            _ => Err(Fault::Damaged),
+        }
+    }
+
+    fn of_fields(fields: &[u8]) -> Option<Self> {
+        let mut fields = Fields::new(fields);
+        let zero = fields.u16()?;
         let header = Self {
+            letters: fields.u32()?,
             pack: PackId(fields.u64()?),
-            payload_len: fields.u64()?,
-            payload_crc: fields.u32()?,
+            body_len: fields.u64()?,
+            seal: fields.u32()?,
         };
-        let right = magic == MAGIC && version == FORMAT_VERSION;
-        (right && crc32fast::hash(covered) == u32::from_le_bytes(*crc)).then_some(header)
+        let sane = zero == 0
+            && header.letters <= PACK_LETTERS_MAX
+            && header.body_len <= u64::from(u32::MAX)
+            && (1..1 << 63).contains(&header.pack.0);
+        (sane && only_zeros(&fields)).then_some(header)
+    }
+
+    /// Where the letters lie in the file.
+    pub(crate) fn body(&self) -> Section {
+        Section::first(HEADER_BYTES as u64, self.body_len)
+    }
+
+    /// Where the directory lies in the file.
+    fn directory(&self) -> Section {
+        let len = u64::from(self.letters).saturating_mul(LINE_BYTES as u64);
+        // Lengths of 32 bits can't overflow.
+        self.body().then(len).unwrap_or(Section::first(u64::MAX, 0))
+    }
+
+    /// Bytes of the whole file.
+    pub(crate) fn file_len(&self) -> u64 {
+        self.directory().end().unwrap_or(u64::MAX)
     }
 }
 
-/// The account's files beside the journal's writer.
-#[derive(Clone, Debug)]
-pub struct Files<D: Disk> {
-    root: D,
+/// One letter of a pack: a line of its directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Letter {
+    /// Its first byte in the pack's body.
+    pub(crate) offset: u32,
+    pub(crate) size: u32,
+    /// What follows is as it was when the pack was written, as far as it was
+    /// known then.
+    pub(crate) message: Option<MessageId>,
+    pub(crate) thread: Option<ThreadId>,
+    /// Where it lay; a letter may have been copied elsewhere as well.
+    pub(crate) home: Option<EntryId>,
+    pub(crate) date: InternalDate,
+    pub(crate) system: SystemFlags,
+    /// What the letter's bytes should be, also if they are rotten.
+    pub(crate) sha256: [u8; 32],
 }
 
-impl<D: Disk> Files<D> {
-    pub(crate) fn new(root: D) -> Self {
-        Self { root }
-    }
-
-    /// Reads bodies; keeps some files open.
-    pub fn reader(&self) -> BodyReader<D> {
-        BodyReader::new(self.root.clone())
-    }
-
-    /// Begins a pack, whose number comes from [`crate::Store::reserve_pack`].
-    ///
-    /// # Errors
-    /// What the disk said.
-    pub fn pack_writer(&self, pack: PackId) -> Result<PackWriter<D>, DiskError> {
-        let directory = directory().ok_or(DiskError::NotOurs)?;
-        let dir = self.root.ensure_dir(&directory)?;
-        let unfinished = Name::numbered(pack.0, UNFINISHED);
-        let file = dir.create(&unfinished)?;
-        Ok(PackWriter {
-            dir,
-            file,
-            unfinished,
-            pack,
-            sealer: Sealer::new(pack.0),
-            sha256: Sha256::new(),
-            gathered: Vec::new(),
-            written: HEADER_BYTES,
-            len: 0,
-        })
-    }
-}
-
-/// A body that streams into a pack of its own. If it is dropped unfinished, or
-/// fails, its file stays until the next opening; `discard` removes it at once.
-#[derive(Debug)]
-pub struct PackWriter<D: Disk> {
-    dir: D,
-    file: D::File,
-    unfinished: Name,
-    pack: PackId,
-    sealer: Sealer,
-    sha256: Sha256,
-    gathered: Vec<u8>,
-    written: u64,
-    len: u64,
-}
-
-impl<D: Disk> PackWriter<D> {
-    /// Appends to the body.
-    ///
-    /// # Errors
-    /// What the disk said; the body is lost then.
-    pub fn write(&mut self, bytes: &[u8]) -> Result<(), DiskError> {
-        for piece in bytes.chunks(WRITE_BYTES) {
-            self.sha256.update(piece);
-            self.sealer.seal(piece, &mut self.gathered);
-            self.len = self.len.saturating_add(piece.len() as u64);
-            if self.gathered.len() >= WRITE_BYTES {
-                self.flush()?;
-            }
-        }
-        Ok(())
-    }
-
-    fn flush(&mut self) -> Result<(), DiskError> {
-        self.file.write_at(self.written, &self.gathered)?;
-        self.written = self.written.saturating_add(self.gathered.len() as u64);
-        self.gathered.clear();
-        Ok(())
-    }
-
-    /// Makes the pack durable under its name.
-    ///
-    /// # Errors
-    /// What the disk said; the body is lost then, and nothing else is in doubt:
-    /// no transaction refers to it.
-    pub fn finish(mut self) -> Result<PackedBody, DiskError> {
-        let size = u32::try_from(self.len).map_err(|_| DiskError::NotOurs)?;
-        let sealer = std::mem::replace(&mut self.sealer, Sealer::new(self.pack.0));
-        let payload_crc = sealer.finish(&mut self.gathered);
-        let header = Header {
-            pack: self.pack,
-            payload_len: self.len,
-            payload_crc,
-        };
-        let finished = self
-            .flush()
-            .and_then(|()| self.file.write_at(0, &header.encode()))
-            .and_then(|()| self.file.sync_data())
-            .and_then(|()| self.dir.rename(&self.unfinished, &name(self.pack)))
-            .and_then(|()| self.dir.sync());
-        if let Err(error) = finished {
-            self.discard();
-            return Err(error);
-        }
-        Ok(PackedBody {
-            pack: self.pack,
+impl Letter {
+    /// A letter of which only its bytes are known.
+    pub(crate) fn unknown(size: u32, sha256: [u8; 32]) -> Self {
+        Self {
+            offset: 0,
             size,
-            sha256: self.sha256.finalize().into(),
-        })
-    }
-
-    /// Gives the body up and its space back.
-    pub fn discard(self) {
-        // Only tidiness: opening sweeps what stays.
-        let _ = self.dir.remove(&self.unfinished);
-    }
-}
-
-/// A body that is durable in a pack. Only [`PackWriter::finish`] makes one, so
-/// that no transaction can refer to anything else.
-#[derive(Debug, PartialEq, Eq)]
-pub struct PackedBody {
-    pack: PackId,
-    size: u32,
-    sha256: [u8; 32],
-}
-
-impl PackedBody {
-    /// Bytes of the body.
-    pub fn size(&self) -> u32 {
-        self.size
-    }
-
-    /// The SHA-256 of the body.
-    pub fn sha256(&self) -> [u8; 32] {
-        self.sha256
-    }
-
-    pub(crate) fn pack(&self) -> PackId {
-        self.pack
-    }
-}
-
-/// Removes packs that no message refers to, and what a crash kept from becoming
-/// one; the highest number seen.
-pub(crate) fn sweep<D: Disk>(
-    root: &D,
-    used: &BTreeSet<PackId>,
-) -> Result<Option<PackId>, DiskError> {
-    let Some(directory) = directory() else {
-        return Err(DiskError::NotOurs);
-    };
-    let dir = match root.open_dir(&directory) {
-        Err(DiskError::NotFound) => return Ok(None),
-        opened => opened?,
-    };
-    let mut highest = None;
-    for file in dir.list()? {
-        let finished = file.number(EXTENSION).map(PackId);
-        let number = finished.or(file.number(UNFINISHED).map(PackId));
-        highest = highest.max(number);
-        if number.is_some() && finished.is_none_or(|pack| !used.contains(&pack)) {
-            dir.remove(&file)?;
+            message: None,
+            thread: None,
+            home: None,
+            date: InternalDate {
+                secs: 0,
+                offset_minutes: 0,
+            },
+            system: SystemFlags::NONE,
+            sha256,
         }
     }
-    Ok(highest)
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        let home = self.home;
+        let validity = home.map_or(0, |home| home.validity.get());
+        out.extend_from_slice(&self.offset.to_le_bytes());
+        out.extend_from_slice(&self.size.to_le_bytes());
+        out.extend_from_slice(&self.message.map_or(0, |message| message.0).to_le_bytes());
+        out.extend_from_slice(&self.thread.map_or(0, |thread| thread.0).to_le_bytes());
+        out.extend_from_slice(&home.map_or(0, |home| home.mailbox.0).to_le_bytes());
+        out.extend_from_slice(&validity.to_le_bytes());
+        out.extend_from_slice(&home.map_or(0, |home| home.uid.get()).to_le_bytes());
+        out.extend_from_slice(&self.date.secs.to_le_bytes());
+        out.extend_from_slice(&self.date.offset_minutes.to_le_bytes());
+        out.push(self.system.bits());
+        out.extend_from_slice(&[0; 13]);
+        out.extend_from_slice(&self.sha256);
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut fields = Fields::new(bytes);
+        let letter = Self {
+            offset: fields.u32()?,
+            size: fields.u32()?,
+            message: Some(fields.u64()?).filter(|id| *id > 0).map(MessageId),
+            thread: Some(fields.u64()?).filter(|id| *id > 0).map(ThreadId),
+            home: home(&mut fields)?,
+            date: InternalDate {
+                secs: fields.i64()?,
+                offset_minutes: fields.i16()?,
+            },
+            system: SystemFlags::of_bits(fields.u8()?)?,
+            sha256: {
+                let zeros: [u8; 13] = fields.array()?;
+                (zeros == [0; 13]).then_some(())?;
+                fields.array()?
+            },
+        };
+        fields.is_empty().then_some(letter)
+    }
+}
+
+/// Mailbox, UIDVALIDITY and UID: all of them or none.
+fn home(fields: &mut Fields<'_>) -> Option<Option<EntryId>> {
+    let (mailbox, validity, uid) = (fields.u64()?, fields.u32()?, fields.u32()?);
+    if (mailbox, validity, uid) == (0, 0, 0) {
+        return Some(None);
+    }
+    Some(Some(EntryId {
+        mailbox: Some(MailboxId(mailbox)).filter(|mailbox| mailbox.0 > 0)?,
+        validity: UidValidity::new(validity)?,
+        uid: Uid::new(uid).filter(|uid| *uid < Uid::MAX)?,
+    }))
+}
+
+/// The lines of a directory.
+fn encode_directory(letters: &[Letter]) -> Vec<u8> {
+    let mut lines = Vec::with_capacity(letters.len().saturating_mul(LINE_BYTES));
+    for letter in letters {
+        letter.encode(&mut lines);
+    }
+    lines
+}
+
+/// Reads a pack's header.
+///
+/// # Errors
+/// What the disk said, or what is wrong with the file.
+pub(crate) fn read_header<F: File>(
+    file: &F,
+    pack: PackId,
+) -> Result<Result<Header, Fault>, DiskError> {
+    let mut bytes = [0; HEADER_BYTES];
+    let read = file.read_at(0, &mut bytes)?;
+    let header = Header::decode(bytes.get(..read).unwrap_or(&[]));
+    Ok(header.and_then(|header| match header.pack == pack {
+        true => Ok(header),
+        false => Err(Fault::Damaged),
+    }))
+}
+
+/// Reads a pack's directory; `None` if it is damaged, or can't be. It holds at
+/// most [`PACK_LETTERS_MAX`] letters.
+///
+/// # Errors
+/// What the disk said.
+pub(crate) fn read_directory<F: File>(
+    file: &F,
+    header: &Header,
+) -> Result<Option<Vec<Letter>>, DiskError> {
+    if file.len()? != header.file_len() {
+        return Ok(None);
+    }
+    let start = header.directory().start;
+    let sealed_len = header.file_len().saturating_sub(start);
+    let mut sealed = vec![0; usize::try_from(sealed_len).unwrap_or(0)];
+    file.read_at(start, &mut sealed)?;
+    Ok(directory(header, &sealed))
+}
+
+fn directory(header: &Header, sealed: &[u8]) -> Option<Vec<Letter>> {
+    let mut lines = Vec::with_capacity(sealed.len());
+    let blocks = sealed.chunks(block::SEALED_BLOCK_BYTES);
+    for (number, sealed) in (header.directory().first_block..).zip(blocks) {
+        let (bytes, _) = block::opened(header.pack.0, number, sealed)?;
+        lines.extend_from_slice(bytes);
+    }
+    let letters: Option<Vec<Letter>> = lines.chunks(LINE_BYTES).map(Letter::decode).collect();
+    letters.filter(|letters| fill(letters, header.body_len))
+}
+
+/// Whether letters lie one after the other and fill a body.
+fn fill(letters: &[Letter], body_len: u64) -> bool {
+    let end = letters.iter().try_fold(0_u64, |at, letter| {
+        let follows = u64::from(letter.offset) == at;
+        follows.then(|| at.saturating_add(u64::from(letter.size)))
+    });
+    end == Some(body_len)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
-    fn a_pack_header_decodes_to_what_was_encoded_and_shows_every_flipped_bit() {
+    fn a_pack_header_decodes_to_what_was_encoded_and_refuses_what_cannot_be() {
         let header = Header {
             pack: PackId(7),
-            payload_len: 8,
-            payload_crc: 9,
+            letters: 3,
+            body_len: 8,
+            seal: 9,
         };
-        let good = header.encode();
-        assert_eq!(good.len() as u64, HEADER_BYTES);
-        assert_eq!(Header::decode(&good), Some(header));
-        for bit in 0..good.len() * 8 {
-            let mut bad = good.clone();
-            bad[bit / 8] ^= 1 << (bit % 8);
-            assert_eq!(Header::decode(&bad), None, "bit {bit}");
+        assert_eq!(Header::decode(&header.encode()), Ok(header));
+        let longest = Header {
+            body_len: u64::from(u32::MAX),
+            ..header
+        };
+        assert_eq!(Header::decode(&longest.encode()), Ok(longest));
+        for absurd in [
+            Header {
+                pack: PackId(0),
+                ..header
+            },
+            Header {
+                pack: PackId(1 << 63),
+                ..header
+            },
+            Header {
+                body_len: 1 << 32,
+                ..header
+            },
+            Header {
+                letters: PACK_LETTERS_MAX + 1,
+                ..header
+            },
+        ] {
+            assert_eq!(Header::decode(&absurd.encode()), Err(Fault::Damaged));
+        }
+    }
+
+    pub(super) fn any_letter() -> impl Strategy<Value = Letter> {
+        let ids = (any::<u64>(), any::<u64>());
+        let home = prop::option::of((1..=u64::MAX, 1..=u32::MAX, 1..u32::MAX));
+        let rest = (any::<i64>(), any::<i16>(), 0_u8..32, any::<[u8; 32]>());
+        (ids, home, rest).prop_map(|(ids, home, rest)| Letter {
+            message: Some(ids.0).filter(|id| *id > 0).map(MessageId),
+            thread: Some(ids.1).filter(|id| *id > 0).map(ThreadId),
+            home: home.map(|(mailbox, validity, uid)| EntryId {
+                mailbox: MailboxId(mailbox),
+                validity: UidValidity::new(validity).unwrap(),
+                uid: Uid::new(uid).unwrap(),
+            }),
+            date: InternalDate {
+                secs: rest.0,
+                offset_minutes: rest.1,
+            },
+            system: SystemFlags::of_bits(rest.2).unwrap(),
+            ..Letter::unknown(5, rest.3)
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_directory_line_decodes_to_what_was_encoded(letter in any_letter()) {
+            prop_assert_eq!(Letter::decode(&encode_directory(&[letter])), Some(letter));
+        }
+
+        #[test]
+        fn arbitrary_lines_are_refused_or_are_what_we_would_write(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            if let Some(letter) = Letter::decode(&bytes) {
+                prop_assert_eq!(encode_directory(&[letter]), bytes);
+            }
+        }
+    }
+
+    #[test]
+    fn letters_that_overlap_or_leave_a_gap_are_no_directory() {
+        let letter = |offset| Letter {
+            offset,
+            ..Letter::unknown(5, [0; 32])
+        };
+        assert!(fill(&[letter(0), letter(5)], 10));
+        assert!(fill(&[], 0));
+        for (second, len) in [(4, 10), (6, 11), (5, 11), (5, 9)] {
+            assert!(!fill(&[letter(0), letter(second)], len));
         }
     }
 }

@@ -1,24 +1,32 @@
 //! Changes on their way to the disk, and what became of them.
 
+use crate::flag::Keyword;
 use crate::id::{MailboxId, MessageId, Modseq, Uid, UidValidity};
 use crate::operation::Transaction;
+use crate::quota::Usage;
 use crate::refusal::Refusal;
-use journal::Lsn;
 use journal::disk::DiskError;
+use journal::{Haste, Lsn};
 use std::fmt;
 
 /// Stands for a change that was prepared. Given once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(pub(crate) u64);
 
-/// A change whose record isn't durable yet.
+/// A change that isn't applied yet.
 #[derive(Debug)]
 pub(crate) struct Pending {
     pub(crate) ticket: Ticket,
     pub(crate) lsn: Lsn,
     /// The LSN after its record: durable when everything below it is.
     pub(crate) end: Lsn,
+    /// When it may be acknowledged.
+    pub(crate) haste: Haste,
     pub(crate) transaction: Transaction,
+    /// Keywords that a transfer may bring into its target.
+    pub(crate) keywords: Vec<Keyword>,
+    /// What it adds to the account's usage, at most.
+    pub(crate) adds: Usage,
     /// Nothing else may be prepared while it is pending.
     pub(crate) exclusive: bool,
 }

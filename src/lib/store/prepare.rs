@@ -5,30 +5,42 @@
 //! nothing is prepared while one is pending. Changes of messages are prepared
 //! at once, on top of numbers that are reserved but not yet given.
 
+mod administration;
 mod letters;
 mod messages;
 mod structure;
 
+pub use messages::RANGES_MAX;
+pub(crate) use messages::loaded;
+
 use crate::account::Account;
 use crate::flag::Keyword;
-use crate::id::{MailboxId, Uid};
+use crate::id::{MailboxId, Modseq, Uid};
 use crate::mailbox::Mailbox;
 use crate::operation::{Append, Operation};
+use crate::pending::Pending;
+use crate::quota::Usage;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Numbers that pending changes have reserved, above those of the account.
 #[derive(Debug, Default)]
 pub(crate) struct Ahead {
+    /// The modseq of the last change that was prepared.
+    pub(crate) modseq: Modseq,
+    pub(crate) ceiling: Modseq,
     pub(crate) uid_next: BTreeMap<MailboxId, Uid>,
     pub(crate) keywords: BTreeMap<MailboxId, BTreeSet<Keyword>>,
     pub(crate) next_message: u64,
-    pub(crate) entries: u64,
+    /// What they add to the account's usage, at most.
+    pub(crate) adds: Usage,
 }
 
 impl Ahead {
     /// Nothing is pending.
     pub(crate) fn of(account: &Account) -> Self {
         Self {
+            modseq: account.modseq,
+            ceiling: account.ceiling,
             next_message: account.next_message,
             ..Self::default()
         }
@@ -40,33 +52,42 @@ impl Ahead {
     }
 
     /// Notes what a change has reserved. Called when its record was taken in.
-    pub(crate) fn reserve(&mut self, operations: &[Operation]) {
-        for operation in operations {
+    pub(crate) fn reserve(&mut self, pending: &Pending) {
+        self.modseq = self.modseq.max(pending.transaction.modseq);
+        self.adds = self.adds.plus(pending.adds);
+        for operation in &pending.transaction.operations {
             match operation {
                 Operation::Append(append) => self.reserve_append(append),
                 Operation::Transfer(transfer) => {
                     let next = transfer.first.after(transfer.reserved);
-                    self.reserve_uids(transfer.target, next, u64::from(transfer.reserved));
+                    self.reserve_uids(transfer.target, next);
+                    self.promise(transfer.target, &pending.keywords);
                 }
                 Operation::SetFlags(set) => self.promise(set.mailbox, &set.keywords),
+                Operation::RaiseCeiling(ceiling) => self.ceiling = self.ceiling.max(*ceiling),
                 _ => {}
             }
         }
     }
 
+    /// What a change has added is in the account now. Its numbers are, too; that
+    /// they are reserved here as well does no harm.
+    pub(crate) fn release(&mut self, applied: &Pending) {
+        self.adds = self.adds.minus(applied.adds);
+    }
+
     fn reserve_append(&mut self, append: &Append) {
         let next = append.message.0.saturating_add(1);
         self.next_message = self.next_message.max(next);
-        self.reserve_uids(append.mailbox, append.uid.after(1), 1);
+        self.reserve_uids(append.mailbox, append.uid.after(1));
         self.promise(append.mailbox, &append.keywords);
     }
 
-    fn reserve_uids(&mut self, mailbox: MailboxId, next: Option<Uid>, entries: u64) {
+    fn reserve_uids(&mut self, mailbox: MailboxId, next: Option<Uid>) {
         self.uid_next.insert(mailbox, next.unwrap_or(Uid::MAX));
-        self.entries = self.entries.saturating_add(entries);
     }
 
-    pub(crate) fn promise(&mut self, mailbox: MailboxId, keywords: &[Keyword]) {
+    fn promise(&mut self, mailbox: MailboxId, keywords: &[Keyword]) {
         if !keywords.is_empty() {
             let promised = self.keywords.entry(mailbox).or_default();
             promised.extend(keywords.iter().cloned());

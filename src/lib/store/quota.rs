@@ -27,6 +27,23 @@ pub struct Usage {
 }
 
 impl Usage {
+    /// Of one letter in one mailbox.
+    pub(crate) fn of_letter(bytes: u32) -> Self {
+        Self {
+            bytes: u64::from(bytes),
+            messages: 1,
+            mailboxes: 0,
+        }
+    }
+
+    /// Of one empty mailbox.
+    pub(crate) fn of_mailbox() -> Self {
+        Self {
+            mailboxes: 1,
+            ..Self::default()
+        }
+    }
+
     /// Both together.
     pub(crate) fn plus(self, more: Self) -> Self {
         Self {

@@ -1,5 +1,6 @@
 //! Why a change is not made.
 
+use crate::quota::Resource;
 use std::fmt;
 
 /// Why a request is refused. Nothing has changed, and nothing is lost.
@@ -30,6 +31,13 @@ pub enum Refusal {
     BodyNotInline,
     /// The change names so much that no record holds it.
     ChangeTooLong,
+    /// The change names more ranges of messages than one change may.
+    TooManyRanges,
+    /// The mailbox isn't in memory: fetch what [`crate::Store::wish`] names, then
+    /// try again.
+    NotLoaded,
+    /// It would be more than the account may hold.
+    OverQuota(Resource),
     /// The account has as many mailboxes as it may.
     TooManyMailboxes,
     /// The account has as many messages as it may.
@@ -61,6 +69,11 @@ impl fmt::Display for Refusal {
             Self::LetterTooLong => "the letter is too long",
             Self::BodyNotInline => "the body is too long for a record",
             Self::ChangeTooLong => "the change is too long for a record",
+            Self::TooManyRanges => "the change names too many ranges of messages",
+            Self::NotLoaded => "the mailbox must be fetched first",
+            Self::OverQuota(Resource::Bytes) => "over quota: too many bytes",
+            Self::OverQuota(Resource::Messages) => "over quota: too many messages",
+            Self::OverQuota(Resource::Mailboxes) => "over quota: too many mailboxes",
             Self::TooManyMailboxes => "too many mailboxes",
             Self::TooManyMessages => "too many messages",
             Self::TooManyKeywords => "too many keywords",

@@ -1,25 +1,32 @@
 //! The store of one account, in one thread's hands: what is visible, and who may
 //! see it.
 //!
-//! Invariant: `account` is what is durable; `ahead`, `modseq` and `pending` are
-//! what has been prepared on top of it.
+//! Invariant: `account` is what is visible: all that was applied. `pending` has
+//! been prepared on top of it, and `ahead` is what that has reserved.
 
+mod applying;
 mod commit;
 mod opening;
 
-pub use opening::{Folder, OpenError, Opened, Opening};
+pub use applying::{APPLY_STEP, Applied};
+pub(crate) use commit::Change;
+pub use opening::{Folder, OpenError, OpenReport, Opened, Opening};
+
+use applying::Underway;
 
 use crate::account::Account;
 use crate::handle::MailboxHandle;
 use crate::id::{MailboxId, Modseq, PackId, Uid, UidValidity};
 use crate::mailbox::{Counters, Mailbox};
 use crate::name::{MailboxName, SpecialUse};
-use crate::pending::Pending;
-use crate::prepare::Ahead;
+use crate::operation::Operation;
+use crate::pending::{Pending, Settled};
+use crate::prepare::{Ahead, loaded};
+use crate::quota::QuotaLimits;
 use crate::refusal::Refusal;
 use crate::rights::{AclEntry, Principal, Rights, granted};
 use crate::view::Messages;
-use journal::Appender;
+use journal::{Appender, Reached};
 use std::collections::VecDeque;
 
 /// Changes pending at once; more wait their turn.
@@ -53,17 +60,37 @@ pub struct Status {
     pub modseq: Modseq,
 }
 
+/// What a client that comes back with a modseq can be taken to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// Flags as they were then.
+    pub flags: Modseq,
+    /// Expunges up to this.
+    pub expunges: Modseq,
+}
+
 /// One account's mail, in one thread's hands.
 #[derive(Debug)]
 pub struct Store {
     account: Account,
+    /// The application of the first pending change, if it takes several steps.
+    underway: Option<Underway>,
     ahead: Ahead,
-    modseq: Modseq,
-    appender: Appender,
     pending: VecDeque<Pending>,
+    /// Changes that were refused after all, to be answered for.
+    refused: Vec<Settled>,
+    appender: Appender,
+    reached: Reached,
     next_ticket: u64,
     next_pack: u64,
     letter_bytes_max: u64,
+    default_quota: QuotaLimits,
+    /// The writer that a term is begun as.
+    writer: u64,
+    /// The last time that anybody told us, in UTC seconds.
+    now_secs: i64,
+    /// The lowest modseq up to which a living view knows of expunges.
+    history_needed_from: Modseq,
 }
 
 impl Store {
@@ -77,14 +104,44 @@ impl Store {
         self.account.modseq
     }
 
+    /// What a client that remembers this modseq can be taken to know. If it lies
+    /// in a lost range, the client may have been told of flags that nobody else
+    /// remembers, so it counts as knowing none. Expunges are never lost; what it
+    /// knows of them it knows up to where the range begins.
+    pub fn known(&self, modseq: Modseq) -> Known {
+        let at = self.account.lost.partition_point(|(_, to)| *to < modseq);
+        match self.account.lost.get(at) {
+            Some((from, _)) if *from < modseq => Known {
+                flags: Modseq::default(),
+                expunges: *from,
+            },
+            _ => Known {
+                flags: modseq,
+                expunges: modseq,
+            },
+        }
+    }
+
+    /// Keeps the history of expunges above this modseq: the lowest
+    /// `told_expunged` of any living view, before every upkeep. Without a living
+    /// view it is [`Modseq::MAX`].
+    pub fn keep_history_since(&mut self, modseq: Modseq) {
+        self.history_needed_from = modseq;
+    }
+
+    /// The site's limits, for an account that has none of its own.
+    pub fn set_default_quota(&mut self, limits: QuotaLimits) {
+        self.default_quota = limits;
+    }
+
     /// Lets segments end early: tests want many.
     pub fn shorten_segments(&mut self, bytes: u64) {
         self.appender.shorten_segments(bytes);
     }
 
-    /// The number for a pack that is about to be written. Never given twice
-    /// while the account is open.
+    /// The number for a pack that is about to be written. Never given twice.
     pub fn reserve_pack(&mut self) -> PackId {
+        self.next_pack = self.next_pack.max(self.account.next_pack);
         let pack = PackId(self.next_pack);
         self.next_pack = self.next_pack.saturating_add(1);
         pack
@@ -112,7 +169,7 @@ impl Store {
         principal: &Principal,
         id: MailboxId,
     ) -> Result<MailboxHandle, Refusal> {
-        let mailbox = self.account.mailboxes.get(&id);
+        let mailbox = self.account.mailbox(id);
         handle(mailbox.ok_or(Refusal::NoSuchMailbox)?, *principal)
     }
 
@@ -121,7 +178,7 @@ impl Store {
         let principal = *principal;
         let mailboxes = self.account.names.values();
         mailboxes.filter_map(move |id| {
-            let mailbox = self.account.mailboxes.get(id)?;
+            let mailbox = self.account.mailbox(*id)?;
             let rights = granted(&mailbox.acl, principal);
             rights.contains(Rights::LOOKUP).then(|| Listed {
                 id: *id,
@@ -174,9 +231,10 @@ impl Store {
     /// A mailbox's messages.
     ///
     /// # Errors
-    /// `NoSuchMailbox`, `NoRight` (without `r`).
+    /// `NoSuchMailbox`, `NoRight` (without `r`), `NotLoaded`.
     pub fn messages(&self, handle: &MailboxHandle) -> Result<Messages<'_>, Refusal> {
         let mailbox = self.checked(handle, Rights::READ)?;
+        loaded(mailbox)?;
         Ok(Messages::new(mailbox, &self.appender))
     }
 
@@ -184,12 +242,55 @@ impl Store {
         &self.account
     }
 
+    /// For what doesn't change what anybody can see: where chunks and letters
+    /// are.
+    pub(crate) fn account_mut(&mut self) -> &mut Account {
+        &mut self.account
+    }
+
+    /// The account, and the copy that a change is being applied to.
+    pub(crate) fn accounts_mut(&mut self) -> impl Iterator<Item = &mut Account> {
+        let copy = self.underway.as_mut();
+        [&mut self.account]
+            .into_iter()
+            .chain(copy.map(|underway| &mut underway.account))
+    }
+
+    /// Whether a change is half applied.
+    pub(crate) fn is_underway(&self) -> bool {
+        self.underway.is_some()
+    }
+
+    /// Whether a pending change will look at messages of this mailbox.
+    pub(crate) fn concerns_pending(&self, mailbox: MailboxId) -> bool {
+        let operations = self
+            .pending
+            .iter()
+            .flat_map(|pending| &pending.transaction.operations);
+        operations
+            .filter_map(Operation::looks_at)
+            .any(|id| id == mailbox)
+    }
+
     pub(crate) fn ahead(&self) -> &Ahead {
         &self.ahead
     }
 
-    pub(crate) fn ahead_mut(&mut self) -> &mut Ahead {
-        &mut self.ahead
+    pub(crate) fn default_quota(&self) -> QuotaLimits {
+        self.default_quota
+    }
+
+    /// Begins the journal's next term.
+    pub(crate) fn begin_term(&mut self) -> Result<(), Refusal> {
+        let term = self.appender.position().term;
+        let next = term.checked_add(1).ok_or(Refusal::NumbersExhausted)?;
+        // Another number than that of the term before, which may be this
+        // opening's, too.
+        self.writer = self.writer.wrapping_add(1);
+        match self.appender.begin_term(next, self.writer) {
+            true => Ok(()),
+            false => Err(Refusal::Busy),
+        }
     }
 
     pub(crate) fn letter_bytes_max(&self) -> u64 {
@@ -207,7 +308,7 @@ impl Store {
         handle: &MailboxHandle,
         needed: Rights,
     ) -> Result<&Mailbox, Refusal> {
-        let mailbox = self.account.mailboxes.get(&handle.mailbox);
+        let mailbox = self.account.mailbox(handle.mailbox);
         let mailbox = mailbox
             .filter(|mailbox| mailbox.validity == handle.validity)
             .ok_or(Refusal::NoSuchMailbox)?;

@@ -121,9 +121,14 @@ impl<'a> Messages<'a> {
         self.mailbox.entries.changed_since(modseq)
     }
 
-    /// The UIDs that were expunged after a modseq (VANISHED EARLIER).
-    pub fn expunged_since(&self, modseq: Modseq) -> UidSet {
-        let runs = self.mailbox.history.since(modseq);
+    /// The UIDs that were expunged after a modseq (VANISHED EARLIER). Below the
+    /// horizon it isn't known any more which: then every UID that isn't there.
+    pub fn vanished_since(&self, modseq: Modseq) -> UidSet {
+        let history = &self.mailbox.history;
+        if modseq < history.horizon() {
+            return self.mailbox.entries.gaps_below(self.mailbox.uid_next);
+        }
+        let runs = history.since(modseq);
         UidSet::new(&runs.map(|run| run.uids).collect::<Vec<_>>())
     }
 
@@ -167,6 +172,14 @@ impl Messages<'_> {
             told: self.mailbox.modseq,
             told_expunged: self.mailbox.modseq,
         }
+    }
+
+    /// Whether a view can still be brought up to date. If its client was away for
+    /// too long (its expunges lie below the horizon), or the mailbox is another
+    /// one now, it must select the mailbox anew.
+    pub fn can_update(&self, view: &View) -> bool {
+        view.validity == self.mailbox.validity
+            && view.told_expunged >= self.mailbox.history.horizon()
     }
 
     /// The number of messages that the view's client knows.

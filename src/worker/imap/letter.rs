@@ -5,11 +5,17 @@ use super::End;
 use super::client::Client;
 use crate::account::Account;
 use crate::body::{Pieces, Unread};
+use crate::cache::gists;
 use crate::shapes::Depth;
+use message::gist::{Collector, Gist};
 use message::limits::HEADER_SECTION_BYTES_MAX;
-use message::{Envelope, Part, Scanner, SectionText, Span, Structure};
+use message::{Envelope, Part, SectionText, Span, Structure, preview};
 use std::rc::Rc;
-use store::{BodyRef, MessageId};
+use store::{BodyRef, INLINE_BODY_BYTES_MAX, MessageId};
+
+/// Bytes of a letter that is read to its end though only its header is asked for: then
+/// it never needs to be read again.
+const WHOLE_BYTES_MAX: u64 = INLINE_BODY_BYTES_MAX as u64;
 
 /// Why a letter can't be looked into.
 #[derive(Debug, PartialEq, Eq)]
@@ -36,7 +42,7 @@ impl From<Unread> for Trouble {
 #[derive(Debug, Clone)]
 pub enum Shape {
     /// As far as it was asked for.
-    Known(Rc<Structure>),
+    Known(Rc<Gist>),
     /// Looking into this letter has killed its worker before, so nobody looks
     /// again: opaque bytes without a header.
     Flat,
@@ -87,12 +93,25 @@ impl Letter {
         }
         let cached = self.account.shapes().get(self.id, depth);
         let shape = match cached {
-            Some(structure) => Shape::Known(structure),
+            Some(gist) => Shape::Known(gist),
             None if self.account.suspects().is_flat(self.id) => Shape::Flat,
-            None => Shape::Known(self.scan(client, depth).await?),
+            None => Shape::Known(self.recall_or_scan(client, depth).await?),
         };
         self.shape = Some((depth, shape));
         Ok(())
+    }
+
+    /// The chosen fields of the letter's own header, if they are known without
+    /// reading it.
+    pub fn known_fields(&self, names: &[Vec<u8>]) -> Option<Vec<u8>> {
+        self.gist()?.header_fields(names)
+    }
+
+    fn gist(&self) -> Option<&Gist> {
+        match &self.shape {
+            Some((_, Shape::Known(gist))) => Some(gist),
+            _ => None,
+        }
     }
 
     /// The envelope, if the letter was looked into.
@@ -102,10 +121,7 @@ impl Letter {
 
     /// The structure, if the letter was looked into and isn't flat.
     pub fn structure(&self) -> Option<&Structure> {
-        match &self.shape {
-            Some((_, Shape::Known(structure))) => Some(structure),
-            _ => None,
-        }
+        self.gist().map(|gist| &gist.structure)
     }
 
     /// The span of a section; none if there is no such section.
@@ -153,22 +169,57 @@ impl Letter {
         }
     }
 
-    async fn scan(&self, client: &mut Client, depth: Depth) -> Result<Rc<Structure>, Trouble> {
+    async fn recall_or_scan(&self, client: &mut Client, depth: Depth) -> Result<Rc<Gist>, Trouble> {
         let account = Rc::clone(&self.account);
-        let mut scanner = Scanner::new();
+        let cache = account.cache();
+        let known = cache.recall(account.disk(), self.id, self.octets, depth);
+        let gist = match known.await {
+            Some(gist) => Rc::new(gist),
+            None => {
+                let gist = Rc::new(self.scan(client, depth).await?);
+                gists::remember(&account, self.id, &gist);
+                gist
+            }
+        };
+        account.shapes().keep(self.id, &gist);
+        Ok(gist)
+    }
+
+    async fn scan(&self, client: &mut Client, depth: Depth) -> Result<Gist, Trouble> {
+        let whole = depth == Depth::Whole || self.octets <= WHOLE_BYTES_MAX;
+        let mut collector = Collector::new();
         let mut pieces = self.pieces(self.whole());
+        let mut to_end = true;
         while let Some(piece) = pieces.next().await? {
-            self.during(|| scanner.feed(&piece));
-            if depth == Depth::Header && scanner.envelope().is_some() {
+            self.during(|| collector.feed(&piece));
+            if !whole && collector.envelope().is_some() {
+                to_end = false;
                 break;
             }
             client.breathe().await?;
         }
-        let structure = Rc::new(self.during(|| scanner.finish()));
-        if let Some(limit) = structure.limit() {
+        let mut gist = self.during(|| collector.finish(to_end));
+        if let Some(limit) = gist.structure.limit() {
             tracing::info!(message = self.id.0, ?limit, "a letter goes beyond a limit");
         }
-        account.shapes().keep(self.id, depth, &structure);
-        Ok(structure)
+        if to_end && let Some(source) = preview::Source::of(&gist.structure) {
+            gist.preview = Some(self.words(client, &source).await?);
+        }
+        Ok(gist)
+    }
+
+    /// The first words of the letter.
+    async fn words(
+        &self,
+        client: &mut Client,
+        source: &preview::Source,
+    ) -> Result<String, Trouble> {
+        let mut bytes = Vec::new();
+        let mut pieces = self.pieces(source.span);
+        while let Some(piece) = pieces.next().await? {
+            bytes.extend_from_slice(&piece);
+        }
+        client.breathe().await?;
+        Ok(self.during(|| source.words(&bytes)))
     }
 }

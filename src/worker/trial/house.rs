@@ -57,6 +57,7 @@ where
     let opened = opening::open(disk, &fixture::born(true)).unwrap();
     let reading = Reading {
         bodies: Box::new(RefCell::new(opened.files.reader())),
+        records: Box::new(opened.files.letter_cache().reader()),
         suspects: Suspects::open(disk),
     };
     let root = std::fs::File::open(root).unwrap();

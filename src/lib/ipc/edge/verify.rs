@@ -142,6 +142,7 @@ findings! {
     108 => CounterUnseen, Contradiction, "a mailbox's number of unseen messages is not that of its entries";
     109 => CounterDeleted, Contradiction, "a mailbox's number of deleted messages is not that of its entries";
     110 => CounterBytes, Contradiction, "a mailbox's bytes are not those of its entries";
+    124 => CounterRecent, Contradiction, "a mailbox's number of recent messages is not that of its entries";
     111 => Overlap, Contradiction, "UIDs of two chunks or runs overlap";
     112 => ExpungedLives, Contradiction, "a UID is expunged and there";
     113 => OtherMailbox, Contradiction, "a chunk is of another mailbox than refers to it";
@@ -154,7 +155,7 @@ findings! {
     120 => ReferencePacks, Contradiction, "a reference has other packs than its chunk";
     121 => KeywordBeyondTable, Contradiction, "an entry has a keyword that its mailbox's table lacks";
     122 => PackUnlisted, Contradiction, "a pack is referred to that the manifest doesn't list";
-    123 => PackBytes, Contradiction, "a pack has other bytes than the manifest says";
+    123 => PackBytes, Contradiction, "a pack has other letters or bytes than the manifest says";
 
     // The index against the journal: what replaying the one to the other gives.
     140 => OtherAccount, Contradiction, "replaying the journal gives other numbers of the account";

@@ -3,10 +3,10 @@
 //! Every step can be cut short by another crash: the old segment is untouched
 //! until the new one is in place and durable, and doing it all again is right.
 
-use super::Mended;
-use super::scan::Scan;
+use super::prefix::Boundary;
+use super::{End, Mended};
 use crate::disk::{Disk, DiskError, File};
-use crate::record::{HEADER_BYTES, Lsn};
+use crate::record::{self, HEADER_BYTES, Kind, Lsn};
 use crate::segment::{self, Header};
 use crate::torn::{self, Torn};
 use crate::writer::{Carried, Tail};
@@ -14,109 +14,155 @@ use crate::writer::{Carried, Tail};
 /// Bytes copied at once.
 const COPY_BYTES: usize = 1 << 20;
 
-/// Leaves a journal that may be appended to.
+/// Leaves a journal that may be appended to. `all` are the first LSNs of its
+/// segments.
 pub(super) fn mend<D: Disk>(
     root: &D,
     dir: &D,
-    scan: &Scan,
-    starts: &[Lsn],
-    term: u64,
+    end: &End,
+    all: &[Lsn],
 ) -> Result<Mended<D::File>, DiskError> {
-    let Some(last) = scan.last else {
-        return Ok(Mended {
-            tail: Tail {
-                end: Lsn::ZERO,
-                predecessor: 0,
-                durable: Lsn::ZERO,
-                term,
-                segment: None,
-                segments: Vec::new(),
-                carried: None,
-            },
-            file: None,
-            rewritten: false,
-            torn: None,
-        });
+    let Some(last) = end.last else {
+        return Ok(unchanged(end, all, None, None));
     };
     let file = dir.open(&segment::name(last.start))?;
-    if scan.damage.is_none() && scan.tail.lsn == scan.end {
-        return Ok(kept(scan, last, file, starts, None));
+    if end.is_clean() {
+        let quiet = quiet_record(&file, last.start, end.prefix.tail)?;
+        return Ok(unchanged(end, all, Some((last.start, file)), Some(quiet)));
     }
-    if scan.damage.is_none() && scan.quiet {
-        let quiet = quiet_record(&file, last.start, scan)?;
-        return Ok(kept(scan, last, file, starts, Some(quiet)));
+    if !end.torn && end.prefix.tail == end.prefix.end {
+        // All of it was durable before: there is no doubt that could be mended.
+        return Ok(unchanged(end, all, Some((last.start, file)), None));
     }
-    let torn = save_torn(root, &file, last.start, scan)?;
-    let (start, file) = renew(dir, last, file, scan)?;
+    let torn = save_torn(root, &file, last.start, end)?;
+    let tail = Rewritten::of(end, last);
+    let (segment, file) = renew(dir, last, file, &tail)?;
     Ok(Mended {
         tail: Tail {
-            durable: scan.end,
-            ..tail(scan, Header { start, ..last }, starts)
+            end: tail.to.lsn,
+            predecessor: tail.to.predecessor,
+            durable: tail.to.lsn,
+            ..tail_of(end, Some(segment), all)
         },
-        file: Some((start, file)),
+        file: Some((segment.start, file)),
         rewritten: true,
         torn,
     })
 }
 
-/// A clean end: nothing is written.
-fn kept<F>(
-    scan: &Scan,
-    last: Header,
-    file: F,
-    starts: &[Lsn],
+/// Nothing is written.
+fn unchanged<F>(
+    end: &End,
+    all: &[Lsn],
+    file: Option<(Lsn, F)>,
     carried: Option<Carried>,
 ) -> Mended<F> {
     Mended {
         tail: Tail {
             carried,
-            ..tail(scan, last, starts)
+            ..tail_of(end, end.last, all)
         },
-        file: Some((last.start, file)),
+        file,
         rewritten: false,
         torn: None,
     }
 }
 
-fn tail(scan: &Scan, segment: Header, starts: &[Lsn]) -> Tail {
-    let older = starts
-        .iter()
-        .copied()
-        .filter(|start| *start < segment.start);
+fn tail_of(end: &End, segment: Option<Header>, all: &[Lsn]) -> Tail {
+    let current = segment.map(|segment| segment.start);
+    let older = all.iter().copied().filter(|start| Some(*start) < current);
     Tail {
-        end: scan.end,
-        predecessor: scan.predecessor,
-        durable: scan.tail.lsn,
-        term: segment.term,
-        segment: Some(segment),
-        segments: older.chain([segment.start]).collect(),
+        end: end.prefix.end.lsn,
+        predecessor: end.prefix.end.predecessor,
+        durable: end.prefix.tail.lsn,
+        term: end.term,
+        segment,
+        segments: older.chain(current).collect(),
         carried: None,
     }
 }
 
 /// The quiet record of a clean end, as it stands.
-fn quiet_record<F: File>(file: &F, start: Lsn, scan: &Scan) -> Result<Carried, DiskError> {
+fn quiet_record<F: File>(file: &F, start: Lsn, at: Boundary) -> Result<Carried, DiskError> {
     let mut bytes = vec![0; HEADER_BYTES];
-    file.read_at(segment::file_offset(start, scan.tail.lsn), &mut bytes)?;
+    file.read_at(segment::file_offset(start, at.lsn), &mut bytes)?;
     Ok(Carried {
-        lsn: scan.tail.lsn,
-        predecessor: scan.tail.predecessor,
+        lsn: at.lsn,
+        predecessor: at.predecessor,
         bytes,
     })
+}
+
+/// The tail as it is written anew.
+struct Rewritten {
+    from: Boundary,
+    to: Boundary,
+    /// Stands in place of what is there. Else that is copied.
+    mended: Option<Vec<u8>>,
+}
+
+impl Rewritten {
+    /// A lone quiet record, with the torn bytes behind it gone, would look clean:
+    /// a mended one takes its place, of the same length.
+    fn of(end: &End, segment: Header) -> Self {
+        let (from, to) = (end.prefix.tail, end.prefix.end);
+        if !end.prefix.quiet {
+            let mended = None;
+            return Self { from, to, mended };
+        }
+        let mut bytes = Vec::new();
+        let (header, predecessor) = record::encode(mended(from, segment), &[], &[], &mut bytes);
+        Self {
+            from,
+            to: Boundary {
+                lsn: header.end(),
+                predecessor,
+            },
+            mended: Some(bytes),
+        }
+    }
+
+    /// Hands its bytes on, in pieces, out of the segment that has them.
+    fn hand_on<F: File>(
+        &self,
+        file: &F,
+        segment: Lsn,
+        mut put: impl FnMut(Lsn, &[u8]) -> Result<(), DiskError>,
+    ) -> Result<(), DiskError> {
+        match &self.mended {
+            Some(bytes) => put(self.from.lsn, bytes),
+            None => copy(file, segment, self.from.lsn, self.to.lsn, put),
+        }
+    }
+}
+
+fn mended(at: Boundary, segment: Header) -> record::Header {
+    record::Header {
+        kind: Kind::MENDED,
+        head_len: 0,
+        body_len: 0,
+        lsn: at.lsn,
+        term: segment.term,
+        writer: segment.writer,
+        durable: at.lsn,
+        predecessor: at.predecessor,
+        seal: 0,
+    }
 }
 
 fn save_torn<D: Disk>(
     root: &D,
     file: &D::File,
     start: Lsn,
-    scan: &Scan,
+    end: &End,
 ) -> Result<Option<Torn>, DiskError> {
-    let from = segment::file_offset(start, scan.end);
+    let behind = end.prefix.end.lsn;
+    let from = segment::file_offset(start, behind);
     let bytes = file.len()?.saturating_sub(from);
     if bytes == 0 {
         return Ok(None);
     }
-    torn::save(root, file, from, scan.end, bytes).map(Some)
+    torn::save(root, file, from, behind, bytes).map(Some)
 }
 
 /// Writes the tail anew; the segment that now holds it.
@@ -124,51 +170,53 @@ fn renew<D: Disk>(
     dir: &D,
     last: Header,
     file: D::File,
-    scan: &Scan,
-) -> Result<(Lsn, D::File), DiskError> {
-    match copy_tail(dir, last, &file, scan) {
+    tail: &Rewritten,
+) -> Result<(Header, D::File), DiskError> {
+    let header = Header {
+        start: tail.from.lsn,
+        predecessor: tail.from.predecessor,
+        ..last
+    };
+    match make_segment(dir, header, last.start, &file, tail) {
         Err(DiskError::NoSpace) => {
-            rewrite_in_place(&file, last.start, scan)?;
-            Ok((last.start, file))
+            rewrite_in_place(&file, last.start, tail)?;
+            Ok((last, file))
         }
         Err(error) => Err(error),
         Ok(fresh) => {
-            if last.start < scan.tail.lsn {
-                file.truncate(segment::file_offset(last.start, scan.tail.lsn))?;
+            if last.start < header.start {
+                file.truncate(segment::file_offset(last.start, header.start))?;
             }
-            Ok((scan.tail.lsn, fresh))
+            Ok((header, fresh))
         }
     }
 }
 
-/// Copies the tail into a segment of its own, which takes its name only when it
-/// is durable.
-fn copy_tail<D: Disk>(
+/// Puts the tail into a segment of its own, which takes its name only when it is
+/// durable.
+fn make_segment<D: Disk>(
     dir: &D,
-    last: Header,
+    header: Header,
+    old: Lsn,
     file: &D::File,
-    scan: &Scan,
+    tail: &Rewritten,
 ) -> Result<D::File, DiskError> {
-    let start = scan.tail.lsn;
-    let header = Header {
-        start,
-        predecessor: scan.tail.predecessor,
-        ..last
-    };
     segment::make(dir, &header, |fresh| {
-        copy(file, last.start, start, scan.end, |lsn, bytes| {
-            fresh.write_at(segment::file_offset(start, lsn), bytes)
+        tail.hand_on(file, old, |lsn, bytes| {
+            fresh.write_at(segment::file_offset(header.start, lsn), bytes)
         })
     })
 }
 
-/// With no room for a copy: the same bytes at the same place make the pages
-/// dirty again, and a crash in between leaves a tail as before.
-fn rewrite_in_place<F: File>(file: &F, start: Lsn, scan: &Scan) -> Result<(), DiskError> {
-    file.truncate(segment::file_offset(start, scan.end))?;
-    copy(file, start, scan.tail.lsn, scan.end, |lsn, bytes| {
+/// With no room for a new file: the same bytes at the same place make the pages
+/// dirty again. What is torn goes last, so a crash in between leaves an end that
+/// is unclean as before.
+fn rewrite_in_place<F: File>(file: &F, start: Lsn, tail: &Rewritten) -> Result<(), DiskError> {
+    tail.hand_on(file, start, |lsn, bytes| {
         file.write_at(segment::file_offset(start, lsn), bytes)
     })?;
+    file.sync_data()?;
+    file.truncate(segment::file_offset(start, tail.to.lsn))?;
     file.sync_data()
 }
 

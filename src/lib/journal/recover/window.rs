@@ -1,8 +1,8 @@
-//! A segment's bytes in large pieces, and the whole records among them.
+//! A segment's bytes in large pieces, and the records among them.
 //!
 //! Holds one window, or one record if that is longer.
 
-use crate::block;
+use crate::block::{self, Section};
 use crate::disk::{DiskError, File};
 use crate::record::{self, Lsn};
 use crate::segment;
@@ -10,67 +10,21 @@ use crate::segment;
 /// Bytes read from a segment at once.
 const WINDOW_BYTES: usize = 1 << 20;
 
-/// A whole record.
+/// How a record is whose header and head are right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Condition {
+    /// Every block and the seal are right.
+    Whole,
+    /// A block of its body isn't.
+    Rotten,
+}
+
+/// A record whose header and head are right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Found {
     pub(super) header: record::Header,
     pub(super) crc: u32,
-    pub(super) head: Vec<u8>,
-}
-
-/// The record at `at`, if it is whole and belongs there.
-pub(super) fn whole_record<F: File>(
-    window: &mut Window<'_, F>,
-    segment: segment::Header,
-    at: Lsn,
-) -> Result<Option<Found>, DiskError> {
-    let Some(bytes) = window.at(at, record::HEADER_BYTES)? else {
-        return Ok(None);
-    };
-    let Some((header, crc)) = header_at(bytes, segment, at) else {
-        return Ok(None);
-    };
-    let Ok(len) = usize::try_from(header.record_len()) else {
-        return Ok(None);
-    };
-    let Some(record) = window.at(at, len)? else {
-        return Ok(None);
-    };
-    Ok(head_of_whole(&header, record).map(|head| Found { header, crc, head }))
-}
-
-/// The head of a record whose blocks and seal are right.
-fn head_of_whole(header: &record::Header, record: &[u8]) -> Option<Vec<u8>> {
-    let mut seal = crc32fast::Hasher::new();
-    let mut opened = [Vec::new(), Vec::new()];
-    for (section, bytes) in [header.head(), header.body()].into_iter().zip(&mut opened) {
-        let mut at = 0_u64;
-        while let Some(place) = block::place_of(section, at) {
-            let from = usize::try_from(place.start).ok()?;
-            let sealed = record.get(from..from.checked_add(place.len)?)?;
-            let (block, crc) = block::opened(header.lsn.0, place.number, sealed)?;
-            seal.update(&crc);
-            bytes.extend_from_slice(block);
-            at = at.checked_add(block.len() as u64)?;
-        }
-    }
-    let [head, _] = opened;
-    (seal.finalize() == header.seal).then_some(head)
-}
-
-/// The header in `bytes`, if it names this place and the segment's writer. The
-/// place is compared first: it is the cheapest and fails nearly always.
-pub(super) fn header_at(
-    bytes: &[u8],
-    segment: segment::Header,
-    at: Lsn,
-) -> Option<(record::Header, u32)> {
-    let bytes: &[u8; record::HEADER_BYTES] = bytes.try_into().ok()?;
-    if bytes.get(12..20)? != at.0.to_le_bytes() {
-        return None;
-    }
-    let (header, crc) = record::Header::decode(bytes)?;
-    let ours = header.term == segment.term && header.writer == segment.writer;
-    ours.then_some((header, crc))
+    pub(super) condition: Condition,
 }
 
 /// A segment's records, read in large pieces.
@@ -97,8 +51,54 @@ impl<'a, F: File> Window<'a, F> {
         })
     }
 
+    /// The record at `at`, if its header and head are right and it belongs there.
+    pub(super) fn record(
+        &mut self,
+        segment: segment::Header,
+        at: Lsn,
+    ) -> Result<Option<Found>, DiskError> {
+        let Some((header, crc)) = self.header(segment, at)? else {
+            return Ok(None);
+        };
+        let Some(bytes) = self.part(at, header.record_len())? else {
+            return Ok(None);
+        };
+        Ok(condition(&header, bytes).map(|condition| Found {
+            header,
+            crc,
+            condition,
+        }))
+    }
+
+    /// The header at `at`, if it names this place and the segment's writer, and
+    /// its CRC. The place is compared first: it is the cheapest and fails nearly
+    /// always.
+    pub(super) fn header(
+        &mut self,
+        segment: segment::Header,
+        at: Lsn,
+    ) -> Result<Option<(record::Header, u32)>, DiskError> {
+        let bytes = self.at(at, record::HEADER_BYTES)?;
+        Ok(bytes.and_then(|bytes| header_of(bytes, segment, at)))
+    }
+
+    /// The head of a record, if its blocks are right.
+    pub(super) fn head(&mut self, header: &record::Header) -> Result<Option<Vec<u8>>, DiskError> {
+        let Some(bytes) = self.part(header.lsn, header.body().start)? else {
+            return Ok(None);
+        };
+        Ok(opened(header, header.head(), bytes))
+    }
+
+    fn part(&mut self, at: Lsn, len: u64) -> Result<Option<&[u8]>, DiskError> {
+        match usize::try_from(len) {
+            Ok(len) => self.at(at, len),
+            Err(_) => Ok(None),
+        }
+    }
+
     /// The `len` bytes at `lsn`; `None` if they reach over the limit.
-    pub(super) fn at(&mut self, lsn: Lsn, len: usize) -> Result<Option<&[u8]>, DiskError> {
+    fn at(&mut self, lsn: Lsn, len: usize) -> Result<Option<&[u8]>, DiskError> {
         if lsn.after(len as u64).is_none_or(|end| end > self.limit) {
             return Ok(None);
         }
@@ -123,4 +123,39 @@ impl<'a, F: File> Window<'a, F> {
         self.from = lsn;
         Ok(())
     }
+}
+
+fn header_of(bytes: &[u8], segment: segment::Header, at: Lsn) -> Option<(record::Header, u32)> {
+    let bytes: &[u8; record::HEADER_BYTES] = bytes.try_into().ok()?;
+    if bytes.get(12..20)? != at.0.to_le_bytes() {
+        return None;
+    }
+    let (header, crc) = record::Header::decode(bytes)?;
+    let ours = header.term == segment.term && header.writer == segment.writer;
+    ours.then_some((header, crc))
+}
+
+/// How the record in `bytes` is; `None` if its head is damaged. With every block
+/// right and a wrong seal, some block is another record's: it may be the head's.
+fn condition(header: &record::Header, bytes: &[u8]) -> Option<Condition> {
+    let mut seal = crc32fast::Hasher::new();
+    for (number, sealed) in header.head().blocks(bytes)? {
+        let (_, crc) = block::opened(header.lsn.0, number, sealed)?;
+        seal.update(&crc);
+    }
+    for (number, sealed) in header.body().blocks(bytes)? {
+        match block::opened(header.lsn.0, number, sealed) {
+            Some((_, crc)) => seal.update(&crc),
+            None => return Some(Condition::Rotten),
+        }
+    }
+    (seal.finalize() == header.seal).then_some(Condition::Whole)
+}
+
+fn opened(header: &record::Header, section: Section, bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut opened = Vec::new();
+    for (number, sealed) in section.blocks(bytes)? {
+        opened.extend_from_slice(block::opened(header.lsn.0, number, sealed)?.0);
+    }
+    Some(opened)
 }

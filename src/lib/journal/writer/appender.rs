@@ -124,6 +124,11 @@ impl Appender {
         self.segments.get(after.checked_sub(1)?).copied()
     }
 
+    /// The first LSNs of all segments, in order.
+    pub fn segments(&self) -> &[Lsn] {
+        &self.segments
+    }
+
     /// Lets segments end earlier than [`SEGMENT_BYTES_MAX`]: tests want many.
     pub fn shorten_segments(&mut self, bytes: u64) {
         self.segment_bytes_max = bytes.min(SEGMENT_BYTES_MAX);

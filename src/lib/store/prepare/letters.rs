@@ -3,13 +3,14 @@
 
 use super::messages::flag_mask;
 use crate::flag::{Flags, Keyword, SystemFlags};
-use crate::id::{MailboxId, MessageId, Uid};
+use crate::id::{MailboxId, MessageId, ThreadId, Uid};
 use crate::message::{INLINE_BODY_BYTES_MAX, NewBody, NewMessage, Place};
 use crate::operation::{Append, Operation, StoredBody};
 use crate::pending::Ticket;
+use crate::quota::Usage;
 use crate::refusal::Refusal;
 use crate::rights::Rights;
-use crate::store::Store;
+use crate::store::{Change, Store};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
@@ -18,8 +19,8 @@ impl Store {
     ///
     /// # Errors
     /// `NoSuchMailbox`, `NoRight` (without `i`), `LetterTooLong`, `BodyNotInline`,
-    /// `TooManyMessages`, `TooManyKeywords`, `NumbersExhausted`, `ChangeTooLong`,
-    /// `NothingToDo` (nothing was given), `Busy`.
+    /// `OverQuota`, `TooManyMessages`, `TooManyKeywords`, `NumbersExhausted`,
+    /// `ChangeTooLong`, `NothingToDo` (nothing was given), `Busy`.
     pub fn append(&mut self, letters: &[NewMessage<'_>]) -> Result<Ticket, Refusal> {
         self.no_structure_pending()?;
         let mut draft = Draft::new(self);
@@ -27,12 +28,20 @@ impl Store {
             draft.letter(letter)?;
         }
         let Draft {
-            operations, bodies, ..
+            operations,
+            bodies,
+            adds,
+            ..
         } = draft;
-        match operations.is_empty() {
-            true => Err(Refusal::NothingToDo),
-            false => self.submit(operations, &bodies),
+        if operations.is_empty() {
+            return Err(Refusal::NothingToDo);
         }
+        self.submit(Change {
+            operations,
+            bodies: &bodies,
+            adds,
+            ..Change::default()
+        })
     }
 }
 
@@ -42,6 +51,7 @@ struct Draft<'s, 'b> {
     operations: Vec<Operation>,
     bodies: Vec<&'b [u8]>,
     bodies_len: u32,
+    adds: Usage,
     next_message: u64,
     ahead: BTreeMap<MailboxId, Uid>,
     promised: BTreeMap<MailboxId, Vec<Keyword>>,
@@ -54,6 +64,7 @@ impl<'s, 'b> Draft<'s, 'b> {
             operations: Vec::new(),
             bodies: Vec::new(),
             bodies_len: 0,
+            adds: Usage::default(),
             next_message: store.ahead().next_message,
             ahead: BTreeMap::new(),
             promised: BTreeMap::new(),
@@ -69,6 +80,9 @@ impl<'s, 'b> Draft<'s, 'b> {
             Some(next) => next,
             None => return Err(Refusal::NumbersExhausted),
         };
+        // What finds conversations may be wrong; what is stored never is.
+        let known = |thread: &ThreadId| (1..=message.0).contains(&thread.0);
+        let thread = letter.thread.filter(known).unwrap_or(ThreadId(message.0));
         let (body, size, sha256) = self.body(letter.body)?;
         for place in letter.places {
             let (uid, system, keywords) = self.place(place)?;
@@ -76,6 +90,7 @@ impl<'s, 'b> Draft<'s, 'b> {
                 mailbox: place.mailbox.id(),
                 uid,
                 message,
+                thread,
                 date: letter.date,
                 system,
                 keywords,
@@ -83,8 +98,9 @@ impl<'s, 'b> Draft<'s, 'b> {
                 size,
                 sha256,
             }));
+            self.adds = self.adds.plus(Usage::of_letter(size));
         }
-        self.store.has_room(self.operations.len() as u64)
+        self.store.has_room(self.adds)
     }
 
     fn body(&mut self, body: NewBody<'b>) -> Result<(StoredBody, u32, [u8; 32]), Refusal> {

@@ -10,17 +10,23 @@ use crate::id::{MailboxId, Uid, UidRange, UidSet};
 use crate::mailbox::Mailbox;
 use crate::operation::{FlagMask, Operation, SetFlags, Transfer};
 use crate::pending::Ticket;
+use crate::quota::Usage;
 use crate::refusal::Refusal;
 use crate::rights::Rights;
-use crate::store::Store;
+use crate::store::{Change, Store};
 use std::collections::BTreeSet;
+
+/// Ranges of UIDs that one change names: finding them all takes about as long as
+/// one step may.
+pub const RANGES_MAX: usize = 8192;
 
 impl Store {
     /// Changes flags. Only those that the handle has the right to change do.
     ///
     /// # Errors
     /// `NoSuchMailbox`, `NoRight` (none of the flags may be changed),
-    /// `TooManyKeywords`, `NothingToDo`, `ChangeTooLong`, `Busy`.
+    /// `NotLoaded`, `TooManyKeywords`, `NothingToDo`, `TooManyRanges`,
+    /// `ChangeTooLong`, `Busy`.
     pub fn set_flags(
         &mut self,
         handle: &MailboxHandle,
@@ -40,29 +46,26 @@ impl Store {
             true => change.flags.keywords.clone(),
             false => Vec::new(),
         };
+        let uids = existing(mailbox, uids)?;
         if change.action != FlagAction::Remove {
             self.has_room_for(mailbox, &keywords)?;
         }
-        let uids = existing(mailbox, uids)?;
-        self.submit(
-            vec![Operation::SetFlags(SetFlags {
-                mailbox: handle.id(),
-                action: change.action,
-                mask,
-                system: change.flags.system,
-                keywords,
-                unchanged_since: change.unchanged_since,
-                uids,
-            })],
-            &[],
-        )
+        self.submit(Change::of(Operation::SetFlags(SetFlags {
+            mailbox: handle.id(),
+            action: change.action,
+            mask,
+            system: change.flags.system,
+            keywords,
+            unchanged_since: change.unchanged_since,
+            uids,
+        })))
     }
 
     /// Expunges messages that have `\Deleted`: all, or those of `uids`.
     ///
     /// # Errors
-    /// `NoSuchMailbox`, `NoRight` (without `e`), `NothingToDo`, `ChangeTooLong`,
-    /// `Busy`.
+    /// `NoSuchMailbox`, `NoRight` (without `e`), `NotLoaded`, `NothingToDo`,
+    /// `TooManyRanges`, `ChangeTooLong`, `Busy`.
     pub fn expunge(
         &mut self,
         handle: &MailboxHandle,
@@ -75,14 +78,13 @@ impl Store {
         }
         let uids = match uids {
             Some(uids) => existing(mailbox, uids)?,
-            None => UidSet::all().below(mailbox.uid_next),
+            None => whole(mailbox)?,
         };
-        let operation = Operation::Expunge {
+        self.submit(Change::of(Operation::Expunge {
             mailbox: handle.id(),
             only_deleted: true,
             uids,
-        };
-        self.submit(vec![operation], &[])
+        }))
     }
 
     /// Removes messages whether or not they have `\Deleted` (POP3's QUIT).
@@ -93,19 +95,20 @@ impl Store {
         self.no_structure_pending()?;
         let mailbox = self.checked(handle, Rights::EXPUNGE | Rights::DELETE_MESSAGES)?;
         let uids = existing(mailbox, uids)?;
-        let operation = Operation::Expunge {
+        self.submit(Change::of(Operation::Expunge {
             mailbox: handle.id(),
             only_deleted: false,
             uids,
-        };
-        self.submit(vec![operation], &[])
+        }))
     }
 
     /// Copies messages with their flags; copies share the body and message id.
+    /// The target needn't be in memory.
     ///
     /// # Errors
     /// `NoSuchMailbox`, `NoRight` (without `r` at the source, `i` at the target),
-    /// `TooManyMessages`, `TooManyKeywords`, `NumbersExhausted`, `NothingToDo`,
+    /// `NotLoaded` (the source), `OverQuota`, `TooManyMessages`,
+    /// `TooManyKeywords`, `NumbersExhausted`, `NothingToDo`, `TooManyRanges`,
     /// `ChangeTooLong`, `Busy`.
     pub fn copy(
         &mut self,
@@ -145,12 +148,14 @@ impl Store {
         let from = self.checked(source, needed)?;
         let to = self.checked(target, Rights::INSERT)?;
         let uids = existing(from, uids)?;
-        let (mut reserved, mut used) = (0_u32, 0_u64);
-        for entry in from.entries.of_set(&uids) {
-            reserved = reserved.saturating_add(1);
-            used |= entry.keywords;
-        }
-        self.has_room(u64::from(reserved))?;
+        let reserved = count(from, &uids);
+        // What is moved adds nothing.
+        let adds = match moving {
+            true => Usage::default(),
+            false => usage_of(from, &uids, u64::from(reserved)),
+        };
+        self.has_room(adds)?;
+        let used = from.entries.keywords_within(&uids);
         let mut keywords: Vec<Keyword> = from.keywords_of(used).cloned().collect();
         // What is promised to the source now may be on a copied message then.
         keywords.extend(self.promised(source.id()).into_iter().flatten().cloned());
@@ -160,19 +165,18 @@ impl Store {
             .after(reserved)
             .filter(|next| *next < Uid::MAX)
             .ok_or(Refusal::NumbersExhausted)?;
-        let ticket = self.submit(
-            vec![Operation::Transfer(Transfer {
-                moving,
-                source: source.id(),
-                target: target.id(),
-                first,
-                reserved,
-                uids,
-            })],
-            &[],
-        )?;
-        self.ahead_mut().promise(target.id(), &keywords);
-        Ok(ticket)
+        let transfer = Operation::Transfer(Transfer {
+            moving,
+            source: source.id(),
+            target: target.id(),
+            first,
+            reserved,
+            uids,
+        });
+        self.submit(Change {
+            keywords,
+            ..Change::of(transfer).adding(adds)
+        })
     }
 
     /// Takes the recent messages for one session: they are recent to no other.
@@ -180,30 +184,29 @@ impl Store {
     /// that somebody sees them as recent again.
     ///
     /// # Errors
-    /// `NoSuchMailbox`, `NoRight` (without `r`), `NothingToDo`, `Busy`.
+    /// `NoSuchMailbox`, `NoRight` (without `r`), `NotLoaded`, `NothingToDo`,
+    /// `Busy`.
     pub fn claim_recent(&mut self, handle: &MailboxHandle) -> Result<Ticket, Refusal> {
         self.no_structure_pending()?;
         let mailbox = self.checked(handle, Rights::READ)?;
         if mailbox.recent_from >= mailbox.uid_next {
             return Err(Refusal::NothingToDo);
         }
-        let operation = Operation::ClaimRecent {
+        loaded(mailbox)?;
+        self.submit(Change::of(Operation::ClaimRecent {
             mailbox: handle.id(),
             up_to: mailbox.uid_next,
-        };
-        self.submit(vec![operation], &[])
+        }))
     }
 
-    pub(super) fn has_room(&self, entries: u64) -> Result<(), Refusal> {
-        let there = self
-            .account()
-            .usage
-            .messages
-            .saturating_add(self.ahead().entries);
-        match there.saturating_add(entries) <= ENTRIES_MAX {
-            true => Ok(()),
-            false => Err(Refusal::TooManyMessages),
+    /// Whether this may be added, beside all that is pending.
+    pub(super) fn has_room(&self, adds: Usage) -> Result<(), Refusal> {
+        let there = self.account().usage.plus(self.ahead().adds);
+        if there.plus(adds).messages > ENTRIES_MAX {
+            return Err(Refusal::TooManyMessages);
         }
+        let exceeded = self.quota().exceeded(there, adds);
+        exceeded.map_or(Ok(()), |resource| Err(Refusal::OverQuota(resource)))
     }
 
     pub(super) fn has_room_for(
@@ -222,11 +225,51 @@ impl Store {
     }
 }
 
+/// Changes of what is there need it in memory.
+pub(crate) fn loaded(mailbox: &Mailbox) -> Result<(), Refusal> {
+    match mailbox.entries.is_here() {
+        true => Ok(()),
+        false => Err(Refusal::NotLoaded),
+    }
+}
+
 /// The UIDs of `ranges` that may exist; `NothingToDo` if no message has one.
 fn existing(mailbox: &Mailbox, ranges: &[UidRange]) -> Result<UidSet, Refusal> {
+    if ranges.len() > RANGES_MAX {
+        return Err(Refusal::TooManyRanges);
+    }
+    loaded(mailbox)?;
     let uids = UidSet::new(ranges).below(mailbox.uid_next);
     let some = mailbox.entries.of_set(&uids).next().is_some();
     some.then_some(uids).ok_or(Refusal::NothingToDo)
+}
+
+/// The UIDs of all messages.
+fn whole(mailbox: &Mailbox) -> Result<UidSet, Refusal> {
+    loaded(mailbox)?;
+    Ok(UidSet::all().below(mailbox.uid_next))
+}
+
+/// How many messages of a set there are.
+fn count(mailbox: &Mailbox, uids: &UidSet) -> u32 {
+    let entries = &mailbox.entries;
+    let counts = uids.ranges().iter().map(|range| {
+        let end = range
+            .last
+            .after(1)
+            .map_or(entries.len(), |end| entries.rank(end));
+        end.saturating_sub(entries.rank(range.first))
+    });
+    u32::try_from(counts.sum::<usize>()).unwrap_or(u32::MAX)
+}
+
+/// What the messages of a set, so many, add to a mailbox that gets them.
+fn usage_of(mailbox: &Mailbox, uids: &UidSet, messages: u64) -> Usage {
+    Usage {
+        bytes: mailbox.entries.bytes_within(uids),
+        messages,
+        mailboxes: 0,
+    }
 }
 
 /// The flags that rights allow to change (RFC 4314, section 4).

@@ -2,6 +2,7 @@
 //!
 //! Each is exclusive, so what it was prepared on is what it meets.
 
+use super::messages::loaded;
 use crate::account::{ACL_ENTRIES_MAX, MAILBOXES_MAX, SUBSCRIPTIONS_MAX};
 use crate::apply;
 use crate::handle::MailboxHandle;
@@ -10,16 +11,17 @@ use crate::mailbox::Mailbox;
 use crate::name::{MailboxName, SpecialUse};
 use crate::operation::{Operation, Transfer};
 use crate::pending::Ticket;
+use crate::quota::Usage;
 use crate::refusal::Refusal;
 use crate::rights::{Grantee, Principal, Rights, granted};
-use crate::store::Store;
+use crate::store::{Change, Store};
 
 impl Store {
     /// Makes a mailbox. Names above it needn't exist.
     ///
     /// # Errors
     /// `AlreadyExists`, `NoRight` (without `k` on the nearest mailbox above),
-    /// `TooManyMailboxes`, `NumbersExhausted`, `Busy`.
+    /// `OverQuota`, `TooManyMailboxes`, `NumbersExhausted`, `Busy`.
     pub fn create(
         &mut self,
         principal: &Principal,
@@ -29,7 +31,7 @@ impl Store {
         self.settled_ground()?;
         self.may_create(*principal, name)?;
         let operation = self.creation(name, special_use)?;
-        self.submit_exclusively(vec![operation])
+        self.submit(Change::of(operation).adding(Usage::of_mailbox()).alone())
     }
 
     fn creation(
@@ -41,6 +43,7 @@ impl Store {
         if account.mailboxes.len() >= MAILBOXES_MAX {
             return Err(Refusal::TooManyMailboxes);
         }
+        self.has_room(Usage::of_mailbox())?;
         if account.next_mailbox == u64::MAX {
             return Err(Refusal::NumbersExhausted);
         }
@@ -81,9 +84,12 @@ impl Store {
         if handle.id() == MailboxId::INBOX {
             return Err(Refusal::InboxStays);
         }
-        self.submit_exclusively(vec![Operation::Delete {
-            mailbox: handle.id(),
-        }])
+        self.submit(
+            Change::of(Operation::Delete {
+                mailbox: handle.id(),
+            })
+            .alone(),
+        )
     }
 
     /// Renames a mailbox and everything below it. INBOX stays, empty: its
@@ -91,7 +97,8 @@ impl Store {
     ///
     /// # Errors
     /// `NoSuchMailbox`, `NoRight` (without `x` on what moves, `k` where it goes),
-    /// `AlreadyExists`, `InsideItself`, `NameTooLong`, `Busy`.
+    /// `AlreadyExists`, `InsideItself`, `NameTooLong`, `Busy`; of INBOX also
+    /// `NotLoaded`, and as [`Self::create`].
     pub fn rename(
         &mut self,
         principal: &Principal,
@@ -112,10 +119,13 @@ impl Store {
             return Err(Refusal::NameTooLong);
         }
         apply::moves(self.account(), from, to).ok_or(Refusal::AlreadyExists)?;
-        self.submit_exclusively(vec![Operation::Rename {
-            from: from.clone(),
-            to: to.clone(),
-        }])
+        self.submit(
+            Change::of(Operation::Rename {
+                from: from.clone(),
+                to: to.clone(),
+            })
+            .alone(),
+        )
     }
 
     /// Everything that moves must be the asker's to move; a name that has no
@@ -143,8 +153,9 @@ impl Store {
         let Operation::Create { mailbox, .. } = creation else {
             return Err(Refusal::NoSuchMailbox);
         };
-        let inbox = self.account().mailboxes.get(&MailboxId::INBOX);
+        let inbox = self.account().mailbox(MailboxId::INBOX);
         let inbox = inbox.ok_or(Refusal::NoSuchMailbox)?;
+        loaded(inbox)?;
         let moved = Operation::Transfer(Transfer {
             moving: true,
             source: MailboxId::INBOX,
@@ -153,7 +164,10 @@ impl Store {
             reserved: inbox.counters.messages,
             uids: UidSet::all().below(inbox.uid_next),
         });
-        self.submit_exclusively(vec![creation, moved])
+        self.submit(Change {
+            operations: vec![creation, moved],
+            ..Change::default().adding(Usage::of_mailbox()).alone()
+        })
     }
 
     /// Gives `grantee` exactly these rights on a mailbox; none takes all away.
@@ -172,11 +186,14 @@ impl Store {
         if !rights.is_empty() && others.count() >= ACL_ENTRIES_MAX {
             return Err(Refusal::TooManyAclEntries);
         }
-        self.submit_exclusively(vec![Operation::SetAcl {
-            mailbox: handle.id(),
-            grantee,
-            rights,
-        }])
+        self.submit(
+            Change::of(Operation::SetAcl {
+                mailbox: handle.id(),
+                grantee,
+                rights,
+            })
+            .alone(),
+        )
     }
 
     /// Subscribes the owner to a name; the mailbox needn't exist.
@@ -196,7 +213,7 @@ impl Store {
         if subscriptions.len() >= SUBSCRIPTIONS_MAX {
             return Err(Refusal::TooManySubscriptions);
         }
-        self.submit_exclusively(vec![Operation::Subscribe(name.clone())])
+        self.submit(Change::of(Operation::Subscribe(name.clone())).alone())
     }
 
     /// Ends the owner's subscription to a name.
@@ -212,7 +229,7 @@ impl Store {
         if !self.account().subscriptions.contains(name) {
             return Err(Refusal::NothingToDo);
         }
-        self.submit_exclusively(vec![Operation::Unsubscribe(name.clone())])
+        self.submit(Change::of(Operation::Unsubscribe(name.clone())).alone())
     }
 
     fn owner_on_settled_ground(&self, principal: &Principal) -> Result<(), Refusal> {
@@ -220,17 +237,5 @@ impl Store {
             return Err(Refusal::NoRight);
         }
         self.settled_ground()
-    }
-
-    /// Notes that tickets below this epoch are refused from now on.
-    ///
-    /// # Errors
-    /// `NothingToDo` if it isn't above the highest, `Busy`.
-    pub fn raise_epoch(&mut self, epoch: u64) -> Result<Ticket, Refusal> {
-        self.no_structure_pending()?;
-        if epoch <= self.epoch() {
-            return Err(Refusal::NothingToDo);
-        }
-        self.submit(vec![Operation::RaiseEpoch(epoch)], &[])
     }
 }

@@ -1,22 +1,71 @@
-//! The way of a change: prepared, out to the disk, durable, applied, visible.
+//! The way of a change to the disk: prepared, out, written, durable.
 //!
-//! The store does no I/O: batches go out to the disk thread and reports come back.
+//! The store does no I/O: batches go out to the disk thread and reports come
+//! back. What the disk has is applied in [`super::applying`].
 
 use super::Store;
-use crate::apply::{Absurd, Durable};
 use crate::encode;
+use crate::flag::Keyword;
+use crate::id::Modseq;
 use crate::operation::{Operation, Transaction};
 use crate::pending::{Fatal, Pending, Settled, Ticket};
-use crate::prepare::Ahead;
+use crate::quota::Usage;
 use crate::refusal::Refusal;
-use journal::{AppendError, Batch, CommitError, Haste, Kind, Lsn, SyncReport};
+use journal::{AppendError, Batch, CommitError, Haste, Kind, SyncReport};
 
 /// A record that is one transaction.
-pub(super) const TRANSACTION: Kind = Kind::critical(16);
+pub(crate) const TRANSACTION: Kind = Kind::critical(16);
+
+/// How far a ceiling is raised: as many changes of flags may pass before one has
+/// to wait for the disk, and as many modseqs may be lost in a power cut.
+pub(crate) const CEILING_STEP: u64 = 4096;
+
+/// With fewer modseqs left below the ceiling, whatever is synced next raises it.
+const CEILING_RESERVE: u64 = 2048;
+
+/// A change as it is prepared: what it does, and what it takes.
+#[derive(Debug, Default)]
+pub(crate) struct Change<'a> {
+    pub(crate) operations: Vec<Operation>,
+    /// The inline letters.
+    pub(crate) bodies: &'a [&'a [u8]],
+    /// Keywords that a transfer may bring into its target.
+    pub(crate) keywords: Vec<Keyword>,
+    /// What it adds to the account's usage, at most.
+    pub(crate) adds: Usage,
+    /// Nothing else may be prepared while it is pending.
+    pub(crate) exclusive: bool,
+}
+
+impl<'a> Change<'a> {
+    /// A change that adds nothing to the account's usage.
+    pub(crate) fn of(operation: Operation) -> Self {
+        Self {
+            operations: vec![operation],
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn adding(self, adds: Usage) -> Self {
+        Self { adds, ..self }
+    }
+
+    pub(crate) fn alone(self) -> Self {
+        Self {
+            exclusive: true,
+            ..self
+        }
+    }
+
+    /// Whether it may be acknowledged when it is written.
+    fn may_be_late(&self) -> bool {
+        self.operations.iter().all(Operation::may_be_late)
+    }
+}
 
 impl Store {
-    /// Records for the disk thread; `None` if there are none, or if it has a
-    /// batch already.
+    /// Records for the disk thread, or the wish for a sync; `None` if there is
+    /// nothing to do, or if it has a batch already.
     pub fn take_batch(&mut self) -> Option<Batch> {
         self.appender.take_batch()
     }
@@ -26,8 +75,25 @@ impl Store {
         self.pending.is_empty()
     }
 
-    /// Gathers a quiet record if one is due: when nothing was written for a
-    /// second, and before a clean leave. Whether there is a batch to take now.
+    /// Whether everything that was acknowledged survives a power cut.
+    pub fn is_synced(&self) -> bool {
+        self.appender.is_synced()
+    }
+
+    /// Lets the next batch be synced: for a client that asks for it (CHECK,
+    /// CLOSE, LOGOUT), and when flags have waited long enough. Whether there is
+    /// anything to wait for: it is done when [`Self::is_synced`].
+    pub fn want_sync(&mut self) -> bool {
+        let unsynced = !self.appender.is_synced() || !self.appender.is_settled();
+        if unsynced {
+            self.appender.want_sync();
+        }
+        unsynced
+    }
+
+    /// Goes one step towards a quiet end, if one is due: when nothing was
+    /// written for a second, and before a clean leave. Whether there is a batch
+    /// to take now; when it is settled, ask again.
     ///
     /// # Errors
     /// `Ended`.
@@ -35,92 +101,83 @@ impl Store {
         self.appender.quiet().map_err(refusal_of)
     }
 
-    /// Takes in what became of a batch. What is durable now is applied, in the
-    /// order in which it was prepared, and visible when this returns.
+    /// Takes in what became of a batch. What it did is seen, and answered for,
+    /// after [`Self::apply`].
     ///
     /// # Errors
     /// The worker must end; nothing that was pending is acknowledged.
-    pub fn settle(&mut self, report: SyncReport) -> Result<Vec<Settled>, Fatal> {
+    pub fn settle(&mut self, report: SyncReport) -> Result<(), Fatal> {
         match self.appender.settle(report) {
-            Ok(reached) => self.apply_below(reached.durable),
-            Err(CommitError::NoSpace) => Ok(self.refuse_pending()),
-            Err(CommitError::Poisoned(error)) => Err(Fatal::Disk(error)),
+            Ok(reached) => self.reached = reached,
+            Err(CommitError::NoSpace) => self.refuse_void(),
+            Err(CommitError::Poisoned(error)) => return Err(Fatal::Disk(error)),
         }
+        Ok(())
     }
 
-    fn apply_below(&mut self, durable: Lsn) -> Result<Vec<Settled>, Fatal> {
-        let mut settled = Vec::new();
-        while let Some(done) = self.pending.pop_front_if(|next| next.end <= durable) {
-            let outcome = self.account.apply(Durable {
-                lsn: done.lsn,
-                bodies_at: 0,
-                transaction: &done.transaction,
-            });
-            settled.push(Settled {
-                ticket: done.ticket,
-                outcome: Ok(outcome.map_err(|Absurd(reason)| Fatal::Broken(reason))?),
-            });
-        }
-        self.forget_reservations();
-        Ok(settled)
-    }
-
-    /// No space: the batch and all that was prepared after it is void.
-    fn refuse_pending(&mut self) -> Vec<Settled> {
-        let refused = self.pending.drain(..).map(|pending| Settled {
+    /// No space: the batch and all that was prepared after it is void. Its
+    /// numbers are given again: nobody has seen them.
+    fn refuse_void(&mut self) {
+        let end = self.appender.next();
+        let kept = self.pending.partition_point(|pending| pending.lsn < end);
+        let void = self.pending.drain(kept..);
+        self.refused.extend(void.map(|pending| Settled {
             ticket: pending.ticket,
             outcome: Err(Refusal::NoSpace),
-        });
-        let refused = refused.collect();
-        self.forget_reservations();
-        refused
-    }
-
-    /// With nothing pending, nothing is reserved. Numbers of what was refused
-    /// are given again: nobody has seen them.
-    fn forget_reservations(&mut self) {
-        if self.pending.is_empty() {
-            self.ahead = Ahead::of(&self.account);
-            self.modseq = self.account.modseq;
-        }
-    }
-
-    pub(crate) fn submit_exclusively(
-        &mut self,
-        operations: Vec<Operation>,
-    ) -> Result<Ticket, Refusal> {
-        let ticket = self.submit(operations, &[])?;
-        if let Some(last) = self.pending.back_mut() {
-            last.exclusive = true;
-        }
-        Ok(ticket)
+        }));
+        self.reserve_anew();
     }
 
     /// Gives a change its place in history and its record.
-    pub(crate) fn submit(
+    pub(crate) fn submit(&mut self, change: Change<'_>) -> Result<Ticket, Refusal> {
+        self.submit_at(self.ahead.modseq.next(), change)
+    }
+
+    pub(crate) fn submit_at(
         &mut self,
-        operations: Vec<Operation>,
-        bodies: &[&[u8]],
+        modseq: Option<Modseq>,
+        mut change: Change<'_>,
     ) -> Result<Ticket, Refusal> {
-        let modseq = self.modseq.next().ok_or(Refusal::NumbersExhausted)?;
-        let transaction = Transaction { modseq, operations };
+        let modseq = modseq.ok_or(Refusal::NumbersExhausted)?;
+        let haste = self.haste_of(modseq, &mut change);
+        let transaction = Transaction {
+            modseq,
+            operations: change.operations,
+        };
         let head = encode::transaction(&transaction);
-        let lsn = self
+        let taken = self
             .appender
-            .append(TRANSACTION, &head, bodies, Haste::Synced)
-            .map_err(refusal_of)?;
-        self.modseq = modseq;
-        self.ahead.reserve(&transaction.operations);
+            .append(TRANSACTION, &head, change.bodies, haste);
+        let lsn = taken.map_err(refusal_of)?;
         let ticket = Ticket(self.next_ticket);
         self.next_ticket = self.next_ticket.saturating_add(1);
-        self.pending.push_back(Pending {
+        let pending = Pending {
             ticket,
             lsn,
             end: self.appender.next(),
+            haste,
             transaction,
-            exclusive: false,
-        });
+            keywords: change.keywords,
+            adds: change.adds,
+            exclusive: change.exclusive,
+        };
+        self.ahead.reserve(&pending);
+        self.pending.push_back(pending);
         Ok(ticket)
+    }
+
+    /// When a change may be acknowledged. What isn't durable has a modseq below
+    /// the ceiling, always; what is synced raises it in time.
+    fn haste_of(&self, modseq: Modseq, change: &mut Change<'_>) -> Haste {
+        let left = self.ahead.ceiling.0.checked_sub(modseq.0);
+        if change.may_be_late() && left.is_some() {
+            return Haste::Written;
+        }
+        if left.is_none_or(|left| left < CEILING_RESERVE) {
+            let ceiling = Modseq(modseq.0.saturating_add(CEILING_STEP)).min(Modseq::MAX);
+            change.operations.push(Operation::RaiseCeiling(ceiling));
+        }
+        Haste::Synced
     }
 }
 

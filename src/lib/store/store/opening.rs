@@ -2,21 +2,25 @@
 //! new account is founded. Waits for the disk, so it comes before the threads.
 
 use super::Store;
-use super::commit::TRANSACTION;
+use super::applying::APPLY_STEP;
+use super::commit::{Change, TRANSACTION};
 use crate::account::{Account, validity_seed};
-use crate::apply::{Absurd, Durable};
-use crate::decode::{self, Fault};
-use crate::entry::BodyFile;
-use crate::id::{AccountId, MailboxId, PackId, UidValidity};
+use crate::apply::{self, Application, Budget, Written};
+use crate::body::ReadError;
+use crate::decode;
+use crate::files::Files;
+use crate::id::{AccountId, ChunkId, MailboxId, Modseq, UidValidity};
+use crate::loading::Loader;
 use crate::name::{MailboxName, SpecialUse};
 use crate::operation::Operation;
-use crate::pack::{self, Files};
 use crate::pending::Fatal;
 use crate::prepare::Ahead;
+use crate::quota::QuotaLimits;
 use crate::refusal::Refusal;
+use crate::upkeep::opening::{Baseless, DamagedManifest, standing, sweep};
 use journal::disk::{Disk, DiskError};
-use journal::{OpenReport, Record, Rejected, Settings, Start, Syncer, Verdict, recover};
-use std::collections::{BTreeSet, VecDeque};
+use journal::{Appender, Reached, Record, Rejected, Settings, Syncer, Verdict, recover};
+use std::collections::VecDeque;
 use std::fmt;
 
 /// The journal of a mail store.
@@ -27,14 +31,14 @@ const PURPOSE: [u8; 4] = *b"MAIL";
 pub struct Opening<'a> {
     /// Which account this is. Kept in the journal when it is founded.
     pub account: AccountId,
-    /// The term to write under; rises when another host takes the account over.
-    pub term: u64,
     /// A random number: the writer's id, if this opening begins a term.
     pub writer: u64,
     /// The time, if the account is new: seeds UIDVALIDITY.
     pub now_secs: i64,
     /// Bytes of the longest letter that is taken in.
     pub letter_bytes_max: u64,
+    /// The site's limits, for an account that has none of its own.
+    pub quota: QuotaLimits,
     /// Mailboxes that a new account gets beside INBOX.
     pub folders: &'a [Folder],
 }
@@ -57,11 +61,18 @@ pub enum OpenError {
     Journal(recover::OpenError),
     /// The disk failed.
     Disk(DiskError),
+    /// The last two manifests are damaged: the account needs a repair.
+    NeedsRepair(DamagedManifest),
+    /// Only a newer program can open the account.
+    Newer(DamagedManifest),
     /// The journal is another account's.
     WrongAccount(AccountId),
-    /// A new account could not be founded.
-    NotFounded(Refusal),
-    /// Founding it failed half-way; opening it again will tell.
+    /// A chunk that the journal's records need can't be read.
+    Chunk(ReadError),
+    /// A new account could not be founded, or what an unclean end lost could not
+    /// be noted.
+    NotBegun(Refusal),
+    /// That failed half-way; opening it again will tell.
     Fatal(Fatal),
 }
 
@@ -70,14 +81,45 @@ impl fmt::Display for OpenError {
         match self {
             Self::Journal(error) => error.fmt(f),
             Self::Disk(error) => error.fmt(f),
+            Self::NeedsRepair(damaged) => {
+                write!(f, "{damaged}, nor can the one before; `repair` is needed")
+            }
+            Self::Newer(damaged) => damaged.fmt(f),
             Self::WrongAccount(other) => write!(f, "the journal is that of account {}", other.0),
-            Self::NotFounded(refusal) => write!(f, "the account can't be founded: {refusal}"),
+            Self::Chunk(error) => write!(f, "an index chunk can't be read: {error}"),
+            Self::NotBegun(refusal) => write!(f, "the account can't be begun: {refusal}"),
             Self::Fatal(fatal) => fatal.fmt(f),
         }
     }
 }
 
 impl std::error::Error for OpenError {}
+
+impl OpenError {
+    fn of_base(baseless: Baseless) -> Self {
+        match baseless {
+            Baseless::Disk(error) => Self::Disk(error),
+            Baseless::Damaged(damaged) => Self::NeedsRepair(damaged),
+            Baseless::Newer(damaged) => Self::Newer(damaged),
+        }
+    }
+}
+
+/// What opening an account came upon.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenReport {
+    /// Of the journal.
+    pub journal: journal::OpenReport,
+    /// The manifest that it began with.
+    pub manifest: Option<u64>,
+    /// The newest manifest, if it was damaged and the one before was taken.
+    pub fell_back: Option<DamagedManifest>,
+    /// An older program wrote the manifest: a checkpoint is due.
+    pub upgraded: bool,
+    /// Modseqs above the first and up to the second may have been told to
+    /// somebody and then lost.
+    pub lost: Option<(Modseq, Modseq)>,
+}
 
 /// An open account: what goes to which thread.
 #[derive(Debug)]
@@ -99,94 +141,185 @@ impl Store {
     /// # Errors
     /// As [`OpenError`] says.
     pub fn open<D: Disk>(root: &D, opening: &Opening<'_>) -> Result<Opened<D>, OpenError> {
+        let files = Files::new(root.clone());
         let settings = Settings {
             purpose: PURPOSE,
-            term: Some(opening.term),
+            term: None,
             writer: opening.writer,
         };
-        let mut account = Account::new();
-        let recovered = recover::open(root, settings, Start::BEGINNING, |record| {
-            replay(&mut account, record)
-        })
-        .map_err(OpenError::Journal)?;
-        let next_pack = sweep(root, &account)?;
+        let mut standing = standing(root).map_err(OpenError::of_base)?;
+        let account = std::mem::take(&mut standing.account);
+        let mut replay = Replay::of(account, &files, opening.now_secs);
+        let recovered = recover::open(root, settings, standing.start, |record| {
+            replay.record(record)
+        });
+        let (mut account, recovered) = replay.end(recovered)?;
+        sweep(root, &standing, &mut account).map_err(OpenError::Disk)?;
         let mut opened = Opened {
-            store: Self {
-                ahead: Ahead::of(&account),
-                modseq: account.modseq,
-                account,
-                appender: recovered.appender,
-                pending: VecDeque::new(),
-                next_ticket: 0,
-                next_pack,
-                letter_bytes_max: opening.letter_bytes_max.min(u64::from(u32::MAX)),
-            },
+            store: Self::of(account, recovered.appender, opening),
             syncer: recovered.syncer,
-            files: Files::new(root.clone()),
-            report: recovered.report,
+            files,
+            report: OpenReport {
+                journal: recovered.report,
+                manifest: standing.manifests.back().map(|named| named.number),
+                fell_back: standing.fell_back,
+                upgraded: standing.older,
+                lost: None,
+            },
         };
-        match opened.store.account.id {
-            None => opened.found(opening)?,
-            Some(id) if id == opening.account => {}
-            Some(other) => return Err(OpenError::WrongAccount(other)),
-        }
+        opened.begin(opening)?;
         Ok(opened)
     }
+
+    fn of(account: Account, appender: Appender, opening: &Opening<'_>) -> Self {
+        let end = appender.next();
+        Self {
+            ahead: Ahead::of(&account),
+            next_pack: account.next_pack,
+            account,
+            underway: None,
+            pending: VecDeque::new(),
+            refused: Vec::new(),
+            appender,
+            reached: Reached {
+                written: end,
+                durable: end,
+            },
+            next_ticket: 0,
+            letter_bytes_max: opening.letter_bytes_max.min(u64::from(u32::MAX)),
+            default_quota: opening.quota,
+            writer: opening.writer,
+            now_secs: opening.now_secs,
+            history_needed_from: Modseq::MAX,
+        }
+    }
 }
 
-/// Takes one record of the journal in.
-fn replay(account: &mut Account, record: &Record<'_>) -> Result<Verdict, Rejected> {
-    if record.kind != TRANSACTION {
-        return Ok(Verdict::Unknown);
-    }
-    let transaction = match decode::transaction(record.head, record.body_len) {
-        Ok(transaction) => transaction,
-        Err(Fault::Unknown) => return Ok(Verdict::Unknown),
-        Err(Fault::Absurd(reason)) => return Err(Rejected(reason)),
-    };
-    let durable = Durable {
-        lsn: record.lsn,
-        bodies_at: 0,
-        transaction: &transaction,
-    };
-    match account.apply(durable) {
-        Ok(_) => Ok(Verdict::Known),
-        Err(Absurd(reason)) => Err(Rejected(reason)),
-    }
+/// Takes the records of a journal in, one after the other.
+struct Replay<'a, L> {
+    account: Account,
+    loader: &'a L,
+    now_secs: i64,
+    /// Why a chunk couldn't be read.
+    failed: Option<ReadError>,
 }
 
-/// Removes packs that no message refers to; the next pack's number.
-fn sweep<D: Disk>(root: &D, account: &Account) -> Result<u64, OpenError> {
-    let packs = account
-        .mailboxes
-        .values()
-        .flat_map(|mailbox| mailbox.entries.iter());
-    let used: BTreeSet<PackId> = packs
-        .filter_map(|entry| match entry.body.file() {
-            BodyFile::Pack(pack) => Some(pack),
-            BodyFile::Record(_) => None,
-        })
-        .collect();
-    let highest = pack::sweep(root, &used).map_err(OpenError::Disk)?;
-    let highest = highest.max(used.last().copied());
-    Ok(highest.map_or(1, |pack| pack.0.saturating_add(1)))
+impl<'a, L: Loader> Replay<'a, L> {
+    fn of(account: Account, loader: &'a L, now_secs: i64) -> Self {
+        Self {
+            account,
+            loader,
+            now_secs,
+            failed: None,
+        }
+    }
+
+    fn record(&mut self, record: &Record<'_>) -> Result<Verdict, Rejected> {
+        if record.kind != TRANSACTION {
+            return Ok(Verdict::Unknown);
+        }
+        let transaction = match decode::transaction(record.head, record.body_len) {
+            Ok(transaction) => transaction,
+            Err(decode::Fault::Unknown) => return Ok(Verdict::Unknown),
+            Err(decode::Fault::Absurd(reason)) => return Err(Rejected(reason)),
+        };
+        let written = Written {
+            lsn: record.lsn,
+            transaction: &transaction,
+            now_secs: self.now_secs,
+        };
+        let mut application = Application::new();
+        loop {
+            let all = &mut Budget::unlimited();
+            match application.step(&mut self.account, written, all) {
+                Ok(_) => return Ok(Verdict::Known),
+                Err(apply::Fault::Away(mailbox, file)) => self.fetch(mailbox, file)?,
+                Err(apply::Fault::Absurd(reason)) => return Err(Rejected(reason)),
+            }
+        }
+    }
+
+    /// Reads the chunk that a record needs.
+    fn fetch(&mut self, mailbox: MailboxId, file: ChunkId) -> Result<(), Rejected> {
+        let unread = Rejected("a chunk that it needs can't be read");
+        let wish = self.account.wish_for(mailbox, file).ok_or(unread)?;
+        match self.loader.load(&wish) {
+            Ok(fetched) => self.account.take_in(&fetched),
+            Err(error) => {
+                self.failed = Some(error);
+                return Err(unread);
+            }
+        }
+        // What can't be taken in would be asked for again, for ever.
+        match self.account.wish_for(mailbox, file) {
+            None => Ok(()),
+            Some(_) => Err(unread),
+        }
+    }
+
+    /// The account, if the journal could be read.
+    fn end<O>(self, recovered: Result<O, recover::OpenError>) -> Result<(Account, O), OpenError> {
+        match (recovered, self.failed) {
+            (Ok(recovered), _) => Ok((self.account, recovered)),
+            (Err(_), Some(error)) => Err(OpenError::Chunk(error)),
+            (Err(error), None) => Err(OpenError::Journal(error)),
+        }
+    }
 }
 
 impl<D: Disk> Opened<D> {
+    /// What comes before anybody is answered.
+    fn begin(&mut self, opening: &Opening<'_>) -> Result<(), OpenError> {
+        match self.store.account.id {
+            None => self.found(opening),
+            Some(id) if id == opening.account => self.lose(),
+            Some(other) => Err(OpenError::WrongAccount(other)),
+        }
+    }
+
     /// Begins a new account, durably.
     fn found(&mut self, opening: &Opening<'_>) -> Result<(), OpenError> {
-        let operations = founding(opening).ok_or(OpenError::NotFounded(Refusal::AlreadyExists))?;
-        self.store
-            .submit_exclusively(operations)
-            .map_err(OpenError::NotFounded)?;
-        let Some(batch) = self.store.take_batch() else {
-            return Err(OpenError::NotFounded(Refusal::Busy));
-        };
-        let report = self.syncer.commit(batch);
-        for settled in self.store.settle(report).map_err(OpenError::Fatal)? {
-            settled.outcome.map_err(OpenError::NotFounded)?;
+        let operations = founding(opening).ok_or(OpenError::NotBegun(Refusal::AlreadyExists))?;
+        let first = self.store.ahead.modseq.next();
+        self.commit(
+            first,
+            Change {
+                operations,
+                ..Change::default()
+            },
+        )
+    }
+
+    /// After an unclean end, changes of flags that weren't durable may have been
+    /// told to somebody and lost, with any modseq up to the ceiling. These are
+    /// never given again.
+    fn lose(&mut self) -> Result<(), OpenError> {
+        let (from, to) = (self.store.account.modseq, self.store.account.ceiling);
+        if self.report.journal.clean || from >= to {
+            return Ok(());
         }
+        self.commit(to.next(), Change::of(Operation::Lose { from, to }))?;
+        self.report.lost = Some((from, to));
         Ok(())
+    }
+
+    /// Makes one change, and waits until it is durable.
+    fn commit(&mut self, modseq: Option<Modseq>, change: Change<'_>) -> Result<(), OpenError> {
+        let prepared = self.store.submit_at(modseq, change.alone());
+        prepared.map_err(OpenError::NotBegun)?;
+        let batch = self.store.take_batch();
+        let batch = batch.ok_or(OpenError::NotBegun(Refusal::Busy))?;
+        let report = self.syncer.commit(batch);
+        self.store.settle(report).map_err(OpenError::Fatal)?;
+        loop {
+            let applied = self.store.apply(APPLY_STEP).map_err(OpenError::Fatal)?;
+            for settled in applied.settled {
+                settled.outcome.map_err(OpenError::NotBegun)?;
+            }
+            if !applied.more {
+                return Ok(());
+            }
+        }
     }
 }
 

@@ -60,8 +60,14 @@ impl Response<'_> {
         let Some(span) = letter.section(path, Text::Header) else {
             return Ok(Source::Nothing);
         };
-        let names = names.iter().map(|name| name.clone().into_bytes());
-        let mut filter = FieldFilter::new(names.collect(), keep);
+        let names: Vec<Vec<u8>> = names.iter().map(|name| name.clone().into_bytes()).collect();
+        if path.is_empty()
+            && keep == Keep::Listed
+            && let Some(known) = letter.known_fields(&names)
+        {
+            return Ok(Source::Bytes(known));
+        }
+        let mut filter = FieldFilter::new(names, keep);
         let mut kept = Vec::new();
         let mut pieces = letter.header(span);
         loop {

@@ -3,9 +3,9 @@
 use journal::disk::Disk;
 use journal::sim::SimDisk;
 use store::{
-    AccountId, Fatal, Flags, InternalDate, Keyword, MailboxHandle, MailboxName, NewBody,
-    NewMessage, OpenError, Opened, Opening, Outcome, Place, Principal, Refusal, Settled, Store,
-    SystemFlags, Ticket, Uid, UidRange,
+    APPLY_STEP, AccountId, Fatal, Flags, InternalDate, Keyword, MailboxHandle, MailboxName,
+    NewBody, NewMessage, OpenError, Opened, Opening, Outcome, Place, Principal, QuotaLimits,
+    Refusal, Settled, Store, SystemFlags, Ticket, Uid, UidRange,
 };
 
 pub const OWNER: &Principal = &Principal::Owner;
@@ -18,10 +18,10 @@ pub const DATE: InternalDate = InternalDate {
 pub fn opening() -> Opening<'static> {
     Opening {
         account: AccountId(7),
-        term: 1,
         writer: 0xfeed_beef_0bad_cafe,
         now_secs: 1_700_000_000,
         letter_bytes_max: 1 << 20,
+        quota: QuotaLimits::default(),
         folders: &[],
     }
 }
@@ -66,7 +66,20 @@ pub fn commit<D: Disk>(opened: &mut Opened<D>) -> Result<Vec<Settled>, Fatal> {
         None => Ok(Vec::new()),
         Some(batch) => {
             let report = opened.syncer.commit(batch);
-            opened.store.settle(report)
+            opened.store.settle(report)?;
+            apply(&mut opened.store)
+        }
+    }
+}
+
+/// Applies all that the disk has.
+pub fn apply(store: &mut Store) -> Result<Vec<Settled>, Fatal> {
+    let mut settled = Vec::new();
+    loop {
+        let applied = store.apply(APPLY_STEP)?;
+        settled.extend(applied.settled);
+        if !applied.more {
+            return Ok(settled);
         }
     }
 }
@@ -98,6 +111,7 @@ pub fn append(
         places: &[Place { mailbox, flags }],
         date: DATE,
         body: NewBody::Inline(bytes),
+        thread: None,
     }])
 }
 

@@ -1,0 +1,3 @@
+//! Upkeep: what keeps an account quick to open, and its space in use.
+
+pub(crate) mod opening;

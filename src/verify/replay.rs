@@ -1,0 +1,156 @@
+//! The second pass over the journal: what its transactions do. From the older
+//! manifest to the newer, where both must agree, and on to the journal's end.
+
+use crate::audit::{Ailing, of_entry};
+use crate::compare::compare;
+use crate::directory::Directory;
+use crate::journal::{Journal, Span, Visited};
+use crate::manifest::Manifest;
+use crate::model::{Fault, Model};
+use crate::record::TRANSACTION;
+use crate::report::{Deaf, Report};
+use crate::transaction::{Operation, Transaction};
+use ipc::edge::verify::{Finding, Place, What};
+use std::collections::BTreeSet;
+
+/// A replay under way.
+pub struct Replay<'a, D: Directory> {
+    directory: &'a D,
+    /// What it began with.
+    base: Option<&'a Manifest<D::File>>,
+    /// What it comes to, and must agree with.
+    newer: Option<&'a Manifest<D::File>>,
+    model: Model<'a, D>,
+    /// It could not go on; that was told.
+    stopped: bool,
+}
+
+impl<'a, D: Directory> Replay<'a, D> {
+    /// From `base` on, if there is one, past `newer`, if there is one.
+    pub fn new(
+        directory: &'a D,
+        base: Option<&'a Manifest<D::File>>,
+        newer: Option<&'a Manifest<D::File>>,
+        ailing: &'a Ailing,
+    ) -> Self {
+        let model = Model::new(directory, base, ailing);
+        Self {
+            directory,
+            base,
+            newer,
+            model,
+            stopped: false,
+        }
+    }
+
+    /// Replays. The entries that live and whose letters ail; `None` if it had to
+    /// stop.
+    pub fn run(
+        mut self,
+        journal: &Journal<'_, D>,
+        span: Span,
+        report: &mut Report<'_>,
+    ) -> Option<BTreeSet<(u64, u32)>> {
+        let from = self.base.map_or(0, |base| base.landmark().lsn);
+        // What a walk itself tells was told by the first pass.
+        let mut deaf = Deaf;
+        let mut again = Report::new(&mut deaf);
+        let end = journal.walk(Span { from, ..span }, &mut again, &mut |visited, _| {
+            if visited.header.lsn >= from && !self.stopped {
+                self.visit(visited, report);
+            }
+        });
+        if !self.stopped {
+            self.meet(end.lsn, report);
+            self.stopped |= !end.unbroken || self.is_unfounded(end.lsn);
+            if self.stopped {
+                report.find(Finding::new(What::NotReplayed, Place::Account, 0));
+            }
+        }
+        (!self.stopped).then(|| self.model.ailing())
+    }
+
+    /// Records there are, but no account.
+    fn is_unfounded(&self, end: u64) -> bool {
+        end > 0 && self.model.state.numbers.account.is_none()
+    }
+
+    fn visit(&mut self, visited: &Visited<'_, D::File>, report: &mut Report<'_>) {
+        self.meet(visited.header.lsn, report);
+        let applied = match (visited.head, visited.unbroken) {
+            (Some(head), true) if visited.header.kind == TRANSACTION => self.transaction(head),
+            (Some(_), true) => Ok(()),
+            _ => Err((What::NotReplayed.into(), None)),
+        };
+        if let Err((fault, message)) = applied {
+            self.stopped = true;
+            report.find(Finding {
+                mailbox: fault.mailbox,
+                uid: fault.uid,
+                message,
+                ..visited.finding(fault.what)
+            });
+        }
+    }
+
+    /// Compares with the newer manifest as soon as its LSN is reached.
+    fn meet(&mut self, lsn: u64, report: &mut Report<'_>) {
+        let reached = self.newer.filter(|newer| newer.landmark().lsn <= lsn);
+        if let (Some(newer), Some(base)) = (reached, self.base) {
+            self.newer = None;
+            // One that lies astray was told.
+            if newer.landmark().lsn == lsn {
+                compare(self.directory, &self.model, base, newer, report);
+            }
+        }
+    }
+
+    fn transaction(&mut self, head: &[u8]) -> Result<(), (Fault, Option<u64>)> {
+        let told = |what: What| (Fault::from(what), None);
+        // What is wrong with its form was told by the first pass.
+        let unreadable = |_| told(What::NotReplayed);
+        let mut transaction = Transaction::begin(head).map_err(unreadable)?;
+        let modseq = transaction.modseq;
+        self.model.begin(modseq).map_err(|fault| (fault, None))?;
+        while let Some(operation) = transaction.next_operation().map_err(unreadable)? {
+            let message = match &operation {
+                Operation::Append(append) => Some(append.message),
+                _ => None,
+            };
+            self.model
+                .apply(modseq, &operation)
+                .map_err(|fault| (fault, message))?;
+        }
+        self.model.end(modseq).map_err(|fault| (fault, None))
+    }
+}
+
+/// Tells of letters that ail: of living entries as they are, of others that they
+/// are damaged and that nobody misses them.
+pub fn tell_of_ailing(
+    ailing: Ailing,
+    living: Option<&BTreeSet<(u64, u32)>>,
+    report: &mut Report<'_>,
+) {
+    for finding in ailing.values().filter(|_| living.is_none()) {
+        report.find(*finding);
+    }
+    let Some(living) = living else {
+        return;
+    };
+    for (key, finding) in &ailing {
+        if living.contains(key) {
+            report.find(*finding);
+        } else if matches!(finding.what, What::RottenLetter | What::OtherLetter) {
+            report.find(Finding {
+                what: What::DeadLetter,
+                ..*finding
+            });
+        }
+    }
+    // Copies of such entries are hurt as much.
+    for (mailbox, uid) in living.iter().filter(|key| !ailing.contains_key(key)) {
+        let finding = Finding::new(What::RottenLetter, Place::Account, 0);
+        report.find(of_entry(finding, *mailbox, *uid, 0));
+    }
+}

@@ -1,0 +1,152 @@
+//! What was found in letters, by message.
+//!
+//! A gist comes from here only if it fits the letter that the store has: as long as
+//! it. It goes here when a letter has been looked into: at its arrival, where its
+//! bytes are in memory anyway, or when somebody first asked.
+
+use super::{Ask, Cache, ask};
+use crate::account::Account;
+use crate::disk::DiskThread;
+use crate::holding::Held;
+use crate::pace::Pace;
+use crate::shapes::Depth;
+use journal::disk::Disk;
+use message::gist::{Collector, GIST_BYTES_MAX, GIST_VERSION, Gist};
+use message::limits::PIECE_BYTES;
+use message::preview;
+use std::rc::Rc;
+use store::{CacheReader, Lookup, MessageId, RECORD_BYTES_MAX, Stamp, Warm};
+
+const _: () = assert!(
+    GIST_BYTES_MAX <= RECORD_BYTES_MAX,
+    "a gist has room in a record"
+);
+
+/// What gists are called in the cache.
+pub const STAMP: Stamp = Stamp {
+    kind: 1,
+    version: GIST_VERSION,
+};
+
+/// Gists on their way to the disk at once. What comes while it is busier than that is
+/// found again when it is next asked for.
+const PUTTING_MAX: usize = 64;
+
+/// Reads for one record: its file's table, and the record.
+const READS_MAX: usize = 2;
+
+/// Records as far as they are in memory. The disk's type ends here.
+pub trait Records {
+    /// As [`CacheReader::get`].
+    fn get(&mut self, id: MessageId) -> Lookup;
+    /// As [`CacheReader::take_in`].
+    fn take_in(&mut self, warm: Warm);
+    /// As [`CacheReader::was_put`].
+    fn was_put(&mut self, id: MessageId);
+    /// As [`CacheReader::forget`].
+    fn forget(&mut self);
+}
+
+impl<D: Disk> Records for CacheReader<D> {
+    fn get(&mut self, id: MessageId) -> Lookup {
+        CacheReader::get(self, id, STAMP)
+    }
+
+    fn take_in(&mut self, warm: Warm) {
+        CacheReader::take_in(self, warm);
+    }
+
+    fn was_put(&mut self, id: MessageId) {
+        CacheReader::was_put(self, id);
+    }
+
+    fn forget(&mut self) {
+        CacheReader::forget(self);
+    }
+}
+
+impl Cache {
+    /// What is known of a letter of `octets` bytes, if it is known as deep as needed.
+    pub async fn recall(
+        &self,
+        disk: &DiskThread,
+        id: MessageId,
+        octets: u64,
+        depth: Depth,
+    ) -> Option<Gist> {
+        let gist = Gist::decode(&self.record(disk, id).await?)?;
+        let read = gist.structure.octets();
+        let fits = match gist.whole {
+            true => read == octets,
+            false => read <= octets && depth <= Depth::Header,
+        };
+        fits.then_some(gist)
+    }
+
+    async fn record(&self, disk: &DiskThread, id: MessageId) -> Option<Vec<u8>> {
+        for _ in 0..=READS_MAX {
+            let found = self.records.borrow_mut().get(id);
+            let region = match found {
+                Lookup::Found(bytes) => return Some(bytes),
+                Lookup::Absent => return None,
+                Lookup::Cold(region) => region,
+            };
+            let warm = ask(disk, |done| Ask::Read { region, done }).await?;
+            self.records.borrow_mut().take_in(warm);
+        }
+        None
+    }
+
+    async fn put(&self, disk: &DiskThread, id: MessageId, gist: Vec<u8>) {
+        let now_secs = crate::clock::seconds();
+        let kept = ask(disk, |done| Ask::Put {
+            id,
+            gist,
+            now_secs,
+            done,
+        });
+        if kept.await == Some(true) {
+            self.records.borrow_mut().was_put(id);
+        }
+    }
+}
+
+/// Keeps what was found in a letter, behind the caller's back.
+pub fn remember(account: &Rc<Account>, id: MessageId, gist: &Gist) {
+    let putting = account.cache().putting.get();
+    let Some(bytes) = gist.encode().filter(|_| putting < PUTTING_MAX) else {
+        return;
+    };
+    account.cache().putting.set(putting.saturating_add(1));
+    let account = Rc::clone(account);
+    tokio::task::spawn_local(async move {
+        let cache = account.cache();
+        cache.put(account.disk(), id, bytes).await;
+        cache.putting.set(cache.putting.get().saturating_sub(1));
+    });
+}
+
+/// Looks into a letter that has just been kept, while its bytes are in memory, and
+/// remembers what it says. `held` is the room that they take. For the background:
+/// nobody needs to wait for it.
+pub async fn learn(account: Rc<Account>, id: MessageId, bytes: Vec<u8>, held: Held) {
+    if account.suspects().is_flat(id) {
+        return;
+    }
+    let mut pace = Pace::new();
+    let mut collector = Collector::new();
+    for piece in bytes.chunks(PIECE_BYTES) {
+        account.suspects().during(id, || collector.feed(piece));
+        pace.breathe().await;
+    }
+    let gist = account.suspects().during(id, || {
+        let mut gist = collector.finish(true);
+        gist.preview = preview::Source::of(&gist.structure).map(|source| {
+            let span = bytes.get(source.span.start as usize..source.span.end as usize);
+            source.words(span.unwrap_or_default())
+        });
+        gist
+    });
+    drop((bytes, held));
+    remember(&account, id, &gist);
+}
