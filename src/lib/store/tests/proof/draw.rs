@@ -83,7 +83,11 @@ fn of_structure(visible: &Account, mailbox: Path, random: &mut Random) -> Change
         3 | 4 => Change::Rename(mailbox, some_path(random)),
         5 => Change::Subscribe(some_path(random)),
         6 => Change::Unsubscribe(some_path(random)),
-        7 => Change::SetAcl(mailbox, random.below(3) as u32, random.below(1 << 11) as u16),
+        7 => Change::SetAcl(
+            mailbox,
+            random.below(3) as u32,
+            random.below(1 << 11) as u16,
+        ),
         8 => Change::RaiseEpoch(visible.epoch + random.below(3)),
         _ => Change::SetQuota(some_quota(visible, random)),
     }

@@ -38,7 +38,7 @@ pub fn is_of_the_disk(error: &OpenError) -> bool {
         error,
         OpenError::Disk(_)
             | OpenError::Journal(JournalError::Disk(_))
-            | OpenError::NotFounded(Refusal::NoSpace)
+            | OpenError::NotBegun(Refusal::NoSpace)
             | OpenError::Fatal(Fatal::Disk(_))
     )
 }
@@ -169,8 +169,13 @@ fn append(
         opened.push((handle(store, path)?, flags(marks)));
     }
     let places = opened.iter();
-    let places: Vec<_> = places.map(|(mailbox, flags)| Place { mailbox, flags }).collect();
-    let bytes: Vec<_> = letters.iter().map(|(letter, _)| letter_bytes(*letter)).collect();
+    let places: Vec<_> = places
+        .map(|(mailbox, flags)| Place { mailbox, flags })
+        .collect();
+    let bytes: Vec<_> = letters
+        .iter()
+        .map(|(letter, _)| letter_bytes(*letter))
+        .collect();
     let messages: Vec<NewMessage<'_>> = letters
         .iter()
         .zip(&bytes)
@@ -178,7 +183,9 @@ fn append(
         .map(|(((letter, thread), bytes), packed)| NewMessage {
             places: &places,
             date: date(*letter),
-            body: packed.as_ref().map_or(NewBody::Inline(bytes), NewBody::Packed),
+            body: packed
+                .as_ref()
+                .map_or(NewBody::Inline(bytes), NewBody::Packed),
             thread: thread.map(ThreadId),
         })
         .collect();
@@ -208,7 +215,9 @@ fn flags(marks: &Marks) -> Flags {
     let keywords = marks.keywords.iter();
     Flags {
         system: SystemFlags::of_bits(marks.system).unwrap(),
-        keywords: keywords.map(|keyword| Keyword::new(keyword).unwrap()).collect(),
+        keywords: keywords
+            .map(|keyword| Keyword::new(keyword).unwrap())
+            .collect(),
     }
 }
 
@@ -227,13 +236,15 @@ pub fn pack(opened: &mut Opened<SimDisk>, letter: u64) -> Result<PackedBody, ()>
 pub fn see(store: &Store, known: &Account) -> Account {
     let mut account = outline(store);
     for (path, handle) in mailboxes(store) {
-        let known = known.mailboxes.get(&path).map(|mailbox| &mailbox.messages);
         let mut mailbox = frame(store, &handle);
-        mailbox.messages = match store.messages(&handle) {
-            Ok(messages) => entries(&messages),
-            Err(Refusal::NotLoaded) => known.cloned().unwrap_or_default(),
-            Err(refusal) => panic!("{path:?}: {refusal}"),
-        };
+        match (store.messages(&handle), known.mailboxes.get(&path)) {
+            (Ok(messages), _) => fill(&mut mailbox, &messages),
+            (Err(Refusal::NotLoaded), Some(known)) => {
+                mailbox.recent_from = known.recent_from;
+                mailbox.messages = known.messages.clone();
+            }
+            (refused, _) => panic!("{path:?}: {refused:?}"),
+        }
         check_counters(store, &handle, &mailbox);
         account.mailboxes.insert(path, mailbox);
     }
@@ -249,7 +260,7 @@ pub fn read_all(opened: &mut Opened<SimDisk>) -> Result<Account, ReadError> {
         let messages = opened.store.messages(&handle).unwrap();
         read_letters(opened, &messages)?;
         let mut mailbox = frame(&opened.store, &handle);
-        mailbox.messages = entries(&messages);
+        fill(&mut mailbox, &messages);
         check_counters(&opened.store, &handle, &mailbox);
         account.mailboxes.insert(path, mailbox);
     }
@@ -263,18 +274,22 @@ fn read_letters(opened: &Opened<SimDisk>, messages: &Messages<'_>) -> Result<(),
         let letter = letter_bytes(entry.date().secs as u64);
         let mut read = vec![0; letter.len() + 1];
         let n = reader.read(&messages.body(entry), 0, &mut read)?;
-        assert!(read[..n] == letter, "letter {} came back changed", entry.date().secs);
+        assert!(
+            read[..n] == letter,
+            "letter {} came back changed",
+            entry.date().secs
+        );
     }
     Ok(())
 }
 
 fn outline(store: &Store) -> Account {
-    let names = store.subscriptions(OWNER);
+    let (names, limits) = (store.subscriptions(OWNER), store.quota());
     Account {
         mailboxes: BTreeMap::new(),
         subscriptions: names.map(|name| name.components().to_vec()).collect(),
         epoch: store.epoch(),
-        quota: store.quota_override(),
+        limits: [limits.bytes, limits.messages, limits.mailboxes],
     }
 }
 
@@ -285,7 +300,7 @@ fn frame(store: &Store, handle: &MailboxHandle) -> Mailbox {
     Mailbox {
         id: Some((handle.id().0, status.validity.get())),
         uid_next: status.uid_next.get(),
-        recent_from: status.recent_from.get(),
+        recent_from: 0,
         acl: acl
             .map(|line| (grantee(line.grantee), line.rights.bits()))
             .collect(),
@@ -298,6 +313,11 @@ fn grantee(grantee: Grantee) -> u32 {
         Grantee::Anyone => 0,
         Grantee::Account(account) => account.0,
     }
+}
+
+fn fill(mailbox: &mut Mailbox, messages: &Messages<'_>) {
+    mailbox.recent_from = messages.recent_from().get();
+    mailbox.messages = entries(messages);
 }
 
 fn entries(messages: &Messages<'_>) -> BTreeMap<u32, Message> {
@@ -331,6 +351,8 @@ fn check_counters(store: &Store, handle: &MailboxHandle, mailbox: &Mailbox) {
     let messages = mailbox.messages.len() as u32;
     assert_eq!(counters.messages, messages);
     assert_eq!(counters.unseen, messages - of_flag(SystemFlags::SEEN));
+    let recent = mailbox.messages.range(mailbox.recent_from..).count();
+    assert_eq!(counters.recent as usize, recent);
     assert_eq!(counters.deleted, of_flag(SystemFlags::DELETED));
     let bytes = mailbox.messages.values();
     let bytes = bytes.map(|message| letter_len(message.letter) as u64);

@@ -37,7 +37,8 @@ pub struct Account {
     pub mailboxes: BTreeMap<Path, Mailbox>,
     pub subscriptions: BTreeSet<Path>,
     pub epoch: u64,
-    pub quota: QuotaOverride,
+    /// Bytes, messages, mailboxes: what there may be at most.
+    pub limits: [Option<u64>; 3],
 }
 
 /// Flags as they are asked for.
@@ -109,19 +110,6 @@ impl Account {
         ]
     }
 
-    /// The limits that hold; the tests' site has none of its own.
-    pub fn limits(&self) -> [Option<u64>; 3] {
-        let QuotaOverride {
-            bytes,
-            messages,
-            mailboxes,
-        } = self.quota;
-        [bytes, messages, mailboxes].map(|limit| match limit {
-            Limit::AtMost(most) => Some(most),
-            _ => None,
-        })
-    }
-
     /// Takes over the numbers that were not known yet.
     pub fn learn(&mut self, found: &Self) {
         for (path, mailbox) in &mut self.mailboxes {
@@ -143,6 +131,36 @@ impl Account {
         let mut learned = self.clone();
         learned.learn(found);
         learned == *found
+    }
+
+    /// Where `found` isn't this account, for people.
+    pub fn differences(&self, found: &Self) -> String {
+        let mut lines = String::new();
+        let paths: BTreeSet<_> = self
+            .mailboxes
+            .keys()
+            .chain(found.mailboxes.keys())
+            .collect();
+        for path in paths {
+            match (self.mailboxes.get(path), found.mailboxes.get(path)) {
+                (Some(expected), Some(found)) => lines += &different(path, expected, found),
+                (expected, _) if expected.is_some() => lines += &format!("{path:?} is missing\n"),
+                _ => lines += &format!("{path:?} is too much\n"),
+            }
+        }
+        for (expected, found) in [
+            (
+                format!("{:?}", self.subscriptions),
+                format!("{:?}", found.subscriptions),
+            ),
+            (format!("{:?}", self.epoch), format!("{:?}", found.epoch)),
+            (format!("{:?}", self.limits), format!("{:?}", found.limits)),
+        ] {
+            if expected != found {
+                lines += &format!("expected {expected}, found {found}\n");
+            }
+        }
+        lines
     }
 
     /// What the change does.
@@ -205,7 +223,7 @@ impl Account {
                 self.subscriptions.remove(path);
             }
             Change::RaiseEpoch(epoch) => self.epoch = self.epoch.max(*epoch),
-            Change::SetQuota(quota) => self.quota = *quota,
+            Change::SetQuota(quota) => self.limits = limits(quota),
             Change::Rewound => {
                 for mailbox in self.mailboxes.values_mut() {
                     mailbox.id = None;
@@ -273,13 +291,57 @@ impl Account {
             return self.transfer(from, to, &uids, true);
         }
         let paths = self.mailboxes.keys();
-        let moved: Vec<Path> = paths.filter(|path| path.starts_with(from)).cloned().collect();
+        let moved: Vec<Path> = paths
+            .filter(|path| path.starts_with(from))
+            .cloned()
+            .collect();
         for old in moved {
             let mailbox = self.mailboxes.remove(&old).unwrap();
             let new = to.iter().chain(&old[from.len()..]).cloned().collect();
             self.mailboxes.insert(new, mailbox);
         }
     }
+}
+
+fn different(path: &Path, expected: &Mailbox, found: &Mailbox) -> String {
+    let mut lines = String::new();
+    let frame = |mailbox: &Mailbox| {
+        let messages = BTreeMap::new();
+        format!(
+            "{:?}",
+            Mailbox {
+                messages,
+                ..mailbox.clone()
+            }
+        )
+    };
+    if frame(expected) != frame(found) {
+        lines += &format!(
+            "{path:?}: expected {}\n  found {}\n",
+            frame(expected),
+            frame(found)
+        );
+    }
+    let uids: BTreeSet<_> = expected
+        .messages
+        .keys()
+        .chain(found.messages.keys())
+        .collect();
+    for uid in uids {
+        let (expected, found) = (expected.messages.get(uid), found.messages.get(uid));
+        if expected != found {
+            lines += &format!("{path:?} {uid}: expected {expected:?}\n  found {found:?}\n");
+        }
+    }
+    lines
+}
+
+/// The limits that hold; the tests' site has none of its own.
+fn limits(quota: &QuotaOverride) -> [Option<u64>; 3] {
+    [quota.bytes, quota.messages, quota.mailboxes].map(|limit| match limit {
+        Limit::AtMost(most) => Some(most),
+        Limit::Default | Limit::Unlimited => None,
+    })
 }
 
 fn set_flags(
@@ -301,7 +363,9 @@ fn set_flags(
         }
         FlagAction::Remove => {
             message.system &= !marks.system;
-            message.keywords.retain(|keyword| !marks.keywords.contains(keyword));
+            message
+                .keywords
+                .retain(|keyword| !marks.keywords.contains(keyword));
         }
         FlagAction::Replace => {
             message.system = marks.system;

@@ -66,7 +66,11 @@ impl Witness {
                 id.0
             );
             let before = self.states.get(&(key, id.1)).unwrap_or(&now);
-            assert_eq!(before, &now, "{context}: {key:?} at modseq {} given twice", id.1);
+            assert_eq!(
+                before, &now,
+                "{context}: {key:?} at modseq {} given twice",
+                id.1
+            );
             assert!(id.1 <= modseq, "{context}: a modseq that is not yet");
         });
     }
@@ -76,13 +80,16 @@ impl Witness {
         self.validities.contains_key(&validity)
     }
 
-    /// What changed since the last look has numbers above all that were shown.
-    pub fn judge_new(&self, account: &Account, context: &str) {
+    /// What changed since `before` has numbers above all that were shown.
+    pub fn judge_new(&self, before: &Account, account: &Account, context: &str) {
+        let mut known = BTreeSet::new();
+        each(before, |key, message| {
+            known.insert((key, message.modseq));
+        });
         each(account, |key, message| {
             let (_, modseq) = numbers(message);
-            let seen = self.states.contains_key(&(key, modseq));
             assert!(
-                seen || modseq > self.highest_modseq,
+                modseq > self.highest_modseq || known.contains(&(key, message.modseq)),
                 "{context}: {key:?} changed, and has modseq {modseq} of the past"
             );
         });
@@ -135,7 +142,10 @@ impl Client {
 
     /// Comes back: is told what changed since, and must then know what is there.
     pub fn resynchronise(&self, opened: &mut Opened<SimDisk>, context: &str) -> Option<Self> {
-        let mailbox = opened.store.open_by_id(OWNER, MailboxId(self.mailbox)).ok()?;
+        let mailbox = opened
+            .store
+            .open_by_id(OWNER, MailboxId(self.mailbox))
+            .ok()?;
         load(opened, &mailbox).ok()?;
         let truth = Self::of(&opened.store, &mailbox)?;
         if truth.validity != self.validity {
