@@ -13,6 +13,7 @@ mod demo;
 mod passwd_file;
 mod password_scheme;
 mod quota;
+mod repair;
 mod rewound;
 mod run;
 mod status;
@@ -43,6 +44,7 @@ enum Task {
     User(user::User),
     Status(status::Status),
     Verify(verify::Verify),
+    Repair(repair::Repair),
     Rewound(rewound::Rewound),
     Quota(quota::Quota),
     /// Read the configuration again; applied whole, or not at all
@@ -68,6 +70,7 @@ fn carry_out(command: &Command) -> Result<ExitCode, String> {
         Task::Demo(demo) => demo.run().map_err(text),
         Task::User(user) => user.run(socket).map_err(text),
         Task::Status(status) => status.run(socket).map_err(text),
+        Task::Repair(repair) => repair.run(socket).map_err(text),
         Task::Rewound(rewound) => rewound.run(socket),
         Task::Quota(quota) => quota.run(socket).map_err(text),
         // Its exit code says more than that it was done.

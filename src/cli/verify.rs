@@ -137,7 +137,7 @@ fn severity(finding: &Finding) -> &'static str {
 }
 
 /// The file's name below the account's directory (docs/store-format.md).
-fn file(place: Place) -> String {
+pub fn file(place: Place) -> String {
     match place {
         Place::Account => ".".to_owned(),
         Place::Segment { first } => format!("journal/{first:016x}.seg"),

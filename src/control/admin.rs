@@ -183,6 +183,7 @@ async fn carry_out(house: &House, tell: &mpsc::Sender<Answer>, request: Request)
         Request::Status => outcome(status(house, tell).await),
         Request::Reload => reload(house).await,
         Request::Verify { name } => outcome(tasks::check(house, tell, name).await),
+        Request::Repair { name } => outcome(tasks::repair(house, tell, name).await),
         Request::Quota { name } => about_quota(house, tell, name, task::ToWorker::Quota).await,
         Request::SetQuota { name, change } => {
             about_quota(house, tell, name, task::ToWorker::SetQuota { change }).await

@@ -22,6 +22,12 @@ const VERIFIERS_PER_CHECK_MAX: u32 = 3;
 /// A check that took so long was ended for that, and the next would be, too.
 const CHECK_MAX: Duration = Duration::from_secs(590);
 
+/// How long a repair may take: it reads every letter, and hashes it.
+const REPAIR_MAX: Duration = Duration::from_secs(12 * 60 * 60);
+
+/// How long whoever asked hears nothing while something goes on.
+const PATIENCE_MAX: Duration = Duration::from_secs(10);
+
 type Name = Bytes<ADDRESS_BYTES_MAX>;
 type TaskChannel = AsyncChannel<task::ToWorker, task::ToControl>;
 type CheckChannel = AsyncChannel<verify::ToVerifier, verify::ToControl>;
@@ -42,9 +48,38 @@ pub async fn ask_worker(
     match tokio::time::timeout(limit, pair.receive()).await {
         Ok(Ok(Some(task::ToControl::Failed))) => Err(Refusal::Storage),
         Ok(Ok(Some(task::ToControl::Distress))) => Err(Refusal::Distress),
+        Ok(Ok(Some(task::ToControl::Busy))) => Err(Refusal::Busy),
         Ok(Ok(Some(answer))) => Ok(answer),
         _ => Err(Refusal::CutShort),
     }
+}
+
+/// Has the account's worker repair it, and passes on what it had to mend.
+///
+/// # Errors
+/// Why it is not repaired.
+pub async fn repair(house: &House, tell: &mpsc::Sender<Answer>, name: Name) -> Result<(), Refusal> {
+    let pair = reach(house, name, TaskKind::Work).await?;
+    let pair = TaskChannel::adopt(pair).map_err(|_| Refusal::Unavailable)?;
+    pair.send(task::ToWorker::Repair)
+        .map_err(|_| Refusal::CutShort)?;
+    let end = Instant::now() + REPAIR_MAX;
+    while Instant::now() < end {
+        let answer = match tokio::time::timeout(PATIENCE_MAX, pair.receive()).await {
+            Err(_) => Answer::Working,
+            Ok(Ok(Some(task::ToControl::Mends { mends }))) => Answer::Mends { mends },
+            Ok(Ok(Some(task::ToControl::Repaired { repairs }))) => {
+                let _gone = tell.send(Answer::Repaired { repairs }).await;
+                return Ok(());
+            }
+            Ok(Ok(Some(task::ToControl::Busy))) => return Err(Refusal::Busy),
+            Ok(Ok(Some(task::ToControl::Failed))) => return Err(Refusal::Storage),
+            Ok(_) => return Err(Refusal::CutShort),
+        };
+        // Who asked may have gone; the repair goes on all the same.
+        let _gone = tell.send(answer).await;
+    }
+    Err(Refusal::CutShort)
 }
 
 /// Has an account checked, and passes on what the verifier says.

@@ -3,17 +3,19 @@
 //!
 //! A peer that breaks its channel's rules loses its channel; nobody else notices.
 
+mod answering;
+
 use crate::joining::{Expired, Halves, NotTaken, Offer};
 use crate::peers::{AskerEnd, AuthEnd, BrokerEnd, ControlEnd, Peer, SupervisorEnd, WorkerEnd};
 use crate::workers::{Act, Workers};
 use ipc::channel::Fault;
 use ipc::edge::birth::Hold;
 use ipc::edge::supervisor::{Edge, ToProcess, ToSupervisor};
-use ipc::edge::{auth_director, control_director, director_broker, director_worker, handover};
+use ipc::edge::{auth_director, director_broker, director_worker, handover};
 use ipc::registry::{Registry, close, replace};
 use ipc::slice::{Director as Slice, Slice as AnySlice};
 use ipc::ticket::SealedTicket;
-use ipc::{AccountId, Bytes, Instance, List};
+use ipc::{AccountId, Bytes, Instance};
 use std::collections::{HashMap, VecDeque};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
@@ -382,54 +384,6 @@ impl Desk {
                     Vec::new()
                 }
             }
-        }
-    }
-
-    fn attend_control(&mut self) {
-        let Some(control) = &mut self.control else {
-            return;
-        };
-        let (messages, open) = self.registry.turn(control);
-        for message in messages {
-            let answer = match message {
-                control_director::ToDirector::Workers { query, after } => {
-                    self.page_of_workers(query, after)
-                }
-                control_director::ToDirector::Health { query } => self.health(query),
-            };
-            self.answer_control(answer);
-        }
-        if !good(open) {
-            close(&mut self.registry, &mut self.control);
-            self.torn(Edge::ControlDirector);
-        }
-    }
-
-    fn page_of_workers(&self, query: u64, after: Option<AccountId>) -> control_director::ToControl {
-        let (page, more) = self.workers.page(self.now(), after);
-        control_director::ToControl::Workers {
-            query,
-            workers: List::new(page).unwrap_or_default(),
-            more,
-        }
-    }
-
-    fn health(&self, query: u64) -> control_director::ToControl {
-        control_director::ToControl::Health {
-            query,
-            ailing: self.workers.ailments.list(),
-            scrubbed_bytes: self.workers.scrubbed(),
-            verifiers: u32::try_from(self.workers.checks.len()).unwrap_or(u32::MAX),
-        }
-    }
-
-    fn answer_control(&mut self, answer: control_director::ToControl) {
-        let Some(control) = &mut self.control else {
-            return;
-        };
-        if self.registry.send(control, answer).is_err() {
-            close(&mut self.registry, &mut self.control);
-            self.torn(Edge::ControlDirector);
         }
     }
 

@@ -12,12 +12,35 @@ use crate::transaction::{Append, Operation, Transaction};
 use ipc::edge::verify::{Finding, What};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Entries with something wrong with their letter that are remembered until it
-/// is known whether they still live.
-const AILING_MAX: usize = 65_536;
+/// Entries that no index has yet, and whose letters ail: at most 65,536 are
+/// remembered until it is known whether they still live.
+#[derive(Debug, Default)]
+pub struct Ailing {
+    findings: Vec<Finding>,
+    /// By mailbox and UID, as they were appended.
+    places: BTreeMap<(u64, u32), u16>,
+}
 
-/// Entries that no index has yet and whose letters ail, by mailbox and UID.
-pub type Ailing = BTreeMap<(u64, u32), Finding>;
+impl Ailing {
+    /// Remembers one; gives it back if there are too many, or it is of no entry.
+    fn insert(&mut self, finding: Finding) -> Result<(), Finding> {
+        let place = finding.mailbox.zip(finding.uid).ok_or(finding)?;
+        let number = u16::try_from(self.findings.len()).map_err(|_| finding)?;
+        self.findings.push(finding);
+        self.places.insert(place, number);
+        Ok(())
+    }
+
+    /// The number of what was found of an entry.
+    pub fn of(&self, mailbox: u64, uid: u32) -> Option<u16> {
+        self.places.get(&(mailbox, uid)).copied()
+    }
+
+    /// What was found, in the order of its numbers.
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+}
 
 /// A manifest, as the journal must agree with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,7 +99,7 @@ impl<'a, D: Directory> Audit<'a, D> {
             term: 0,
             modseq: 0,
             message: 0,
-            ailing: BTreeMap::new(),
+            ailing: Ailing::default(),
             packs: BTreeSet::new(),
         }
     }
@@ -84,7 +107,13 @@ impl<'a, D: Directory> Audit<'a, D> {
     /// Looks at one record.
     pub fn visit(&mut self, visited: &Visited<'_, D::File>, report: &mut Report<'_>) {
         let header = &visited.header;
-        self.pass_landmarks(header.lsn, Some(header.predecessor), header.term, report);
+        let before = End {
+            lsn: header.lsn,
+            crc: Some(header.predecessor),
+            term: header.term,
+            unbroken: visited.unbroken,
+        };
+        self.pass_landmarks(before, report);
         self.term = header.term;
         let mut inline = Vec::new();
         let known = match (header.kind, visited.head) {
@@ -106,11 +135,11 @@ impl<'a, D: Directory> Audit<'a, D> {
     /// The end: landmarks that weren't passed lie here or nowhere. What ails, and
     /// the packs of the tail.
     pub fn finish(mut self, end: End, report: &mut Report<'_>) -> (Ailing, BTreeSet<u64>) {
-        self.pass_landmarks(end.lsn, end.crc, end.term, report);
+        self.pass_landmarks(end, report);
         if !end.unbroken {
             self.letters.doubt_journal();
         }
-        for astray in &self.landmarks {
+        for astray in self.landmarks.iter().filter(|_| end.unbroken) {
             let place = Folder::Manifest.place(astray.number);
             report.find(Finding::new(What::Astray, place, 24));
         }
@@ -118,20 +147,22 @@ impl<'a, D: Directory> Audit<'a, D> {
     }
 
     /// Each manifest lies between two records, of which it knows the first.
-    fn pass_landmarks(&mut self, lsn: u64, crc: Option<u32>, term: u64, report: &mut Report<'_>) {
-        let before = self.term;
+    fn pass_landmarks(&mut self, here: End, report: &mut Report<'_>) {
+        let terms = self.term..=here.term.max(self.term);
         self.landmarks.retain(|mark| {
-            if mark.lsn > lsn {
+            if mark.lsn > here.lsn {
                 return true;
             }
-            let right = mark.lsn == lsn
-                && crc.is_none_or(|crc| crc == mark.predecessor)
-                && (before..=term.max(before)).contains(&mark.term);
-            if !right {
+            let right = mark.lsn == here.lsn
+                && here.crc.is_none_or(|crc| crc == mark.predecessor)
+                && terms.contains(&mark.term);
+            // Behind damage nobody knows where records began and ended.
+            if !right && here.unbroken {
                 let place = Folder::Manifest.place(mark.number);
+                let finding = Finding::new(What::Astray, place, 24);
                 report.find(Finding {
-                    lsn: Some(lsn),
-                    ..Finding::new(What::Astray, place, 24)
+                    lsn: Some(here.lsn),
+                    ..finding
                 });
             }
             false
@@ -309,11 +340,8 @@ impl<'a, D: Directory> Audit<'a, D> {
     }
 
     fn ail(&mut self, finding: Finding, report: &mut Report<'_>) {
-        match (finding.mailbox, finding.uid) {
-            (Some(mailbox), Some(uid)) if self.ailing.len() < AILING_MAX => {
-                self.ailing.insert((mailbox, uid), finding);
-            }
-            _ => report.find(finding),
+        if let Err(finding) = self.ailing.insert(finding) {
+            report.find(finding);
         }
     }
 }

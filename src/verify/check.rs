@@ -20,7 +20,7 @@ use crate::journal::{End, Journal, Span};
 use crate::letters::{IN_PACK, Letters};
 use crate::manifest::Manifest;
 use crate::pack;
-use crate::replay::{Replay, tell_of_ailing};
+use crate::replay::{Living, Replay, tell_of_ailing};
 use crate::report::{Listener, Report};
 use ipc::edge::verify::{Finding, Place, ToControl, Totals, What};
 use std::collections::BTreeSet;
@@ -111,7 +111,7 @@ impl<'a, D: Directory> Check<'a, D> {
         self.indexes(&manifests, &mut letters, report);
         dead_letters(letters, &journal, report);
         let living = self.replay(&manifests, &journal, span, &ailing, report);
-        tell_of_ailing(ailing, living.as_ref(), report);
+        tell_of_ailing(&ailing, living.as_ref(), report);
         self.orphans(&manifests, end, report);
     }
 
@@ -258,7 +258,7 @@ impl<'a, D: Directory> Check<'a, D> {
         span: Span,
         ailing: &Ailing,
         report: &mut Report<'_>,
-    ) -> Option<BTreeSet<(u64, u32)>> {
+    ) -> Option<Living> {
         let sound = |manifest: &&Manifest<D::File>| manifest.content.is_sound;
         let (newer, older) = (manifests.newer.as_ref(), manifests.older.as_ref());
         if newer.is_some_and(|newer| !newer.content.is_sound) {

@@ -2,7 +2,6 @@
 
 use crate::fields::{DELETED, SEEN};
 use crate::state::Counters;
-use ipc::edge::verify::What;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// An entry, but for where its letter lies: that may change at any time.
@@ -16,8 +15,8 @@ pub struct Entry {
     pub uid: u32,
     pub size: u32,
     pub flags: u8,
-    /// What is wrong with the letter of an entry that no index has yet.
-    pub ailment: Option<What>,
+    /// The number of what is wrong with the letter of an entry that no index has.
+    pub ailment: Option<u16>,
     /// It was expunged.
     pub gone: bool,
 }

@@ -1,1 +1,13 @@
-//! Accounts for the tests, byte by byte.
+//! Accounts for the tests: bytes as the format has them, and nothing of ours
+//! that reads them.
+
+mod paper;
+mod story;
+mod tree;
+
+pub use paper::{Bytes, block, header, operation, record_header, seal, transaction};
+pub use story::{
+    ChunkPaper, ManifestPaper, PackPaper, Piece, SegmentPaper, append, create, healthy, set_flags,
+    transfer, with_pieces,
+};
+pub use tree::{Heard, Scratch, Shown, Tree};

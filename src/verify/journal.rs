@@ -88,7 +88,8 @@ impl<'d, D: Directory> Journal<'d, D> {
         report: &mut Report<'_>,
         visit: &mut dyn FnMut(&Visited<'_, D::File>, &mut Report<'_>),
     ) -> End {
-        let mut walk = walk::Walk::new(span);
+        let reaches_back = self.begins(span.from) != Err(What::Missing);
+        let mut walk = walk::Walk::new(span, reaches_back);
         for (start, behind) in self.needed(span.from) {
             if start >= span.to && start > span.from || walk.has_ended() {
                 break;

@@ -45,6 +45,8 @@ mod transaction;
 
 #[cfg(test)]
 mod fixture;
+#[cfg(test)]
+mod trial;
 
 use directory::OsDirectory;
 use ipc::Channel;

@@ -311,13 +311,15 @@ impl<'a, D: Directory> Model<'a, D> {
         }
     }
 
-    /// Entries of the tail that live, and whose letters ail.
-    pub fn ailing(&self) -> BTreeSet<(u64, u32)> {
+    /// Entries that live and whose letters ail: the number of what was found, and
+    /// mailbox and UID.
+    pub fn ailing(&self) -> BTreeSet<(u16, u64, u32)> {
         let mailboxes = self.state.mailboxes.iter();
         let entries = mailboxes
             .flat_map(|(id, mailbox)| mailbox.entries.here().map(move |entry| (*id, entry)));
-        let ailing = entries.filter(|(_, entry)| entry.ailment.is_some());
-        ailing.map(|(id, entry)| (id, entry.uid)).collect()
+        entries
+            .filter_map(|(id, entry)| entry.ailment.map(|number| (number, id, entry.uid)))
+            .collect()
     }
 }
 

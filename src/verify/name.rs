@@ -136,12 +136,7 @@ mod tests {
         assert!(name(&["Work", "2026"]).is_some());
         assert!(name(&["INBOX", "inbox"]).is_some());
         let deep = ["a"; 33];
-        let long = [
-            "a".repeat(255),
-            "b".repeat(255),
-            "c".repeat(255),
-            "d".repeat(255),
-        ];
+        let long = ["a", "b", "c", "d", "e"].map(|letter| letter.repeat(205));
         let long: Vec<&str> = long.iter().map(String::as_str).collect();
         assert!(name(&deep[..32]).is_some() && name(&long).is_none());
         for none in [

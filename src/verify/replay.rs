@@ -1,17 +1,21 @@
 //! The second pass over the journal: what its transactions do. From the older
 //! manifest to the newer, where both must agree, and on to the journal's end.
 
-use crate::audit::{Ailing, of_entry};
+use crate::audit::Ailing;
 use crate::compare::compare;
 use crate::directory::Directory;
 use crate::journal::{Journal, Span, Visited};
 use crate::manifest::Manifest;
 use crate::model::{Fault, Model};
-use crate::record::TRANSACTION;
+use crate::record::{TRANSACTION, is_optional};
 use crate::report::{Deaf, Report};
 use crate::transaction::{Operation, Transaction};
-use ipc::edge::verify::{Finding, Place, What};
+use ipc::edge::verify::{Finding, Place, Severity, What};
 use std::collections::BTreeSet;
+
+/// Entries that live at the end and whose letters ail: the number of what was
+/// found, mailbox, UID.
+pub type Living = BTreeSet<(u16, u64, u32)>;
 
 /// A replay under way.
 pub struct Replay<'a, D: Directory> {
@@ -50,7 +54,7 @@ impl<'a, D: Directory> Replay<'a, D> {
         journal: &Journal<'_, D>,
         span: Span,
         report: &mut Report<'_>,
-    ) -> Option<BTreeSet<(u64, u32)>> {
+    ) -> Option<Living> {
         let from = self.base.map_or(0, |base| base.landmark().lsn);
         // What a walk itself tells was told by the first pass.
         let mut deaf = Deaf;
@@ -61,10 +65,10 @@ impl<'a, D: Directory> Replay<'a, D> {
             }
         });
         if !self.stopped {
-            self.meet(end.lsn, report);
-            self.stopped |= !end.unbroken || self.is_unfounded(end.lsn);
-            if self.stopped {
-                report.find(Finding::new(What::NotReplayed, Place::Account, 0));
+            self.stopped = !end.unbroken || self.is_unfounded(end.lsn);
+            match self.stopped {
+                true => report.find(Finding::new(What::NotReplayed, Place::Account, 0)),
+                false => self.meet(end.lsn, report),
             }
         }
         (!self.stopped).then(|| self.model.ailing())
@@ -76,10 +80,12 @@ impl<'a, D: Directory> Replay<'a, D> {
     }
 
     fn visit(&mut self, visited: &Visited<'_, D::File>, report: &mut Report<'_>) {
-        self.meet(visited.header.lsn, report);
+        if visited.unbroken {
+            self.meet(visited.header.lsn, report);
+        }
         let applied = match (visited.head, visited.unbroken) {
             (Some(head), true) if visited.header.kind == TRANSACTION => self.transaction(head),
-            (Some(_), true) => Ok(()),
+            (Some(_), true) if is_optional(visited.header.kind) => Ok(()),
             _ => Err((What::NotReplayed.into(), None)),
         };
         if let Err((fault, message)) = applied {
@@ -125,32 +131,35 @@ impl<'a, D: Directory> Replay<'a, D> {
     }
 }
 
-/// Tells of letters that ail: of living entries as they are, of others that they
-/// are damaged and that nobody misses them.
-pub fn tell_of_ailing(
-    ailing: Ailing,
-    living: Option<&BTreeSet<(u64, u32)>>,
-    report: &mut Report<'_>,
-) {
-    for finding in ailing.values().filter(|_| living.is_none()) {
-        report.find(*finding);
-    }
+/// Tells of letters that ail: of each living entry that has one, and of others
+/// that they are damaged and that nobody misses them. Of all, if it isn't known
+/// which entries live.
+pub fn tell_of_ailing(ailing: &Ailing, living: Option<&Living>, report: &mut Report<'_>) {
     let Some(living) = living else {
+        ailing
+            .findings()
+            .iter()
+            .for_each(|finding| report.find(*finding));
         return;
     };
-    for (key, finding) in &ailing {
-        if living.contains(key) {
-            report.find(*finding);
-        } else if matches!(finding.what, What::RottenLetter | What::OtherLetter) {
+    for (finding, number) in ailing.findings().iter().zip(0..=u16::MAX) {
+        let mut hurt = living
+            .range((number, 0, 0)..=(number, u64::MAX, u32::MAX))
+            .peekable();
+        // A pack that is gone with its only letter is as it should be.
+        if hurt.peek().is_none() && finding.what.severity() == Severity::Letter {
             report.find(Finding {
                 what: What::DeadLetter,
                 ..*finding
             });
         }
-    }
-    // Copies of such entries are hurt as much.
-    for (mailbox, uid) in living.iter().filter(|key| !ailing.contains_key(key)) {
-        let finding = Finding::new(What::RottenLetter, Place::Account, 0);
-        report.find(of_entry(finding, *mailbox, *uid, 0));
+        for (_, mailbox, uid) in hurt {
+            let (mailbox, uid) = (Some(*mailbox), Some(*uid));
+            report.find(Finding {
+                mailbox,
+                uid,
+                ..*finding
+            });
+        }
     }
 }

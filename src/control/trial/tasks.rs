@@ -209,3 +209,59 @@ fn how_a_worker_fails_at_a_task_is_told_apart() {
         }
     });
 }
+
+#[test]
+fn what_a_repair_mends_is_passed_on_page_by_page() {
+    use task::{Mend, Repairs};
+    run(async {
+        let trial = Trial::new();
+        let client = trial.client();
+        client.send(Request::Repair { name: text("a") }).unwrap();
+        let worker = trial.worker().await;
+        assert!(matches!(next(&worker).await, task::ToWorker::Repair));
+        let page = |uid| task::ToControl::Mends {
+            mends: List::new(vec![Mend::Lost {
+                mailbox: text("INBOX"),
+                uid,
+            }])
+            .unwrap(),
+        };
+        worker.send(page(1)).unwrap();
+        worker.send(page(2)).unwrap();
+        let repairs = Repairs {
+            mended: true,
+            lost: 2,
+            ..Repairs::default()
+        };
+        worker.send(task::ToControl::Repaired { repairs }).unwrap();
+        for wanted in [1, 2] {
+            let Answer::Mends { mends } = next(&client).await else {
+                panic!("no page");
+            };
+            assert!(matches!(mends.as_slice()[0], Mend::Lost { uid, .. } if uid == wanted));
+        }
+        let last = next(&client).await;
+        assert!(matches!(last, Answer::Repaired { repairs: told } if told == repairs));
+        assert!(matches!(next(&client).await, Answer::Done));
+    });
+}
+
+#[test]
+fn a_repair_that_is_refused_or_breaks_off_says_so() {
+    run(async {
+        let trial = Trial::new();
+        for (said, wanted) in [
+            (Some(task::ToControl::Busy), Refusal::Busy),
+            (Some(task::ToControl::Failed), Refusal::Storage),
+            (None, Refusal::CutShort),
+        ] {
+            let client = trial.client();
+            client.send(Request::Repair { name: text("a") }).unwrap();
+            let worker = trial.worker().await;
+            assert!(matches!(next(&worker).await, task::ToWorker::Repair));
+            said.into_iter().for_each(|said| worker.send(said).unwrap());
+            drop(worker);
+            assert!(refused(&next(&client).await, wanted));
+        }
+    });
+}

@@ -57,10 +57,6 @@ impl Kind {
     /// The journal's quiet record: names the durable LSN and holds nothing.
     pub(crate) const QUIET: Self = Self(OPTIONAL | 1);
 
-    /// The journal's mended record: holds nothing, and stands where recovery
-    /// would else leave an unclean end that looks clean.
-    pub(crate) const MENDED: Self = Self(OPTIONAL | 2);
-
     /// A kind that every reader must know.
     pub const fn critical(number: u16) -> Self {
         assert!(number >= FIRST_USER_KIND && number < OPTIONAL);

@@ -15,8 +15,8 @@
 //!   before anybody is answered: a sync may have failed and left pages that read
 //!   well and are on no disk. For the same reason a clean end's quiet record is
 //!   written once more, with the next batch.
-//! - Mending never makes an unclean end look clean: whoever opens next, should we
-//!   die at once, must know it, too.
+//! - An end that has lost what was acknowledged stays unclean until a record is
+//!   synced: behind a quiet record nothing is acknowledged before its sync.
 //!
 //! Nothing is changed before the whole journal has been read and understood.
 
@@ -220,7 +220,7 @@ pub fn open<D: Disk>(
     rotten.retain(|lsn| *lsn < prefix.end.lsn);
     let report = OpenReport {
         records: prefix.records,
-        end: mended.tail.end,
+        end: prefix.end.lsn,
         clean: end.is_clean(),
         first_segment: reach.all.first().copied(),
         rotten,

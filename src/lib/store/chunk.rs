@@ -41,6 +41,7 @@ impl PackSet {
     }
 
     /// Whether a letter may lie in this pack.
+    #[cfg(test)]
     pub(crate) fn may_hold(&self, pack: PackId) -> bool {
         match self {
             Self::Listed(packs) => packs.binary_search(&pack).is_ok(),

@@ -144,6 +144,13 @@ impl Entries {
         }
     }
 
+    /// Puts the same entries, with letters in other places, into a slot.
+    pub(crate) fn relocate(&mut self, at: usize, told: Slot) {
+        if let Some(slot) = self.slots.get_mut(at) {
+            *slot = told;
+        }
+    }
+
     /// Notes that a file holds this chunk; whether the chunk is still the same.
     pub(crate) fn written(&mut self, written: &Arc<Chunk>, to: ChunkId) -> bool {
         let at = self.slot_of(written.summary().first);

@@ -104,12 +104,12 @@ impl<'a, D: Disk> Letters<'a, D> {
     /// What the disk said, but that a file isn't there.
     pub(crate) fn read(&mut self, body: Body) -> Result<Whole, DiskError> {
         match body.file() {
-            BodyFile::Pack(pack) => self.from_pack(pack, body),
-            BodyFile::Record(lsn) => self.from_record(lsn, body),
+            BodyFile::Pack(pack) => self.in_pack(pack, body),
+            BodyFile::Record(lsn) => self.in_record(lsn, body),
         }
     }
 
-    fn from_pack(&mut self, pack: PackId, body: Body) -> Result<Whole, DiskError> {
+    fn in_pack(&mut self, pack: PackId, body: Body) -> Result<Whole, DiskError> {
         if !self.packs.contains_key(&pack) {
             let opened = open_pack(self.root, pack)?;
             if self.packs.len() >= OPEN_FILES_MAX {
@@ -126,7 +126,7 @@ impl<'a, D: Disk> Letters<'a, D> {
         })
     }
 
-    fn from_record(&mut self, lsn: Lsn, body: Body) -> Result<Whole, DiskError> {
+    fn in_record(&mut self, lsn: Lsn, body: Body) -> Result<Whole, DiskError> {
         let known = self.record.take().filter(|record| record.lsn == lsn);
         self.record = match known {
             Some(known) => Some(known),

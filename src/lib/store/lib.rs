@@ -51,6 +51,7 @@ mod prepare;
 mod quota;
 mod refusal;
 mod rights;
+mod scrub;
 mod store;
 mod threads;
 mod upkeep;
@@ -80,10 +81,12 @@ pub use prepare::RANGES_MAX;
 pub use quota::{Limit, QuotaLimits, QuotaOverride, Resource, Usage};
 pub use refusal::Refusal;
 pub use rights::{AclEntry, Grantee, Principal, Rights};
+pub use scrub::{AccountFile, Finding, Findings, Rot, ScrubCursor};
 pub use store::{
-    APPLY_STEP, Applied, Folder, Known, Listed, OpenError, OpenReport, Opened, Opening, Status,
-    Store,
+    APPLY_STEP, Applied, Folder, Held, Known, Listed, OpenError, OpenReport, Opened, Opening,
+    Status, Store,
 };
 pub use threads::{Coverage, THREADS_KEY_BYTES, Threads};
 pub use upkeep::opening::DamagedManifest;
+pub use upkeep::{Job, JobReport, Progress, Urgency};
 pub use view::{Changes, Messages, Numbering, View};

@@ -6,7 +6,7 @@ use crate::operation::Transaction;
 use crate::quota::Usage;
 use crate::refusal::Refusal;
 use journal::disk::DiskError;
-use journal::{Haste, Lsn};
+use journal::{Haste, Lsn, Start};
 use std::fmt;
 
 /// Stands for a change that was prepared. Given once.
@@ -18,8 +18,8 @@ pub struct Ticket(pub(crate) u64);
 pub(crate) struct Pending {
     pub(crate) ticket: Ticket,
     pub(crate) lsn: Lsn,
-    /// The LSN after its record: durable when everything below it is.
-    pub(crate) end: Lsn,
+    /// The place behind its record: it is durable when everything below that is.
+    pub(crate) behind: Start,
     /// When it may be acknowledged.
     pub(crate) haste: Haste,
     pub(crate) transaction: Transaction,

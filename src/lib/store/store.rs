@@ -7,10 +7,12 @@
 mod applying;
 mod commit;
 mod opening;
+mod upkeep;
 
 pub use applying::{APPLY_STEP, Applied};
 pub(crate) use commit::Change;
 pub use opening::{Folder, OpenError, OpenReport, Opened, Opening};
+pub use upkeep::Held;
 
 use applying::Underway;
 
@@ -25,8 +27,9 @@ use crate::prepare::{Ahead, loaded};
 use crate::quota::QuotaLimits;
 use crate::refusal::Refusal;
 use crate::rights::{AclEntry, Principal, Rights, granted};
+use crate::upkeep::{Limits, Upkeep};
 use crate::view::Messages;
-use journal::{Appender, Reached};
+use journal::{Appender, Reached, Start};
 use std::collections::VecDeque;
 
 /// Changes pending at once; more wait their turn.
@@ -91,6 +94,9 @@ pub struct Store {
     now_secs: i64,
     /// The lowest modseq up to which a living view knows of expunges.
     history_needed_from: Modseq,
+    /// The place behind the last record that was applied, if any was.
+    applied: Option<Start>,
+    upkeep: Upkeep,
 }
 
 impl Store {
@@ -236,6 +242,11 @@ impl Store {
         let mailbox = self.checked(handle, Rights::READ)?;
         loaded(mailbox)?;
         Ok(Messages::new(mailbox, &self.appender))
+    }
+
+    /// Lets upkeep come early, and in small steps: tests want much of it.
+    pub fn hurry_upkeep(&mut self, bytes: u64) {
+        self.upkeep.limits = Limits::hurried(bytes);
     }
 
     pub(crate) fn account(&self) -> &Account {

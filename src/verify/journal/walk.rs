@@ -73,7 +73,9 @@ pub struct Walk {
 }
 
 impl Walk {
-    pub fn new(span: Span) -> Self {
+    /// Before the first segment. `unbroken`: that one reaches back to where the
+    /// span begins.
+    pub fn new(span: Span, unbroken: bool) -> Self {
         let chain = Chain {
             crc: None,
             term: 0,
@@ -84,7 +86,7 @@ impl Walk {
             span,
             lsn: 0,
             chain,
-            unbroken: true,
+            unbroken,
             ended: false,
             head: Vec::new(),
         }

@@ -17,8 +17,7 @@ impl<D: Directory> Model<'_, D> {
             mailbox: Some(append.mailbox),
             uid: Some(append.uid),
         };
-        let ailing = self.ailing.get(&(append.mailbox, append.uid));
-        let ailment = ailing.map(|finding| finding.what);
+        let ailment = self.ailing.of(append.mailbox, append.uid);
         self.make_room(1)?;
         if append.uid < self.mailbox(append.mailbox)?.uid_next {
             return Err(fault(What::UidTwice));

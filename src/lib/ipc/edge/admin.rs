@@ -10,7 +10,7 @@ use crate::edge::control_director::{AILING_MAX, Ailing, PAGE_WORKERS_MAX, Worker
 use crate::edge::control_supervisor::{PROCESSES_MAX, ProcessStatus};
 use crate::edge::lmtp_auth::ADDRESS_BYTES_MAX;
 use crate::edge::supervisor::{Process, REASON_BYTES_MAX};
-use crate::edge::task::{Quota, QuotaChange};
+use crate::edge::task::{Mend, PAGE_MENDS_MAX, Quota, QuotaChange, Repairs};
 use crate::edge::verify::{Finding, Totals};
 use crate::messages;
 
@@ -31,6 +31,7 @@ messages! {
         12 => Quota { name: Bytes<ADDRESS_BYTES_MAX>, },
         13 => SetQuota { name: Bytes<ADDRESS_BYTES_MAX>, change: QuotaChange, },
         14 => Rewound { name: Bytes<ADDRESS_BYTES_MAX>, },
+        15 => Repair { name: Bytes<ADDRESS_BYTES_MAX>, },
     }
 }
 
@@ -58,5 +59,10 @@ messages! {
         11 => CheckProgress { bytes: u64, },
         12 => CheckFinding { finding: Finding, },
         13 => Checked { totals: Totals, },
+        /// It goes on; said now and then in a long wait.
+        14 => Working,
+        /// Parts of the answer to `Repair`.
+        15 => Mends { mends: List<Mend, PAGE_MENDS_MAX>, },
+        16 => Repaired { repairs: Repairs, },
     }
 }

@@ -1,8 +1,19 @@
 //! `control` and a worker, on a pair made for one admin task: one question, and its
-//! answer. A worker whose store can't be opened answers all but `Repair` with
+//! answer, which for `Repair` has pages. A worker whose store can't be opened answers all but `Repair` with
 //! `Distress`.
 
+use crate::codec::{Bytes, List};
+use crate::edge::verify::Place;
 use crate::{choice, messages, record};
+
+/// Bytes of a mailbox's name, `/` between its components (docs/store-format.md).
+pub const MAILBOX_BYTES_MAX: usize = 1024;
+
+/// Mends in one page: as many as fit into a datagram with names of the longest.
+pub const PAGE_MENDS_MAX: usize = 64;
+
+/// Mends that one repair tells one by one; all are counted.
+pub const MENDS_MAX: u64 = 100_000;
 
 choice! {
     /// One limit of an account, as it is to be.
@@ -49,6 +60,36 @@ record! {
     }
 }
 
+choice! {
+    /// One thing that a repair could not leave as it was.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub enum Mend {
+        /// A letter is gone, or damaged: its message says so in its place.
+        1 => Lost { mailbox: Bytes<MAILBOX_BYTES_MAX>, uid: u32, },
+        /// A mailbox has a new UIDVALIDITY: clients fetch it anew.
+        2 => Renumbered { mailbox: Bytes<MAILBOX_BYTES_MAX>, validity: u32, },
+        /// Letters that no index knew any more are in this mailbox now.
+        3 => Recovered { mailbox: Bytes<MAILBOX_BYTES_MAX>, letters: u64, },
+        /// A file was of no use, and is kept in `torn/`.
+        4 => SetAside { place: Place, },
+    }
+}
+
+record! {
+    /// What a repair came to.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+    pub struct Repairs {
+        /// Whether anything had to be mended.
+        mended: bool,
+        mailboxes: u64,
+        messages: u64,
+        lost: u64,
+        renumbered: u64,
+        recovered: u64,
+        set_aside: u64,
+    }
+}
+
 messages! {
     /// What is to be done.
     pub enum ToWorker, at most 64, {
@@ -63,12 +104,15 @@ messages! {
         /// The account's files have been set back to an older state: make sure that
         /// no number is given a second time.
         5 => Rewound,
+        /// Make the best of the files that there are. Sessions end; the worker leaves
+        /// afterwards.
+        6 => Repair,
     }
 }
 
 messages! {
     /// What came of it.
-    pub enum ToControl, at most 64, {
+    pub enum ToControl, at most 80 * 1024, {
         1 => Counted { mailboxes: u64, messages: u64, bytes: u64, },
         2 => Emptied,
         3 => Failed,
@@ -76,5 +120,10 @@ messages! {
         /// The answer to `Quota` and `SetQuota`.
         5 => Quota { quota: Quota, },
         6 => Done,
+        /// The account is being checked or repaired: not now.
+        7 => Busy,
+        /// Pages of the answer to `Repair`, before `Repaired`.
+        8 => Mends { mends: List<Mend, PAGE_MENDS_MAX>, },
+        9 => Repaired { repairs: Repairs, },
     }
 }

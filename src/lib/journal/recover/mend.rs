@@ -3,10 +3,10 @@
 //! Every step can be cut short by another crash: the old segment is untouched
 //! until the new one is in place and durable, and doing it all again is right.
 
-use super::prefix::Boundary;
+use super::prefix::{Boundary, Prefix};
 use super::{End, Mended};
 use crate::disk::{Disk, DiskError, File};
-use crate::record::{self, HEADER_BYTES, Kind, Lsn};
+use crate::record::{HEADER_BYTES, Lsn};
 use crate::segment::{self, Header};
 use crate::torn::{self, Torn};
 use crate::writer::{Carried, Tail};
@@ -35,13 +35,10 @@ pub(super) fn mend<D: Disk>(
         return Ok(unchanged(end, all, Some((last.start, file)), None));
     }
     let torn = save_torn(root, &file, last.start, end)?;
-    let tail = Rewritten::of(end, last);
-    let (segment, file) = renew(dir, last, file, &tail)?;
+    let (segment, file) = renew(dir, last, file, &end.prefix)?;
     Ok(Mended {
         tail: Tail {
-            end: tail.to.lsn,
-            predecessor: tail.to.predecessor,
-            durable: tail.to.lsn,
+            durable: end.prefix.end.lsn,
             ..tail_of(end, Some(segment), all)
         },
         file: Some((segment.start, file)),
@@ -93,63 +90,6 @@ fn quiet_record<F: File>(file: &F, start: Lsn, at: Boundary) -> Result<Carried, 
     })
 }
 
-/// The tail as it is written anew.
-struct Rewritten {
-    from: Boundary,
-    to: Boundary,
-    /// Stands in place of what is there. Else that is copied.
-    mended: Option<Vec<u8>>,
-}
-
-impl Rewritten {
-    /// A lone quiet record, with the torn bytes behind it gone, would look clean:
-    /// a mended one takes its place, of the same length.
-    fn of(end: &End, segment: Header) -> Self {
-        let (from, to) = (end.prefix.tail, end.prefix.end);
-        if !end.prefix.quiet {
-            let mended = None;
-            return Self { from, to, mended };
-        }
-        let mut bytes = Vec::new();
-        let (header, predecessor) = record::encode(mended(from, segment), &[], &[], &mut bytes);
-        Self {
-            from,
-            to: Boundary {
-                lsn: header.end(),
-                predecessor,
-            },
-            mended: Some(bytes),
-        }
-    }
-
-    /// Hands its bytes on, in pieces, out of the segment that has them.
-    fn hand_on<F: File>(
-        &self,
-        file: &F,
-        segment: Lsn,
-        mut put: impl FnMut(Lsn, &[u8]) -> Result<(), DiskError>,
-    ) -> Result<(), DiskError> {
-        match &self.mended {
-            Some(bytes) => put(self.from.lsn, bytes),
-            None => copy(file, segment, self.from.lsn, self.to.lsn, put),
-        }
-    }
-}
-
-fn mended(at: Boundary, segment: Header) -> record::Header {
-    record::Header {
-        kind: Kind::MENDED,
-        head_len: 0,
-        body_len: 0,
-        lsn: at.lsn,
-        term: segment.term,
-        writer: segment.writer,
-        durable: at.lsn,
-        predecessor: at.predecessor,
-        seal: 0,
-    }
-}
-
 fn save_torn<D: Disk>(
     root: &D,
     file: &D::File,
@@ -170,16 +110,16 @@ fn renew<D: Disk>(
     dir: &D,
     last: Header,
     file: D::File,
-    tail: &Rewritten,
+    prefix: &Prefix,
 ) -> Result<(Header, D::File), DiskError> {
     let header = Header {
-        start: tail.from.lsn,
-        predecessor: tail.from.predecessor,
+        start: prefix.tail.lsn,
+        predecessor: prefix.tail.predecessor,
         ..last
     };
-    match make_segment(dir, header, last.start, &file, tail) {
+    match copy_tail(dir, header, last.start, &file, prefix) {
         Err(DiskError::NoSpace) => {
-            rewrite_in_place(&file, last.start, tail)?;
+            rewrite_in_place(&file, last.start, prefix)?;
             Ok((last, file))
         }
         Err(error) => Err(error),
@@ -192,43 +132,40 @@ fn renew<D: Disk>(
     }
 }
 
-/// Puts the tail into a segment of its own, which takes its name only when it is
-/// durable.
-fn make_segment<D: Disk>(
+/// Copies the tail into a segment of its own, which takes its name only when it
+/// is durable.
+fn copy_tail<D: Disk>(
     dir: &D,
     header: Header,
     old: Lsn,
     file: &D::File,
-    tail: &Rewritten,
+    prefix: &Prefix,
 ) -> Result<D::File, DiskError> {
     segment::make(dir, &header, |fresh| {
-        tail.hand_on(file, old, |lsn, bytes| {
+        copy(file, old, prefix, |lsn, bytes| {
             fresh.write_at(segment::file_offset(header.start, lsn), bytes)
         })
     })
 }
 
-/// With no room for a new file: the same bytes at the same place make the pages
-/// dirty again. What is torn goes last, so a crash in between leaves an end that
-/// is unclean as before.
-fn rewrite_in_place<F: File>(file: &F, start: Lsn, tail: &Rewritten) -> Result<(), DiskError> {
-    tail.hand_on(file, start, |lsn, bytes| {
+/// With no room for a copy: the same bytes at the same place make the pages
+/// dirty again, and a crash in between leaves a tail as before.
+fn rewrite_in_place<F: File>(file: &F, start: Lsn, prefix: &Prefix) -> Result<(), DiskError> {
+    file.truncate(segment::file_offset(start, prefix.end.lsn))?;
+    copy(file, start, prefix, |lsn, bytes| {
         file.write_at(segment::file_offset(start, lsn), bytes)
     })?;
-    file.sync_data()?;
-    file.truncate(segment::file_offset(start, tail.to.lsn))?;
     file.sync_data()
 }
 
-/// Hands the records from `from` to `to` of a segment on, in pieces.
+/// Hands the tail's bytes on, in pieces, out of the segment that has them.
 fn copy<F: File>(
     file: &F,
     segment: Lsn,
-    from: Lsn,
-    to: Lsn,
+    prefix: &Prefix,
     mut put: impl FnMut(Lsn, &[u8]) -> Result<(), DiskError>,
 ) -> Result<(), DiskError> {
-    let mut at = from;
+    let (mut at, to) = (prefix.tail.lsn, prefix.end.lsn);
     while at < to {
         let len = usize::try_from(to.beyond(at)).unwrap_or(usize::MAX);
         let mut bytes = vec![0; len.min(COPY_BYTES)];

@@ -1,7 +1,11 @@
-//! The power is cut, the disk fills up or fails, at every call of a long random
-//! history. After each opening the journal must hold what was acknowledged, in
-//! order, each record once; then perhaps a first part of what was on its way;
-//! and nothing that was refused.
+//! The power is cut, the process dies, the disk fills up or fails, at every call
+//! of a long random history: records in haste and others, several segments, new
+//! terms, openings that start in the middle, segments removed. After each opening
+//! the journal must hold what was acknowledged as durable, in order, each record
+//! once; then what was only written, whole unless the power was cut or a sync
+//! failed, and else a first part of it; then perhaps a first part of what was on
+//! its way; and nothing that was refused. An end that lost anything that was
+//! acknowledged never looks clean, until something later has been synced.
 //!
 //! `MAILKEEP_CRASH_SEEDS=10000` runs more histories than the usual.
 
@@ -11,126 +15,296 @@
     reason = "the helpers of a test fail it like the test itself"
 )]
 
-use journal::recover::Start;
+use journal::disk::{Disk, Name};
 use journal::recover::{self, Opened};
 use journal::sim::{Fault, Random, SimDisk};
-use journal::{CommitError, Haste, Kind, OpenError, Record, Settings, Verdict};
+use journal::{
+    Appender, CommitError, Haste, Kind, Lsn, OpenError, Record, Settings, Start, Syncer, Verdict,
+    segment,
+};
 
 const KIND: Kind = Kind::critical(16);
 
 const SETTINGS: Settings = Settings {
     purpose: *b"TEST",
-    term: Some(1),
+    term: None,
     writer: 0x0123_4567_89ab_cdef,
 };
 
-/// What must be there, and what may be.
-#[derive(Default, Debug)]
+/// A record that was made: its name, where it ends, and whether it is in haste.
+#[derive(Clone, Copy, Debug)]
+struct Made {
+    id: u64,
+    end: Lsn,
+    haste: Haste,
+}
+
+/// What must be there, and what may be, from `start` on.
+#[derive(Debug)]
 struct Model {
-    acknowledged: Vec<u64>,
-    on_their_way: Vec<u64>,
+    start: Start,
+    durable: Vec<u64>,
+    written: Vec<Made>,
+    on_their_way: Vec<Made>,
     made: u64,
+    /// A sync has failed, or the power was cut, since the last opening.
+    unsure: bool,
+    /// Something that was acknowledged is gone, and nothing was synced since.
+    lost: bool,
 }
 
 impl Model {
-    /// Compares what an opening has found, which is acknowledged from then on.
-    fn check(&mut self, found: &[u64], context: &str) {
-        let sure = self.acknowledged.len();
+    fn new() -> Self {
+        Self {
+            start: Start::BEGINNING,
+            durable: Vec::new(),
+            written: Vec::new(),
+            on_their_way: Vec::new(),
+            made: 0,
+            unsure: false,
+            lost: false,
+        }
+    }
+
+    /// Compares what an opening has found, which is durable from then on.
+    fn check(&mut self, found: &[u64], clean: bool, context: &str) {
+        let sure = self.durable.len();
+        let whole = sure + self.written.len();
+        let ids = |made: &[Made]| made.iter().map(|made| made.id).collect::<Vec<_>>();
+        let known = [
+            self.durable.clone(),
+            ids(&self.written),
+            ids(&self.on_their_way),
+        ]
+        .concat();
         assert!(
-            found.len() >= sure && found[..sure] == self.acknowledged[..],
-            "{context}: acknowledged records are missing: {found:?} {self:?}"
-        );
-        assert!(
-            self.on_their_way.starts_with(&found[sure..]),
+            known.starts_with(found),
             "{context}: records that nobody wrote: {found:?} {self:?}"
         );
-        self.acknowledged = found.to_vec();
+        let least = if self.unsure { sure } else { whole };
+        assert!(
+            found.len() >= least,
+            "{context}: acknowledged records are missing: {found:?} {self:?}"
+        );
+        self.lost |= found.len() < whole;
+        assert!(
+            !(clean && self.lost),
+            "{context}: a loss looks clean: {found:?} {self:?}"
+        );
+        self.durable = found.to_vec();
+        self.written.clear();
         self.on_their_way.clear();
+        self.unsure = false;
+    }
+
+    /// Moves on what a settled batch has reached.
+    fn reach(&mut self, reached: journal::Reached) {
+        let below = |made: &[Made], lsn| made.iter().filter(|made| made.end <= lsn).count();
+        let written = below(&self.on_their_way, reached.written);
+        self.written.extend(self.on_their_way.drain(..written));
+        let durable = below(&self.written, reached.durable);
+        for made in self.written.drain(..durable) {
+            self.durable.push(made.id);
+            self.lost &= made.haste == Haste::Written;
+        }
+        let early = self.written.iter().find(|made| made.haste == Haste::Synced);
+        assert!(early.is_none(), "acknowledged before its sync: {early:?}");
     }
 }
 
-/// A payload that names its record, of a length that follows from the name.
-fn payload(id: u64) -> Vec<u8> {
+/// Head and body that name their record, of lengths that follow from the name.
+fn content(id: u64) -> (Vec<u8>, Vec<u8>) {
     let len = match id % 21 {
         0 | 7 => 0,
         20 => 65_000 + (id * 13 % 1500) as usize,
         5 | 13 => (id * 97 % 9000) as usize,
         _ => (id * 37 % 3000) as usize,
     };
-    let mut bytes = id.to_le_bytes().to_vec();
-    bytes.extend((0..len).map(|i| (i as u64 + id) as u8));
-    bytes
+    let bytes: Vec<u8> = (0..len).map(|i| (i as u64 + id) as u8).collect();
+    let (head, body) = bytes.split_at(len * (id % 3) as usize / 2);
+    ([&id.to_le_bytes(), head].concat(), body.to_vec())
 }
 
-fn open(root: &SimDisk) -> (Result<Opened<SimDisk>, OpenError>, Vec<u64>) {
+fn open(root: &SimDisk, start: Start) -> (Result<Opened<SimDisk>, OpenError>, Vec<u64>) {
     let mut found = Vec::new();
-    let opened = recover::open(root, SETTINGS, Start::BEGINNING, |record: &Record<'_>| {
+    let opened = recover::open(root, SETTINGS, start, |record: &Record<'_>| {
         let id = u64::from_le_bytes(*record.head.first_chunk().unwrap());
-        assert_eq!(record.head, payload(id), "a record came back changed");
+        let (head, body) = content(id);
+        assert_eq!(record.head, head, "a record came back changed");
+        assert_eq!(record.body_len as usize, body.len());
         found.push(id);
         Ok(Verdict::Known)
     });
     (opened, found)
 }
 
-/// Opens until a planned fault stops it; whether it ran to its end.
-fn live(root: &SimDisk, random: &mut Random, model: &mut Model, context: &str) -> bool {
-    let (opened, found) = open(root);
+/// One life of a writer.
+struct Life<'a> {
+    root: &'a SimDisk,
+    random: &'a mut Random,
+    model: &'a mut Model,
+    appender: Appender,
+    syncer: Syncer<SimDisk>,
+}
+
+/// A planned fault has ended a life.
+struct Ended;
+
+impl Life<'_> {
+    fn append(&mut self, haste: Haste) {
+        let id = self.model.made;
+        self.model.made += 1;
+        let (head, body) = content(id);
+        let (first, second) = body.split_at(body.len() / 3);
+        let appended = self.appender.append(KIND, &head, &[first, second], haste);
+        appended.unwrap();
+        let end = self.appender.next();
+        self.model.on_their_way.push(Made { id, end, haste });
+    }
+
+    fn append_any(&mut self) {
+        let haste = match self.random.chance(2) {
+            true => Haste::Synced,
+            false => Haste::Written,
+        };
+        self.append(haste);
+    }
+
+    /// Sends what has gathered to the disk, while perhaps more gathers.
+    fn commit(&mut self) -> Result<(), Ended> {
+        let Some(batch) = self.appender.take_batch() else {
+            return Ok(());
+        };
+        if self.random.chance(2) {
+            self.append_any();
+        }
+        match self.appender.settle(self.syncer.commit(batch)) {
+            Ok(reached) => self.model.reach(reached),
+            Err(CommitError::NoSpace) => self.model.on_their_way.clear(),
+            Err(CommitError::Poisoned(_)) => {
+                self.model.unsure = true;
+                return Err(Ended);
+            }
+        }
+        Ok(())
+    }
+
+    fn quiet(&mut self) -> Result<(), Ended> {
+        for _ in 0..3 {
+            self.commit()?;
+        }
+        while self.appender.quiet().unwrap() {
+            self.commit()?;
+            if !self.appender.is_settled() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The state up to here is known from elsewhere from now on.
+    fn checkpoint(&mut self) {
+        if !self.appender.is_settled() || !self.appender.is_synced() {
+            return;
+        }
+        self.model.start = self.appender.position();
+        self.model.durable.clear();
+        self.appender.end_segment();
+    }
+
+    fn remove_segments(&mut self) -> Result<(), Ended> {
+        let dir = self.root.open_dir(&Name::new("journal").unwrap());
+        let dir = dir.map_err(|_| Ended)?;
+        for start in self.appender.forget_below(self.model.start.lsn) {
+            dir.remove(&segment::name(start)).map_err(|_| Ended)?;
+        }
+        Ok(())
+    }
+
+    fn act(&mut self) -> Result<(), Ended> {
+        match self.random.below(16) {
+            0..6 => self.append_any(),
+            6..11 => self.commit()?,
+            11 => self.appender.want_sync(),
+            12 => self.quiet()?,
+            13 => self.checkpoint(),
+            14 => self.remove_segments()?,
+            _ => {
+                let term = self.appender.position().term + 1;
+                let begun = self.appender.begin_term(term, self.random.draw());
+                assert_eq!(begun, self.appender.is_settled());
+            }
+        }
+        Ok(())
+    }
+
+    fn run(&mut self) -> Result<(), Ended> {
+        if self.model.lost {
+            // What was lost is made good before anything else.
+            self.append(Haste::Synced);
+            self.commit()?;
+        }
+        for _ in 0..self.random.below(40) {
+            self.act()?;
+        }
+        if self.random.chance(2) {
+            self.quiet()?;
+        }
+        Ok(())
+    }
+}
+
+/// Opens and lives until a planned fault or its time ends it.
+fn live(root: &SimDisk, random: &mut Random, model: &mut Model, context: &str) {
+    let (opened, found) = open(root, model.start);
     let Opened {
         mut appender,
-        mut syncer,
-        ..
+        syncer,
+        report,
     } = match opened {
         Ok(opened) => opened,
-        Err(OpenError::Disk(_)) => return false,
+        Err(OpenError::Disk(_)) => {
+            model.unsure = true;
+            return;
+        }
         Err(other) => panic!("{context}: {other}"),
     };
-    model.check(&found, context);
+    assert!(report.rotten.is_empty(), "{context}: {report:?}");
+    model.check(&found, report.clean, context);
     appender.shorten_segments(40_000);
-    for _ in 0..random.below(12) {
-        for _ in 0..random.below(4) {
-            let id = model.made;
-            model.made += 1;
-            appender
-                .append(KIND, &payload(id), &[], Haste::Synced)
-                .unwrap();
-            model.on_their_way.push(id);
+    let mut life = Life {
+        root,
+        random,
+        model,
+        appender,
+        syncer,
+    };
+    let _ = life.run();
+}
+
+/// The machine or the process comes to its end, and back.
+fn end(root: &SimDisk, power: bool, model: &mut Model) -> SimDisk {
+    root.forgive();
+    match power {
+        true => {
+            model.unsure = true;
+            root.restore_power()
         }
-        if random.chance(3) {
-            appender.quiet().unwrap();
-        }
-        let Some(batch) = appender.take_batch() else {
-            continue;
-        };
-        let sent = model.on_their_way.len();
-        if random.chance(2) {
-            let id = model.made;
-            model.made += 1;
-            appender
-                .append(KIND, &payload(id), &[], Haste::Synced)
-                .unwrap();
-            model.on_their_way.push(id);
-        }
-        match appender.settle(syncer.commit(batch)) {
-            Ok(_) => model.acknowledged.extend(model.on_their_way.drain(..sent)),
-            Err(CommitError::NoSpace) => model.on_their_way.clear(),
-            Err(CommitError::Poisoned(_)) => return false,
-        }
+        false => root.restart_process(),
     }
-    if random.chance(2) {
-        appender.quiet().unwrap();
-        if let Some(batch) = appender.take_batch() {
-            return appender.settle(syncer.commit(batch)).is_ok();
-        }
-    }
-    true
+}
+
+fn open_at_last(root: &SimDisk, model: &mut Model, context: &str) {
+    let (opened, found) = open(root, model.start);
+    let opened = opened.unwrap_or_else(|error| panic!("{context}: {error}"));
+    model.check(&found, opened.report.clean, context);
 }
 
 /// One history of many lives, each with faults at random calls.
 fn history(seed: u64) {
     let mut random = Random::new(seed);
     let mut root = SimDisk::new(seed);
-    let mut model = Model::default();
+    let mut model = Model::new();
     for life in 0..12 {
         let fault = match random.below(4) {
             0 => Fault::Eio,
@@ -138,20 +312,14 @@ fn history(seed: u64) {
             _ => Fault::PowerCut,
         };
         if !random.chance(4) {
-            root.plan(root.calls() + random.below(30), fault);
+            root.plan(root.calls() + random.below(40), fault);
         }
         let context = format!("seed {seed} life {life} {fault:?}");
         live(&root, &mut random, &mut model, &context);
-        let powerless = root.is_off() || random.chance(3);
-        root.forgive();
-        root = match powerless {
-            true => root.restore_power(),
-            false => root.restart_process(),
-        };
+        let power = root.is_off() || random.chance(3);
+        root = end(&root, power, &mut model);
     }
-    let (opened, found) = open(&root);
-    opened.unwrap_or_else(|error| panic!("seed {seed}, the last opening: {error}"));
-    model.check(&found, &format!("seed {seed}, the last opening"));
+    open_at_last(&root, &mut model, &format!("seed {seed}, the last opening"));
 }
 
 #[test]
@@ -172,23 +340,15 @@ fn acknowledged_records_survive_a_fault_at_every_single_call() {
         for seed in 0..8 {
             for call in 0.. {
                 let root = SimDisk::new(seed * 1000 + call);
-                let mut model = Model::default();
+                let mut model = Model::new();
                 live(&root, &mut Random::new(seed), &mut model, "the first life");
-                let root = root.restart_process();
+                let root = end(&root, false, &mut model);
                 root.plan(root.calls() + call, fault);
                 let context = format!("{fault:?} seed {seed} call {call}");
                 live(&root, &mut Random::new(seed + 1), &mut model, &context);
-                let hit = root.is_off();
                 let left = root.planned();
-                root.forgive();
-                let root = if hit {
-                    root.restore_power()
-                } else {
-                    root.restart_process()
-                };
-                let (opened, found) = open(&root);
-                opened.unwrap_or_else(|error| panic!("{context}: {error}"));
-                model.check(&found, &context);
+                let root = end(&root, root.is_off(), &mut model);
+                open_at_last(&root, &mut model, &context);
                 if left > 0 {
                     break;
                 }

@@ -118,6 +118,16 @@ impl Appender {
         }
     }
 
+    /// The place behind the last record that was taken in: a later opening can
+    /// start there once everything below is durable.
+    pub fn behind(&self) -> Start {
+        Start {
+            lsn: self.last.lsn,
+            predecessor: self.last.predecessor,
+            term: self.term,
+        }
+    }
+
     /// The first LSN of the segment that holds the written record at `lsn`.
     pub fn segment_of(&self, lsn: Lsn) -> Option<Lsn> {
         let after = self.segments.partition_point(|start| *start <= lsn);

@@ -107,6 +107,7 @@ impl Store {
 
     fn done(&mut self, front: Pending, outcome: Outcome) -> Settled {
         self.ahead.release(&front);
+        self.applied = Some(front.behind);
         Settled {
             ticket: front.ticket,
             outcome: Ok(outcome),
@@ -125,8 +126,8 @@ impl Store {
 impl Pending {
     fn is_on_disk(&self, reached: Reached) -> bool {
         match self.haste {
-            Haste::Synced => self.end <= reached.durable,
-            Haste::Written => self.end <= reached.written,
+            Haste::Synced => self.behind.lsn <= reached.durable,
+            Haste::Written => self.behind.lsn <= reached.written,
         }
     }
 }

@@ -154,7 +154,7 @@ impl Store {
         let pending = Pending {
             ticket,
             lsn,
-            end: self.appender.next(),
+            behind: self.appender.behind(),
             haste,
             transaction,
             keywords: change.keywords,

@@ -17,6 +17,7 @@ use crate::pending::Fatal;
 use crate::prepare::Ahead;
 use crate::quota::QuotaLimits;
 use crate::refusal::Refusal;
+use crate::upkeep::Upkeep;
 use crate::upkeep::opening::{Baseless, DamagedManifest, standing, sweep};
 use journal::disk::{Disk, DiskError};
 use journal::{Appender, Reached, Record, Rejected, Settings, Syncer, Verdict, recover};
@@ -155,8 +156,10 @@ impl Store {
         });
         let (mut account, recovered) = replay.end(recovered)?;
         sweep(root, &standing, &mut account).map_err(OpenError::Disk)?;
+        let mut store = Self::of(account, recovered.appender, opening);
+        store.upkeep = Upkeep::of(&standing);
         let mut opened = Opened {
-            store: Self::of(account, recovered.appender, opening),
+            store,
             syncer: recovered.syncer,
             files,
             report: OpenReport {
@@ -191,6 +194,8 @@ impl Store {
             writer: opening.writer,
             now_secs: opening.now_secs,
             history_needed_from: Modseq::MAX,
+            applied: None,
+            upkeep: Upkeep::default(),
         }
     }
 }

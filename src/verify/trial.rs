@@ -1,0 +1,3 @@
+//! Whole checks of whole accounts.
+
+mod broken;

@@ -1,0 +1,367 @@
+//! Accounts are checked while they are in use, damage is told by its file, and repair
+//! brings back what there is.
+
+#![allow(clippy::panic, reason = "a test that can't go on says why and ends")]
+
+use harness::session::PATIENCE;
+use harness::set::{signal_pid, text, wait_for};
+use harness::{Session, Set, proc};
+use rustix::process::Signal;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+const ALICE: &str = "alice@example.org";
+
+/// Small letters whose sum is above what a leaving worker leaves in its journal.
+const SMALL_LETTERS: usize = 12;
+
+/// A set whose workers leave at once, so that what they leave can be looked at.
+fn brief() -> Set {
+    let set = Set::with(
+        "[limits]\nlinger = \"0 s\"\n[processes]\nrestart = \"50 ms\"\nfronts = 1\nlogins = 1\n",
+    );
+    set.add_user(ALICE);
+    set
+}
+
+fn letter(number: usize, bytes: usize) -> String {
+    let line = format!("{:076}\r\n", number);
+    format!(
+        "Subject: letter {number}\r\n\r\n{}",
+        line.repeat(bytes / line.len())
+    )
+}
+
+/// Some letters, of which the last is large enough for a pack of its own.
+fn fill(set: &Set) {
+    for number in 0..SMALL_LETTERS {
+        delivered(set, &letter(number, 10_000));
+    }
+    delivered(set, &letter(SMALL_LETTERS, 400_000));
+}
+
+fn delivered(set: &Set, letter: &str) {
+    let reply = set.deliver(ALICE, letter);
+    assert!(reply.starts_with("250"), "{reply}\n{}", set.log());
+}
+
+/// The account's directory; its number is the first that `auth` gives.
+fn account(set: &Set) -> PathBuf {
+    set.state().join("store/1")
+}
+
+fn files(set: &Set, folder: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(account(set).join(folder)).expect("the store has this folder");
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("a file").path()).collect();
+    files.sort();
+    files
+}
+
+/// Waits until no worker and no verifier is left.
+fn at_rest(set: &Set) {
+    let alone = wait_for(PATIENCE, || set.workers().is_empty());
+    assert!(alone, "a worker stays\n{}", set.log());
+}
+
+fn flip(file: &Path, offset: usize) {
+    let mut bytes = std::fs::read(file).expect("root, or its owner, may read it");
+    bytes[offset] ^= 0x40;
+    std::fs::write(file, bytes).expect("and write it");
+}
+
+fn verify(set: &Set) -> (i32, Value) {
+    let output = set.mailkeep(&["verify", ALICE, "--json"]);
+    let told = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| text(&output).into());
+    (output.status.code().unwrap_or(-1), told)
+}
+
+/// Must find nothing but notes.
+fn is_sound(set: &Set) {
+    let (code, told) = verify(set);
+    assert_eq!(
+        (code, &told["sound"]),
+        (0, &Value::Bool(true)),
+        "{told:#}\n{}",
+        set.log()
+    );
+}
+
+fn repair(set: &Set) -> Output {
+    let output = set.mailkeep(&["repair", ALICE]);
+    assert!(output.status.success(), "{}\n{}", text(&output), set.log());
+    output
+}
+
+/// Every message of INBOX as a client sees it now.
+fn subjects(session: &mut Session) -> Vec<String> {
+    session.ok("s SELECT INBOX");
+    let lines = session.ok("f FETCH 1:* BODY.PEEK[HEADER.FIELDS (Subject)]");
+    let subjects = lines
+        .into_iter()
+        .filter(|line| line.starts_with("Subject: "));
+    subjects.collect()
+}
+
+fn validity(set: &Set) -> String {
+    let lines = set.login(ALICE).ok("s SELECT INBOX");
+    let code = |line: &String| {
+        let (_, rest) = line.split_once("[UIDVALIDITY ")?;
+        Some(rest.split(']').next()?.to_owned())
+    };
+    lines.iter().find_map(code).expect("SELECT tells it")
+}
+
+/// The pid of a verifier, as soon as there is one.
+fn verifier(broker: u32) -> Option<u32> {
+    let is_one = |pid: &u32| proc::link(*pid, "exe").contains("mailkeep-verify");
+    proc::children(broker).into_iter().find(is_one)
+}
+
+/// Has Alice checked until a verifier was caught and stopped in the middle; gives it to
+/// `then`, and the check's own end back.
+fn with_a_stopped_verifier(set: &Set, then: impl FnOnce(u32)) -> Output {
+    let broker = set.pid("broker");
+    let mut then = Some(then);
+    for _ in 0..200 {
+        let over = AtomicBool::new(false);
+        let output = std::thread::scope(|scope| {
+            let check = scope.spawn(|| {
+                let output = set.mailkeep(&["verify", ALICE]);
+                over.store(true, Ordering::Relaxed);
+                output
+            });
+            while !over.load(Ordering::Relaxed) {
+                let Some(pid) = verifier(broker) else {
+                    continue;
+                };
+                signal_pid(pid, Signal::STOP);
+                let stopped = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+                let is_stopped = stopped.is_ok_and(|stat| stat.contains(") T "));
+                if let Some(then) = then.take_if(|_| is_stopped) {
+                    then(pid);
+                }
+                signal_pid(pid, Signal::CONT);
+                break;
+            }
+            check.join().expect("the command runs")
+        });
+        if then.is_none() {
+            return output;
+        }
+    }
+    panic!("no verifier was ever caught\n{}", set.log());
+}
+
+#[test]
+fn an_account_is_checked_while_mail_comes_in_and_nobody_notices() {
+    let set = Set::start();
+    set.add_user(ALICE);
+    fill(&set);
+    let mut session = set.login(ALICE);
+    session.ok("s SELECT INBOX");
+    std::thread::scope(|scope| {
+        let delivering =
+            scope.spawn(|| (0..30).for_each(|number| delivered(&set, &letter(number, 3_000))));
+        while !delivering.is_finished() {
+            is_sound(&set);
+            session.ok("n NOOP");
+        }
+    });
+    is_sound(&set);
+    assert_eq!(subjects(&mut session).len(), SMALL_LETTERS + 1 + 30);
+}
+
+#[test]
+fn an_account_that_nobody_uses_is_checked_without_a_worker() {
+    let set = brief();
+    fill(&set);
+    at_rest(&set);
+    let broker = set.pid("broker");
+    is_sound(&set);
+    assert!(
+        proc::children(broker).is_empty(),
+        "a worker was born for it"
+    );
+}
+
+#[test]
+fn a_session_does_not_wait_for_a_check_and_the_check_begins_again_beside_it() {
+    let set = brief();
+    fill(&set);
+    at_rest(&set);
+    let mut session = None;
+    let output = with_a_stopped_verifier(&set, |_stopped| {
+        session = Some(set.login(ALICE));
+    });
+    assert!(output.status.success(), "{}\n{}", text(&output), set.log());
+    session.expect("somebody came").ok("s SELECT INBOX");
+}
+
+#[test]
+fn a_dead_broker_ends_a_check_that_is_begun_again() {
+    let set = brief();
+    fill(&set);
+    at_rest(&set);
+    let broker = set.pid("broker");
+    let output = with_a_stopped_verifier(&set, |stopped| {
+        signal_pid(broker, Signal::KILL);
+        let gone = || !Path::new(&format!("/proc/{stopped}/exe")).exists();
+        assert!(wait_for(PATIENCE, gone), "the verifier outlives its broker");
+    });
+    // Begun again with the next broker, or told that there was none.
+    let code = output.status.code();
+    assert!(matches!(code, Some(0 | 2)), "{}", text(&output));
+    assert!(wait_for(PATIENCE, || verify(&set).0 == 0), "{}", set.log());
+}
+
+#[test]
+fn what_is_no_account_or_was_never_used_is_not_checked_and_says_so() {
+    let set = brief();
+    let output = set.mailkeep(&["verify", "nobody@example.org"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        text(&output).contains("no such account"),
+        "{}",
+        text(&output)
+    );
+    let output = set.mailkeep(&["verify", ALICE]);
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+    assert!(text(&output).contains("never used"), "{}", text(&output));
+}
+
+/// Damages one file of each kind in turn; each time it is told by its name, repair
+/// brings the account back, and all letters but the hurt one can be read.
+#[test]
+fn damage_is_told_by_its_file_and_repaired() {
+    let set = brief();
+    fill(&set);
+    at_rest(&set);
+    for folder in ["pack", "chunk", "manifest", "journal"] {
+        let hurt = files(&set, folder).into_iter().next_back();
+        let hurt = hurt.unwrap_or_else(|| panic!("nothing in {folder}"));
+        let middle = std::fs::metadata(&hurt).expect("a file").len() / 2;
+        flip(
+            &hurt,
+            usize::try_from(middle.max(70)).expect("small").min(
+                usize::try_from(std::fs::metadata(&hurt).expect("a file").len()).expect("small")
+                    - 1,
+            ),
+        );
+        let (code, told) = verify(&set);
+        let name = hurt.strip_prefix(account(&set)).expect("below it");
+        let findings = told["findings"].as_array().cloned().unwrap_or_default();
+        let named = findings
+            .iter()
+            .any(|finding| finding["file"] == name.display().to_string());
+        assert!(code == 1 && named, "{folder}: {code}, {told:#}");
+        repair(&set);
+        is_sound(&set);
+        let mut session = set.login(ALICE);
+        assert_eq!(subjects(&mut session).len(), SMALL_LETTERS + 1, "{folder}");
+        session.ok("l LOGOUT");
+        at_rest(&set);
+    }
+}
+
+#[test]
+fn an_account_that_does_not_open_is_told_refused_and_repaired() {
+    let set = brief();
+    fill(&set);
+    at_rest(&set);
+    files(&set, "manifest")
+        .iter()
+        .for_each(|manifest| flip(manifest, 20));
+    let reply = set.deliver(ALICE, "Subject: x\r\n\r\nx\r\n");
+    assert!(reply.starts_with("451"), "{reply}");
+    let mut session = set.imaps();
+    let refused = session.command(&format!("a LOGIN {ALICE} \"{}\"", harness::set::PASSWORD));
+    let refused = refused.last().expect("an answer");
+    assert!(refused.starts_with("a NO [UNAVAILABLE]"), "{refused}");
+    let damaged = set.status()["damaged"].clone();
+    assert_eq!(
+        (&damaged[0]["account"], &damaged[0]["opens"]),
+        (&1.into(), &false.into()),
+        "{damaged}"
+    );
+    assert!(text(&set.mailkeep(&["status"])).contains("can't be opened"));
+    let output = set.mailkeep(&["quota", ALICE]);
+    assert!(
+        text(&output).contains("mailkeep repair"),
+        "{}",
+        text(&output)
+    );
+    assert_eq!(verify(&set).0, 1);
+    repair(&set);
+    is_sound(&set);
+    assert_eq!(subjects(&mut set.login(ALICE)).len(), SMALL_LETTERS + 1);
+    assert_eq!(set.status()["damaged"], Value::Array(Vec::new()));
+}
+
+#[test]
+fn repairing_a_sound_account_changes_nothing_but_ends_its_sessions() {
+    let set = brief();
+    fill(&set);
+    let before = validity(&set);
+    let mut session = set.login(ALICE);
+    session.ok("s SELECT INBOX");
+    repair(&set);
+    assert!(wait_for(PATIENCE, || session.read_line().is_none()));
+    assert_eq!(validity(&set), before);
+    assert_eq!(subjects(&mut set.login(ALICE)).len(), SMALL_LETTERS + 1);
+}
+
+#[test]
+fn rewound_gives_every_mailbox_a_new_validity_and_asks_before() {
+    let set = brief();
+    fill(&set);
+    let before = validity(&set);
+    let refused = set.mailkeep_with(&["rewound", ALICE], "no\n");
+    assert!(!refused.status.success());
+    assert_eq!(validity(&set), before);
+    for arguments in [
+        &["rewound", ALICE, "--yes"][..],
+        &["rewound", "--all", "--yes"],
+    ] {
+        let last = validity(&set);
+        let done = set.mailkeep(arguments);
+        assert!(done.status.success(), "{}\n{}", text(&done), set.log());
+        assert_ne!(validity(&set), last);
+    }
+    assert_eq!(subjects(&mut set.login(ALICE)).len(), SMALL_LETTERS + 1);
+    is_sound(&set);
+}
+
+#[test]
+fn over_quota_a_client_is_told_and_a_delivery_put_off_until_there_is_room() {
+    let set = Set::start();
+    set.add_user(ALICE);
+    delivered(&set, &letter(1, 500));
+    let quota = |arguments: &[&str]| {
+        let all = [&["quota", ALICE, "--json"], arguments].concat();
+        let output = set.mailkeep(&all);
+        assert!(output.status.success(), "{}\n{}", text(&output), set.log());
+        serde_json::from_slice::<Value>(&output.stdout).expect("JSON")
+    };
+    let told = quota(&["--messages", "2"]);
+    assert_eq!(
+        told["messages"],
+        serde_json::json!({ "used": 1, "limit": 2, "own": true })
+    );
+    assert_eq!(told["bytes"]["own"], false);
+    delivered(&set, &letter(2, 500));
+    let reply = set.deliver(ALICE, &letter(3, 500));
+    assert!(reply.starts_with("452 4.2.2"), "{reply}");
+    let mut session = set.login(ALICE);
+    session.line("a APPEND INBOX {5+}");
+    session.line("x\r\ny\n");
+    let answer = std::iter::from_fn(|| session.read_line()).find(|line| line.starts_with("a "));
+    let answer = answer.expect("an answer to APPEND");
+    assert!(answer.starts_with("a NO [OVERQUOTA]"), "{answer}");
+    assert_eq!(quota(&[])["messages"]["used"], 2);
+    quota(&["--messages", "none"]);
+    delivered(&set, &letter(4, 500));
+    assert_eq!(quota(&["--messages", "default"])["messages"]["own"], false);
+    is_sound(&set);
+}
