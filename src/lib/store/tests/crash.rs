@@ -30,8 +30,8 @@ use proof::model::{Account, Change, letter_len};
 use proof::witness::{Client, Witness};
 use std::collections::VecDeque;
 use store::{
-    Fatal, INLINE_BODY_BYTES_MAX, Opened, Outcome, PackedBody, ReadError, Refusal, Resource,
-    Settled, Ticket,
+    Fatal, INLINE_BODY_BYTES_MAX, Job, Opened, Outcome, PackedBody, Progress, ReadError, Refusal,
+    Resource, Settled, Ticket, Urgency,
 };
 
 /// Histories in an ordinary run: a minute in a debug build, on a slow machine.
@@ -39,6 +39,9 @@ const SEEDS: u64 = 500;
 
 /// Histories of which every single call is photographed.
 const THOROUGH_SEEDS: u64 = 12;
+
+/// Bytes of journal after which upkeep comes, and of each of its steps.
+const UPKEEP_BYTES: u64 = 2000;
 
 /// Clients that sleep, each with a state of its own.
 const CLIENTS_MAX: usize = 3;
@@ -55,6 +58,8 @@ struct Trial {
     clients: Vec<Client>,
     /// What was shown last.
     looked_at: Account,
+    /// The piece of upkeep that is out.
+    job: Option<Job>,
     /// A sync failed in this life: what was written before may be lost like in a
     /// power cut, though only the process ends.
     distrust: bool,
@@ -78,6 +83,7 @@ impl Trial {
             witness: Witness::default(),
             clients: Vec::new(),
             looked_at: Account::default(),
+            job: None,
             distrust: false,
             now_secs: 1_700_000_000,
         }
@@ -369,8 +375,37 @@ impl Trial {
         }
     }
 
+    /// One step of upkeep. `false` if the disk failed.
+    fn keep_up(
+        &mut self,
+        opened: &mut Opened<SimDisk>,
+        root: &SimDisk,
+        random: &mut Random,
+    ) -> bool {
+        self.now_secs += [1, 3600, 40 * 86_400][random.below(3) as usize];
+        let Some(mut job) = self.job.take() else {
+            let urgency = [Urgency::Usual, Urgency::Leaving][random.below(2) as usize];
+            self.job = opened.store.upkeep(self.now_secs, urgency);
+            return true;
+        };
+        let progress = job.step(&opened.files);
+        self.distrust |= progress.is_err();
+        self.judge_photographs(root);
+        match progress {
+            Ok(Progress::More) => self.job = Some(job),
+            Ok(Progress::Done(report)) => {
+                opened.store.finish(report);
+                while opened.store.finish_step(self.now_secs) {}
+                self.look(opened);
+            }
+            Err(_) => return false,
+        }
+        true
+    }
+
     /// One life of a worker, ended by a fault or by itself.
     fn live(&mut self, root: &SimDisk, random: &mut Random, steps: u64, end: End) {
+        self.job = None;
         let mut opened = match house::open(root) {
             Ok(opened) => opened,
             Err(error) if house::is_of_the_disk(&error) => return,
@@ -381,6 +416,7 @@ impl Trial {
             return;
         }
         opened.store.shorten_segments(60_000);
+        opened.store.hurry_upkeep(UPKEEP_BYTES);
         for _ in 0..steps {
             if !self.step(&mut opened, root, random) {
                 return;
@@ -412,6 +448,11 @@ impl Trial {
         }
         if random.chance(3) {
             opened.store.put_away(|mailbox| mailbox.0 % 3 == 0);
+        }
+        for _ in 0..random.below(4) {
+            if !self.keep_up(opened, root, random) {
+                return false;
+            }
         }
         true
     }

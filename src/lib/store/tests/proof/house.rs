@@ -38,6 +38,7 @@ pub fn is_of_the_disk(error: &OpenError) -> bool {
         error,
         OpenError::Disk(_)
             | OpenError::Journal(JournalError::Disk(_))
+            | OpenError::Chunk(ReadError::Disk(_))
             | OpenError::NotBegun(Refusal::NoSpace)
             | OpenError::Fatal(Fatal::Disk(_))
     )
@@ -83,6 +84,7 @@ pub fn ask(
     }
     if let Change::SetFlags { mailbox: from, .. }
     | Change::Expunge { mailbox: from, .. }
+    | Change::ClaimRecent { mailbox: from, .. }
     | Change::Transfer { from, .. }
     | Change::Rename(from, _) = change
         && let Ok(source) = handle(&opened.store, from)

@@ -28,8 +28,7 @@ impl Witness {
     pub fn look(&mut self, account: &Account, store: &Store, context: &str) {
         self.judge(account, store, context);
         self.highest_modseq = store.modseq().0;
-        each(account, |key, message| {
-            let (id, modseq) = numbers(message);
+        each(account, |key, message, (id, modseq)| {
             self.entries.insert(key, (id, message.letter));
             self.letters.insert(id, message.letter);
             self.states.insert((key, modseq), shown(message));
@@ -50,28 +49,24 @@ impl Witness {
             let first = self.validities.get(&validity).copied().unwrap_or(id);
             assert_eq!(first, id, "{context}: UIDVALIDITY {validity} given twice");
         }
-        each(account, |key, message| {
-            let (id, now) = (numbers(message), shown(message));
-            let entry = self.entries.get(&key).copied();
+        each(account, |key, message, (id, changed)| {
+            let (shows, now) = ((id, message.letter), shown(message));
+            let first = *self.entries.get(&key).unwrap_or(&shows);
+            assert_eq!(first, shows, "{context}: UID {key:?} given twice");
+            let first = *self.letters.get(&id).unwrap_or(&message.letter);
             assert_eq!(
-                entry.unwrap_or((id.0, message.letter)),
-                (id.0, message.letter),
-                "{context}: UID {key:?} given twice"
+                first, message.letter,
+                "{context}: message id {id} given twice"
             );
-            let letter = self.letters.get(&id.0).copied();
-            assert_eq!(
-                letter.unwrap_or(message.letter),
-                message.letter,
-                "{context}: message id {} given twice",
-                id.0
-            );
-            let before = self.states.get(&(key, id.1)).unwrap_or(&now);
+            let before = self.states.get(&(key, changed)).unwrap_or(&now);
             assert_eq!(
                 before, &now,
-                "{context}: {key:?} at modseq {} given twice",
-                id.1
+                "{context}: modseq {changed} of {key:?} given twice"
             );
-            assert!(id.1 <= modseq, "{context}: a modseq that is not yet");
+            assert!(
+                changed <= modseq,
+                "{context}: {key:?} has a modseq that is not yet"
+            );
         });
     }
 
@@ -82,21 +77,22 @@ impl Witness {
 
     /// What changed since `before` has numbers above all that were shown.
     pub fn judge_new(&self, before: &Account, account: &Account, context: &str) {
-        let mut known = BTreeSet::new();
-        each(before, |key, message| {
-            known.insert((key, message.modseq));
+        let mut known = BTreeMap::new();
+        every(before, |key, message| {
+            known.insert(key, message.modseq);
         });
-        each(account, |key, message| {
-            let (_, modseq) = numbers(message);
+        each(account, |key, message, (_, modseq)| {
+            let known = known.get(&key);
+            let same = known.is_some_and(|known| known.is_none_or(|known| known == modseq));
             assert!(
-                modseq > self.highest_modseq || known.contains(&(key, message.modseq)),
-                "{context}: {key:?} changed, and has modseq {modseq} of the past"
+                same || modseq > self.highest_modseq,
+                "{context}: {key:?} changed to {message:?}, with a modseq of the past"
             );
         });
     }
 }
 
-fn each(account: &Account, mut look: impl FnMut(EntryKey, &Message)) {
+fn every(account: &Account, mut look: impl FnMut(EntryKey, &Message)) {
     for mailbox in account.mailboxes.values() {
         let (id, validity) = mailbox.id.unwrap();
         for (uid, message) in &mailbox.messages {
@@ -105,8 +101,13 @@ fn each(account: &Account, mut look: impl FnMut(EntryKey, &Message)) {
     }
 }
 
-fn numbers(message: &Message) -> (u64, u64) {
-    (message.id.unwrap(), message.modseq.unwrap())
+/// Every message that was seen, not only heard of, with its id and modseq.
+fn each(account: &Account, mut look: impl FnMut(EntryKey, &Message, (u64, u64))) {
+    every(account, |key, message| {
+        if let (Some(id), Some(modseq)) = (message.id, message.modseq) {
+            look(key, message, (id, modseq));
+        }
+    });
 }
 
 fn shown(message: &Message) -> Shown {
