@@ -292,7 +292,8 @@ impl<'a, D: Directory> Audit<'a, D> {
                     last.ailment
                 }
                 None => {
-                    tiled &= u64::from(letter.offset) == body.position();
+                    tiled &= u64::from(letter.offset) == body.position()
+                        && u64::from(letter.size) <= body.left();
                     if !tiled {
                         break;
                     }

@@ -3,7 +3,7 @@
 //! 1. The last two manifests say which files there are to be.
 //! 2. The packs that they name, then the journal, give all letters.
 //! 3. Their chunks are held against the letters, which are then forgotten.
-//! 4. The journal is replayed from the older manifest to the newer and on.
+//! 4. The journal is replayed, past the older manifest and the newer, to its end.
 //! 5. What is left in the directory, nothing refers to.
 //!
 //! Memory: up to step 3, 32 bytes for each letter in a pack and about 100 for
@@ -23,7 +23,7 @@ use crate::pack;
 use crate::replay::{Living, Replay, tell_of_ailing};
 use crate::report::{Listener, Report};
 use ipc::edge::verify::{Finding, Place, ToControl, Totals, What};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 /// What somebody holds in place for the check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -259,17 +259,18 @@ impl<'a, D: Directory> Check<'a, D> {
         ailing: &Ailing,
         report: &mut Report<'_>,
     ) -> Option<Living> {
-        let sound = |manifest: &&Manifest<D::File>| manifest.content.is_sound;
-        let (newer, older) = (manifests.newer.as_ref(), manifests.older.as_ref());
-        if newer.is_some_and(|newer| !newer.content.is_sound) {
+        let mut coming: VecDeque<_> = manifests.older.iter().chain(&manifests.newer).collect();
+        if coming.iter().any(|manifest| !manifest.content.is_sound) {
             report.find(Finding::new(What::NotReplayed, Place::Account, 0));
             return None;
         }
-        let (base, newer) = match older.filter(sound) {
-            Some(older) => (Some(older), newer),
-            None => (newer, None),
+        let reaches_back = span.from == 0 && journal.begins(0).is_ok();
+        let base = if reaches_back {
+            None
+        } else {
+            coming.pop_front()
         };
-        Replay::new(self.directory, base, newer, ailing).run(journal, span, report)
+        Replay::new(self.directory, base, coming, ailing).run(journal, span, report)
     }
 
     /// Files that nothing refers to. While the account is in use, files of its

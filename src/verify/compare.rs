@@ -14,7 +14,7 @@ use ipc::edge::verify::{Finding, What};
 pub fn compare<D: Directory>(
     directory: &D,
     model: &Model<'_, D>,
-    base: &Manifest<D::File>,
+    base: Option<&Manifest<D::File>>,
     manifest: &Manifest<D::File>,
     report: &mut Report<'_>,
 ) {
@@ -47,7 +47,7 @@ pub fn compare<D: Directory>(
             report.find(manifest.finding(what, *id));
         }
         if !are_the_same_chunks(replayed, base, said, manifest) {
-            let replayed = stored(directory, Some(base), *id, replayed.entries.away)
+            let replayed = stored(directory, base, *id, replayed.entries.away)
                 .chain(replayed.entries.here().copied().map(Ok));
             let said = stored(directory, Some(manifest), *id, said.entries.away);
             entries(
@@ -87,15 +87,15 @@ fn differences(replayed: &Mailbox, said: &Mailbox) -> impl Iterator<Item = What>
 /// entries.
 fn are_the_same_chunks<F: crate::directory::File>(
     replayed: &Mailbox,
-    base: &Manifest<F>,
+    base: Option<&Manifest<F>>,
     said: &Mailbox,
     manifest: &Manifest<F>,
 ) -> bool {
     let nothing_came = replayed.entries.here().next().is_none();
-    nothing_came
-        && base
-            .references(replayed.entries.away)
-            .eq(manifest.references(said.entries.away))
+    let old = base
+        .into_iter()
+        .flat_map(|base| base.references(replayed.entries.away));
+    nothing_came && old.eq(manifest.references(said.entries.away))
 }
 
 /// Shows the first difference. What can't be read was told.

@@ -1,5 +1,6 @@
-//! The second pass over the journal: what its transactions do. From the older
-//! manifest to the newer, where both must agree, and on to the journal's end.
+//! The second pass over the journal: what its transactions do. From the beginning,
+//! if the journal reaches back to it, or else from the older manifest; past each
+//! manifest, where both must agree; and on to the journal's end.
 
 use crate::audit::Ailing;
 use crate::compare::compare;
@@ -11,7 +12,7 @@ use crate::record::{TRANSACTION, is_optional};
 use crate::report::{Deaf, Report};
 use crate::transaction::{Operation, Transaction};
 use ipc::edge::verify::{Finding, Place, Severity, What};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 /// Entries that live at the end and whose letters ail: the number of what was
 /// found, mailbox, UID.
@@ -22,26 +23,26 @@ pub struct Replay<'a, D: Directory> {
     directory: &'a D,
     /// What it began with.
     base: Option<&'a Manifest<D::File>>,
-    /// What it comes to, and must agree with.
-    newer: Option<&'a Manifest<D::File>>,
+    /// What it comes to, and must agree with, in the order of LSNs.
+    coming: VecDeque<&'a Manifest<D::File>>,
     model: Model<'a, D>,
     /// It could not go on; that was told.
     stopped: bool,
 }
 
 impl<'a, D: Directory> Replay<'a, D> {
-    /// From `base` on, if there is one, past `newer`, if there is one.
+    /// From `base` on, or from nothing, past those that are `coming`.
     pub fn new(
         directory: &'a D,
         base: Option<&'a Manifest<D::File>>,
-        newer: Option<&'a Manifest<D::File>>,
+        coming: VecDeque<&'a Manifest<D::File>>,
         ailing: &'a Ailing,
     ) -> Self {
         let model = Model::new(directory, base, ailing);
         Self {
             directory,
             base,
-            newer,
+            coming,
             model,
             stopped: false,
         }
@@ -99,14 +100,12 @@ impl<'a, D: Directory> Replay<'a, D> {
         }
     }
 
-    /// Compares with the newer manifest as soon as its LSN is reached.
+    /// Compares with each manifest as soon as its LSN is reached.
     fn meet(&mut self, lsn: u64, report: &mut Report<'_>) {
-        let reached = self.newer.filter(|newer| newer.landmark().lsn <= lsn);
-        if let (Some(newer), Some(base)) = (reached, self.base) {
-            self.newer = None;
+        while let Some(manifest) = self.coming.pop_front_if(|next| next.landmark().lsn <= lsn) {
             // One that lies astray was told.
-            if newer.landmark().lsn == lsn {
-                compare(self.directory, &self.model, base, newer, report);
+            if manifest.landmark().lsn == lsn {
+                compare(self.directory, &self.model, self.base, manifest, report);
             }
         }
     }

@@ -59,6 +59,10 @@ impl Written<'_> {
     }
 }
 
+/// What an operation costs that looks at no row of messages, an append above
+/// all, in entries looked at.
+const AT_ONCE_COST: usize = 16;
+
 /// How many entries may still be looked at in this step.
 #[derive(Debug)]
 pub(crate) struct Budget(usize);
@@ -173,8 +177,9 @@ impl Application {
             (Some(Work::Transferring(work)), Operation::Transfer(transfer)) => {
                 work.step(account, written, transfer, budget)
             }
+            _ if budget.is_spent() => Ok(None),
             (_, at_once) => {
-                budget.spend(1);
+                budget.spend(AT_ONCE_COST);
                 account.operate(written, at_once).map(Some)
             }
         }
@@ -213,10 +218,10 @@ impl Account {
                 Operation::SetFlags(set) => (set.mailbox, &set.uids),
                 Operation::Expunge { mailbox, uids, .. } => (*mailbox, uids),
                 Operation::Transfer(transfer) => (transfer.source, &transfer.uids),
-                _ => return 1,
+                _ => return AT_ONCE_COST,
             };
             let mailbox = self.mailbox(mailbox);
-            mailbox.map_or(1, |mailbox| mailbox.entries.touched_by(uids))
+            mailbox.map_or(0, |mailbox| mailbox.entries.touched_by(uids))
         });
         costs.fold(0, usize::saturating_add)
     }

@@ -8,6 +8,7 @@
 
 use crate::entry::{BodyFile, Entry};
 use crate::id::{ChunkId, Modseq, PackId, Uid, UidSet};
+use crate::quota::Usage;
 use journal::Lsn;
 use std::sync::Arc;
 
@@ -110,6 +111,14 @@ impl Summary {
         }
     }
 
+    pub(crate) fn usage(&self) -> Usage {
+        Usage {
+            bytes: self.bytes,
+            messages: u64::from(self.len),
+            mailboxes: 0,
+        }
+    }
+
     /// Whether every UID from the first to the last is there.
     pub(crate) fn is_without_gaps(&self) -> bool {
         self.last.get().saturating_sub(self.first.get()) < self.len
@@ -191,8 +200,36 @@ impl Chunk {
 
     /// How many entries have a lower UID.
     pub(crate) fn rank(&self, uid: Uid) -> usize {
-        self.entries.partition_point(|entry| entry.uid < uid)
+        let Summary { first, last, .. } = self.summary;
+        if uid <= first {
+            return 0;
+        }
+        // Where it would be if there were no gaps, or if they lay evenly: most
+        // often that is right, and each step beside it costs a cache line.
+        let span = u64::from(last.get().saturating_sub(first.get()).max(1));
+        let above = u64::from(uid.get().saturating_sub(first.get()));
+        let steps = (self.entries.len() as u64).saturating_sub(1);
+        let guess = above.saturating_mul(steps).checked_div(span).unwrap_or(0);
+        let guess = usize::try_from(guess).unwrap_or(usize::MAX);
+        rank_near(&self.entries, guess, uid)
     }
+}
+
+/// How many entries have a lower UID, if that is expected to be about `guess`.
+fn rank_near(entries: &[Entry], guess: usize, uid: Uid) -> usize {
+    let is_below = |at: usize| entries.get(at).is_some_and(|entry| entry.uid < uid);
+    let guess = guess.min(entries.len());
+    let (mut from, mut to, mut step) = (guess, guess, 1_usize);
+    while from > 0 && !is_below(from.saturating_sub(1)) {
+        from = from.saturating_sub(step);
+        step = step.saturating_mul(2);
+    }
+    while is_below(to) {
+        to = to.saturating_add(step).min(entries.len());
+        step = step.saturating_mul(2);
+    }
+    let between = entries.get(from..to).unwrap_or(&[]);
+    from.saturating_add(between.partition_point(|entry| entry.uid < uid))
 }
 
 /// A chunk's place in the row that a mailbox is.
@@ -246,6 +283,17 @@ impl Slot {
         }
     }
 
+    /// The entries of a set; none if they are away.
+    pub(crate) fn of_set<'a>(&'a self, set: &'a UidSet) -> impl Iterator<Item = &'a Entry> {
+        let summary = self.summary();
+        let ranges = set.ranges_meeting(summary.first, summary.last).iter();
+        ranges.flat_map(|range| {
+            let rest = self.entries().get(self.rank(range.first)..);
+            let entries = rest.unwrap_or(&[]).iter();
+            entries.take_while(|entry| entry.uid <= range.last)
+        })
+    }
+
     /// How many entries have a lower UID. In a chunk that is away only the ends
     /// are known: what lies between them counts from the first.
     pub(crate) fn rank(&self, uid: Uid) -> usize {
@@ -261,6 +309,7 @@ impl Slot {
 mod tests {
     use super::*;
     use crate::entry::{Body, tests::entry};
+    use proptest::prelude::*;
 
     fn row(uids: std::ops::Range<u32>) -> Vec<Entry> {
         uids.map(entry).collect()
@@ -313,6 +362,20 @@ mod tests {
         assert_eq!(Chunk::matching(row(1..4), &told), None);
         told.newest = Modseq(0);
         assert_eq!(Chunk::matching(row(1..5), &told), None, "newer than known");
+    }
+
+    proptest! {
+        #[test]
+        fn a_rank_counts_what_is_below(gaps in prop::collection::vec(1_u32..90, 1..200), asked in 1_u32..9_000) {
+            let uids = gaps.iter().scan(0, |uid, gap| { *uid += gap; Some(*uid) });
+            let chunk = Chunk::of(uids.map(entry).collect()).unwrap();
+            let asked = Uid::new(asked).unwrap();
+            let below = chunk.entries().iter().filter(|entry| entry.uid < asked).count();
+            prop_assert_eq!(chunk.rank(asked), below);
+            for guess in [0, 1, 7, 50, 199, 400] {
+                prop_assert_eq!(rank_near(chunk.entries(), guess, asked), below);
+            }
+        }
     }
 
     #[test]

@@ -2,19 +2,28 @@
 //! chunk's summary.
 //!
 //! Invariants: entries are in the order of their UIDs, also from slot to slot;
-//! `ends` counts the entries up to the end of each slot. A chunk may have any
+//! `ends` has the last UID of each slot, and counts the entries up to there. A chunk may have any
 //! number of entries up to [`crate::chunk::CHUNK_ENTRIES_MAX`]; nothing that a
 //! client or the journal can see depends on where one ends.
 
 use crate::chunk::{Chunk, Slot};
 use crate::entry::Entry;
 use crate::id::{ChunkId, Modseq, Uid, UidRange, UidSet};
+use crate::quota::Usage;
 use std::sync::Arc;
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Entries {
     slots: Vec<Slot>,
-    ends: Vec<usize>,
+    ends: Vec<End>,
+}
+
+/// The end of a slot: apart from the slots, so that looking for one is quick.
+#[derive(Clone, Copy, Debug)]
+struct End {
+    last: Uid,
+    /// Entries up to here.
+    len: usize,
 }
 
 /// The row.
@@ -32,7 +41,7 @@ impl Entries {
 
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
-        self.ends.last().copied().unwrap_or(0)
+        self.ends.last().map_or(0, |end| end.len)
     }
 
     pub(crate) fn slots(&self) -> &[Slot] {
@@ -57,18 +66,18 @@ impl Entries {
         touched.fold(0, |sum, summary| sum.saturating_add(summary.len as usize))
     }
 
-    /// Bytes of the letters of a set. Chunks that it covers aren't looked into.
-    pub(crate) fn bytes_within(&self, set: &UidSet) -> u64 {
-        let bytes = self.slots.iter().map(|slot| match slot.summary() {
-            summary if summary.holds_none_of(set) => 0,
-            summary if summary.lies_within(set) => summary.bytes,
+    /// What the messages of a set are together. Chunks that it covers aren't
+    /// looked into.
+    pub(crate) fn usage_of(&self, set: &UidSet) -> Usage {
+        let usages = self.slots.iter().map(|slot| match slot.summary() {
+            summary if summary.holds_none_of(set) => Usage::default(),
+            summary if summary.lies_within(set) => summary.usage(),
             _ => {
-                let held = slot.entries().iter();
-                let held = held.filter(|entry| set.contains(entry.uid));
-                held.map(|entry| u64::from(entry.size())).sum()
+                let letters = slot.of_set(set).map(|entry| Usage::of_letter(entry.size()));
+                letters.fold(Usage::default(), Usage::plus)
             }
         });
-        bytes.fold(0, u64::saturating_add)
+        usages.fold(Usage::default(), Usage::plus)
     }
 
     /// The keywords in chunks that hold some of a set: at least those that its
@@ -88,16 +97,19 @@ impl Entries {
     /// Adds an entry whose UID is above all others. The last chunk takes it if
     /// it is in memory and has room.
     pub(crate) fn push(&mut self, entry: Entry) {
-        let len = self.len().saturating_add(1);
+        let end = End {
+            last: entry.uid,
+            len: self.len().saturating_add(1),
+        };
         let Some(Slot::Here { chunk, file }) = self.open_slot() else {
             self.slots.push(Slot::unwritten(Chunk::one(entry)));
-            self.ends.push(len);
+            self.ends.push(end);
             return;
         };
         *file = None;
         Arc::make_mut(chunk).push(entry);
-        if let Some(end) = self.ends.last_mut() {
-            *end = len;
+        if let Some(last) = self.ends.last_mut() {
+            *last = end;
         }
     }
 
@@ -120,8 +132,12 @@ impl Entries {
 
     fn count(&mut self) {
         let ends = self.slots.iter().scan(0_usize, |sum, slot| {
-            *sum = sum.saturating_add(slot.summary().len as usize);
-            Some(*sum)
+            let summary = slot.summary();
+            *sum = sum.saturating_add(summary.len as usize);
+            Some(End {
+                last: summary.last,
+                len: *sum,
+            })
         });
         self.ends = ends.collect();
     }
@@ -178,14 +194,14 @@ impl Entries {
 /// asks makes sure that [`Self::is_here`].
 impl Entries {
     pub(crate) fn get(&self, uid: Uid) -> Option<&Entry> {
-        let entries = self.slots.get(self.slot_of(uid))?.entries();
-        let at = entries.binary_search_by_key(&uid, |entry| entry.uid).ok()?;
-        entries.get(at)
+        let slot = self.slots.get(self.slot_of(uid))?;
+        let entry = slot.entries().get(slot.rank(uid))?;
+        (entry.uid == uid).then_some(entry)
     }
 
     /// The entry at a position, counted from 0.
     pub(crate) fn at(&self, position: usize) -> Option<&Entry> {
-        let at = self.ends.partition_point(|end| *end <= position);
+        let at = self.ends.partition_point(|end| end.len <= position);
         let within = position.saturating_sub(self.before(at));
         self.slots.get(at)?.entries().get(within)
     }
@@ -204,22 +220,16 @@ impl Entries {
     /// The entries from a UID on.
     pub(crate) fn iter_from(&self, uid: Uid) -> impl Iterator<Item = &Entry> {
         let at = self.slot_of(uid);
-        let (slot, rest) = self
-            .slots
-            .get(at..)
-            .and_then(<[Slot]>::split_first)
-            .map_or((&[][..], &[][..]), |(slot, rest)| (slot.entries(), rest));
-        let from = slot.partition_point(|entry| entry.uid < uid);
-        let slot = slot.get(from..).unwrap_or(&[]);
-        slot.iter().chain(rest.iter().flat_map(Slot::entries))
+        let rest = self.slots.get(at..).unwrap_or(&[]);
+        let skipped = rest.first().map_or(0, |slot| slot.rank(uid));
+        let first = rest.first().map_or(&[][..], Slot::entries);
+        let others = rest.iter().skip(1).flat_map(Slot::entries);
+        first.iter().skip(skipped).chain(others)
     }
 
     /// The entries of a set.
     pub(crate) fn of_set<'a>(&'a self, set: &'a UidSet) -> impl Iterator<Item = &'a Entry> {
-        set.ranges().iter().flat_map(|range| {
-            self.iter_from(range.first)
-                .take_while(|entry| entry.uid <= range.last)
-        })
+        self.slots.iter().flat_map(|slot| slot.of_set(set))
     }
 
     /// Every UID below `end` that no entry has.
@@ -259,13 +269,13 @@ impl Entries {
 
     /// The first slot that may hold `uid` or a higher one.
     pub(crate) fn slot_of(&self, uid: Uid) -> usize {
-        self.slots.partition_point(|slot| slot.summary().last < uid)
+        self.ends.partition_point(|end| end.last < uid)
     }
 
     /// How many entries lie in the slots before one.
     fn before(&self, slot: usize) -> usize {
         let end = slot.checked_sub(1).and_then(|last| self.ends.get(last));
-        end.copied().unwrap_or(0)
+        end.map_or(0, |end| end.len)
     }
 }
 

@@ -203,6 +203,14 @@ impl UidSet {
         self.0.get(at).is_some_and(|range| range.first <= last)
     }
 
+    /// The ranges that hold any UID from `first` to `last`.
+    pub(crate) fn ranges_meeting(&self, first: Uid, last: Uid) -> &[UidRange] {
+        let from = self.0.partition_point(|range| range.last < first);
+        let rest = self.0.get(from..).unwrap_or(&[]);
+        let len = rest.partition_point(|range| range.first <= last);
+        rest.get(..len).unwrap_or(&[])
+    }
+
     /// Whether it holds every UID from `first` to `last`.
     pub(crate) fn covers(&self, first: Uid, last: Uid) -> bool {
         let at = self.0.partition_point(|range| range.last < last);
@@ -246,6 +254,7 @@ mod tests {
             for first in 1..70 {
                 let last = first + end % 9;
                 let mut span = first..=last;
+                prop_assert_eq!(set.meets(uid(first), uid(last)), !set.ranges_meeting(uid(first), uid(last)).is_empty());
                 prop_assert_eq!(set.meets(uid(first), uid(last)), span.clone().any(|n| named.contains(&n)));
                 prop_assert_eq!(set.covers(uid(first), uid(last)), span.all(|n| named.contains(&n)));
             }

@@ -135,9 +135,10 @@ impl Mailbox {
         let Some(chunk) = self.chunk(slot, uids) else {
             return Vec::new();
         };
+        let all = chunk.summary().lies_within(uids);
         let mut changed = Vec::new();
         for (at, entry) in chunk.entries().iter().enumerate() {
-            if !uids.contains(entry.uid) {
+            if !all && !uids.contains(entry.uid) {
                 continue;
             }
             let new = change(entry);

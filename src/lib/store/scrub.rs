@@ -20,7 +20,7 @@ use ::journal::disk::{Disk, DiskError};
 use ::journal::le::Fields;
 use journal_file::JournalFile;
 use pack_file::PackFile;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -211,6 +211,9 @@ pub(crate) struct Scrubbed {
     pub(crate) bytes: u64,
     /// A round is over.
     pub(crate) round: bool,
+    /// Packs with letters that are whole and can't be read, because a block that
+    /// they share with another has rotted.
+    pub(crate) rescue: BTreeSet<PackId>,
 }
 
 /// A scrub on its way.
@@ -368,6 +371,3 @@ fn summary(slot: &Slot) -> Arc<Summary> {
         Slot::Here { chunk, .. } => Arc::new(chunk.summary().clone()),
     }
 }
-
-#[cfg(test)]
-mod tests;

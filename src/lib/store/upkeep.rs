@@ -273,6 +273,8 @@ pub(crate) struct Upkeep {
     pub(crate) retry_from: Lsn,
     /// While somebody reads the files of a manifest, none is removed.
     pub(crate) holds: u32,
+    /// Packs from which letters must be saved.
+    pub(crate) rescue: BTreeSet<PackId>,
     pub(crate) findings: Findings,
     /// Manifests that are damaged, or older than those that are kept.
     strays: Vec<u64>,
@@ -337,7 +339,10 @@ impl Upkeep {
         let journal = sources.journal_below.beyond(newest.oldest);
         let mut budget = Budget::less(journal);
         let packs = || account.packs.iter();
-        for (pack, space) in packs().filter(|(_, space)| is_wasteful(space, now_secs)) {
+        let urgent = |pack: &PackId, space: &PackSpace| {
+            self.rescue.contains(pack) || is_wasteful(space, now_secs)
+        };
+        for (pack, space) in packs().filter(|(pack, space)| urgent(pack, space)) {
             if budget.takes(space) {
                 sources.packs.insert(*pack);
             }

@@ -201,12 +201,15 @@ impl Messages<'_> {
     /// What the view's client is still to be told.
     pub fn changes(&self, view: &View) -> Changes {
         let numbering = self.numbering(view);
-        let ghosts = numbering.ghosts.iter().rev();
-        let expunged = ghosts.map(|ghost| (numbering.place_of(*ghost), *ghost));
+        let places = numbering.ghosts.iter().enumerate().map(|(at, ghost)| {
+            let below = self.mailbox.entries.rank(*ghost).saturating_add(at);
+            let place = below.saturating_add(1);
+            (number(place), *ghost)
+        });
         let flagged = self.changed_since(view.told);
         let flagged = flagged.filter(|entry| entry.uid < view.uid_next);
         Changes {
-            expunged: expunged.collect(),
+            expunged: places.rev().collect(),
             flagged: flagged.map(|entry| entry.uid).collect(),
             arrived: self.iter_from(view.uid_next).next().map(|entry| entry.uid),
         }

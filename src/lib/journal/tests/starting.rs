@@ -302,6 +302,27 @@ fn a_term_begins_with_the_next_record_and_goes_on_after_an_opening() {
 }
 
 #[test]
+fn a_segment_of_an_older_term_behind_a_newer_one_is_corruption() {
+    for (term, opens) in [(1, true), (0, false)] {
+        let (root, starts) = journal_of(3, false);
+        let Start {
+            lsn, predecessor, ..
+        } = starts[3];
+        let planted = segment::Header {
+            purpose: SETTINGS.purpose,
+            start: lsn,
+            term,
+            writer: 9,
+            predecessor,
+        };
+        let dir = segments(&root);
+        dir.plant(&segment::name(lsn), &planted.encode()).unwrap();
+        let opened = open(&root, Start::BEGINNING).map(|_| ());
+        assert_eq!(opened.is_ok(), opens, "term {term}: {opened:?}");
+    }
+}
+
+#[test]
 fn a_term_that_began_before_a_start_and_has_no_record_is_still_the_journals() {
     let (root, starts) = journal_of(3, true);
     let start = Start {
@@ -384,6 +405,11 @@ fn a_clean_leave_behind_a_checkpoint_is_clean_from_there_too() {
         let (root, starts) = journal_of(3, quiet);
         let (opened, _) = open(&root, starts[1]).unwrap();
         let (mut appender, mut syncer) = (opened.appender, opened.syncer);
+        if !quiet {
+            // A quiet record of this life, which an opening from behind it won't see.
+            assert_eq!(appender.quiet(), Ok(true));
+            commit(&mut appender, &mut syncer);
+        }
         let start = appender.position();
         appender.end_segment();
         while appender.quiet().unwrap() {

@@ -148,11 +148,12 @@ impl Store {
         let from = self.checked(source, needed)?;
         let to = self.checked(target, Rights::INSERT)?;
         let uids = existing(from, uids)?;
-        let reserved = count(from, &uids);
+        let meant = from.entries.usage_of(&uids);
+        let reserved = u32::try_from(meant.messages).map_err(|_| Refusal::NumbersExhausted)?;
         // What is moved adds nothing.
         let adds = match moving {
             true => Usage::default(),
-            false => usage_of(from, &uids, u64::from(reserved)),
+            false => meant,
         };
         self.has_room(adds)?;
         let used = from.entries.keywords_within(&uids);
@@ -248,28 +249,6 @@ fn existing(mailbox: &Mailbox, ranges: &[UidRange]) -> Result<UidSet, Refusal> {
 fn whole(mailbox: &Mailbox) -> Result<UidSet, Refusal> {
     loaded(mailbox)?;
     Ok(UidSet::all().below(mailbox.uid_next))
-}
-
-/// How many messages of a set there are.
-fn count(mailbox: &Mailbox, uids: &UidSet) -> u32 {
-    let entries = &mailbox.entries;
-    let counts = uids.ranges().iter().map(|range| {
-        let end = range
-            .last
-            .after(1)
-            .map_or(entries.len(), |end| entries.rank(end));
-        end.saturating_sub(entries.rank(range.first))
-    });
-    u32::try_from(counts.sum::<usize>()).unwrap_or(u32::MAX)
-}
-
-/// What the messages of a set, so many, add to a mailbox that gets them.
-fn usage_of(mailbox: &Mailbox, uids: &UidSet, messages: u64) -> Usage {
-    Usage {
-        bytes: mailbox.entries.bytes_within(uids),
-        messages,
-        mailboxes: 0,
-    }
 }
 
 /// The flags that rights allow to change (RFC 4314, section 4).

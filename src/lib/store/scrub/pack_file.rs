@@ -1,6 +1,6 @@
 //! Scrubbing one pack: every block's CRC, and every letter's SHA-256.
 
-use super::{AccountFile, Scrubbed};
+use super::{AccountFile, Finding, Rot, Scrubbed};
 use crate::body::ReadError;
 use crate::file::PACK;
 use crate::id::PackId;
@@ -88,9 +88,13 @@ impl PackFile {
     }
 
     fn judge(&self, reading: Reading, done: &mut Scrubbed) {
+        let file = AccountFile::Pack(self.pack);
         let found: [u8; 32] = reading.hash.finalize().into();
-        if !reading.sound || found != reading.letter.sha256 {
-            done.letter(AccountFile::Pack(self.pack), reading.letter.message);
+        if found != reading.letter.sha256 {
+            done.letter(file, reading.letter.message);
+        } else if !reading.sound && done.rescue.insert(self.pack) {
+            // Rot beside it hides it: it can be saved.
+            Finding::note(&mut done.findings, Finding::of_file(file, Rot::File));
         }
     }
 }

@@ -119,7 +119,7 @@ impl Store {
         match report.0 {
             Done::Checkpoint(done) => self.checkpointed(*done),
             Done::Compaction(done) => self.compacted(*done),
-            Done::Scrub(done) => self.scrubbed(&done),
+            Done::Scrub(done) => self.scrubbed(*done),
             Done::Removal => {}
             Done::GaveUp => {
                 let end = self.appender.next();
@@ -179,6 +179,9 @@ impl Store {
                 }
             }
         }
+        self.upkeep
+            .rescue
+            .retain(|pack| !done.sources.contains(pack));
         if fruitless {
             let end = self.appender.next();
             self.upkeep.compact_from = Lsn(end.0.saturating_add(SETTLE_BYTES));
@@ -194,7 +197,8 @@ impl Store {
         ))));
     }
 
-    fn scrubbed(&mut self, done: &Scrubbed) {
+    fn scrubbed(&mut self, done: Scrubbed) {
+        self.upkeep.rescue.extend(done.rescue);
         let findings = &mut self.upkeep.findings;
         findings.scrubbed_bytes = findings.scrubbed_bytes.saturating_add(done.bytes);
         if done.round {

@@ -7,8 +7,8 @@
 //! (see [`super::swap`]), and the next checkpoint makes it so.
 //!
 //! A letter is copied once, however many entries refer to it. It is checked on
-//! the way: every block's CRC, and the SHA-256 where its record or its pack says
-//! what that should be. A letter that isn't what was written is never dropped,
+//! the way: by the SHA-256 where its record or its pack says what that should be,
+//! else by every block's CRC. A letter that isn't what was written is never dropped,
 //! and never made to look sound: it goes to a pack for rotten letters, where the
 //! blocks that hold its bad bytes get CRCs that are wrong, and it is reported.
 
@@ -94,6 +94,8 @@ pub(crate) struct Compacted {
     pub(crate) journal: bool,
     /// Source packs in which no chunk of a file has a letter any more.
     pub(crate) emptied: BTreeSet<PackId>,
+    /// All source packs.
+    pub(crate) sources: BTreeSet<PackId>,
     /// Source packs whose letters stay: what was thought dead there isn't, or
     /// can't be freed.
     pub(crate) kept: BTreeSet<PackId>,
@@ -384,13 +386,17 @@ impl Compaction {
         mut whole: Whole,
     ) -> Result<(), DiskError> {
         let found = sha256(&whole);
-        let right = whole.sha256.is_none_or(|known| known == found);
-        let sound = right && whole.parts.iter().all(|part| part.sound);
-        if !sound {
+        let blocks = whole.parts.iter().all(|part| part.sound);
+        // A letter that hashes to what came in is whole, though a block that it
+        // shares with a rotten one has a CRC that is wrong.
+        let sound = whole.sha256.map_or(blocks, |known| known == found);
+        if sound {
+            whole.parts.iter_mut().for_each(|part| part.sound = true);
+        } else {
             let file = self.file_of(&entry.body);
             self.found(file, Some(entry.message), Rot::Letter);
         }
-        if !right && whole.parts.iter().all(|part| part.sound) {
+        if !sound && blocks {
             // Every block is as it was written, and the letter isn't what came
             // in: nobody can say which part is wrong.
             whole.parts.iter_mut().for_each(|part| part.sound = false);
@@ -468,6 +474,7 @@ impl Compaction {
         PACK.sync(root)?;
         CHUNK.sync(root)?;
         let mut done = std::mem::take(&mut self.done);
+        done.sources = self.sources.packs.clone();
         done.journal = self.sources.journal_below > Lsn::ZERO;
         done.emptied = self.sources.packs.difference(&done.kept).copied().collect();
         if self.full || self.blind {

@@ -9,7 +9,7 @@ use super::checkpoint::Written;
 use super::compaction::{Moves, Rewritten, moved};
 use crate::account::Account;
 use crate::chunk::{CHUNK_ENTRIES_MAX, Slot};
-use crate::id::{ChunkId, MailboxId};
+use crate::id::{ChunkId, MailboxId, Uid};
 use std::collections::HashMap;
 use std::ops::Bound;
 use std::sync::Arc;
@@ -31,8 +31,10 @@ pub(crate) enum Swap {
 pub(crate) struct Moved {
     moves: Moves,
     rewritten: HashMap<ChunkId, Rewritten>,
-    /// The slot that is looked at next.
-    at: (MailboxId, usize),
+    /// Told up to here. A UID and not a slot's number: a slot that an expunge
+    /// empties between two steps must not let another one slip by untold, because
+    /// a pack may go when all chunks with files have been told that it is empty.
+    at: (MailboxId, Uid),
 }
 
 impl Swap {
@@ -63,33 +65,31 @@ impl Moved {
         Self {
             moves,
             rewritten,
-            at: (MailboxId(0), 0),
+            at: (MailboxId(0), Uid::MIN),
         }
     }
 
     fn step(&mut self, account: &mut Account) -> bool {
         let (mut slots, mut entries) = (0, 0);
         while slots < STEP_SLOTS && entries < STEP_ENTRIES {
-            let (id, at) = self.at;
-            let from = (Bound::Included(id), Bound::Unbounded);
+            let (after, uid) = self.at;
+            let from = (Bound::Included(after), Bound::Unbounded);
             let Some((id, mailbox)) = account.mailboxes.range(from).next() else {
                 return false;
             };
-            let (id, at) = if *id == id_of(self.at) {
-                (*id, at)
-            } else {
-                (*id, 0)
-            };
+            let id = *id;
+            let uid = if id == after { uid } else { Uid::MIN };
             slots = slots.saturating_add(1);
-            match mailbox.entries.slots().get(at) {
-                None => self.at = (MailboxId(id.0.saturating_add(1)), 0),
-                Some(slot) => {
-                    entries = entries.saturating_add(slot.entries().len());
-                    self.at = (id, at.saturating_add(1));
-                    if let Some(told) = self.told(slot) {
-                        relocate(account, id, at, told);
-                    }
-                }
+            let at = mailbox.entries.slot_of(uid);
+            let Some(slot) = mailbox.entries.slots().get(at) else {
+                self.at = (MailboxId(id.0.saturating_add(1)), Uid::MIN);
+                continue;
+            };
+            entries = entries.saturating_add(slot.entries().len());
+            let behind = slot.summary().last.after(1).unwrap_or(Uid::MAX);
+            self.at = (id, behind);
+            if let Some(told) = self.told(slot) {
+                relocate(account, id, at, told);
             }
         }
         true
@@ -118,12 +118,70 @@ impl Moved {
     }
 }
 
-fn id_of(at: (MailboxId, usize)) -> MailboxId {
-    at.0
-}
-
 fn relocate(account: &mut Account, mailbox: MailboxId, at: usize, told: Slot) {
     if let Some(mailbox) = account.mailbox_mut(mailbox) {
         mailbox.entries.relocate(at, told);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entry::{Body, BodyFile, Entry};
+    use crate::flag::SystemFlags;
+    use crate::id::{MessageId, Modseq, PackId, ThreadId, UidSet, UidValidity};
+    use crate::mailbox::Mailbox;
+    use crate::name::MailboxName;
+
+    const OLD: u32 = 7;
+
+    fn body(pack: u32, uid: u32) -> Body {
+        Body::new(BodyFile::Pack(PackId(u64::from(pack))), uid, 1)
+    }
+
+    /// An account with so many full chunks, all of whose letters lie in one pack.
+    fn account(chunks: u32) -> Account {
+        let validity = UidValidity::new(1).unwrap();
+        let inbox = MailboxName::inbox();
+        let mut mailbox = Mailbox::new(MailboxId::INBOX, inbox, validity, None, Modseq(1));
+        for uid in 1..=chunks * CHUNK_ENTRIES_MAX as u32 {
+            mailbox.add(Entry {
+                message: MessageId(u64::from(uid)),
+                thread: ThreadId(u64::from(uid)),
+                modseq: Modseq(1),
+                secs: 0,
+                keywords: 0,
+                body: body(OLD, uid),
+                uid: Uid::new(uid).unwrap(),
+                offset_minutes: 0,
+                system: SystemFlags::NONE,
+            });
+        }
+        let mut account = Account::new();
+        Arc::make_mut(&mut account.mailboxes).insert(MailboxId::INBOX, Arc::new(mailbox));
+        account
+    }
+
+    #[test]
+    fn no_entry_slips_by_untold_while_chunks_before_it_are_emptied() {
+        let mut account = account(9);
+        let all = 9 * CHUNK_ENTRIES_MAX as u32;
+        let moves = (1..=all)
+            .map(|uid| (body(OLD, uid), body(8, uid)))
+            .collect();
+        let mut moved = Moved::new(moves, HashMap::new());
+        assert!(moved.step(&mut account));
+        let first = UidSet::all().below(Uid::new(CHUNK_ENTRIES_MAX as u32 + 1).unwrap());
+        let mailbox = account.mailbox_mut(MailboxId::INBOX).unwrap();
+        mailbox.expunge(0, &first, Modseq(2), |_| true);
+        assert_eq!(mailbox.entries.slots().len(), 8);
+        while moved.step(&mut account) {}
+        let mailbox = account.mailbox(MailboxId::INBOX).unwrap();
+        let slots = mailbox.entries.slots().iter();
+        let mut untold = slots.flat_map(|slot| slot.entries()).filter(|entry| {
+            let old = BodyFile::Pack(PackId(u64::from(OLD)));
+            entry.body.file() == old
+        });
+        assert_eq!(untold.next().map(|entry| entry.uid), None);
     }
 }

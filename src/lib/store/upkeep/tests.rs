@@ -12,9 +12,10 @@ use crate::pending::Ticket;
 use crate::quota::QuotaLimits;
 use crate::refusal::Refusal;
 use crate::rights::Principal;
+use crate::scrub::{AccountFile, Rot};
 use crate::store::{APPLY_STEP, OpenError, Opened, Opening, Store};
 use journal::disk::Name;
-use journal::sim::{Random, SimDisk};
+use journal::sim::{Fault, Random, SimDisk};
 use std::collections::BTreeMap;
 
 const NOW: i64 = 1_700_000_000;
@@ -419,4 +420,276 @@ impl Desk {
         let job = self.store().upkeep(NOW, Urgency::Leaving).unwrap();
         self.run(job).unwrap();
     }
+}
+
+impl Desk {
+    /// As [`Self::keep_up`], until the disk fails.
+    fn try_to_keep_up(&mut self) {
+        for _ in 0..50 {
+            if self.commit().is_err() {
+                return;
+            }
+            let now = self.now;
+            let Some(job) = self.store().upkeep(now, Urgency::Usual) else {
+                return;
+            };
+            if self.run(job).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// An account to which everything is due, as it is on the disk and as it is
+/// seen.
+fn busy_account() -> (SimDisk, Seen) {
+    let mut desk = Desk::new();
+    let inbox = desk.inbox();
+    let other = desk.create("other");
+    desk.fill(&inbox, 12, 3);
+    desk.checkpoint_only();
+    desk.keep_up();
+    desk.fill(&other, 12, 4);
+    desk.remove(&inbox, &uids(2, 6));
+    desk.load(&inbox);
+    let asked = desk.store().copy(&inbox, &uids(7, 9), &other);
+    desk.done(asked);
+    desk.quiet();
+    let seen = desk.seen();
+    (desk.root, seen)
+}
+
+/// Lets every call of upkeep fail once; what each leaves is the same account.
+fn every_call_fails(fault: Fault) {
+    let (disk, expected) = busy_account();
+    for call in 0.. {
+        let root = disk.fork(call);
+        let mut desk = Desk::open(root.clone()).unwrap();
+        root.plan(root.calls() + call, fault);
+        desk.try_to_keep_up();
+        if root.planned() > 0 {
+            assert!(call > 40, "all kinds of jobs took only {call} calls");
+            return;
+        }
+        let root = match fault {
+            Fault::PowerCut => root.restore_power(),
+            _ => root.restart_process(),
+        };
+        root.forgive();
+        let mut desk = Desk::open(root).unwrap();
+        assert_eq!(desk.seen(), expected, "{fault:?} at call {call}");
+        desk.keep_up();
+        assert_eq!(desk.seen(), expected, "{fault:?} at call {call}");
+    }
+}
+
+#[test]
+fn upkeep_may_be_cut_short_by_the_power_at_every_call() {
+    every_call_fails(Fault::PowerCut);
+}
+
+#[test]
+fn upkeep_may_be_cut_short_by_the_disk_at_every_call() {
+    every_call_fails(Fault::Eio);
+}
+
+#[test]
+fn upkeep_may_find_the_disk_full_at_every_call() {
+    every_call_fails(Fault::Enospc);
+}
+
+impl Desk {
+    /// Flips a bit of the only file in `directory` that holds `bytes`, in the
+    /// midst of them.
+    fn rot(&self, directory: &str, bytes: &[u8]) {
+        let dir = self.root.open_dir(&Name::new(directory).unwrap()).unwrap();
+        for name in dir.list().unwrap() {
+            let mut content = dir.content(&name).unwrap();
+            let at = content
+                .windows(bytes.len())
+                .position(|window| window == bytes);
+            if let Some(at) = at {
+                content[at + bytes.len() / 2] ^= 4;
+                dir.plant(&name, &content).unwrap();
+                return;
+            }
+        }
+        panic!("no file holds it");
+    }
+
+    /// One round of scrub, in as many jobs as it takes.
+    fn scrub(&mut self) -> Vec<Finding> {
+        let mut cursor = ScrubCursor::default();
+        let mut findings = Vec::new();
+        for _ in 0..100 {
+            let mut job = self.store().scrub(&cursor).unwrap();
+            let report = loop {
+                if let Progress::Done(report) = job.step(&self.opened.files).unwrap() {
+                    break report;
+                }
+            };
+            findings.extend(report.findings().to_vec());
+            let next = report.cursor().unwrap();
+            cursor = ScrubCursor::of_bytes(&next.to_bytes());
+            assert_eq!(cursor, next);
+            self.store().finish(report);
+            if self.store().findings().last_round_secs.is_some() {
+                assert_eq!(cursor, ScrubCursor::default());
+                return findings;
+            }
+        }
+        panic!("a round never ends");
+    }
+}
+
+const ROTTEN: &[u8] = b"a letter that is going to rot, and is found nowhere else";
+
+/// The messages whose letters can't be read.
+fn damaged(seen: &Seen) -> Vec<MessageId> {
+    let damaged = seen.values().filter(|(_, _, bytes)| bytes.is_none());
+    damaged.map(|(message, _, _)| *message).collect()
+}
+
+#[test]
+fn what_has_rotted_is_carried_over_as_rotten_and_nothing_else_is() {
+    let mut desk = Desk::new();
+    let inbox = desk.inbox();
+    desk.fill(&inbox, 5, 1);
+    desk.append(&inbox, ROTTEN);
+    desk.fill(&inbox, 5, 2);
+    let whole = desk.seen();
+    desk.rot("journal", ROTTEN);
+    for (directory, gone) in [("journal", 1), ("pack", 3)] {
+        let before = desk.seen();
+        let rotten = damaged(&before);
+        assert_eq!(rotten.len(), 1, "{directory}");
+        desk.checkpoint();
+        desk.keep_up();
+        assert_eq!(desk.seen(), before, "{directory}");
+        assert!(desk.store().findings().rotten_letters > 0);
+        let sound = |(key, value): (&(u64, u32), &_)| {
+            before
+                .get(key)
+                .is_none_or(|now| now == value || now.2.is_none())
+        };
+        assert!(whole.iter().all(sound));
+        desk.remove(&inbox, &uids(gone, gone + 1));
+        desk.now += 2 * EXPUNGED_DAYS_MAX * DAY_SECS;
+    }
+    assert!(desk.journal_bytes() < 40_000);
+}
+
+#[test]
+fn scrub_finds_what_has_rotted_wherever_it_lies() {
+    let mut desk = Desk::new();
+    let inbox = desk.inbox();
+    desk.append(&inbox, ROTTEN);
+    desk.fill(&inbox, 20, 1);
+    desk.checkpoint();
+    desk.keep_up();
+    assert_eq!(desk.scrub(), []);
+    assert!(desk.store().findings().scrubbed_bytes > 20_000);
+    let mut in_journal = ROTTEN.to_vec();
+    in_journal.push(b'!');
+    desk.append(&inbox, &in_journal);
+    desk.fill(&inbox, 1, 1);
+    desk.reopen();
+    desk.rot("journal", &in_journal);
+    desk.rot("pack", ROTTEN);
+    desk.rot("chunk", b"MKINDX");
+    let findings = desk.scrub();
+    let rots: Vec<Rot> = findings.iter().map(|finding| finding.rot).collect();
+    let pack = [Rot::File, Rot::Letter];
+    assert!(rots.starts_with(&pack) || rots.starts_with(&[Rot::Letter, Rot::File]));
+    assert_eq!(rots[2..], [Rot::File, Rot::Letter]);
+    let rotten = |rot: Rot| findings.iter().filter(move |finding| finding.rot == rot);
+    let messages = rotten(Rot::Letter).map(|finding| finding.message);
+    assert!(messages.eq([Some(MessageId(1)), Some(MessageId(22))]));
+    let names: Vec<String> = findings
+        .iter()
+        .map(|finding| finding.file.to_string())
+        .collect();
+    assert!(names[1].starts_with("pack/") && names[2].starts_with("chunk/"));
+}
+
+#[test]
+fn letters_beside_a_rotten_one_are_rescued_by_their_hashes() {
+    let mut desk = Desk::new();
+    let inbox = desk.inbox();
+    desk.fill(&inbox, 10, 1);
+    desk.append(&inbox, ROTTEN);
+    desk.fill(&inbox, 10, 2);
+    desk.checkpoint();
+    desk.keep_up();
+    desk.rot("pack", ROTTEN);
+    assert!(damaged(&desk.seen()).len() > 10, "a block has one CRC");
+    desk.scrub();
+    desk.keep_up();
+    assert_eq!(damaged(&desk.seen()), [MessageId(11)]);
+    desk.store().upkeep_state().findings.last_round_secs = None;
+    desk.scrub();
+    assert!(
+        desk.store().upkeep(NOW, Urgency::Usual).is_none(),
+        "once is enough"
+    );
+}
+
+#[test]
+fn a_missing_pack_is_found() {
+    let mut desk = Desk::new();
+    let inbox = desk.inbox();
+    desk.fill(&inbox, 20, 1);
+    desk.checkpoint();
+    desk.keep_up();
+    let pack = desk.files(PACK)[0];
+    PACK.remove(&desk.root, pack).unwrap();
+    let found = Finding::of_file(AccountFile::Pack(PackId(pack)), Rot::Missing);
+    assert_eq!(desk.scrub()[0], found);
+}
+
+#[test]
+fn an_older_account_is_upgraded_when_it_is_opened_and_keeps_its_manifest_till_then() {
+    let mut desk = Desk::new();
+    let inbox = desk.inbox();
+    desk.fill(&inbox, 5, 1);
+    desk.checkpoint_only();
+    desk.quiet();
+    let seen = desk.seen();
+    let read = crate::manifest::read(&desk.root, 1).unwrap().unwrap();
+    let older = crate::manifest::tests::encode_older(&read.manifest);
+    MANIFEST.remove(&desk.root, 1).unwrap();
+    MANIFEST.write(&desk.root, 1, &older).unwrap();
+    MANIFEST.sync(&desk.root).unwrap();
+    desk.reopen();
+    assert!(desk.opened.report.upgraded);
+    assert_eq!(desk.seen(), seen);
+    let job = desk.store().upkeep(NOW, Urgency::Leaving).unwrap();
+    desk.run(job).unwrap();
+    assert_eq!(desk.files(MANIFEST), [1, 2], "the old one stays for now");
+    desk.reopen();
+    assert!(!desk.opened.report.upgraded);
+    assert_eq!(desk.seen(), seen);
+}
+
+#[test]
+fn a_damaged_newest_manifest_costs_nothing_but_replay() {
+    let mut desk = Desk::new();
+    let inbox = desk.inbox();
+    desk.fill(&inbox, 5, 1);
+    desk.checkpoint();
+    desk.fill(&inbox, 2, 2);
+    desk.checkpoint_only();
+    desk.fill(&inbox, 2, 3);
+    desk.quiet();
+    let seen = desk.seen();
+    let newest = *desk.files(MANIFEST).last().unwrap();
+    let dir = desk.root.open_dir(&Name::new("manifest").unwrap()).unwrap();
+    dir.plant(&MANIFEST.name(newest), b"rot").unwrap();
+    desk.reopen();
+    assert_eq!(desk.opened.report.fell_back.unwrap().number, newest);
+    assert_eq!(desk.seen(), seen);
+    desk.keep_up();
+    desk.reopen();
+    assert_eq!(desk.opened.report.fell_back, None);
+    assert_eq!(desk.seen(), seen);
 }
