@@ -26,12 +26,12 @@ mod proof;
 use journal::sim::{Fault, Random, SimDisk};
 use proof::draw::Drawer;
 use proof::house;
-use proof::model::{Account, Change, letter_len};
+use proof::model::{Account, Change};
 use proof::witness::{Client, Witness};
 use std::collections::VecDeque;
 use store::{
-    Fatal, INLINE_BODY_BYTES_MAX, Job, Opened, Outcome, PackedBody, Progress, ReadError, Refusal,
-    Resource, Settled, Ticket, Urgency,
+    Fatal, Job, Opened, Outcome, PackedBody, Progress, ReadError, Refusal, Resource, Settled,
+    Ticket, Urgency,
 };
 
 /// Histories in an ordinary run: a minute in a debug build, on a slow machine.
@@ -209,7 +209,7 @@ impl Trial {
     fn prepare(&mut self, opened: &mut Opened<SimDisk>, random: &mut Random) -> bool {
         let visible = self.visible().clone();
         let change = self.drawer.change(&visible, random);
-        let Some(packed) = bodies(opened, &change, random) else {
+        let Some(packed) = house::bodies(opened, &change, random) else {
             return false;
         };
         let Some(asked) = of_the_disk(house::ask(opened, &change, &packed)) else {
@@ -497,27 +497,6 @@ fn inline(change: &Change) -> Vec<Option<PackedBody>> {
         Change::Append { letters, .. } => letters.iter().map(|_| None).collect(),
         _ => Vec::new(),
     }
-}
-
-/// The bodies of an append: those that no record takes are packed, others now and
-/// then. `None` if the disk failed.
-fn bodies(
-    opened: &mut Opened<SimDisk>,
-    change: &Change,
-    random: &mut Random,
-) -> Option<Vec<Option<PackedBody>>> {
-    let Change::Append { letters, .. } = change else {
-        return Some(Vec::new());
-    };
-    let mut bodies = Vec::new();
-    for (letter, _) in letters {
-        let long = letter_len(*letter) > INLINE_BODY_BYTES_MAX;
-        bodies.push(match long || random.chance(8) {
-            true => Some(house::pack(opened, *letter).ok()?),
-            false => None,
-        });
-    }
-    Some(bodies)
 }
 
 /// Sends what has gathered to the disk, and applies what came of it.

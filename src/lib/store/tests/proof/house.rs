@@ -2,13 +2,13 @@
 
 use super::model::{Account, Change, Mailbox, Marks, Message, Path, letter_bytes, letter_len};
 use journal::OpenError as JournalError;
-use journal::sim::SimDisk;
+use journal::sim::{Random, SimDisk};
 use std::collections::{BTreeMap, BTreeSet};
 use store::{
-    AccountId, Fatal, FlagChange, Flags, Folder, Grantee, InternalDate, Keyword, MailboxHandle,
-    MailboxId, MailboxName, Messages, NewBody, NewMessage, OpenError, Opened, Opening, PackedBody,
-    Place, Principal, QuotaLimits, ReadError, Refusal, Rights, SpecialUse, Store, SystemFlags,
-    ThreadId, Ticket, Uid, UidRange,
+    AccountId, Fatal, FlagChange, Flags, Folder, Grantee, INLINE_BODY_BYTES_MAX, InternalDate,
+    Keyword, MailboxHandle, MailboxName, Messages, NewBody, NewMessage, OpenError, Opened, Opening,
+    PackedBody, Place, Principal, QuotaLimits, ReadError, Refusal, Rights, SpecialUse, Store,
+    SystemFlags, ThreadId, Ticket, Uid, UidRange,
 };
 
 pub const OWNER: &Principal = &Principal::Owner;
@@ -224,13 +224,34 @@ fn flags(marks: &Marks) -> Flags {
 }
 
 /// Writes a letter into a pack of its own.
-pub fn pack(opened: &mut Opened<SimDisk>, letter: u64) -> Result<PackedBody, ()> {
+fn pack(opened: &mut Opened<SimDisk>, letter: u64) -> Result<PackedBody, ()> {
     let pack = opened.store.reserve_pack();
     let mut writer = opened.files.pack_writer(pack).map_err(|_| ())?;
     for piece in letter_bytes(letter).chunks(70_000) {
         writer.write(piece).map_err(|_| ())?;
     }
     writer.finish().map_err(|_| ())
+}
+
+/// The bodies of an append: those that no record takes are packed, others now and
+/// then. `None` if the disk failed.
+pub fn bodies(
+    opened: &mut Opened<SimDisk>,
+    change: &Change,
+    random: &mut Random,
+) -> Option<Vec<Option<PackedBody>>> {
+    let Change::Append { letters, .. } = change else {
+        return Some(Vec::new());
+    };
+    let mut bodies = Vec::new();
+    for (letter, _) in letters {
+        let long = letter_len(*letter) > INLINE_BODY_BYTES_MAX;
+        bodies.push(match long || random.chance(8) {
+            true => Some(pack(opened, *letter).ok()?),
+            false => None,
+        });
+    }
+    Some(bodies)
 }
 
 /// What the store shows now. Of a mailbox that isn't in memory its messages are
@@ -365,9 +386,4 @@ fn check_usage(store: &Store, account: &Account) {
     let usage = store.usage();
     let counted = [usage.bytes, usage.messages, usage.mailboxes];
     assert_eq!(counted, account.usage(), "usage is not the sum");
-}
-
-/// INBOX.
-pub fn inbox(store: &Store) -> MailboxHandle {
-    store.open_by_id(OWNER, MailboxId::INBOX).unwrap()
 }
