@@ -42,17 +42,18 @@ impl Ailing {
     }
 }
 
-/// A manifest, as the journal must agree with it.
+/// Where a manifest says that a record begins, or the journal ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Landmark {
     /// The manifest.
     pub number: u64,
-    /// Its state is that of all records below.
+    /// Where.
     pub lsn: u64,
-    /// The term there.
-    pub term: u64,
-    /// The CRC of the header of the record before.
-    pub predecessor: u32,
+    /// The term there, and the CRC of the header of the record before; `None`:
+    /// not said.
+    pub chain: Option<(u64, u32)>,
+    /// What is found if that isn't so.
+    pub otherwise: What,
 }
 
 /// What is known as the pass goes on.
@@ -141,7 +142,7 @@ impl<'a, D: Directory> Audit<'a, D> {
         }
         for astray in self.landmarks.iter().filter(|_| end.unbroken) {
             let place = Folder::Manifest.place(astray.number);
-            report.find(Finding::new(What::Astray, place, 24));
+            report.find(Finding::new(astray.otherwise, place, 0));
         }
         (self.ailing, self.packs)
     }
@@ -154,12 +155,13 @@ impl<'a, D: Directory> Audit<'a, D> {
                 return true;
             }
             let right = mark.lsn == here.lsn
-                && here.crc.is_none_or(|crc| crc == mark.predecessor)
-                && terms.contains(&mark.term);
+                && mark.chain.is_none_or(|(term, predecessor)| {
+                    terms.contains(&term) && here.crc.is_none_or(|crc| crc == predecessor)
+                });
             // Behind damage nobody knows where records began and ended.
             if !right && here.unbroken {
                 let place = Folder::Manifest.place(mark.number);
-                let finding = Finding::new(What::Astray, place, 24);
+                let finding = Finding::new(mark.otherwise, place, 0);
                 report.find(Finding {
                     lsn: Some(here.lsn),
                     ..finding

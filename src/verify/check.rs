@@ -176,22 +176,12 @@ impl<'a, D: Directory> Check<'a, D> {
             .map(|manifest| manifest.content.oldest)
             .min()
             .unwrap_or(0);
-        for manifest in manifests.each() {
-            if let Err(what) = journal.begins(manifest.content.oldest) {
-                let place = Folder::Manifest.place(manifest.landmark().number);
-                let finding = Finding::new(what, place, 0);
-                report.find(Finding {
-                    lsn: Some(manifest.content.oldest),
-                    ..finding
-                });
-            }
-        }
-        if manifests.newer.is_none() && journal.begins(0).is_err() {
-            report.find(Finding::new(What::Missing, Folder::Journal.place(0), 0));
+        if !journal.reaches_back_to(from) {
+            report.find(Finding::new(What::Missing, Folder::Journal.place(from), 0));
         }
         let known = manifests
             .each()
-            .map(|manifest| manifest.landmark().lsn)
+            .map(|manifest| manifest.lsn())
             .max()
             .unwrap_or(0);
         match self.held {
@@ -216,11 +206,8 @@ impl<'a, D: Directory> Check<'a, D> {
         letters: &mut Letters,
         report: &mut Report<'_>,
     ) -> (Ailing, End) {
-        let settled = manifests
-            .newer
-            .as_ref()
-            .map_or(0, |newer| newer.landmark().lsn);
-        let landmarks = manifests.each().map(Manifest::landmark).collect();
+        let settled = manifests.newer.as_ref().map_or(0, |newer| newer.lsn());
+        let landmarks = manifests.each().flat_map(Manifest::landmarks).collect();
         let mut audit = Audit::new(self.directory, letters, settled, landmarks);
         let end = journal.walk(span, report, &mut |visited, report| {
             audit.visit(visited, report)
@@ -237,12 +224,9 @@ impl<'a, D: Directory> Check<'a, D> {
         letters: &mut Letters,
         report: &mut Report<'_>,
     ) {
-        let newest = manifests
-            .newer
-            .as_ref()
-            .map(|newer| newer.landmark().number);
+        let newest = manifests.newer.as_ref().map(|newer| newer.number());
         for manifest in manifests.each() {
-            let tells_letters = newest == Some(manifest.landmark().number);
+            let tells_letters = newest == Some(manifest.number());
             let needed = &mut self.needed;
             Index::new(self.directory, manifest, letters, tells_letters).check(report, |chunk| {
                 needed.insert((Folder::Chunk, chunk));
@@ -264,7 +248,7 @@ impl<'a, D: Directory> Check<'a, D> {
             report.find(Finding::new(What::NotReplayed, Place::Account, 0));
             return None;
         }
-        let reaches_back = span.from == 0 && journal.begins(0).is_ok();
+        let reaches_back = span.from == 0 && journal.reaches_back_to(0);
         let base = if reaches_back {
             None
         } else {

@@ -5,7 +5,7 @@ mod paper;
 mod story;
 mod tree;
 
-pub use paper::{Bytes, block, header, operation, record_header, seal, transaction};
+pub use paper::{Bytes, header, operation, record_header, seal, transaction};
 pub use story::{
     ChunkPaper, ManifestPaper, PackPaper, Piece, SegmentPaper, append, create, healthy, set_flags,
     transfer, with_pieces,

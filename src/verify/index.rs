@@ -200,7 +200,7 @@ impl<'a, D: Directory> Index<'a, D> {
         shelf.recent = shelf.recent.saturating_add(is_recent.into());
         while shelf.runs.next_if(|run| run.last < row.uid).is_some() {}
         let content = &self.manifest.content;
-        let lsn = self.manifest.landmark().lsn;
+        let lsn = self.manifest.lsn();
         let unlisted = |pack| !content.lists(pack);
         let faults = [
             (

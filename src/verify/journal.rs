@@ -10,9 +10,9 @@ mod walk;
 
 pub use walk::{End, Visited};
 
-use crate::directory::{Directory, File, Folder, Listing};
+use crate::directory::{Directory, Folder, Listing};
 use crate::report::Report;
-use ipc::edge::verify::{Finding, What};
+use ipc::edge::verify::Finding;
 use segment::Segment;
 
 /// Which part of the journal is read.
@@ -88,7 +88,7 @@ impl<'d, D: Directory> Journal<'d, D> {
         report: &mut Report<'_>,
         visit: &mut dyn FnMut(&Visited<'_, D::File>, &mut Report<'_>),
     ) -> End {
-        let reaches_back = self.begins(span.from) != Err(What::Missing);
+        let reaches_back = self.reaches_back_to(span.from);
         let mut walk = walk::Walk::new(span, reaches_back);
         for (start, behind) in self.needed(span.from) {
             if start >= span.to && start > span.from || walk.has_ended() {
@@ -103,23 +103,10 @@ impl<'d, D: Directory> Journal<'d, D> {
         walk.finish(report)
     }
 
-    /// What is wrong with the place where a span begins.
-    pub fn begins(&self, from: u64) -> Result<(), What> {
-        let first = self.needed(from).next();
-        let Some((start, behind)) = first.filter(|(start, _)| *start <= from) else {
-            return Err(What::Missing);
-        };
-        if start == from {
-            return Ok(());
-        }
-        let len = self
-            .directory
-            .open(Folder::Journal, start)
-            .map_or(0, |file| file.len());
-        let end = start.saturating_add(len.saturating_sub(crate::header::HEADER_BYTES));
-        match behind.map_or(end, |behind| behind.min(end)) == from {
-            true => Ok(()),
-            false => Err(What::BadOldest),
-        }
+    /// Whether there is a segment that a walk from here can begin with.
+    pub fn reaches_back_to(&self, from: u64) -> bool {
+        self.needed(from)
+            .next()
+            .is_some_and(|(start, _)| start <= from)
     }
 }

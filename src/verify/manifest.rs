@@ -32,7 +32,10 @@ pub struct Manifest<F> {
 /// What a manifest's header says.
 #[derive(Debug, Clone, Copy)]
 struct Outline {
-    landmark: Landmark,
+    number: u64,
+    lsn: u64,
+    term: u64,
+    predecessor: u32,
     row: Section,
     seal: u32,
 }
@@ -63,16 +66,47 @@ impl<F: File> Manifest<F> {
         .ok()
     }
 
-    /// Its number, and where it lies in the journal.
-    pub fn landmark(&self) -> Landmark {
-        self.outline.landmark
+    /// Its number.
+    pub fn number(&self) -> u64 {
+        self.outline.number
+    }
+
+    /// The state is that of all records below.
+    pub fn lsn(&self) -> u64 {
+        self.outline.lsn
+    }
+
+    /// What it knows of the journal.
+    pub fn landmarks(&self) -> [Landmark; 2] {
+        let Outline {
+            number,
+            lsn,
+            term,
+            predecessor,
+            ..
+        } = self.outline;
+        let oldest = self.content.oldest;
+        [
+            Landmark {
+                number,
+                lsn,
+                chain: Some((term, predecessor)),
+                otherwise: What::Astray,
+            },
+            Landmark {
+                number,
+                lsn: oldest,
+                chain: None,
+                otherwise: What::BadOldest,
+            },
+        ]
     }
 
     /// Something that was found in it.
     pub fn finding(&self, what: What, mailbox: u64) -> Finding {
         let stretch = self.content.stretches.get(&mailbox);
         let at = stretch.map_or(0, |stretch| stretch.runs_at);
-        let place = Folder::Manifest.place(self.outline.landmark.number);
+        let place = Folder::Manifest.place(self.outline.number);
         let finding = Finding::new(what, place, self.outline.row.file_offset(at));
         Finding {
             mailbox: Some(mailbox),
@@ -143,15 +177,12 @@ fn outline(file: &impl File, number: u64) -> Result<Outline, What> {
         at: HEADER_BYTES,
         len,
     };
-    let landmark = Landmark {
-        number,
-        lsn,
-        term,
-        predecessor,
-    };
     match row.end() <= file.len() {
         true => Ok(Outline {
-            landmark,
+            number,
+            lsn,
+            term,
+            predecessor,
             row,
             seal,
         }),
@@ -166,7 +197,7 @@ fn read(
     report: &mut Report<'_>,
 ) -> Result<Content, (What, u64)> {
     let mut row = Sealed::new(file, outline.row);
-    let mut reader = content::Reader::new(outline.landmark);
+    let mut reader = content::Reader::new(outline.number, outline.lsn);
     while row.left() > 0 {
         let at = row.file_offset();
         reader

@@ -56,7 +56,7 @@ impl<'a, D: Directory> Replay<'a, D> {
         span: Span,
         report: &mut Report<'_>,
     ) -> Option<Living> {
-        let from = self.base.map_or(0, |base| base.landmark().lsn);
+        let from = self.base.map_or(0, |base| base.lsn());
         // What a walk itself tells was told by the first pass.
         let mut deaf = Deaf;
         let mut again = Report::new(&mut deaf);
@@ -102,9 +102,9 @@ impl<'a, D: Directory> Replay<'a, D> {
 
     /// Compares with each manifest as soon as its LSN is reached.
     fn meet(&mut self, lsn: u64, report: &mut Report<'_>) {
-        while let Some(manifest) = self.coming.pop_front_if(|next| next.landmark().lsn <= lsn) {
+        while let Some(manifest) = self.coming.pop_front_if(|next| next.lsn() <= lsn) {
             // One that lies astray was told.
-            if manifest.landmark().lsn == lsn {
+            if manifest.lsn() == lsn {
                 compare(self.directory, &self.model, self.base, manifest, report);
             }
         }

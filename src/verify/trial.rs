@@ -1,3 +1,4 @@
 //! Whole checks of whole accounts.
 
 mod broken;
+mod real;

@@ -16,6 +16,8 @@ mod flags;
 mod letters;
 mod numbers;
 mod structure;
+#[cfg(test)]
+mod tests;
 mod transfer;
 
 pub(crate) use numbers::REWOUND_STEP;

@@ -20,7 +20,8 @@ impl Rights {
     pub const WRITE: Self = Self(1 << 3);
     /// `i`: messages are added.
     pub const INSERT: Self = Self(1 << 4);
-    /// `p`: mail is submitted to it.
+    /// `p`: mail is submitted to it. Nothing asks for it: letters are delivered
+    /// on the owner's behalf (RFC 4314 leaves it to others than IMAP, too).
     pub const POST: Self = Self(1 << 5);
     /// `k`: mailboxes are made in it.
     pub const CREATE: Self = Self(1 << 6);

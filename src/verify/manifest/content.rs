@@ -1,6 +1,5 @@
 //! A manifest's sections.
 
-use crate::audit::Landmark;
 use crate::chunk::Reference;
 use crate::directory::{File, Folder};
 use crate::entry::{Entries, push_frugally};
@@ -93,7 +92,8 @@ impl Run {
 
 /// Reads sections one after the other.
 pub struct Reader {
-    landmark: Landmark,
+    number: u64,
+    lsn: u64,
     content: Content,
     last_mailbox: u64,
     validities: BTreeSet<u32>,
@@ -104,9 +104,10 @@ pub struct Reader {
 
 impl Reader {
     /// Nothing was read yet.
-    pub fn new(landmark: Landmark) -> Self {
+    pub fn new(number: u64, lsn: u64) -> Self {
         Self {
-            landmark,
+            number,
+            lsn,
             content: Content {
                 oldest: 0,
                 next_pack: 1,
@@ -145,7 +146,7 @@ impl Reader {
             .and_then(|()| fields.end());
         if let Err(what) = read {
             self.content.is_sound = false;
-            let place = Folder::Manifest.place(self.landmark.number);
+            let place = Folder::Manifest.place(self.number);
             let mailbox = (code == 3).then_some(self.last_mailbox);
             report.find(Finding {
                 mailbox,
@@ -192,7 +193,7 @@ impl Reader {
         numbers.quota = fields.quota()?;
         self.content.oldest = fields.modseq()?;
         let (_expunged, _since) = (fields.u64()?, fields.i64()?);
-        match self.content.oldest <= self.landmark.lsn {
+        match self.content.oldest <= self.lsn {
             true => Ok(()),
             false => Err(What::BadOldest),
         }
@@ -343,7 +344,7 @@ impl Reader {
 
     /// All sections were read.
     pub fn finish(mut self, report: &mut Report<'_>) -> Content {
-        let place = Folder::Manifest.place(self.landmark.number);
+        let place = Folder::Manifest.place(self.number);
         let missing = !self.seen.contains(&1);
         let faults = [
             (What::Malformed, missing),

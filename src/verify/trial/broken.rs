@@ -109,8 +109,10 @@ fn flip(bytes: &mut [u8], at: usize) {
 const INBOX: usize = 0;
 const WORK: usize = 1;
 
+type Row = (What, fn() -> Tree);
+
 #[rustfmt::skip]
-const BROKEN: &[(What, fn() -> Tree)] = &[
+const BROKEN: &[Row] = &[
     // What a healthy account may have.
     (What::Orphan, || with(Folder::Chunk, "0000000000000009.ix")),
     (What::Orphan, || with(Folder::Pack, "0000000000000009.pack")),

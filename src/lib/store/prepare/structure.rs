@@ -20,7 +20,7 @@ impl Store {
     /// Makes a mailbox. Names above it needn't exist.
     ///
     /// # Errors
-    /// `AlreadyExists`, `NoRight` (without `k` on the nearest mailbox above),
+    /// `AlreadyExists`, `NoRight` (without `l` and `k` on the nearest mailbox above),
     /// `OverQuota`, `TooManyMailboxes`, `NumbersExhausted`, `Busy`.
     pub fn create(
         &mut self,
@@ -67,7 +67,7 @@ impl Store {
         }
         let above = name.ancestors().find_map(|above| account.named(&above));
         let allowed = match above {
-            Some(above) => rights(above).contains(Rights::CREATE),
+            Some(above) => rights(above).contains(Rights::LOOKUP | Rights::CREATE),
             None => principal == Principal::Owner,
         };
         allowed.then_some(()).ok_or(Refusal::NoRight)

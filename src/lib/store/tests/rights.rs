@@ -13,7 +13,7 @@ use desk::{OWNER, append, create, done, flags, name, new_account, range};
 use journal::sim::SimDisk;
 use store::{
     AccountId, FlagAction, FlagChange, Grantee, MailboxHandle, Opened, Principal, Refusal, Rights,
-    SystemFlags,
+    Store, SystemFlags,
 };
 
 const FRIEND: Principal = Principal::Account(AccountId(9));
@@ -45,86 +45,412 @@ fn give(opened: &mut Opened<SimDisk>, mailbox: &MailboxHandle, rights: Rights) {
     done(opened, asked).unwrap();
 }
 
-type Attempt = fn(&mut Opened<SimDisk>, &MailboxHandle) -> Result<(), Refusal>;
-
-fn other(opened: &Opened<SimDisk>) -> MailboxHandle {
-    opened.store.open_mailbox(&FRIEND, &name("other")).unwrap()
+/// Every operation of the store that somebody's rights decide about. Whoever adds
+/// one to the store adds it here: see `no_operation_of_the_store_is_forgotten`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Operation {
+    OpenByName,
+    OpenById,
+    Name,
+    Acl,
+    Status,
+    Wish,
+    Messages,
+    ClaimRecent,
+    FlagSeen,
+    FlagDeleted,
+    FlagAnother,
+    FlagKeyword,
+    Expunge,
+    Remove,
+    CopyFrom,
+    CopyTo,
+    MoveFrom,
+    MoveTo,
+    Append,
+    SetAcl,
+    CreateBelow,
+    RenameFrom,
+    RenameTo,
+    Delete,
+    Subscribe,
+    Unsubscribe,
 }
 
-fn flag(
-    opened: &mut Opened<SimDisk>,
-    mailbox: &MailboxHandle,
-    system: SystemFlags,
-) -> Result<(), Refusal> {
-    let change = FlagChange {
-        action: FlagAction::Add,
-        flags: flags(system, &[]),
-        unchanged_since: None,
-    };
-    let asked = opened.store.set_flags(mailbox, &range(1, 1), &change);
-    asked.map(|_| ())
-}
-
-/// Each operation, and the letters without which it is refused.
-const OPERATIONS: [(&str, &str, Attempt); 16] = [
-    ("messages", "lr", |o, m| o.store.messages(m).map(|_| ())),
-    ("status", "lr", |o, m| o.store.status(m).map(|_| ())),
-    ("name", "l", |o, m| o.store.name(m).map(|_| ())),
-    ("acl", "la", |o, m| o.store.acl(m).map(|_| ())),
-    ("set_acl", "la", |o, m| {
-        o.store
-            .set_acl(m, Grantee::Anyone, Rights::LOOKUP)
-            .map(|_| ())
-    }),
-    ("append", "li", |o, m| {
-        append(&mut o.store, m, b"x", &flags(SystemFlags::NONE, &[])).map(|_| ())
-    }),
-    ("seen", "ls", |o, m| flag(o, m, SystemFlags::SEEN)),
-    ("flagged", "lw", |o, m| flag(o, m, SystemFlags::FLAGGED)),
-    ("deleted", "lt", |o, m| flag(o, m, SystemFlags::DELETED)),
-    ("expunge", "le", |o, m| o.store.expunge(m, None).map(|_| ())),
-    ("remove", "lte", |o, m| {
-        o.store.remove(m, &range(1, 1)).map(|_| ())
-    }),
-    ("copy from", "lr", |o, m| {
-        let to = other(o);
-        o.store.copy(m, &range(1, 1), &to).map(|_| ())
-    }),
-    ("copy to", "li", |o, m| {
-        let from = other(o);
-        o.store.copy(&from, &range(1, 1), m).map(|_| ())
-    }),
-    ("move from", "lrte", |o, m| {
-        let to = other(o);
-        o.store.move_to(m, &range(1, 1), &to).map(|_| ())
-    }),
-    ("claim_recent", "lr", |o, m| {
-        o.store.claim_recent(m).map(|_| ())
-    }),
-    ("create below", "lk", |o, _| {
-        o.store.create(&FRIEND, &name("box/new"), None).map(|_| ())
-    }),
+const OPERATIONS: [Operation; 26] = [
+    Operation::OpenByName,
+    Operation::OpenById,
+    Operation::Name,
+    Operation::Acl,
+    Operation::Status,
+    Operation::Wish,
+    Operation::Messages,
+    Operation::ClaimRecent,
+    Operation::FlagSeen,
+    Operation::FlagDeleted,
+    Operation::FlagAnother,
+    Operation::FlagKeyword,
+    Operation::Expunge,
+    Operation::Remove,
+    Operation::CopyFrom,
+    Operation::CopyTo,
+    Operation::MoveFrom,
+    Operation::MoveTo,
+    Operation::Append,
+    Operation::SetAcl,
+    Operation::CreateBelow,
+    Operation::RenameFrom,
+    Operation::RenameTo,
+    Operation::Delete,
+    Operation::Subscribe,
+    Operation::Unsubscribe,
 ];
+
+/// What an operation asks for.
+enum Needs {
+    /// These, on the mailbox; who may not see it is told that there is none.
+    On(&'static str),
+    /// These, on the mailbox above; who hasn't them is told no more than that.
+    Above(&'static str),
+    /// Nobody but the owner may.
+    Ownership,
+}
+
+/// The method of the store behind an operation, and what it needs.
+fn rule(operation: Operation) -> (&'static str, Needs) {
+    use Needs::{Above, On, Ownership};
+    match operation {
+        Operation::OpenByName => ("open_mailbox", On("l")),
+        Operation::OpenById => ("open_by_id", On("l")),
+        Operation::Name => ("name", On("l")),
+        Operation::Acl => ("acl", On("la")),
+        Operation::Status => ("status", On("lr")),
+        Operation::Wish => ("wish", On("l")),
+        Operation::Messages => ("messages", On("lr")),
+        Operation::ClaimRecent => ("claim_recent", On("lr")),
+        Operation::FlagSeen => ("set_flags", On("ls")),
+        Operation::FlagDeleted => ("set_flags", On("lt")),
+        Operation::FlagAnother | Operation::FlagKeyword => ("set_flags", On("lw")),
+        Operation::Expunge => ("expunge", On("le")),
+        Operation::Remove => ("remove", On("lte")),
+        Operation::CopyFrom => ("copy", On("lr")),
+        Operation::CopyTo => ("copy", On("li")),
+        Operation::MoveFrom => ("move_to", On("lrte")),
+        Operation::MoveTo => ("move_to", On("li")),
+        Operation::Append => ("append", On("li")),
+        Operation::SetAcl => ("set_acl", On("la")),
+        Operation::CreateBelow => ("create", Above("lk")),
+        Operation::RenameFrom => ("rename", On("lx")),
+        Operation::RenameTo => ("rename", Above("lk")),
+        Operation::Delete => ("delete", On("lx")),
+        Operation::Subscribe => ("subscribe", Ownership),
+        Operation::Unsubscribe => ("unsubscribe", Ownership),
+    }
+}
+
+/// Methods that decide by no right, and why they needn't.
+const FREE: [(&str, &str); 34] = [
+    ("list", "shows what may be seen: tested by itself"),
+    (
+        "subscriptions",
+        "shows them to the owner alone: tested by itself",
+    ),
+    ("open", "makes the store"),
+    ("take_batch", "carries what was prepared"),
+    ("is_settled", "carries what was prepared"),
+    ("is_synced", "carries what was prepared"),
+    ("want_sync", "carries what was prepared"),
+    ("quiet", "carries what was prepared"),
+    ("settle", "carries what was prepared"),
+    ("apply", "carries what was prepared"),
+    ("epoch", "the site's"),
+    ("raise_epoch", "the site's"),
+    ("usage", "the site's; the worker shows it to whom it may"),
+    ("quota", "the site's; the worker shows it to whom it may"),
+    ("set_quota", "the site's"),
+    ("set_default_quota", "the site's"),
+    ("rewound", "the site's"),
+    ("modseq", "one number of the whole account"),
+    ("known", "compares numbers"),
+    ("keep_history_since", "the worker's"),
+    ("shorten_segments", "for tests"),
+    (
+        "reserve_pack",
+        "the worker's; a pack is nothing until it is appended",
+    ),
+    ("wish_for", "the worker's; chunks go to the store alone"),
+    ("take_in", "the worker's; chunks go to the store alone"),
+    ("put_away", "the worker's; chunks go to the store alone"),
+    ("next_message", "one number of the whole account"),
+    ("upkeep", "the worker's"),
+    ("hurry_upkeep", "for tests"),
+    ("finish", "the worker's"),
+    ("finish_step", "the worker's"),
+    ("scrub", "the worker's"),
+    ("findings", "the site's"),
+    ("hold", "the site's"),
+    ("release", "the site's"),
+];
+
+fn add(system: SystemFlags, keywords: &[&str]) -> FlagChange {
+    FlagChange {
+        action: FlagAction::Add,
+        flags: flags(system, keywords),
+        unchanged_since: None,
+    }
+}
+
+/// Tries an operation on `box`, through a handle that was opened when `who` had
+/// every right.
+fn attempt(
+    operation: Operation,
+    store: &mut Store,
+    who: &Principal,
+    on: &MailboxHandle,
+) -> Result<(), Refusal> {
+    let other = store.open_mailbox(who, &name("other")).unwrap();
+    let (path, one) = (name("box"), range(1, 1));
+    let flag = |store: &mut Store, change: FlagChange| store.set_flags(on, &one, &change);
+    match operation {
+        Operation::OpenByName => store.open_mailbox(who, &path).map(|_| ()),
+        Operation::OpenById => store.open_by_id(who, on.id()).map(|_| ()),
+        Operation::Name => store.name(on).map(|_| ()),
+        Operation::Acl => store.acl(on).map(|_| ()),
+        Operation::Status => store.status(on).map(|_| ()),
+        Operation::Wish => store.wish(on).map(|_| ()),
+        Operation::Messages => store.messages(on).map(|_| ()),
+        Operation::ClaimRecent => store.claim_recent(on).map(|_| ()),
+        Operation::FlagSeen => flag(store, add(SystemFlags::SEEN, &[])).map(|_| ()),
+        Operation::FlagDeleted => flag(store, add(SystemFlags::DELETED, &[])).map(|_| ()),
+        Operation::FlagAnother => flag(store, add(SystemFlags::FLAGGED, &[])).map(|_| ()),
+        Operation::FlagKeyword => flag(store, add(SystemFlags::NONE, &["k"])).map(|_| ()),
+        Operation::Expunge => store.expunge(on, None).map(|_| ()),
+        Operation::Remove => store.remove(on, &one).map(|_| ()),
+        Operation::CopyFrom => store.copy(on, &one, &other).map(|_| ()),
+        Operation::CopyTo => store.copy(&other, &one, on).map(|_| ()),
+        Operation::MoveFrom => store.move_to(on, &one, &other).map(|_| ()),
+        Operation::MoveTo => store.move_to(&other, &one, on).map(|_| ()),
+        Operation::Append => append(store, on, b"x", &flags(SystemFlags::NONE, &[])).map(|_| ()),
+        Operation::SetAcl => store
+            .set_acl(on, Grantee::Anyone, Rights::LOOKUP)
+            .map(|_| ()),
+        Operation::CreateBelow => store.create(who, &name("box/new"), None).map(|_| ()),
+        Operation::RenameFrom => store.rename(who, &path, &name("other/new")).map(|_| ()),
+        Operation::RenameTo => store
+            .rename(who, &name("other"), &name("box/new"))
+            .map(|_| ()),
+        Operation::Delete => store.delete(who, &path).map(|_| ()),
+        Operation::Subscribe => store.subscribe(who, &path).map(|_| ()),
+        Operation::Unsubscribe => store.unsubscribe(who, &name("INBOX")).map(|_| ()),
+    }
+}
+
+fn expected(operation: Operation, rights: Rights) -> Result<(), Refusal> {
+    let has = |letters| rights.contains(Rights::of_letters(letters).unwrap());
+    match rule(operation).1 {
+        Needs::On(_) if !has("l") => Err(Refusal::NoSuchMailbox),
+        Needs::On(letters) | Needs::Above(letters) if has(letters) => Ok(()),
+        Needs::On(_) | Needs::Above(_) | Needs::Ownership => Err(Refusal::NoRight),
+    }
+}
+
+/// None, every right alone, every two, what the operation needs, that without
+/// each of it, all, and all without each.
+fn rights_that_matter(operation: Operation) -> Vec<Rights> {
+    let ones = Rights::ALL.letters();
+    let without = |all: &str, gone: char| all.replace(gone, "");
+    let mut sets = vec![String::new(), ones.clone()];
+    for one in ones.chars() {
+        sets.push(without(&ones, one));
+        sets.extend(ones.chars().map(|two| format!("{one}{two}")));
+    }
+    if let Needs::On(needed) | Needs::Above(needed) = rule(operation).1 {
+        sets.push(needed.to_owned());
+        sets.extend(needed.chars().map(|gone| without(needed, gone)));
+    }
+    sets.iter()
+        .map(|set| Rights::of_letters(set).unwrap())
+        .collect()
+}
+
+/// An account with `box`, and what is given on it to `grantee`.
+struct Shared {
+    opened: Opened<SimDisk>,
+    owners: MailboxHandle,
+    grantee: Grantee,
+}
+
+impl Shared {
+    fn with(grantee: Grantee) -> Self {
+        let mut opened = shared(Rights::NONE);
+        let owners = opened.store.open_mailbox(OWNER, &name("box")).unwrap();
+        let asked = opened.store.subscribe(OWNER, &name("elsewhere"));
+        done(&mut opened, asked).unwrap();
+        Self {
+            opened,
+            owners,
+            grantee,
+        }
+    }
+
+    fn give(&mut self, rights: Rights) {
+        let asked = self
+            .opened
+            .store
+            .set_acl(&self.owners, self.grantee, rights);
+        done(&mut self.opened, asked).unwrap();
+    }
+}
 
 #[test]
 fn every_operation_needs_exactly_its_rights() {
-    for (operation, needed, attempt) in OPERATIONS {
-        let needed = Rights::of_letters(needed).unwrap();
-        let mut opened = shared(needed);
-        let handle = opened.store.open_mailbox(&FRIEND, &name("box")).unwrap();
-        assert_eq!(attempt(&mut opened, &handle), Ok(()), "{operation}");
-        for letter in needed.letters().chars().filter(|letter| *letter != 'l') {
-            let all_but = Rights::ALL.letters().replace(letter, "");
-            let mut opened = shared(Rights::of_letters(&all_but).unwrap());
-            let handle = opened.store.open_mailbox(&FRIEND, &name("box")).unwrap();
-            let refused = attempt(&mut opened, &handle);
-            assert_eq!(
-                refused,
-                Err(Refusal::NoRight),
-                "{operation} without {letter}"
-            );
+    for grantee in [Grantee::Account(AccountId(9)), Grantee::Anyone] {
+        for operation in OPERATIONS {
+            let mut shared = Shared::with(grantee);
+            for rights in rights_that_matter(operation) {
+                shared.give(Rights::ALL);
+                let handle = shared.opened.store.open_mailbox(&FRIEND, &name("box"));
+                shared.give(rights);
+                let store = &mut shared.opened.store;
+                let found = attempt(operation, store, &FRIEND, &handle.unwrap());
+                let letters = rights.letters();
+                assert_eq!(
+                    found,
+                    expected(operation, rights),
+                    "{operation:?} {letters}"
+                );
+                if store.is_settled() {
+                    continue;
+                }
+                assert_eq!(found, Ok(()), "{operation:?} with {letters} was prepared");
+                shared = Shared::with(grantee);
+            }
         }
     }
+}
+
+#[test]
+fn a_right_that_another_account_has_is_worth_nothing() {
+    let stranger = Principal::Account(AccountId(10));
+    for operation in OPERATIONS {
+        let mut shared = Shared::with(Grantee::Account(AccountId(9)));
+        shared.give(Rights::ALL);
+        let store = &mut shared.opened.store;
+        let handle = store.open_mailbox(&FRIEND, &name("box")).unwrap();
+        let other = store.open_mailbox(OWNER, &name("other")).unwrap();
+        let asked = store.set_acl(&other, Grantee::Account(AccountId(10)), Rights::ALL);
+        done(&mut shared.opened, asked).unwrap();
+        // There is no such handle for the stranger; what goes by name is asked.
+        let by_handle = !matches!(
+            operation,
+            Operation::OpenByName
+                | Operation::OpenById
+                | Operation::CreateBelow
+                | Operation::RenameFrom
+                | Operation::RenameTo
+                | Operation::Delete
+                | Operation::Subscribe
+                | Operation::Unsubscribe
+        );
+        if !by_handle {
+            let found = attempt(operation, &mut shared.opened.store, &stranger, &handle);
+            assert_eq!(found, expected(operation, Rights::NONE), "{operation:?}");
+        }
+    }
+}
+
+#[test]
+fn the_owner_may_do_everything_whatever_the_access_list_says() {
+    for operation in OPERATIONS {
+        let mut shared = Shared::with(Grantee::Anyone);
+        shared.give(Rights::LOOKUP);
+        let owners = shared.owners;
+        let found = attempt(operation, &mut shared.opened.store, OWNER, &owners);
+        assert_eq!(found, Ok(()), "{operation:?}");
+    }
+}
+
+#[test]
+fn no_such_mailbox_and_no_right_to_see_it_are_one_answer() {
+    for operation in OPERATIONS {
+        let mut hidden = Shared::with(Grantee::Anyone);
+        hidden.give(Rights::ALL);
+        let handle = hidden
+            .opened
+            .store
+            .open_mailbox(&FRIEND, &name("box"))
+            .unwrap();
+        let all_but_lookup = Rights::of_letters("rswipkxtea").unwrap();
+        hidden.give(all_but_lookup);
+        let told = attempt(operation, &mut hidden.opened.store, &FRIEND, &handle);
+        let mut gone = Shared::with(Grantee::Anyone);
+        gone.give(Rights::ALL);
+        let handle = gone
+            .opened
+            .store
+            .open_mailbox(&FRIEND, &name("box"))
+            .unwrap();
+        let asked = gone.opened.store.delete(OWNER, &name("box"));
+        done(&mut gone.opened, asked).unwrap();
+        let absent = attempt(operation, &mut gone.opened.store, &FRIEND, &handle);
+        assert_eq!(told, absent, "{operation:?}");
+        assert!(told.is_err(), "{operation:?}");
+    }
+}
+
+/// The public methods of `Store` in one source file.
+fn methods(source: &str) -> Vec<String> {
+    let mut inside = false;
+    let mut found = Vec::new();
+    for line in source.lines() {
+        match line {
+            "impl Store {" => inside = true,
+            "}" => inside = false,
+            _ => {
+                let method = line.strip_prefix("    pub fn ").filter(|_| inside);
+                let name = method.and_then(|rest| rest.split(['(', '<']).next());
+                found.extend(name.map(str::to_owned));
+            }
+        }
+    }
+    found
+}
+
+fn sources(dir: &std::path::Path, found: &mut Vec<String>) {
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true if path.ends_with("tests") => {}
+            true => sources(&path, found),
+            false if path.extension().is_some_and(|kind| kind == "rs") => {
+                found.extend(methods(&std::fs::read_to_string(&path).unwrap()));
+            }
+            false => {}
+        }
+    }
+}
+
+#[test]
+fn no_operation_of_the_store_is_forgotten() {
+    let mut found = Vec::new();
+    sources(std::path::Path::new(env!("CARGO_MANIFEST_DIR")), &mut found);
+    assert!(found.len() > 40, "the sources were not found");
+    let ruled = |method: &str| OPERATIONS.iter().any(|op| rule(*op).0 == method);
+    let free = |method: &str| FREE.iter().any(|(name, _)| *name == method);
+    let unclear = found.iter().filter(|method| ruled(method) == free(method));
+    assert_eq!(unclear.collect::<Vec<_>>(), Vec::<&String>::new());
+    let gone = FREE
+        .iter()
+        .filter(|(name, _)| !found.iter().any(|method| method == name));
+    assert_eq!(gone.collect::<Vec<_>>(), Vec::<&(&str, &str)>::new());
+}
+
+#[test]
+fn subscriptions_are_the_owner_s_alone() {
+    let shared = Shared::with(Grantee::Anyone);
+    let store = &shared.opened.store;
+    assert_eq!(store.subscriptions(OWNER).count(), 2);
+    assert_eq!(store.subscriptions(&FRIEND).count(), 0);
 }
 
 #[test]

@@ -1,0 +1,340 @@
+//! The cache changes no answer: not when it is there, not when it is damaged,
+//! deleted or full of somebody else's records.
+
+use super::{House, Wire, run};
+use crate::account::Account;
+use crate::cache::gists;
+use crate::cache::threads::{self, Joining};
+use crate::shapes::Depth;
+use journal::disk::{Disk, DiskError, Name};
+use journal::sim::SimDisk;
+use message::gist::{Collector, Gist};
+use message::{Ties, preview};
+use proptest::prelude::*;
+use std::rc::Rc;
+use std::time::Duration;
+use store::{BodyRef, MailboxId, MessageId, Principal, ThreadId, Uid};
+
+/// How long what happens behind a client's back may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+const LETTERS: [&str; 4] = [
+    "Subject: =?utf-8?q?a?=\r\n b\r\nFrom: A <a@b>, g: c@d;\r\nX-Other: x\r\n\r\nHello\r\n",
+    "Message-ID: <1@a>\nTo: a@b\nContent-Type: multipart/mixed; boundary=x\n\n--x\n\none\n\
+     --x\nContent-Type: message/rfc822\n\nSubject: inner\n\ntwo\n--x--\n",
+    "no colon\r\nDate: today\r\nIn-Reply-To: <1@a>\r\n\r\n",
+    "",
+];
+
+const ASKED: &str = "FETCH 1:* (UID ENVELOPE BODYSTRUCTURE BODY.PEEK[HEADER.FIELDS (SUBJECT TO)] \
+    BODY.PEEK[HEADER.FIELDS (FROM X-OTHER)] BODY.PEEK[HEADER.FIELDS.NOT (DATE)] BODY.PEEK[1] \
+    BODY.PEEK[2.HEADER] RFC822.HEADER)";
+
+async fn append(client: &mut Wire, letter: &str) {
+    let head = format!("a APPEND INBOX {{{}+}}\r\n{letter}\r\n", letter.len());
+    client.send(head.as_bytes()).await;
+    let said = client.answer("a").await.pop().unwrap();
+    assert!(said.starts_with("a OK"), "{said}");
+}
+
+/// Which message has a UID in INBOX, and where it lies.
+fn message(account: &Account, uid: u32) -> (MessageId, BodyRef) {
+    let store = account.store();
+    let inbox = store.open_by_id(&Principal::Owner, MailboxId::INBOX);
+    let inbox = inbox.unwrap();
+    let messages = store.messages(&inbox).unwrap();
+    let entry = messages.get(Uid::new(uid).unwrap()).unwrap();
+    (entry.message(), messages.body(entry))
+}
+
+/// What the cache says of a letter, once it does.
+async fn recalled(account: &Rc<Account>, uid: u32) -> Gist {
+    let (id, body) = message(account, uid);
+    let recall = async {
+        loop {
+            let disk = account.disk();
+            let octets = body.size().into();
+            let gist = account.cache().recall(disk, id, octets, Depth::Whole);
+            match gist.await {
+                Some(gist) => return gist,
+                None => tokio::task::yield_now().await,
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, recall).await.unwrap()
+}
+
+/// Everything that a client asks, in a new process; and the cache has it afterwards.
+async fn fetched(disk: &SimDisk) -> Vec<String> {
+    let house = House::on(disk);
+    let mut client = house.client().await;
+    client.command("e", "EXAMINE INBOX").await;
+    let said = client.command("f", ASKED).await;
+    assert_eq!(client.command("f", ASKED).await, said);
+    for uid in 1..=LETTERS.len() as u32 {
+        recalled(&house.account, uid).await;
+    }
+    house.leave().await;
+    said
+}
+
+async fn filled() -> SimDisk {
+    let disk = SimDisk::new(1);
+    let house = House::on(&disk);
+    let mut client = house.client().await;
+    for letter in LETTERS {
+        append(&mut client, letter).await;
+    }
+    house.leave().await;
+    disk
+}
+
+fn cache(disk: &SimDisk) -> (SimDisk, Name) {
+    let dir = disk.open_dir(&Name::new("cache").unwrap()).unwrap();
+    (dir, Name::numbered(0, "cache"))
+}
+
+/// FEATURES 1d, no. 1: with the incumbent a damaged cache was believed, and its
+/// answers outlived the damage.
+#[test]
+fn bad_cache_data_is_rebuilt_from_the_letter() {
+    run(async {
+        let disk = filled().await;
+        let said = fetched(&disk).await;
+        let (dir, name) = cache(&disk);
+        let good = dir.content(&name).unwrap();
+        let records = 64 + 4096 * 8;
+        for place in (0..100).chain((records..good.len()).step_by(29)) {
+            let mut bad = good.clone();
+            bad[place] ^= 0x10;
+            dir.plant(&name, &bad).unwrap();
+            assert_eq!(fetched(&disk).await, said, "byte {place}");
+        }
+        for end in [0, 63, 64, 70, records, records + 30, good.len() - 1] {
+            dir.plant(&name, &good[..end]).unwrap();
+            assert_eq!(fetched(&disk).await, said, "cut at {end}");
+        }
+        dir.plant(&name, &vec![0xa5; good.len()]).unwrap();
+        assert_eq!(fetched(&disk).await, said);
+        dir.remove(&name).unwrap();
+        assert_eq!(fetched(&disk).await, said);
+    });
+}
+
+#[test]
+fn the_gist_of_another_letter_is_not_believed() {
+    run(async {
+        let disk = filled().await;
+        fetched(&disk).await;
+        let house = House::on(&disk);
+        let gist = recalled(&house.account, 1).await;
+        let (id, body) = message(&house.account, 2);
+        gists::remember(&house.account, id, &gist);
+        for octets in [u64::from(body.size()), 1] {
+            // Until the wrong one is there, and when it is.
+            let recall = async {
+                loop {
+                    let account = &house.account;
+                    let known = account
+                        .cache()
+                        .recall(account.disk(), id, octets, Depth::Header);
+                    match known.await {
+                        Some(known) => assert_ne!(known, gist),
+                        None => return,
+                    }
+                    tokio::task::yield_now().await;
+                }
+            };
+            tokio::time::timeout(PATIENCE, recall).await.unwrap();
+        }
+        house.leave().await;
+    });
+}
+
+#[test]
+fn a_full_disk_costs_nothing_but_the_cache() {
+    run(async {
+        let disk = filled().await;
+        let house = House::on(&disk);
+        disk.fill_up(true);
+        let mut client = house.client().await;
+        client.command("e", "EXAMINE INBOX").await;
+        let said = client.command("f", ASKED).await;
+        assert!(said.last().unwrap().starts_with("f OK"), "{said:?}");
+        disk.fill_up(false);
+        house.leave().await;
+        assert_eq!(fetched(&disk).await, said);
+    });
+}
+
+#[test]
+fn an_emptied_account_gets_no_cache() {
+    run(async {
+        let disk = filled().await;
+        let house = House::on(&disk);
+        let mut collector = Collector::new();
+        collector.feed(b"Subject: s\r\n\r\n");
+        let gist = collector.finish(true);
+        house.account.disk().empty().await.unwrap().unwrap();
+        gists::remember(&house.account, MessageId(1), &gist);
+        let (dir, name) = cache(&disk);
+        let disk_thread = house.account.disk();
+        assert!(!house.account.cache().wants_letters(disk_thread).await);
+        assert_eq!(dir.content(&name), Err(DiskError::NotFound));
+    });
+}
+
+async fn join(account: &Rc<Account>, header: &str) -> Joining {
+    threads::join(account, Ties::of(header.as_bytes())).await
+}
+
+#[test]
+fn letters_on_their_way_at_once_find_each_other() {
+    run(async {
+        let house = House::new();
+        let account = &house.account;
+        let first = [join(account, "Message-ID: <1@a>\n").await];
+        let reply = [join(account, "Message-ID: <2@a>\nIn-Reply-To: <1@a>\n").await];
+        let cache = account.cache();
+        let given = cache.threads(MessageId(50), &first);
+        assert_eq!(given, [None]);
+        cache.appended(MessageId(50), &first, &given);
+        assert_eq!(cache.threads(MessageId(51), &reply), [Some(ThreadId(50))]);
+        let [first] = first;
+        threads::note(first, ThreadId(50));
+        assert_eq!(cache.threads(MessageId(51), &reply), [Some(ThreadId(50))]);
+        drop(reply);
+        let late = async {
+            while cache.threads(MessageId(51), &[join(account, "References: <1@a>\n").await])
+                != [Some(ThreadId(50))]
+            {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, late).await.unwrap();
+        house.leave().await;
+    });
+}
+
+#[test]
+fn letters_of_one_append_are_put_together() {
+    run(async {
+        let house = House::new();
+        let account = &house.account;
+        let letters = [
+            join(account, "Message-ID: <1@a>\n").await,
+            join(account, "Subject: alone\n").await,
+            join(account, "Message-ID: <3@a>\nReferences: <1@a>\n").await,
+            join(account, "In-Reply-To: <3@a>\n").await,
+            join(account, "In-Reply-To: <4@a>\n").await,
+        ];
+        let given = account.cache().threads(MessageId(7), &letters);
+        let first = Some(ThreadId(7));
+        assert_eq!(given, [None, None, first, first, None]);
+        drop(letters);
+        house.leave().await;
+    });
+}
+
+#[test]
+fn nobody_joins_a_letter_that_was_refused_nor_one_that_cannot_be() {
+    run(async {
+        let house = House::new();
+        let account = &house.account;
+        let cache = account.cache();
+        let refused = [join(account, "Message-ID: <1@a>\n").await];
+        let reply = [join(account, "In-Reply-To: <1@a>\n").await];
+        cache.appended(MessageId(7), &refused, &[None]);
+        assert_eq!(
+            cache.threads(MessageId(7), &reply),
+            [None],
+            "it has no id yet"
+        );
+        assert_eq!(cache.threads(MessageId(8), &reply), [Some(ThreadId(7))]);
+        drop(refused);
+        assert_eq!(cache.threads(MessageId(8), &reply), [None]);
+        drop(reply);
+        house.leave().await;
+    });
+}
+
+#[test]
+fn a_lost_map_of_threads_is_made_anew_from_the_letters() {
+    run(async {
+        let house = House::on(&filled().await);
+        let account = &house.account;
+        let cache = account.cache();
+        assert!(cache.wants_letters(account.disk()).await);
+        for uid in 1..=LETTERS.len() as u32 {
+            let (id, body) = message(account, uid);
+            let shown = threads::show(account, id, body, ThreadId(id.0));
+            shown.await.unwrap();
+        }
+        cache.has_letters(account.disk()).await;
+        assert!(!cache.wants_letters(account.disk()).await);
+        let reply = [join(account, "In-Reply-To: <1@a>\n").await];
+        let (second, _) = message(account, 2);
+        assert_eq!(
+            cache.threads(MessageId(9), &reply),
+            [Some(ThreadId(second.0))]
+        );
+        drop(reply);
+        house.leave().await;
+    });
+}
+
+#[test]
+fn what_is_old_is_tidied_away_and_what_is_new_stays() {
+    run(async {
+        let disk = filled().await;
+        fetched(&disk).await;
+        let house = House::on(&disk);
+        let (dir, name) = cache(&disk);
+        house
+            .account
+            .cache()
+            .tidy(house.account.disk(), MessageId(0))
+            .await;
+        assert!(dir.content(&name).is_ok());
+        house
+            .account
+            .cache()
+            .tidy(house.account.disk(), MessageId(5000))
+            .await;
+        assert_eq!(dir.content(&name), Err(DiskError::NotFound));
+        house.leave().await;
+        fetched(&disk).await;
+    });
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn what_is_learned_at_arrival_is_what_reading_would_find(
+        lines in prop::collection::vec("(Subject: [a-z]{1,9}|--x|Content-Type: text/html|<p>[a-z ]{0,9}|)", 0..30),
+        long in 0usize..40_000,
+    ) {
+        let text = lines.join("\r\n");
+        let letter = format!("Content-Type: multipart/mixed; boundary=x\r\n{text}\r\n\r\n{}", "a".repeat(long));
+        run(async {
+            let house = House::new();
+            let mut client = house.client().await;
+            append(&mut client, &letter).await;
+            let (id, _) = message(&house.account, 1);
+            let held = house.account.holding().take(letter.len() as u64).unwrap();
+            let account = Rc::clone(&house.account);
+            gists::learn(account, id, letter.clone().into_bytes(), held).await;
+            let learned = recalled(&house.account, 1).await;
+            let mut collector = Collector::new();
+            collector.feed(letter.as_bytes());
+            let mut gist = collector.finish(true);
+            gist.preview = preview::Source::of(&gist.structure).map(|source| {
+                let span = source.span.start as usize..source.span.end as usize;
+                source.words(&letter.as_bytes()[span])
+            });
+            assert_eq!(learned, gist);
+            house.leave().await;
+        });
+    }
+}
