@@ -45,22 +45,8 @@ fn kill_and_wait(set: &Set, process: &str) {
 
 /// A login that must succeed, perhaps after the house has settled.
 fn logs_in_again(set: &Set) {
-    let able = wait_for(PATIENCE, || try_login(set).is_some());
+    let able = wait_for(PATIENCE, || set.try_login(ALICE).is_some());
     assert!(able, "nobody can log in any more:\n{}", set.log());
-}
-
-fn try_login(set: &Set) -> Option<Session> {
-    let mut session = Session::tls(set.at(IMAPS), set.certificate());
-    session.read_line()?;
-    session
-        .try_send(format!("a LOGIN {ALICE} \"{PASSWORD}\"\r\n").as_bytes())
-        .ok()?;
-    loop {
-        let line = session.read_line()?;
-        if line.starts_with("a ") {
-            return line.starts_with("a OK").then_some(session);
-        }
-    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ mod tree;
 
 pub use paper::{Bytes, header, operation, record_header, seal, transaction};
 pub use story::{
-    ChunkPaper, ManifestPaper, PackPaper, Piece, SegmentPaper, append, create, healthy, set_flags,
-    transfer, with_pieces,
+    ChunkPaper, ManifestPaper, PackPaper, Piece, SegmentPaper, Twists, append, create, healthy,
+    set_flags, transfer, twist, with_pieces,
 };
 pub use tree::{Heard, Scratch, Shown, Tree};

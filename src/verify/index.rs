@@ -221,14 +221,15 @@ impl<'a, D: Directory> Index<'a, D> {
         for (what, _) in faults.into_iter().filter(|(_, wrong)| *wrong) {
             report.find(told(what));
         }
-        match self
-            .letters
-            .refer(row.place, row.offset, row.size, row.message)
+        let (place, offset, size) = (row.place, row.offset, row.size);
+        let found = match self.tells_letters {
+            true => self.letters.refer(place, offset, size, row.message),
+            false => self.letters.remember(place, offset, size, row.message),
+        };
+        if let Err(what) = found
+            && (self.tells_letters || what.severity() != Severity::Letter)
         {
-            Err(what) if self.tells_letters || what.severity() != Severity::Letter => {
-                report.find(told(what));
-            }
-            _ => {}
+            report.find(told(what));
         }
     }
 

@@ -89,11 +89,36 @@ impl Letters {
         }
     }
 
-    /// Refers to a letter.
+    /// Refers to a letter, which lives by that.
     ///
     /// # Errors
     /// [`What::NoSuchLetter`], [`What::OtherMessage`], or what is wrong with it.
     pub fn refer(&mut self, place: u64, offset: u32, size: u32, message: u64) -> Result<u64, What> {
+        self.find(place, offset, size, message, true)
+    }
+
+    /// As [`Self::refer`], by an older manifest: letters don't live by that.
+    ///
+    /// # Errors
+    /// Likewise.
+    pub fn remember(
+        &mut self,
+        place: u64,
+        offset: u32,
+        size: u32,
+        message: u64,
+    ) -> Result<u64, What> {
+        self.find(place, offset, size, message, false)
+    }
+
+    fn find(
+        &mut self,
+        place: u64,
+        offset: u32,
+        size: u32,
+        message: u64,
+        lives: bool,
+    ) -> Result<u64, What> {
         if self.overfull {
             return Ok(0);
         }
@@ -112,7 +137,7 @@ impl Letters {
                 found = Err(What::OtherMessage);
                 continue;
             }
-            letter.referred = true;
+            letter.referred |= lives;
             return letter.ailment.map_or(Ok(letter.print), Err);
         }
         found

@@ -9,7 +9,7 @@ mod letters;
 use crate::audit::Ailing;
 use crate::chunk;
 use crate::directory::Directory;
-use crate::entry::Entry;
+use crate::entry::{Entry, push_frugally};
 use crate::manifest::Manifest;
 use crate::name::Name;
 use crate::state::{
@@ -288,14 +288,11 @@ impl<'a, D: Directory> Model<'a, D> {
     fn loaded(&mut self, id: u64) -> Result<&mut Mailbox, Fault> {
         let away = self.mailbox(id)?.entries.away;
         if away.is_some() {
-            let count = self.mailbox(id)?.counters.messages;
             let stored = stored(self.directory, self.base, id, away);
             let mut entries = Vec::new();
-            // Counters were compared with the entries; a wrong one costs a copy.
-            entries.reserve_exact(usize::try_from(count.min(ENTRIES_MAX)).unwrap_or(0));
             for entry in stored {
                 // What is wrong with the chunk was told.
-                entries.push(entry.map_err(|_| What::NotReplayed)?);
+                push_frugally(&mut entries, entry.map_err(|_| What::NotReplayed)?);
             }
             self.mailbox(id)?.entries.come(entries);
         }

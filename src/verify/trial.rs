@@ -1,4 +1,5 @@
 //! Whole checks of whole accounts.
 
 mod broken;
+mod hostile;
 mod real;

@@ -14,6 +14,7 @@ pub mod proc;
 pub mod repository;
 pub mod session;
 pub mod set;
+pub mod strace;
 pub mod trace;
 
 pub use session::Session;

@@ -37,6 +37,16 @@ pub fn tasks(pid: u32) -> Vec<Task> {
         .collect()
 }
 
+/// The numbers of all threads of a process.
+///
+/// # Panics
+/// If the process has ended.
+#[must_use]
+pub fn threads(pid: u32) -> Vec<u32> {
+    let number = |task: Task| task.0.file_name()?.to_str()?.parse().ok();
+    tasks(pid).into_iter().filter_map(number).collect()
+}
+
 /// The children of a process, whichever of its threads made them.
 #[must_use]
 pub fn children(pid: u32) -> Vec<u32> {

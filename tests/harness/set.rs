@@ -316,6 +316,21 @@ impl Set {
         session
     }
 
+    /// As [`Self::login`], if anybody serves the account now.
+    #[must_use]
+    pub fn try_login(&self, name: &str) -> Option<Session> {
+        let mut session = Session::tls(self.at(IMAPS), &self.certificate);
+        session.read_line()?;
+        let login = format!("a LOGIN {name} \"{PASSWORD}\"\r\n");
+        session.try_send(login.as_bytes()).ok()?;
+        loop {
+            let line = session.read_line()?;
+            if line.starts_with("a ") {
+                return line.starts_with("a OK").then_some(session);
+            }
+        }
+    }
+
     /// An LMTP connection over TCP, the greeting read.
     #[must_use]
     pub fn lmtp(&self) -> Session {

@@ -146,6 +146,11 @@ impl SimDisk {
         lock(&self.machine).world.space = bytes;
     }
 
+    /// The bytes that all files have together, as processes see them.
+    pub fn used_space(&self) -> u64 {
+        lock(&self.machine).world.used()
+    }
+
     /// How many planned faults have not come yet.
     pub fn planned(&self) -> usize {
         let world = &lock(&self.machine).world;

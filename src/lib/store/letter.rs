@@ -63,8 +63,9 @@ impl Segments {
     }
 }
 
-/// What the letters of source packs hash to, by pack and offset.
-pub(crate) type Hashes = HashMap<(PackId, u32), [u8; 32]>;
+/// What the letters of source packs hash to, by pack, offset and size: an empty
+/// letter has the offset of the one behind it.
+pub(crate) type Hashes = HashMap<(PackId, u32, u32), [u8; 32]>;
 
 /// Reads letters in one step.
 pub(crate) struct Letters<'a, D: Disk> {
@@ -82,8 +83,8 @@ struct OpenRecord {
     lsn: Lsn,
     segment: Lsn,
     body: Section,
-    /// By their offsets in the body.
-    hashes: HashMap<u32, [u8; 32]>,
+    /// By their offsets in the body and their sizes.
+    hashes: HashMap<(u32, u32), [u8; 32]>,
 }
 
 impl<'a, D: Disk> Letters<'a, D> {
@@ -122,7 +123,7 @@ impl<'a, D: Disk> Letters<'a, D> {
         };
         Ok(Whole {
             parts: parts(file, pack.0, header.body(), body.offset, body.size)?,
-            sha256: self.hashes.get(&(pack, body.offset)).copied(),
+            sha256: self.hashes.get(&(pack, body.offset, body.size)).copied(),
         })
     }
 
@@ -140,7 +141,7 @@ impl<'a, D: Disk> Letters<'a, D> {
         };
         Ok(Whole {
             parts: parts(file, lsn.0, record.body, body.offset, body.size)?,
-            sha256: record.hashes.get(&body.offset).copied(),
+            sha256: record.hashes.get(&(body.offset, body.size)).copied(),
         })
     }
 
@@ -211,9 +212,9 @@ pub(crate) fn record_header<F: File>(
     Ok(header.filter(|header| header.lsn == lsn))
 }
 
-/// What a record's letters hash to, by their offsets; nothing if its head isn't
+/// What a record's letters hash to, by offset and size; nothing if its head isn't
 /// sound, or isn't a transaction's.
-fn hashes(head: &[Part], body_len: u32) -> HashMap<u32, [u8; 32]> {
+fn hashes(head: &[Part], body_len: u32) -> HashMap<(u32, u32), [u8; 32]> {
     let sound = head.iter().all(|part| part.sound);
     let bytes: Vec<u8> = head.iter().flat_map(|part| &part.bytes).copied().collect();
     let decoded = decode::transaction(&bytes, body_len).ok();
@@ -223,7 +224,7 @@ fn hashes(head: &[Part], body_len: u32) -> HashMap<u32, [u8; 32]> {
             return None;
         };
         match append.body {
-            StoredBody::Inline { offset } => Some((offset, append.sha256)),
+            StoredBody::Inline { offset } => Some(((offset, append.size), append.sha256)),
             StoredBody::Pack { .. } => None,
         }
     });

@@ -147,7 +147,6 @@ impl Store {
 
     /// The number for a pack that is about to be written. Never given twice.
     pub fn reserve_pack(&mut self) -> PackId {
-        self.next_pack = self.next_pack.max(self.account.next_pack);
         let pack = PackId(self.next_pack);
         self.next_pack = self.next_pack.saturating_add(1);
         pack

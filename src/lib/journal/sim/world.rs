@@ -145,7 +145,7 @@ impl World {
         }
     }
 
-    fn used(&self) -> u64 {
+    pub(super) fn used(&self) -> u64 {
         let dirs = self.inodes.iter().filter_map(|inode| match inode {
             Inode::Dir(names) => Some(names),
             Inode::File(_) => None,

@@ -201,7 +201,7 @@ impl Compaction {
             Some(letters) => {
                 let hashes = letters
                     .iter()
-                    .map(|letter| ((pack, letter.offset), letter.sha256));
+                    .map(|letter| ((pack, letter.offset, letter.size), letter.sha256));
                 self.hashes.extend(hashes);
             }
         }
