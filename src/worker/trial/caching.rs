@@ -94,8 +94,7 @@ fn cache(disk: &SimDisk) -> (SimDisk, Name) {
     (dir, Name::numbered(0, "cache"))
 }
 
-/// FEATURES 1d, no. 1: with the incumbent a damaged cache was believed, and its
-/// answers outlived the damage.
+/// Where a damaged cache is believed, its answers outlive the damage.
 #[test]
 fn bad_cache_data_is_rebuilt_from_the_letter() {
     run(async {
