@@ -208,6 +208,11 @@ impl Arrived {
             Body::Inline(bytes, _) => NewBody::Inline(bytes),
             Body::Packed(pack) => NewBody::Packed(pack),
         };
-        NewMessage { places, date, body }
+        NewMessage {
+            places,
+            date,
+            body,
+            thread: None,
+        }
     }
 }

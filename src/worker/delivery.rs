@@ -58,6 +58,7 @@ async fn deliver(account: &Account, letter: ToWorker) -> Outcome {
 fn outcome(why: NotKept) -> Outcome {
     match why {
         NotKept::NoSpace => Outcome::NoSpace,
+        NotKept::Refused(Refusal::OverQuota(_)) => Outcome::OverQuota,
         NotKept::Unreadable(Unreadable::NotALetter(_) | Unreadable::Shortened) => {
             Outcome::BadLetter
         }
@@ -77,7 +78,9 @@ async fn keep(
         return Err(NotKept::Refused(Refusal::LetterTooLong));
     }
     let letter = Arc::new(letter);
-    let mut arrival = Arrival::new(account, length.saturating_add(trace.len() as u64), u64::MAX);
+    let bytes = length.saturating_add(trace.len() as u64);
+    account.check_room(bytes)?;
+    let mut arrival = Arrival::new(account, bytes, u64::MAX);
     arrival.push(trace).await?;
     let mut offset = 0_u64;
     while offset < length {

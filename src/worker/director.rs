@@ -100,14 +100,29 @@ impl Desk {
     pub async fn serve(self: Rc<Self>) -> Ending {
         let account = Rc::clone(&self.account);
         let mut commits = tokio::task::spawn_local(async move { account.run_commits().await });
+        let account = Rc::clone(&self.account);
+        let mut upkeep = tokio::task::spawn_local(async move { account.run_upkeep().await });
+        let desk = Rc::clone(&self);
+        tokio::task::spawn_local(async move { desk.report_health().await });
         if self.say(ToDirector::Ready).is_err() {
             return Ending::DirectorGone;
         }
         let ending = tokio::select! {
             ending = self.listen() => ending,
             fatal = &mut commits => return storage(fatal),
+            fatal = &mut upkeep => return storage(fatal.map(|ended| ended.map(|never| match never {}))),
         };
         self.leave(ending, commits).await
+    }
+
+    /// Tells of the files' health whenever it has changed.
+    async fn report_health(&self) {
+        loop {
+            self.account.ailing().await;
+            self.tell(ToDirector::Health {
+                health: self.account.health(),
+            });
+        }
     }
 
     async fn listen(self: &Rc<Self>) -> Ending {
@@ -267,6 +282,7 @@ impl Desk {
         if self.account.is_retired() {
             return ending;
         }
+        self.account.tidy_up().await;
         self.account.finish();
         match commits.await {
             Ok(Ok(())) => ending,

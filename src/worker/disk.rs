@@ -17,6 +17,7 @@ pub use watchdog::Pulse;
 
 use crate::cache::{Ask, Shelf};
 use crate::letter;
+use crate::suspects::{Note, Notebook};
 use journal::disk::{Disk, DiskError};
 use journal::{Batch, SyncReport, Syncer};
 use packs::Packs;
@@ -24,7 +25,7 @@ use rustix::io::Errno;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use store::{BodyReader, BodyRef, Files, PackId, PackedBody, ReadError};
+use store::{BodyReader, BodyRef, Fetched, Files, PackId, PackedBody, Progress, ReadError, Wish};
 use tokio::sync::oneshot;
 use watchdog::Watchdog;
 
@@ -59,11 +60,26 @@ enum Job {
     DropPack {
         id: PackId,
     },
+    Fetch {
+        wish: Wish,
+        done: oneshot::Sender<Result<Fetched, ReadError>>,
+    },
+    Upkeep {
+        job: store::Job,
+        done: oneshot::Sender<Stepped>,
+    },
+    Note {
+        note: Note,
+        done: Option<oneshot::Sender<()>>,
+    },
     Shelf(Ask),
     Empty {
         done: oneshot::Sender<Result<(), Errno>>,
     },
 }
+
+/// A job of upkeep after a step, and what the step came to.
+pub type Stepped = (store::Job, Result<Progress, DiskError>);
 
 /// The disk thread has gone, which it does only when the process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,6 +100,7 @@ impl DiskThread {
     pub fn start<D: Disk + 'static>(
         syncer: Syncer<D>,
         files: Files<D>,
+        notebook: Notebook,
         root: OwnedFd,
         pulse: Pulse,
     ) -> std::io::Result<Self>
@@ -94,8 +111,10 @@ impl DiskThread {
         let thread = Thread {
             reader: files.reader(),
             shelf: Shelf::new(&files)?,
-            packs: Packs::new(files),
+            packs: Packs::new(files.clone()),
+            files,
             syncer,
+            notebook,
             root,
             emptied: None,
         };
@@ -177,6 +196,40 @@ impl DiskThread {
         let _ = self.jobs.send(Job::DropPack { id });
     }
 
+    /// Reads chunks of a mailbox's index.
+    ///
+    /// # Errors
+    /// [`Gone`]; within, what the disk said, or that a chunk is damaged.
+    pub async fn fetch(&self, wish: Wish) -> Result<Result<Fetched, ReadError>, Gone> {
+        self.ask(|done| Job::Fetch { wish, done }).await
+    }
+
+    /// Does one step of upkeep. A commit that is asked for meanwhile waits for
+    /// this step and no other, for the next is asked for behind it.
+    ///
+    /// # Errors
+    /// [`Gone`].
+    pub async fn step(&self, job: store::Job) -> Result<Stepped, Gone> {
+        self.ask(|done| Job::Upkeep { job, done }).await
+    }
+
+    /// Writes into the notebook, and says when it is written.
+    ///
+    /// # Errors
+    /// [`Gone`].
+    pub async fn note(&self, note: Note) -> Result<(), Gone> {
+        let job = |done| Job::Note {
+            note,
+            done: Some(done),
+        };
+        self.ask(job).await
+    }
+
+    /// Writes into the notebook, some time.
+    pub fn note_later(&self, note: Note) {
+        let _ = self.jobs.send(Job::Note { note, done: None });
+    }
+
     /// Has the cache's files read or written. If that can't be any more, the answer's
     /// sender is dropped.
     pub fn shelf(&self, ask: Ask) {
@@ -185,7 +238,7 @@ impl DiskThread {
     }
 
     /// Removes every file of the account. From then on nothing is written any
-    /// more: a commit that comes later is never answered.
+    /// more: a commit or a step of upkeep that comes later is never answered.
     ///
     /// # Errors
     /// [`Gone`]; within, what the kernel said.
@@ -205,9 +258,18 @@ struct Thread<D: Disk> {
     reader: BodyReader<D>,
     shelf: Shelf<D>,
     packs: Packs<D>,
+    files: Files<D>,
+    notebook: Notebook,
     root: OwnedFd,
-    /// Commits that came after the account was emptied, held unanswered.
-    emptied: Option<Vec<oneshot::Sender<SyncReport>>>,
+    /// Who asked after the account was emptied, held unanswered.
+    emptied: Option<Vec<Unanswered>>,
+}
+
+/// Who waits until the process ends.
+#[expect(dead_code, reason = "held so that nobody is told")]
+enum Unanswered {
+    Commit(oneshot::Sender<SyncReport>),
+    Step(oneshot::Sender<Stepped>),
 }
 
 impl<D: Disk> Thread<D> {
@@ -241,6 +303,12 @@ impl<D: Disk> Thread<D> {
             Job::Pack { id, piece, done } => answer(done, self.packs.write(id, piece)),
             Job::FinishPack { id, done } => answer(done, self.packs.finish(id)),
             Job::DropPack { id } => self.packs.abandon(id),
+            Job::Fetch { wish, done } => answer(done, self.files.fetch(&wish)),
+            Job::Upkeep { job, done } => self.step(job, done),
+            Job::Note { note, done } => {
+                self.notebook.write(&note);
+                done.into_iter().for_each(|done| answer(done, ()));
+            }
             // What is being emptied gets no new file.
             Job::Shelf(ask) if self.emptied.is_none() => self.shelf.work(ask),
             Job::Shelf(_) => {}
@@ -250,8 +318,18 @@ impl<D: Disk> Thread<D> {
 
     fn commit(&mut self, batch: Batch, done: oneshot::Sender<SyncReport>) {
         match &mut self.emptied {
-            Some(unanswered) => unanswered.push(done),
+            Some(unanswered) => unanswered.push(Unanswered::Commit(done)),
             None => answer(done, self.syncer.commit(batch)),
+        }
+    }
+
+    fn step(&mut self, mut job: store::Job, done: oneshot::Sender<Stepped>) {
+        match &mut self.emptied {
+            Some(unanswered) => unanswered.push(Unanswered::Step(done)),
+            None => {
+                let stepped = job.step(&self.files);
+                answer(done, (job, stepped));
+            }
         }
     }
 

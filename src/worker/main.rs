@@ -28,6 +28,7 @@ mod birth;
 mod body;
 mod cache;
 mod clock;
+mod damage;
 mod delivery;
 mod director;
 mod disk;
@@ -56,8 +57,8 @@ use director::{Desk, Ending};
 use disk::{DiskThread, Pulse};
 use ipc::edge::director_worker::{ToDirector, ToWorker};
 use ipc_async::AsyncChannel;
+use journal::Syncer;
 use journal::disk::{Name, OsDisk};
-use journal::{OpenReport, Syncer};
 use lock::Root;
 use sandbox::{Entered, Sealed};
 use std::cell::RefCell;
@@ -65,8 +66,8 @@ use std::os::fd::{OwnedFd, RawFd};
 use std::path::Path;
 use std::process::ExitCode;
 use std::rc::Rc;
-use store::{Files, Store};
-use suspects::Suspects;
+use store::{Files, OpenReport, Store};
+use suspects::{Notebook, Suspects};
 use tickets::Gate;
 use tokio::runtime::Runtime;
 use tokio::task::LocalSet;
@@ -124,6 +125,7 @@ struct OpenStore {
     syncer: Syncer<OsDisk>,
     files: Files<OsDisk>,
     suspects: Suspects,
+    notebook: Notebook,
 }
 
 /// Locks the root, then opens the store below it.
@@ -133,22 +135,32 @@ fn open(born: &Born) -> Result<OpenStore, String> {
     let disk = OsDisk::new(root.reopen().map_err(|errno| errno.to_string())?);
     let opened = opening::open(&disk, born).map_err(|why| why.to_string())?;
     tell(&opened.report);
+    let (suspects, notebook) = Suspects::open(&disk);
     Ok(OpenStore {
         root,
         store: opened.store,
         syncer: opened.syncer,
         files: opened.files,
-        suspects: Suspects::open(&disk),
+        suspects,
+        notebook,
     })
 }
 
 /// What opening found.
 fn tell(report: &OpenReport) {
-    let (records, rewritten) = (report.records, report.rewritten);
+    let journal = &report.journal;
+    let (records, rewritten) = (journal.records, journal.rewritten);
     tracing::info!(records, rewritten, "the store is open");
-    if let Some(torn) = &report.torn {
+    if let Some(torn) = &journal.torn {
         let (bytes, saved) = (torn.bytes, torn.saved.as_ref().map(Name::as_str));
         tracing::warn!(bytes, saved, "a torn tail was cut off");
+    }
+    if let Some(damaged) = &report.fell_back {
+        tracing::error!(%damaged, "the account was opened from an older manifest");
+    }
+    if let Some((from, to)) = report.lost {
+        let (from, to) = (from.0, to.0);
+        tracing::warn!(from, to, "changes of flags may have been lost");
     }
 }
 
@@ -159,7 +171,8 @@ fn begin(entered: Entered, director: OwnedFd, born: Born, opened: OpenStore) -> 
     let bodies = Box::new(RefCell::new(opened.files.reader()));
     let records = Box::new(opened.files.letter_cache().reader());
     let started = started.and_then(|root| {
-        let disk = DiskThread::start(opened.syncer, opened.files, root, pulse.clone())?;
+        let (syncer, files) = (opened.syncer, opened.files);
+        let disk = DiskThread::start(syncer, files, opened.notebook, root, pulse.clone())?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
             .enable_time()

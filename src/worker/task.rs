@@ -24,7 +24,9 @@ pub async fn serve(account: Rc<Account>, socket: OwnedFd) {
     let answer = match asked {
         ToWorker::Count => count(&account),
         ToWorker::Empty => empty(&account).await,
-        ToWorker::Quota | ToWorker::SetQuota { .. } | ToWorker::Rewound => ToControl::Failed,
+        ToWorker::Quota | ToWorker::SetQuota { .. } | ToWorker::Rewound | ToWorker::Repair => {
+            ToControl::Failed
+        }
     };
     if channel.send(answer).is_ok() {
         // Should `control` be gone, the administrator asks again.

@@ -75,6 +75,9 @@ enum Received {
 }
 
 async fn receive(client: &mut Client, begin: AppendBegin, held_max: u64) -> Result<Received, End> {
+    if let Err(refusal) = client.account().check_room(begin.bytes) {
+        return Ok(Received::NotKept(refusal.into()));
+    }
     if begin.sync {
         client.ask_for_more().await?;
     }
