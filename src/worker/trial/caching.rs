@@ -183,6 +183,67 @@ fn an_emptied_account_gets_no_cache() {
     });
 }
 
+fn thread(account: &Account, uid: u32) -> ThreadId {
+    let store = account.store();
+    let inbox = store.open_by_id(&Principal::Owner, MailboxId::INBOX);
+    let inbox = inbox.unwrap();
+    let messages = store.messages(&inbox).unwrap();
+    messages.get(Uid::new(uid).unwrap()).unwrap().thread()
+}
+
+#[test]
+fn a_letter_is_looked_into_when_it_comes_and_joins_whom_it_answers() {
+    run(async {
+        let disk = SimDisk::new(1);
+        for life in 0..2 {
+            let house = House::on(&disk);
+            let mut client = house.client().await;
+            let first = life * 4;
+            let large = "x\r\n".repeat(100_000);
+            append(&mut client, &format!("Message-ID: <{life}@a>\r\n\r\n")).await;
+            append(
+                &mut client,
+                &format!("Message-ID: <{life}-2@a>\r\nReferences: <{life}@a>\r\n\r\n{large}"),
+            )
+            .await;
+            append(&mut client, &format!("In-Reply-To: <{life}-2@a>\r\n\r\n")).await;
+            append(&mut client, "In-Reply-To: <0@a>\r\n\r\n").await;
+            let (begun, _) = message(&house.account, first + 1);
+            for uid in first + 1..=first + 3 {
+                assert_eq!(thread(&house.account, uid), ThreadId(begun.0));
+            }
+            assert_eq!(thread(&house.account, first + 4), thread(&house.account, 1));
+            assert!(
+                recalled(&house.account, first + 3).await.whole,
+                "nobody asked"
+            );
+            house.leave().await;
+        }
+    });
+}
+
+#[test]
+fn letters_that_come_at_once_miss_no_join() {
+    run(async {
+        let house = House::new();
+        let mut clients = Vec::new();
+        for _ in 0..6 {
+            clients.push(house.client().await);
+        }
+        for (number, client) in (0..6).zip(&mut clients) {
+            let letter = format!("Message-ID: <{number}@a>\r\nReferences: <0@a>\r\n\r\n");
+            let head = format!("a APPEND INBOX {{{}+}}\r\n{letter}\r\n", letter.len());
+            client.send(head.as_bytes()).await;
+        }
+        for client in &mut clients {
+            client.answer("a").await;
+        }
+        let threads: Vec<ThreadId> = (1..=6).map(|uid| thread(&house.account, uid)).collect();
+        assert_eq!(threads, [threads[0]; 6]);
+        house.leave().await;
+    });
+}
+
 async fn join(account: &Rc<Account>, header: &str) -> Joining {
     threads::join(account, Ties::of(header.as_bytes())).await
 }
