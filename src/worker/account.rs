@@ -319,7 +319,9 @@ impl Account {
     /// # Errors
     /// [`Fatal`]: nothing more can be acknowledged; end the process.
     pub async fn run_commits(&self) -> Result<(), Fatal> {
-        self.commits.run(&self.store, &self.disk).await
+        self.commits.run(&self.store, &self.disk).await?;
+        // No letter is blamed for the end of a worker that ends in peace.
+        Ok(self.disk.catch_up().await?)
     }
 
     /// Resolves when everything that was answered is on the disk, changes of

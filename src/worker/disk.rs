@@ -225,6 +225,14 @@ impl DiskThread {
         self.ask(job).await
     }
 
+    /// Resolves when everything that was asked for before has been done.
+    ///
+    /// # Errors
+    /// [`Gone`].
+    pub async fn catch_up(&self) -> Result<(), Gone> {
+        self.note(Note::default()).await
+    }
+
     /// Writes into the notebook, some time.
     pub fn note_later(&self, note: Note) {
         let _ = self.jobs.send(Job::Note { note, done: None });

@@ -47,8 +47,8 @@ pub struct Suspects {
 #[derive(Default)]
 pub struct Notebook(Option<Box<dyn File>>);
 
-/// Something to write into the notebook.
-#[derive(Debug)]
+/// Something to write into the notebook; by default nothing.
+#[derive(Debug, Default)]
 pub struct Note {
     line: usize,
     bytes: Vec<u8>,

@@ -71,11 +71,18 @@ async fn fetched(disk: &SimDisk) -> Vec<String> {
     client.command("e", "EXAMINE INBOX").await;
     let said = client.command("f", ASKED).await;
     assert_eq!(client.command("f", ASKED).await, said);
+    leave_when_all_is_known(house).await;
+    said
+}
+
+/// Ends a house when the disk thread has nothing left to do.
+async fn leave_when_all_is_known(house: House) {
     for uid in 1..=LETTERS.len() as u32 {
         recalled(&house.account, uid).await;
     }
+    let cache = house.account.cache();
+    cache.wants_letters(house.account.disk()).await;
     house.leave().await;
-    said
 }
 
 async fn filled() -> SimDisk {
@@ -85,7 +92,7 @@ async fn filled() -> SimDisk {
     for letter in LETTERS {
         append(&mut client, letter).await;
     }
-    house.leave().await;
+    leave_when_all_is_known(house).await;
     disk
 }
 
@@ -174,12 +181,13 @@ fn an_emptied_account_gets_no_cache() {
         let mut collector = Collector::new();
         collector.feed(b"Subject: s\r\n\r\n");
         let gist = collector.finish(true);
+        let (dir, name) = cache(&disk);
+        let known = dir.content(&name);
         house.account.disk().empty().await.unwrap().unwrap();
         gists::remember(&house.account, MessageId(1), &gist);
-        let (dir, name) = cache(&disk);
         let disk_thread = house.account.disk();
         assert!(!house.account.cache().wants_letters(disk_thread).await);
-        assert_eq!(dir.content(&name), Err(DiskError::NotFound));
+        assert!(dir.content(&name) == known);
     });
 }
 

@@ -16,6 +16,8 @@ async fn open(disk: &SimDisk, flag_sync: Duration) -> (House, Wire) {
     let mut client = house.client().await;
     client.command("a", "APPEND INBOX {1+}\r\nx").await;
     client.command("s", "SELECT INBOX").await;
+    // What SELECT has claimed as recent may be late, too.
+    client.command("k", "CHECK").await;
     (house, client)
 }
 
