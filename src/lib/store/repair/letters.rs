@@ -95,7 +95,7 @@ impl<D: Disk> Reading<'_, D> {
             let letters = pack::read_directory(&file, &header)?.unwrap_or_default();
             let hashes = letters
                 .iter()
-                .map(|letter| ((pack, letter.offset), letter.sha256));
+                .map(|letter| ((pack, letter.offset, letter.size), letter.sha256));
             self.hashes.extend(hashes);
         }
         Ok(())
