@@ -17,7 +17,7 @@ pub use watchdog::Pulse;
 
 use crate::cache::{Ask, Shelf};
 use crate::letter;
-use crate::suspects::{Note, Notebook};
+use crate::notebook::{Note, Notebook};
 use journal::disk::{Disk, DiskError};
 use journal::{Batch, SyncReport, Syncer};
 use packs::Packs;
