@@ -472,4 +472,4 @@ fn is_small(space: &PackSpace) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

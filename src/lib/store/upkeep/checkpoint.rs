@@ -102,7 +102,7 @@ impl Checkpoint {
         self.manifest.account.next_chunk
     }
 
-    pub(super) fn step<D: Disk>(&mut self, root: &D) -> Result<Option<Done>, DiskError> {
+    pub(crate) fn step<D: Disk>(&mut self, root: &D) -> Result<Option<Done>, DiskError> {
         if self.file.is_some() {
             return self.write_manifest(root);
         }

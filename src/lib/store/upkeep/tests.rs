@@ -18,20 +18,20 @@ use journal::disk::Name;
 use journal::sim::{Fault, Random, SimDisk};
 use std::collections::BTreeMap;
 
-const NOW: i64 = 1_700_000_000;
+pub(crate) const NOW: i64 = 1_700_000_000;
 
 /// Everything that can be seen of an account: by mailbox and UID the message,
 /// its flags, and its bytes (`None`: damaged).
-type Seen = BTreeMap<(u64, u32), (MessageId, u8, Option<Vec<u8>>)>;
+pub(crate) type Seen = BTreeMap<(u64, u32), (MessageId, u8, Option<Vec<u8>>)>;
 
-struct Desk {
-    root: SimDisk,
-    opened: Opened<SimDisk>,
+pub(crate) struct Desk {
+    pub(crate) root: SimDisk,
+    pub(crate) opened: Opened<SimDisk>,
     now: i64,
 }
 
 impl Desk {
-    fn open(root: SimDisk) -> Result<Self, OpenError> {
+    pub(crate) fn open(root: SimDisk) -> Result<Self, OpenError> {
         let opening = Opening {
             account: AccountId(7),
             writer: 0xfeed_beef,
@@ -50,7 +50,7 @@ impl Desk {
         })
     }
 
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::open(SimDisk::new(1)).unwrap()
     }
 
@@ -58,15 +58,15 @@ impl Desk {
         &mut self.opened.store
     }
 
-    fn inbox(&self) -> MailboxHandle {
+    pub(crate) fn inbox(&self) -> MailboxHandle {
         self.mailbox(MailboxId::INBOX)
     }
 
-    fn mailbox(&self, id: MailboxId) -> MailboxHandle {
+    pub(crate) fn mailbox(&self, id: MailboxId) -> MailboxHandle {
         self.opened.store.open_by_id(&Principal::Owner, id).unwrap()
     }
 
-    fn create(&mut self, name: &str) -> MailboxHandle {
+    pub(crate) fn create(&mut self, name: &str) -> MailboxHandle {
         let name = MailboxName::new([name]).unwrap();
         let asked = self.store().create(&Principal::Owner, &name, None);
         self.done(asked);
@@ -107,13 +107,34 @@ impl Desk {
         }])
     }
 
-    fn append(&mut self, mailbox: &MailboxHandle, bytes: &[u8]) {
+    pub(crate) fn append(&mut self, mailbox: &MailboxHandle, bytes: &[u8]) {
         let asked = self.deliver(mailbox, bytes);
         self.done(asked);
     }
 
+    /// A letter that has a pack of its own.
+    pub(crate) fn append_large(&mut self, mailbox: &MailboxHandle, len: usize) {
+        let pack = self.store().reserve_pack();
+        let mut writer = self.opened.files.pack_writer(pack).unwrap();
+        writer.write(&vec![b'x'; len]).unwrap();
+        let packed = writer.finish().unwrap();
+        let asked = self.store().append(&[NewMessage {
+            places: &[Place {
+                mailbox,
+                flags: &Flags::default(),
+            }],
+            date: InternalDate {
+                secs: NOW,
+                offset_minutes: 0,
+            },
+            body: NewBody::Packed(&packed),
+            thread: None,
+        }]);
+        self.done(asked);
+    }
+
     /// Some letters of some kilobytes.
-    fn fill(&mut self, mailbox: &MailboxHandle, letters: u32, seed: u64) {
+    pub(crate) fn fill(&mut self, mailbox: &MailboxHandle, letters: u32, seed: u64) {
         let random = &mut Random::new(seed);
         for n in 0..letters {
             let len = 1 + random.below(3000) as usize;
@@ -124,21 +145,21 @@ impl Desk {
         }
     }
 
-    fn load(&mut self, mailbox: &MailboxHandle) {
+    pub(crate) fn load(&mut self, mailbox: &MailboxHandle) {
         while let Some(wish) = self.opened.store.wish(mailbox).unwrap() {
             let fetched = self.opened.files.fetch(&wish).unwrap();
             self.store().take_in(fetched);
         }
     }
 
-    fn remove(&mut self, mailbox: &MailboxHandle, uids: &[UidRange]) {
+    pub(crate) fn remove(&mut self, mailbox: &MailboxHandle, uids: &[UidRange]) {
         self.load(mailbox);
         let asked = self.store().remove(mailbox, uids);
         self.done(asked);
     }
 
     /// Everything that is due, and what that makes due.
-    fn keep_up(&mut self) {
+    pub(crate) fn keep_up(&mut self) {
         for _ in 0..50 {
             self.commit().unwrap();
             let now = self.now;
@@ -162,23 +183,23 @@ impl Desk {
     }
 
     /// Forces a checkpoint.
-    fn checkpoint(&mut self) {
+    pub(crate) fn checkpoint(&mut self) {
         self.store().upkeep_state().checkpoints_wanted = 1;
         self.keep_up();
     }
 
-    fn reopen(&mut self) {
+    pub(crate) fn reopen(&mut self) {
         self.quiet();
         *self = Self::open(self.root.restore_power()).unwrap();
     }
 
-    fn quiet(&mut self) {
+    pub(crate) fn quiet(&mut self) {
         while self.store().quiet().unwrap() {
             self.commit().unwrap();
         }
     }
 
-    fn seen(&mut self) -> Seen {
+    pub(crate) fn seen(&mut self) -> Seen {
         let ids: Vec<MailboxId> = self
             .opened
             .store
@@ -220,7 +241,7 @@ impl Desk {
     }
 }
 
-fn uids(first: u32, last: u32) -> Vec<UidRange> {
+pub(crate) fn uids(first: u32, last: u32) -> Vec<UidRange> {
     vec![UidRange {
         first: Uid::new(first).unwrap(),
         last: Uid::new(last).unwrap(),
@@ -545,7 +566,7 @@ impl Desk {
 const ROTTEN: &[u8] = b"a letter that is going to rot, and is found nowhere else";
 
 /// The messages whose letters can't be read.
-fn damaged(seen: &Seen) -> Vec<MessageId> {
+pub(crate) fn damaged(seen: &Seen) -> Vec<MessageId> {
     let damaged = seen.values().filter(|(_, _, bytes)| bytes.is_none());
     damaged.map(|(message, _, _)| *message).collect()
 }
