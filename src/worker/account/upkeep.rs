@@ -40,9 +40,7 @@ impl Account {
         let mut scrub_at = Instant::now() + SCRUB_WAITS;
         loop {
             let turned = self.commits.turned();
-            if self.tend(Urgency::Usual).await? {
-                continue;
-            }
+            self.keep_up().await?;
             let next = Instant::now() + ASKED_AGAIN_AFTER;
             let turned = async {
                 turned.await;
@@ -55,6 +53,15 @@ impl Account {
                 }
             }
         }
+    }
+
+    /// Does what is due.
+    ///
+    /// # Errors
+    /// As [`Self::run_upkeep`].
+    pub async fn keep_up(&self) -> Result<(), Fatal> {
+        while self.tend(Urgency::Usual).await? {}
+        Ok(())
     }
 
     /// Reads some of what is on the disk for its own sake, and says how long to

@@ -267,10 +267,7 @@ fn a_letter_that_would_be_too_much_is_over_quota() {
         slice.quota.bytes = Some(30);
         office.say(ToWorker::Configure { slice });
         let letter = || ipc::letter::sealed(b"0123456789").unwrap();
-        for expected in [
-            delivery::Outcome::Delivered,
-            delivery::Outcome::OverQuota,
-        ] {
+        for expected in [delivery::Outcome::Delivered, delivery::Outcome::OverQuota] {
             let outcome = office.deliver("Return-Path: <>\r\n", letter(), 10).await;
             assert_eq!(outcome, expected);
         }

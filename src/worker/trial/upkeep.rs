@@ -2,16 +2,16 @@
 
 use super::{House, Wire, run};
 use crate::imap::letter::{Letter, Place};
+use journal::disk::Disk;
 use journal::sim::SimDisk;
 use message::Span;
-use std::time::Duration;
 use store::{MailboxId, Principal, Uid};
 
 /// A house whose upkeep comes after every few letters.
 fn hurried(disk: &SimDisk) -> House {
     let house = House::on(disk);
     let mut store = house.account.store_mut();
-    store.hasten_upkeep(4096);
+    store.hurry_upkeep(4096);
     store.shorten_segments(8192);
     drop(store);
     house
@@ -22,7 +22,7 @@ async fn append(client: &mut Wire, count: usize) {
     for _ in 0..count {
         let append = format!("APPEND INBOX {{{}+}}\r\n{letter}", letter.len());
         let said = client.command("a", &append).await;
-        assert!(said[0].starts_with("a OK"), "{said:?}");
+        assert!(said.last().unwrap().starts_with("a OK"), "{said:?}");
     }
 }
 
@@ -47,20 +47,17 @@ fn first(house: &House) -> Place {
 /// longer begins where it did.
 async fn moved(house: &House, client: &mut Wire, disk: &SimDisk, from: &Place) {
     let journal = disk.open_dir(&name("journal")).unwrap();
-    let moved = async {
-        while first(house).body == from.body || begins_at_once(&journal) {
-            append(client, 2).await;
-            client.command("n", "NOOP").await;
-            tokio::time::sleep(Duration::from_millis(20)).await;
+    for _ in 0..100 {
+        if first(house).body != from.body && !begins_at_once(&journal) {
+            return;
         }
-    };
-    tokio::time::timeout(Duration::from_secs(30), moved)
-        .await
-        .unwrap();
+        append(client, 2).await;
+        house.account.keep_up().await.unwrap();
+    }
+    panic!("upkeep has moved nothing");
 }
 
 fn begins_at_once(journal: &SimDisk) -> bool {
-    use journal::disk::Disk;
     journal
         .list()
         .unwrap()
@@ -85,7 +82,9 @@ fn a_letter_that_upkeep_has_moved_is_read_where_it_lies_now() {
         let mut pieces = letter.pieces(Span { start: 0, end: 10 });
         assert_eq!(pieces.next().await.unwrap().unwrap(), b"Subject: x");
         // A letter that has been expunged is not damaged.
-        client.command("d", "STORE 1 +FLAGS.SILENT (\\Deleted)").await;
+        client
+            .command("d", "STORE 1 +FLAGS.SILENT (\\Deleted)")
+            .await;
         client.command("e", "EXPUNGE").await;
         let mut letter = Letter::new(house.account.clone(), before);
         let trouble = letter.pieces(Span { start: 0, end: 10 }).next().await;
@@ -104,7 +103,7 @@ fn what_a_session_sees_is_the_same_before_and_after() {
         append(&mut client, 20).await;
         client.command("s", "SELECT INBOX").await;
         let before = first(&house);
-        let fetch = "FETCH 1:20 (UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[])";
+        let fetch = "FETCH 1:20 (UID INTERNALDATE RFC822.SIZE BODY.PEEK[])";
         let said = client.command("f", fetch).await;
         moved(&house, &mut client, &disk, &before).await;
         assert_eq!(client.command("f", fetch).await, said);
