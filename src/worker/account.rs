@@ -7,6 +7,7 @@
 
 mod commits;
 mod health;
+mod hold;
 mod loading;
 mod seats;
 mod upkeep;
@@ -103,6 +104,8 @@ pub struct Account {
     orders: watch::Sender<Orders>,
     limits: Cell<Limits>,
     retired: Cell<bool>,
+    /// Whether a verifier reads.
+    held: Cell<bool>,
     bodies: Box<dyn Bodies>,
     shapes: RefCell<Shapes>,
     cache: Cache,
@@ -139,6 +142,7 @@ impl Account {
             orders: watch::channel(orders).0,
             limits: Cell::new(limits),
             retired: Cell::new(false),
+            held: Cell::new(false),
             bodies: reading.bodies,
             suspects: reading.suspects,
             rounds: reading.rounds,

@@ -38,7 +38,7 @@ pub async fn serve(account: Rc<Account>, socket: OwnedFd) {
     }
 }
 
-async fn deliver(account: &Account, letter: ToWorker) -> Outcome {
+async fn deliver(account: &Rc<Account>, letter: ToWorker) -> Outcome {
     let ToWorker::Letter {
         trace,
         length,
@@ -67,7 +67,7 @@ fn outcome(why: NotKept) -> Outcome {
 }
 
 async fn keep(
-    account: &Account,
+    account: &Rc<Account>,
     trace: &[u8],
     length: u64,
     letter: OwnedFd,
@@ -97,7 +97,7 @@ async fn keep(
     let inbox = account
         .store()
         .open_by_id(&Principal::Owner, MailboxId::INBOX)?;
-    arrival::keep(account, &inbox, &[item]).await.map(drop)
+    arrival::keep(account, &inbox, vec![item]).await.map(drop)
 }
 
 async fn read(

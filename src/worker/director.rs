@@ -158,10 +158,13 @@ impl Desk {
             }
             ToWorker::Leave => Err(Ending::Told),
             ToWorker::Hold => {
-                self.tell(ToDirector::NotHeld);
+                self.hold();
                 Ok(())
             }
-            ToWorker::Release => Ok(()),
+            ToWorker::Release => {
+                self.release();
+                Ok(())
+            }
         }
     }
 
@@ -250,7 +253,27 @@ impl Desk {
         drop(place);
         self.tell(ToDirector::Ended { nonce });
         if self.is_idle() {
-            self.tell(ToDirector::MayLeave { at_once: false });
+            self.may_leave();
+        }
+    }
+
+    /// A worker whose sessions were ended for good is of no use to a next one.
+    fn may_leave(&self) {
+        let at_once = self.account.orders().borrow().leaving;
+        self.tell(ToDirector::MayLeave { at_once });
+    }
+
+    fn hold(&self) {
+        self.tell(match self.account.hold() {
+            Some(hold) => ToDirector::Held { hold: Some(hold) },
+            None => ToDirector::NotHeld,
+        });
+    }
+
+    fn release(&self) {
+        self.account.release();
+        if self.is_idle() {
+            self.may_leave();
         }
     }
 

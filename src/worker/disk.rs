@@ -8,7 +8,7 @@
 //! [`SILENCE_MAX`] hangs, and then the process aborts. Nothing here decides what
 //! is stored: that is `store`'s, on the mail thread.
 
-mod empty;
+pub mod empty;
 mod packs;
 mod watchdog;
 
@@ -18,6 +18,8 @@ pub use watchdog::Pulse;
 use crate::cache::{Ask, Shelf};
 use crate::letter;
 use crate::notebook::{Note, Notebook};
+use crate::repair::{self, Unrepaired};
+use ipc::AccountId;
 use journal::disk::{Disk, DiskError};
 use journal::{Batch, SyncReport, Syncer};
 use packs::Packs;
@@ -25,6 +27,7 @@ use rustix::io::Errno;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use store::repair::Report;
 use store::{BodyReader, BodyRef, Fetched, Files, PackId, PackedBody, Progress, ReadError, Wish};
 use tokio::sync::oneshot;
 use watchdog::Watchdog;
@@ -75,6 +78,10 @@ enum Job {
     Shelf(Ask),
     Empty {
         done: oneshot::Sender<Result<(), Errno>>,
+    },
+    Repair {
+        account: AccountId,
+        done: oneshot::Sender<Result<Report, Unrepaired>>,
     },
 }
 
@@ -254,6 +261,15 @@ impl DiskThread {
         self.ask(|done| Job::Empty { done }).await
     }
 
+    /// Repairs the account below the open store, to which nothing is written from
+    /// then on.
+    ///
+    /// # Errors
+    /// [`Gone`]; within, why it is not repaired.
+    pub async fn repair(&self, account: AccountId) -> Result<Result<Report, Unrepaired>, Gone> {
+        self.ask(|done| Job::Repair { account, done }).await
+    }
+
     async fn ask<T>(&self, job: impl FnOnce(oneshot::Sender<T>) -> Job) -> Result<T, Gone> {
         let (done, answer) = oneshot::channel();
         self.jobs.send(job(done)).map_err(|_| Gone)?;
@@ -321,6 +337,7 @@ impl<D: Disk> Thread<D> {
             Job::Shelf(ask) if self.emptied.is_none() => self.shelf.work(ask),
             Job::Shelf(_) => {}
             Job::Empty { done } => answer(done, self.empty()),
+            Job::Repair { account, done } => answer(done, self.repair(account)),
         }
     }
 
@@ -344,6 +361,13 @@ impl<D: Disk> Thread<D> {
     fn empty(&mut self) -> Result<(), Errno> {
         self.emptied = Some(Vec::new());
         empty::empty(self.root.as_fd())
+    }
+
+    fn repair(&mut self, account: AccountId) -> Result<Report, Unrepaired> {
+        self.emptied.get_or_insert_default();
+        let root = self.root.try_clone();
+        let root = root.map_err(|_| Unrepaired::Kernel(Errno::MFILE))?;
+        repair::repair(root, account)
     }
 
     fn read(&mut self, body: &BodyRef, offset: u64, bytes: usize) -> Result<Vec<u8>, ReadError> {

@@ -50,6 +50,15 @@ pub(crate) struct Waste {
 }
 
 impl Waste {
+    /// What is left when some of it has gone.
+    pub(crate) fn less(self, gone: Self, now_secs: i64) -> Self {
+        let bytes = self.bytes.saturating_sub(gone.bytes);
+        Self {
+            bytes,
+            since: (bytes > 0).then_some(now_secs),
+        }
+    }
+
     pub(crate) fn add(&mut self, bytes: u64, now_secs: i64) {
         self.bytes = self.bytes.saturating_add(bytes);
         self.since.get_or_insert(now_secs);

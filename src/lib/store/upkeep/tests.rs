@@ -538,6 +538,21 @@ impl Desk {
         panic!("no file holds it");
     }
 
+    /// Whether any file of ours holds these bytes.
+    fn is_on_disk(&self, bytes: &[u8]) -> bool {
+        ["journal", "pack"].iter().any(|directory| {
+            let Ok(dir) = self.root.open_dir(&Name::new(directory).unwrap()) else {
+                return false;
+            };
+            let mut files = dir
+                .list()
+                .unwrap()
+                .into_iter()
+                .map(|name| dir.content(&name).unwrap());
+            files.any(|file| file.windows(bytes.len()).any(|window| window == bytes))
+        })
+    }
+
     /// One round of scrub, in as many jobs as it takes.
     fn scrub(&mut self) -> Vec<Finding> {
         let mut cursor = ScrubCursor::default();
@@ -712,5 +727,43 @@ fn a_damaged_newest_manifest_costs_nothing_but_replay() {
     desk.keep_up();
     desk.reopen();
     assert_eq!(desk.opened.report.fell_back, None);
+    assert_eq!(desk.seen(), seen);
+}
+
+#[test]
+fn an_expunged_letter_in_a_short_journal_goes_within_its_days_too() {
+    let mut desk = Desk::new();
+    desk.store().upkeep_state().limits = Limits::default();
+    let inbox = desk.inbox();
+    desk.append(&inbox, b"this one stays");
+    desk.append(&inbox, ROTTEN);
+    desk.remove(&inbox, &uids(2, 2));
+    let seen = desk.seen();
+    desk.keep_up();
+    assert!(desk.is_on_disk(ROTTEN), "nothing else is due for so little");
+    desk.now += (EXPUNGED_DAYS_MAX + 1) * DAY_SECS;
+    desk.keep_up();
+    // The journal's last segment goes when another has begun.
+    desk.quiet();
+    desk.keep_up();
+    assert!(!desk.is_on_disk(ROTTEN));
+    assert_eq!(desk.seen(), seen);
+}
+
+#[test]
+fn a_full_disk_is_tried_again_later_and_loses_nothing() {
+    let mut desk = Desk::new();
+    let inbox = desk.inbox();
+    desk.fill(&inbox, 20, 1);
+    let seen = desk.seen();
+    desk.commit().unwrap();
+    desk.root.fill_up(true);
+    let job = desk.store().upkeep(NOW, Urgency::Usual).unwrap();
+    desk.run(job).unwrap();
+    assert!(desk.store().upkeep(NOW, Urgency::Usual).is_none());
+    desk.root.fill_up(false);
+    desk.now += RETRY_SECS;
+    desk.keep_up();
+    assert!(!desk.files(MANIFEST).is_empty());
     assert_eq!(desk.seen(), seen);
 }
