@@ -127,7 +127,12 @@ impl Account {
         let mut store = self.store_mut();
         let told = self.seats.told(&store);
         store.keep_history_since(told);
-        store.upkeep(clock::seconds(), urgency)
+        let job = store.upkeep(clock::seconds(), urgency);
+        if job.is_none() && !store.is_synced() {
+            // It may be a sync that the store waits for.
+            self.commits.wake();
+        }
+        job
     }
 
     /// Does all steps of a job, with a pause between them unless the worker leaves.

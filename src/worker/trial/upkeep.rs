@@ -52,6 +52,7 @@ async fn moved(house: &House, client: &mut Wire, disk: &SimDisk, from: &Place) {
             return;
         }
         append(client, 2).await;
+        house.account.sync().await;
         house.account.keep_up().await.unwrap();
     }
     panic!("upkeep has moved nothing");
