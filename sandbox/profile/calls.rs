@@ -388,6 +388,5 @@ lists! {
         SYS_setresuid if account(0) and account(1) and account(2), "a worker's uid";
         SYS_setresgid if account(0) and account(1) and account(2), "a worker's gid";
         SYS_setgroups if is(0, 0), "a worker has no groups";
-        SYS_prctl if is(0, PR_SET_PDEATHSIG), "a verifier that dies with its broker";
     }
 }

@@ -20,6 +20,6 @@ pub static PROFILE: Profile = Profile {
     threads: Threads::One,
     limits: Limits::of(64, 512),
     descriptors: &["nothing", "nothing", "log", "control", "birth"],
-    // Nobody would know of it any more, nor could end it.
-    dies_with_parent: true,
+    // Its parent may not signal it; the supervisor ends what a dead broker left.
+    dies_with_parent: false,
 };

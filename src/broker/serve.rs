@@ -75,7 +75,7 @@ impl Broker {
     }
 
     /// Serves until the supervisor says `Stop` or has gone; workers that are left
-    /// then go on, and are the supervisor's to reap. Verifiers die with us.
+    /// then go on, and are the supervisor's to reap; verifiers are ended by it.
     ///
     /// # Errors
     /// As epoll_wait(2).

@@ -64,6 +64,10 @@ fn as_line(mend: &Mend) -> String {
         Mend::Lost { mailbox, uid } => {
             format!("lost: the letter of {} UID {uid}", text(mailbox.as_slice()))
         }
+        Mend::Vanished { mailbox, letters } => format!(
+            "lost: {letters} messages of {}, of which nothing is known",
+            text(mailbox.as_slice())
+        ),
         Mend::Renumbered { mailbox, validity } => format!(
             "renumbered: {} has the UIDVALIDITY {validity} now",
             text(mailbox.as_slice())
@@ -72,8 +76,11 @@ fn as_line(mend: &Mend) -> String {
             "recovered: {letters} letters that no index knew are in {}",
             text(mailbox.as_slice())
         ),
-        Mend::SetAside { place } => {
-            format!("set aside: {} is kept in torn/", verify::file(*place))
+        Mend::Skipped { from, to } => {
+            format!("skipped: the journal from LSN {from} to {to} can't be followed")
+        }
+        Mend::Manifest { number } => {
+            format!("skipped: {} can't be used", verify::manifest(*number))
         }
     }
 }
@@ -84,17 +91,13 @@ fn summary(repairs: &Repairs) -> String {
         mailboxes,
         messages,
         lost,
-        renumbered,
         recovered,
-        set_aside,
     } = repairs;
     let there = format!("{mailboxes} mailboxes, {messages} messages");
+    let letters = format!("{lost} letters lost or damaged, {recovered} recovered");
     match mended {
-        false => format!("nothing had to be mended: {there}"),
-        true => format!(
-            "repaired: {there}; {lost} letters lost, {recovered} recovered, \
-             {renumbered} mailboxes renumbered, {set_aside} files set aside"
-        ),
+        false => format!("nothing was changed: {there}; {letters}"),
+        true => format!("repaired: {there}; {letters}"),
     }
 }
 
@@ -108,31 +111,33 @@ fn as_json(name: &str, mends: &[Mend], repairs: &Repairs) -> serde_json::Value {
             "mailboxes": repairs.mailboxes,
             "messages": repairs.messages,
             "lost": repairs.lost,
-            "renumbered": repairs.renumbered,
             "recovered": repairs.recovered,
-            "set_aside": repairs.set_aside,
         },
     })
 }
 
 fn mend_json(mend: &Mend) -> serde_json::Value {
-    let lossy = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
+    let of = |mend: &str, mailbox: &[u8], key: &str, value: u64| {
+        let mailbox = String::from_utf8_lossy(mailbox);
+        serde_json::json!({ "mend": mend, "mailbox": mailbox, key: value })
+    };
     match mend {
-        Mend::Lost { mailbox, uid } => {
-            serde_json::json!({ "mend": "lost", "mailbox": lossy(mailbox.as_slice()), "uid": uid })
+        Mend::Lost { mailbox, uid } => of("lost", mailbox.as_slice(), "uid", (*uid).into()),
+        Mend::Vanished { mailbox, letters } => {
+            of("vanished", mailbox.as_slice(), "letters", *letters)
         }
-        Mend::Renumbered { mailbox, validity } => serde_json::json!({
-            "mend": "renumbered",
-            "mailbox": lossy(mailbox.as_slice()),
-            "uidvalidity": validity,
-        }),
-        Mend::Recovered { mailbox, letters } => serde_json::json!({
-            "mend": "recovered",
-            "mailbox": lossy(mailbox.as_slice()),
-            "letters": letters,
-        }),
-        Mend::SetAside { place } => {
-            serde_json::json!({ "mend": "set aside", "file": verify::file(*place) })
+        Mend::Renumbered { mailbox, validity } => {
+            let validity = (*validity).into();
+            of("renumbered", mailbox.as_slice(), "uidvalidity", validity)
+        }
+        Mend::Recovered { mailbox, letters } => {
+            of("recovered", mailbox.as_slice(), "letters", *letters)
+        }
+        Mend::Skipped { from, to } => {
+            serde_json::json!({ "mend": "skipped", "from": from, "to": to })
+        }
+        Mend::Manifest { number } => {
+            serde_json::json!({ "mend": "manifest", "file": verify::manifest(*number) })
         }
     }
 }
@@ -141,7 +146,6 @@ fn mend_json(mend: &Mend) -> serde_json::Value {
 mod tests {
     use super::*;
     use ipc::Bytes;
-    use ipc::edge::verify::Place;
 
     #[test]
     fn each_mend_is_one_line_and_no_name_leaves_it() {
@@ -159,24 +163,26 @@ mod tests {
                 mailbox: mailbox(),
                 letters: 3,
             },
-            Mend::SetAside {
-                place: Place::Chunk { id: 10 },
+            Mend::Vanished {
+                mailbox: mailbox(),
+                letters: 3,
             },
+            Mend::Manifest { number: 10 },
         ];
         for mend in &mends {
             let line = as_line(mend);
             assert!(!line.contains(char::is_control), "{line:?}");
         }
-        assert!(as_line(&mends[3]).contains("chunk/000000000000000a.ix"));
+        assert!(as_line(&mends[4]).contains("manifest/000000000000000a.mf"));
     }
 
     #[test]
-    fn a_sound_account_had_nothing_to_mend() {
+    fn what_was_not_changed_is_told_so() {
         let sound = Repairs {
             messages: 4,
             ..Repairs::default()
         };
-        assert!(summary(&sound).starts_with("nothing had to be mended"));
+        assert!(summary(&sound).starts_with("nothing was changed"));
         let mended = Repairs {
             mended: true,
             lost: 2,

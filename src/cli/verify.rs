@@ -137,7 +137,7 @@ fn severity(finding: &Finding) -> &'static str {
 }
 
 /// The file's name below the account's directory (docs/store-format.md).
-pub fn file(place: Place) -> String {
+fn file(place: Place) -> String {
     match place {
         Place::Account => ".".to_owned(),
         Place::Segment { first } => format!("journal/{first:016x}.seg"),
@@ -145,6 +145,11 @@ pub fn file(place: Place) -> String {
         Place::Chunk { id } => format!("chunk/{id:016x}.ix"),
         Place::Pack { number } => format!("pack/{number:016x}.pack"),
     }
+}
+
+/// A manifest's name.
+pub fn manifest(number: u64) -> String {
+    file(Place::Manifest { number })
 }
 
 fn summary(totals: &Totals) -> String {

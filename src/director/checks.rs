@@ -81,12 +81,17 @@ impl Check {
 
 /// All checks; at most [`VERIFIERS_MAX`], and one for an account.
 #[derive(Debug, Default)]
-pub struct Checks(BTreeMap<AccountId, Check>);
+pub struct Checks {
+    checks: BTreeMap<AccountId, Check>,
+    /// A second one of an account waits a little for the first: whoever has heard the
+    /// last word of that may ask again before it was reaped.
+    next: BTreeMap<AccountId, Check>,
+}
 
 impl Checks {
     /// How many are under way.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.checks.len()
     }
 
     /// Takes a joined pair and its ticket.
@@ -107,16 +112,28 @@ impl Checks {
             since: now,
             held: false,
         };
-        if self.0.contains_key(&account) || self.0.len() >= VERIFIERS_MAX {
-            return vec![check.refused(Refusal::Busy)];
+        let (first, second) = (self.checks.get(&account), self.next.get(&account));
+        match (first, second) {
+            (Some(_), None) => {
+                self.next.insert(account, check);
+                Vec::new()
+            }
+            (None, _) if self.checks.len() < VERIFIERS_MAX => {
+                self.checks.insert(account, check);
+                self.go_on(now, account, presence)
+            }
+            _ => vec![check.refused(Refusal::Busy)],
         }
-        self.0.insert(account, check);
-        self.go_on(now, account, presence)
     }
 
     /// The account's worker is now as it wasn't.
     pub fn go_on(&mut self, now: u64, account: AccountId, presence: Presence) -> Vec<Act> {
-        let Some(check) = self.0.get_mut(&account) else {
+        if !self.checks.contains_key(&account)
+            && let Some(next) = self.next.remove(&account)
+        {
+            self.checks.insert(account, next);
+        }
+        let Some(check) = self.checks.get_mut(&account) else {
             return Vec::new();
         };
         match (
@@ -142,7 +159,7 @@ impl Checks {
     /// The worker holds; with no `hold`, because it has no open store and writes
     /// nothing.
     pub fn held(&mut self, now: u64, account: AccountId, hold: Option<Hold>) -> Vec<Act> {
-        let Some(check) = self.0.get_mut(&account) else {
+        let Some(check) = self.checks.get_mut(&account) else {
             return Vec::new();
         };
         match std::mem::replace(&mut check.stage, Stage::Expected) {
@@ -160,7 +177,7 @@ impl Checks {
     /// The worker won't hold: its files are being repaired.
     pub fn not_held(&mut self, account: AccountId) -> Vec<Act> {
         let asked = |check: &Check| matches!(check.stage, Stage::Asked(_));
-        match self.0.get(&account).is_some_and(asked) {
+        match self.checks.get(&account).is_some_and(asked) {
             true => self.refuse(account, Refusal::Busy),
             false => Vec::new(),
         }
@@ -168,7 +185,7 @@ impl Checks {
 
     /// The worker has gone: it holds nothing any more.
     pub fn worker_lost(&mut self, now: u64, account: AccountId) -> Option<Act> {
-        let check = self.0.get_mut(&account)?;
+        let check = self.checks.get_mut(&account)?;
         if !std::mem::take(&mut check.held) {
             return None;
         }
@@ -191,13 +208,13 @@ impl Checks {
     /// Whether a verifier reads what nobody holds: then no worker may be born.
     pub fn bars(&self, account: AccountId) -> bool {
         let waits = |check: &Check| matches!(check.stage, Stage::Waiting(_));
-        let check = self.0.get(&account);
+        let check = self.checks.get(&account);
         check.is_some_and(|check| !check.held && !waits(check))
     }
 
     /// Has an account's verifier ended.
     pub fn end(&mut self, now: u64, account: AccountId) -> Option<Act> {
-        let check = self.0.get_mut(&account)?;
+        let check = self.checks.get_mut(&account)?;
         let lives = matches!(check.stage, Stage::Expected | Stage::Running);
         lives.then(|| {
             check.enter(Stage::Ending, now);
@@ -207,7 +224,7 @@ impl Checks {
 
     /// `broker` has started the verifier: from now on it speaks for itself.
     pub fn born(&mut self, now: u64, account: AccountId) -> Option<Act> {
-        let check = self.0.get_mut(&account)?;
+        let check = self.checks.get_mut(&account)?;
         if matches!(check.stage, Stage::Expected) {
             check.enter(Stage::Running, now);
         }
@@ -230,10 +247,10 @@ impl Checks {
     /// that was given up is nothing to the one that is expected.
     pub fn ended(&mut self, account: AccountId) -> Vec<Act> {
         let lived = |check: &Check| matches!(check.stage, Stage::Running | Stage::Ending);
-        if !self.0.get(&account).is_some_and(lived) {
+        if !self.checks.get(&account).is_some_and(lived) {
             return Vec::new();
         }
-        let check = self.0.remove(&account);
+        let check = self.checks.remove(&account);
         check
             .and_then(|check| release(account, &check))
             .into_iter()
@@ -242,8 +259,12 @@ impl Checks {
 
     /// `broker` has died, and all verifiers with it.
     pub fn broker_gone(&mut self) -> Vec<Act> {
-        let over = std::mem::take(&mut self.0);
+        let (over, next) = (
+            std::mem::take(&mut self.checks),
+            std::mem::take(&mut self.next),
+        );
         over.iter()
+            .chain(&next)
             .flat_map(|(account, check)| {
                 let untold = !matches!(check.stage, Stage::Running | Stage::Ending);
                 let refused = untold.then(|| check.refused(Refusal::NoWorker));
@@ -254,15 +275,25 @@ impl Checks {
 
     /// What time alone brings about.
     pub fn tick(&mut self, now: u64) -> Vec<Act> {
-        let accounts: Vec<AccountId> = self.0.keys().copied().collect();
-        accounts
-            .into_iter()
-            .flat_map(|account| self.tick_one(now, account))
+        let accounts: Vec<AccountId> = self.checks.keys().copied().collect();
+        let mut acts = self.give_up_waiting(now);
+        acts.extend(
+            accounts
+                .into_iter()
+                .flat_map(|account| self.tick_one(now, account)),
+        );
+        acts
+    }
+
+    fn give_up_waiting(&mut self, now: u64) -> Vec<Act> {
+        let late = |check: &Check| now.saturating_sub(check.since) >= BEGIN_MILLISECONDS_MAX;
+        let late = self.next.extract_if(.., |_, check| late(check));
+        late.map(|(_, check)| check.refused(Refusal::Busy))
             .collect()
     }
 
     fn tick_one(&mut self, now: u64, account: AccountId) -> Vec<Act> {
-        let Some(check) = self.0.get(&account) else {
+        let Some(check) = self.checks.get(&account) else {
             return Vec::new();
         };
         let past = |limit| now.saturating_sub(check.since) >= limit;
@@ -279,7 +310,7 @@ impl Checks {
     }
 
     fn refuse(&mut self, account: AccountId, refusal: Refusal) -> Vec<Act> {
-        let Some(check) = self.0.remove(&account) else {
+        let Some(check) = self.checks.remove(&account) else {
             return Vec::new();
         };
         let refused = check.refused(refusal);
@@ -482,12 +513,28 @@ mod tests {
     #[test]
     fn an_account_is_checked_once_at_a_time_and_few_accounts_together() {
         let mut workers = alone();
-        assert!(is_refused(&check(&mut workers, ALICE, 9)[0], Refusal::Busy));
+        assert!(check(&mut workers, ALICE, 9).is_empty());
+        assert!(is_refused(&check(&mut workers, ALICE, 8)[0], Refusal::Busy));
         for account in 1..=VERIFIERS_MAX as u32 {
             let acts = check(&mut workers, AccountId(account), 10 + account as u8);
             let taken = matches!(acts[0], Act::BearVerifier(..));
             assert_eq!(taken, account < VERIFIERS_MAX as u32);
         }
+    }
+
+    #[test]
+    fn who_asks_again_waits_for_the_first_to_be_reaped_but_not_for_long() {
+        let mut workers = alone();
+        assert!(check(&mut workers, ALICE, 3).is_empty());
+        let acts = workers.verifier_ended(1, ALICE);
+        assert!(
+            matches!(acts[..], [Act::BearVerifier(_, None, _)]),
+            "{acts:?}"
+        );
+        workers.verifier_born(1, ALICE);
+        assert!(check(&mut workers, ALICE, 4).is_empty());
+        let acts = workers.tick(BEGIN_MILLISECONDS_MAX);
+        assert!(is_refused(&acts[0], Refusal::Busy), "{acts:?}");
     }
 
     #[test]

@@ -1,9 +1,12 @@
-//! Workers whose broker has died. The supervisor is their parent from then on
-//! (PR_SET_CHILD_SUBREAPER, prctl(2)).
+//! Workers and verifiers whose broker has died. The supervisor is their parent from
+//! then on (PR_SET_CHILD_SUBREAPER, prctl(2)).
 //!
 //! A dead broker disturbs no session, so they are not ended at once. But no
 //! broker knows them any more, and so none can end one that does not heed a
-//! revoked ticket: after [`ADOPTED_MAX`] whoever has not left is ended.
+//! revoked ticket: after [`ADOPTED_MAX`] whoever has not left is ended. Verifiers are
+//! ended at once, for what they read may be written from now on. The kernel would
+//! not do that for us (PR_SET_PDEATHSIG): the signal is the dying parent's, and a
+//! broker may not signal an account.
 //!
 //! A number is used only after the kernel has said that it is our own child:
 //! until we reap it nobody else can get it.
@@ -26,16 +29,14 @@ const WORKERS_MAX: usize = 16384;
 #[derive(Debug, Default)]
 pub struct Adopted {
     born: BTreeMap<u32, Pid>,
+    verifiers: BTreeMap<u32, Pid>,
     orphans: Vec<(Pid, Instant)>,
 }
 
 impl Adopted {
     /// The broker says that it bore an account's worker.
     pub fn born(&mut self, account: u32, number: u32) {
-        let pid = i32::try_from(number).ok().and_then(Pid::from_raw);
-        if let Some(pid) = pid.filter(|_| self.born.len() < WORKERS_MAX) {
-            self.born.insert(account, pid);
-        }
+        note(&mut self.born, account, number);
     }
 
     /// The broker says that an account's worker has ended.
@@ -43,8 +44,24 @@ impl Adopted {
         self.born.remove(&account);
     }
 
-    /// The broker has died: its workers are ours.
+    /// The broker says that it bore a verifier of an account.
+    pub fn verifier_born(&mut self, account: u32, number: u32) {
+        note(&mut self.verifiers, account, number);
+    }
+
+    /// The broker says that an account's verifier has ended.
+    pub fn verifier_ended(&mut self, account: u32) {
+        self.verifiers.remove(&account);
+    }
+
+    /// The broker has died: its workers are ours, and its verifiers end.
     pub fn take(&mut self, now: Instant) {
+        let verifiers = std::mem::take(&mut self.verifiers);
+        let verifiers = verifiers.into_values().filter(|pid| is_living_child(*pid));
+        for verifier in verifiers {
+            kill(verifier);
+            self.orphans.push((verifier, now));
+        }
         let end = now.checked_add(ADOPTED_MAX).unwrap_or(now);
         let born = std::mem::take(&mut self.born);
         let ours = born.into_values().filter(|pid| is_living_child(*pid));
@@ -69,6 +86,14 @@ impl Adopted {
     /// Ends all, now.
     pub fn end(&mut self) {
         self.orphans.iter().for_each(|(pid, _)| kill(*pid));
+    }
+}
+
+/// Notes a number, if there is room.
+fn note(children: &mut BTreeMap<u32, Pid>, account: u32, number: u32) {
+    let pid = i32::try_from(number).ok().and_then(Pid::from_raw);
+    if let Some(pid) = pid.filter(|_| children.len() < WORKERS_MAX) {
+        children.insert(account, pid);
     }
 }
 
@@ -119,6 +144,22 @@ mod tests {
         assert!(!adopted.is_empty());
         settle(&mut adopted, now + ADOPTED_MAX);
         assert!(adopted.is_empty());
+    }
+
+    #[test]
+    fn a_verifier_ends_with_its_broker_and_one_that_had_ended_is_left_alone() {
+        let (child, other) = (sleeper(), sleeper());
+        let mut adopted = Adopted::default();
+        adopted.verifier_born(7, child);
+        adopted.verifier_born(8, other);
+        adopted.verifier_ended(8);
+        let now = Instant::now();
+        adopted.take(now);
+        settle(&mut adopted, now);
+        assert!(adopted.is_empty());
+        let other = Pid::from_raw(other.cast_signed()).unwrap();
+        assert!(is_living_child(other));
+        kill(other);
     }
 
     #[test]

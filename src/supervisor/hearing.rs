@@ -80,6 +80,12 @@ impl Set {
             Event::WorkerEnded { account, .. } if process == Process::Broker => {
                 self.adopted.ended(account);
             }
+            Event::VerifierBorn { account, pid } if process == Process::Broker => {
+                self.adopted.verifier_born(account, pid);
+            }
+            Event::VerifierEnded { account, .. } if process == Process::Broker => {
+                self.adopted.verifier_ended(account);
+            }
             _ => {}
         }
     }

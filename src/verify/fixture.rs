@@ -2,12 +2,11 @@
 //! that reads them.
 
 mod paper;
+mod papers;
 mod story;
 mod tree;
 
 pub use paper::{Bytes, header, operation, record_header, seal, transaction};
-pub use story::{
-    ChunkPaper, ManifestPaper, PackPaper, Piece, SegmentPaper, Twists, append, create, healthy,
-    set_flags, transfer, twist, with_pieces,
-};
+pub use papers::{ChunkPaper, ManifestPaper, PackPaper, SegmentPaper, Twists, twist};
+pub use story::{Piece, append, create, healthy, set_flags, transfer, with_pieces};
 pub use tree::{Heard, Scratch, Shown, Tree};

@@ -6,12 +6,19 @@
 //! answered only when its batch has been synced.
 
 mod commits;
+mod health;
+mod hold;
+mod loading;
+mod seats;
+mod upkeep;
 
 pub use commits::Fatal;
+pub use seats::Seat;
 
 use crate::body::Bodies;
 use crate::cache::Cache;
 use crate::cache::gists::Records;
+use crate::damage::Damage;
 use crate::disk::{DiskThread, Gone};
 use crate::holding::Holding;
 use crate::shapes::Shapes;
@@ -19,10 +26,13 @@ use crate::suspects::Suspects;
 use commits::Commits;
 use ipc::slice;
 use ipc::{AccountId, Epoch};
+use loading::Unreadable;
+use seats::Seats;
 use std::cell::{Cell, Ref, RefCell, RefMut};
 use std::rc::Rc;
-use store::{Outcome, Refusal, Store, Ticket};
-use tokio::sync::{RwLock, futures::Notified, watch};
+use std::time::Duration;
+use store::{MailboxHandle, Outcome, QuotaLimits, Refusal, Resource, Store, Ticket};
+use tokio::sync::{Mutex, Notify, RwLock, RwLockReadGuard, futures::Notified, watch};
 
 /// What every session must obey.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +52,10 @@ pub struct Limits {
     pub idle_seconds: u32,
     /// IMAP sessions at once.
     pub sessions_max: u32,
+    /// How late a change of flags may be synced.
+    pub flag_sync: Duration,
+    /// What the account may keep if it has no quota of its own.
+    pub quota: QuotaLimits,
 }
 
 impl From<&slice::Worker> for Limits {
@@ -50,7 +64,18 @@ impl From<&slice::Worker> for Limits {
             message_bytes_max: slice.message_bytes_max,
             idle_seconds: slice.idle_seconds,
             sessions_max: slice.sessions_max,
+            flag_sync: Duration::from_millis(slice.flag_sync_millis.into()),
+            quota: quota(slice.quota),
         }
+    }
+}
+
+/// A quota of the configuration, as the store counts it.
+pub fn quota(quota: slice::Quota) -> QuotaLimits {
+    QuotaLimits {
+        bytes: quota.bytes,
+        messages: quota.messages,
+        mailboxes: quota.mailboxes,
     }
 }
 
@@ -76,11 +101,19 @@ pub struct Account {
     orders: watch::Sender<Orders>,
     limits: Cell<Limits>,
     retired: Cell<bool>,
+    /// Whether a verifier reads.
+    held: Cell<bool>,
     bodies: Box<dyn Bodies>,
     shapes: RefCell<Shapes>,
     cache: Cache,
     suspects: Suspects,
     holding: Holding,
+    seats: Rc<Seats>,
+    unreadable: Unreadable,
+    damage: Damage,
+    ailing: Notify,
+    /// Held by whoever does upkeep.
+    upkeep: Mutex<()>,
 }
 
 impl Account {
@@ -96,7 +129,7 @@ impl Account {
             leaving: false,
             epoch: Epoch(store.epoch()),
         };
-        Rc::new(Self {
+        let account = Rc::new(Self {
             id,
             store: RefCell::new(store),
             disk,
@@ -105,12 +138,20 @@ impl Account {
             orders: watch::channel(orders).0,
             limits: Cell::new(limits),
             retired: Cell::new(false),
+            held: Cell::new(false),
             bodies: reading.bodies,
             suspects: reading.suspects,
             shapes: RefCell::default(),
             cache: Cache::new(reading.records),
             holding: Holding::default(),
-        })
+            seats: Rc::default(),
+            unreadable: Unreadable::default(),
+            damage: Damage::default(),
+            ailing: Notify::new(),
+            upkeep: Mutex::default(),
+        });
+        account.set_limits(limits);
+        account
     }
 
     /// Which account.
@@ -166,6 +207,38 @@ impl Account {
     /// New limits.
     pub fn set_limits(&self, limits: Limits) {
         self.limits.set(limits);
+        self.commits.set_flag_sync(limits.flag_sync);
+        self.store_mut().set_default_quota(limits.quota);
+    }
+
+    /// A seat in a mailbox, which stays loaded as long as it is held.
+    pub fn sit_down(&self, mailbox: &MailboxHandle) -> Seat {
+        self.seats.take(mailbox)
+    }
+
+    /// Whether there is room for one more message of this size, before anybody
+    /// takes the trouble to send it. The store looks again.
+    ///
+    /// # Errors
+    /// `OverQuota`.
+    pub fn check_room(&self, bytes: u64) -> Result<(), Refusal> {
+        let store = self.store();
+        let (usage, quota) = (store.usage(), store.quota());
+        let beyond = |used: u64, more: u64, max: Option<u64>| {
+            max.is_some_and(|max| used.saturating_add(more) > max)
+        };
+        if beyond(usage.bytes, bytes, quota.bytes) {
+            Err(Refusal::OverQuota(Resource::Bytes))
+        } else if beyond(usage.messages, 1, quota.messages) {
+            Err(Refusal::OverQuota(Resource::Messages))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Letters that were found damaged.
+    pub fn damage(&self) -> &Damage {
+        &self.damage
     }
 
     /// What sessions must obey, and a way to hear of changes.
@@ -214,6 +287,12 @@ impl Account {
         self.commit(prepare).await
     }
 
+    /// While this is held no mailbox is made, removed or renamed, and no name
+    /// subscribed or unsubscribed.
+    pub async fn keep_tree(&self) -> RwLockReadGuard<'_, ()> {
+        self.tree.read().await
+    }
+
     /// Journals a raised epoch and ends the sessions below it.
     ///
     /// # Errors
@@ -244,7 +323,15 @@ impl Account {
     /// # Errors
     /// [`Fatal`]: nothing more can be acknowledged; end the process.
     pub async fn run_commits(&self) -> Result<(), Fatal> {
-        self.commits.run(&self.store, &self.disk).await
+        self.commits.run(&self.store, &self.disk).await?;
+        // No letter is blamed for the end of a worker that ends in peace.
+        Ok(self.disk.catch_up().await?)
+    }
+
+    /// Resolves when everything that was answered is on the disk, changes of
+    /// flags among it.
+    pub async fn sync(&self) {
+        self.commits.sync(&self.store).await;
     }
 
     /// Lets [`Self::run_commits`] end, with a quiet record, so that all that was

@@ -6,13 +6,16 @@
 //! arrive in full leaves nothing behind.
 
 use crate::account::Account;
+use crate::cache::{gists, threads};
 use crate::disk::{DiskThread, Gone};
 use crate::holding::Held;
 use crate::letter::Unreadable;
 use journal::disk::DiskError;
+use message::Ties;
+use std::rc::Rc;
 use store::{
     Flags, INLINE_BODY_BYTES_MAX, InternalDate, MailboxHandle, NewBody, NewMessage, Outcome,
-    PackId, PackedBody, Place, Placed, Refusal,
+    PackId, PackedBody, Place, Placed, Refusal, Store, ThreadId, Ticket,
 };
 
 /// Bytes that gather before they go to the disk thread.
@@ -70,6 +73,8 @@ struct Pack {
     id: PackId,
     disk: DiskThread,
     gathered: Vec<u8>,
+    /// What its first piece names; none before that.
+    ties: Option<Ties>,
     finished: bool,
 }
 
@@ -94,6 +99,7 @@ impl Arrival {
             id: account.store_mut().reserve_pack(),
             disk: account.disk().clone(),
             gathered: Vec::new(),
+            ties: None,
             finished: false,
         }))
     }
@@ -121,12 +127,18 @@ impl Arrival {
     /// [`NotKept`]: give up.
     pub async fn finish(self) -> Result<Arrived, NotKept> {
         match self.0 {
-            Growing::Inline(body, held) => Ok(Arrived(Body::Inline(body, held))),
+            Growing::Inline(body, held) => Ok(Arrived {
+                ties: Ties::of(&body),
+                body: Body::Inline(body, held),
+            }),
             Growing::Packed(mut pack) => {
                 pack.flush().await?;
                 let body = pack.disk.finish_pack(pack.id).await??;
                 pack.finished = true;
-                Ok(Arrived(Body::Packed(body)))
+                Ok(Arrived {
+                    ties: pack.ties.take().unwrap_or_default(),
+                    body: Body::Packed(body),
+                })
             }
         }
     }
@@ -135,18 +147,22 @@ impl Arrival {
 impl Pack {
     async fn flush(&mut self) -> Result<(), NotKept> {
         let piece = std::mem::take(&mut self.gathered);
+        self.ties.get_or_insert_with(|| Ties::of(&piece));
         self.disk.write_pack(self.id, piece).await??;
         Ok(())
     }
 }
 
 /// A whole letter that no mailbox has yet.
-pub struct Arrived(Body);
+pub struct Arrived {
+    body: Body,
+    ties: Ties,
+}
 
 impl Arrived {
     /// Bytes of it that are in memory.
     pub fn held(&self) -> u64 {
-        match &self.0 {
+        match &self.body {
             Body::Inline(_, held) => held.bytes(),
             Body::Packed(_) => 0,
         }
@@ -168,30 +184,62 @@ pub struct Item {
     pub date: InternalDate,
 }
 
-/// Puts letters into a mailbox: all of them, durably, or none.
+/// Puts letters into a mailbox: all of them, durably, or none. Each joins the
+/// conversation that it names.
 ///
 /// # Errors
 /// [`NotKept`].
 pub async fn keep(
-    account: &Account,
+    account: &Rc<Account>,
     mailbox: &MailboxHandle,
-    items: &[Item],
+    items: Vec<Item>,
 ) -> Result<Vec<Placed>, NotKept> {
+    let mut joining = Vec::with_capacity(items.len());
+    for item in &items {
+        joining.push(threads::join(account, item.letter.ties.clone()).await);
+    }
+    let mut given = Vec::new();
     let outcome = account
         .change(|store| {
-            let places: Vec<[Place<'_>; 1]> =
-                items.iter().map(|item| place(mailbox, item)).collect();
-            let letters: Vec<NewMessage<'_>> = items
-                .iter()
-                .zip(&places)
-                .map(|(item, places)| item.letter.as_new(places, item.date))
-                .collect();
-            store.append(&letters)
+            let next = store.next_message();
+            given = account.cache().threads(next, &joining);
+            let ticket = append(store, mailbox, &items, &given)?;
+            account.cache().appended(next, &joining, &given);
+            Ok(ticket)
         })
         .await?;
-    match outcome {
-        Outcome::Appended(placed) => Ok(placed),
-        _ => Ok(Vec::new()),
+    let Outcome::Appended(placed) = outcome else {
+        return Ok(Vec::new());
+    };
+    let begun = placed.iter().map(|placed| ThreadId(placed.message.0));
+    for (letter, (given, begun)) in joining.into_iter().zip(given.into_iter().zip(begun)) {
+        threads::note(letter, given.unwrap_or(begun));
+    }
+    learn(account, items, &placed);
+    Ok(placed)
+}
+
+fn append(
+    store: &mut Store,
+    mailbox: &MailboxHandle,
+    items: &[Item],
+    threads: &[Option<ThreadId>],
+) -> Result<Ticket, Refusal> {
+    let places: Vec<[Place<'_>; 1]> = items.iter().map(|item| place(mailbox, item)).collect();
+    let letters = items.iter().zip(&places).zip(threads);
+    let letters: Vec<NewMessage<'_>> = letters
+        .map(|((item, places), thread)| item.letter.as_new(places, item.date, *thread))
+        .collect();
+    store.append(&letters)
+}
+
+/// Looks into letters while they are in memory, and lets nobody wait for it.
+fn learn(account: &Rc<Account>, items: Vec<Item>, placed: &[Placed]) {
+    for (item, placed) in items.into_iter().zip(placed) {
+        if let Body::Inline(bytes, held) = item.letter.body {
+            let account = Rc::clone(account);
+            tokio::task::spawn_local(gists::learn(account, placed.message, bytes, held));
+        }
     }
 }
 
@@ -203,11 +251,21 @@ fn place<'a>(mailbox: &'a MailboxHandle, item: &'a Item) -> [Place<'a>; 1] {
 }
 
 impl Arrived {
-    fn as_new<'a>(&'a self, places: &'a [Place<'a>], date: InternalDate) -> NewMessage<'a> {
-        let body = match &self.0 {
+    fn as_new<'a>(
+        &'a self,
+        places: &'a [Place<'a>],
+        date: InternalDate,
+        thread: Option<ThreadId>,
+    ) -> NewMessage<'a> {
+        let body = match &self.body {
             Body::Inline(bytes, _) => NewBody::Inline(bytes),
             Body::Packed(pack) => NewBody::Packed(pack),
         };
-        NewMessage { places, date, body }
+        NewMessage {
+            places,
+            date,
+            body,
+            thread,
+        }
     }
 }

@@ -38,7 +38,7 @@ pub async fn serve(account: Rc<Account>, socket: OwnedFd) {
     }
 }
 
-async fn deliver(account: &Account, letter: ToWorker) -> Outcome {
+async fn deliver(account: &Rc<Account>, letter: ToWorker) -> Outcome {
     let ToWorker::Letter {
         trace,
         length,
@@ -58,6 +58,7 @@ async fn deliver(account: &Account, letter: ToWorker) -> Outcome {
 fn outcome(why: NotKept) -> Outcome {
     match why {
         NotKept::NoSpace => Outcome::NoSpace,
+        NotKept::Refused(Refusal::OverQuota(_)) => Outcome::OverQuota,
         NotKept::Unreadable(Unreadable::NotALetter(_) | Unreadable::Shortened) => {
             Outcome::BadLetter
         }
@@ -66,7 +67,7 @@ fn outcome(why: NotKept) -> Outcome {
 }
 
 async fn keep(
-    account: &Account,
+    account: &Rc<Account>,
     trace: &[u8],
     length: u64,
     letter: OwnedFd,
@@ -77,7 +78,9 @@ async fn keep(
         return Err(NotKept::Refused(Refusal::LetterTooLong));
     }
     let letter = Arc::new(letter);
-    let mut arrival = Arrival::new(account, length.saturating_add(trace.len() as u64), u64::MAX);
+    let bytes = length.saturating_add(trace.len() as u64);
+    account.check_room(bytes)?;
+    let mut arrival = Arrival::new(account, bytes, u64::MAX);
     arrival.push(trace).await?;
     let mut offset = 0_u64;
     while offset < length {
@@ -94,7 +97,7 @@ async fn keep(
     let inbox = account
         .store()
         .open_by_id(&Principal::Owner, MailboxId::INBOX)?;
-    arrival::keep(account, &inbox, &[item]).await.map(drop)
+    arrival::keep(account, &inbox, vec![item]).await.map(drop)
 }
 
 async fn read(

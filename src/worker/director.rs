@@ -100,14 +100,29 @@ impl Desk {
     pub async fn serve(self: Rc<Self>) -> Ending {
         let account = Rc::clone(&self.account);
         let mut commits = tokio::task::spawn_local(async move { account.run_commits().await });
+        let account = Rc::clone(&self.account);
+        let mut upkeep = tokio::task::spawn_local(async move { account.run_upkeep().await });
+        let desk = Rc::clone(&self);
+        tokio::task::spawn_local(async move { desk.report_health().await });
         if self.say(ToDirector::Ready).is_err() {
             return Ending::DirectorGone;
         }
         let ending = tokio::select! {
             ending = self.listen() => ending,
             fatal = &mut commits => return storage(fatal),
+            fatal = &mut upkeep => return storage(fatal.map(|ended| ended.map(|never| match never {}))),
         };
         self.leave(ending, commits).await
+    }
+
+    /// Tells of the files' health whenever it has changed.
+    async fn report_health(&self) {
+        loop {
+            self.account.ailing().await;
+            self.tell(ToDirector::Health {
+                health: self.account.health(),
+            });
+        }
     }
 
     async fn listen(self: &Rc<Self>) -> Ending {
@@ -143,10 +158,13 @@ impl Desk {
             }
             ToWorker::Leave => Err(Ending::Told),
             ToWorker::Hold => {
-                self.tell(ToDirector::NotHeld);
+                self.hold();
                 Ok(())
             }
-            ToWorker::Release => Ok(()),
+            ToWorker::Release => {
+                self.release();
+                Ok(())
+            }
         }
     }
 
@@ -235,7 +253,27 @@ impl Desk {
         drop(place);
         self.tell(ToDirector::Ended { nonce });
         if self.is_idle() {
-            self.tell(ToDirector::MayLeave { at_once: false });
+            self.may_leave();
+        }
+    }
+
+    /// A worker whose sessions were ended for good is of no use to a next one.
+    fn may_leave(&self) {
+        let at_once = self.account.orders().borrow().leaving;
+        self.tell(ToDirector::MayLeave { at_once });
+    }
+
+    fn hold(&self) {
+        self.tell(match self.account.hold() {
+            Some(hold) => ToDirector::Held { hold: Some(hold) },
+            None => ToDirector::NotHeld,
+        });
+    }
+
+    fn release(&self) {
+        self.account.release();
+        if self.is_idle() {
+            self.may_leave();
         }
     }
 
@@ -267,6 +305,7 @@ impl Desk {
         if self.account.is_retired() {
             return ending;
         }
+        self.account.tidy_up().await;
         self.account.finish();
         match commits.await {
             Ok(Ok(())) => ending,

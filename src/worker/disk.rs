@@ -8,7 +8,7 @@
 //! [`SILENCE_MAX`] hangs, and then the process aborts. Nothing here decides what
 //! is stored: that is `store`'s, on the mail thread.
 
-mod empty;
+pub mod empty;
 mod packs;
 mod watchdog;
 
@@ -17,6 +17,9 @@ pub use watchdog::Pulse;
 
 use crate::cache::{Ask, Shelf};
 use crate::letter;
+use crate::repair::{self, Unrepaired};
+use crate::suspects::{Note, Notebook};
+use ipc::AccountId;
 use journal::disk::{Disk, DiskError};
 use journal::{Batch, SyncReport, Syncer};
 use packs::Packs;
@@ -24,7 +27,8 @@ use rustix::io::Errno;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use store::{BodyReader, BodyRef, Files, PackId, PackedBody, ReadError};
+use store::repair::Report;
+use store::{BodyReader, BodyRef, Fetched, Files, PackId, PackedBody, Progress, ReadError, Wish};
 use tokio::sync::oneshot;
 use watchdog::Watchdog;
 
@@ -59,11 +63,30 @@ enum Job {
     DropPack {
         id: PackId,
     },
+    Fetch {
+        wish: Wish,
+        done: oneshot::Sender<Result<Fetched, ReadError>>,
+    },
+    Upkeep {
+        job: store::Job,
+        done: oneshot::Sender<Stepped>,
+    },
+    Note {
+        note: Note,
+        done: Option<oneshot::Sender<()>>,
+    },
     Shelf(Ask),
     Empty {
         done: oneshot::Sender<Result<(), Errno>>,
     },
+    Repair {
+        account: AccountId,
+        done: oneshot::Sender<Result<Report, Unrepaired>>,
+    },
 }
+
+/// A job of upkeep after a step, and what the step came to.
+pub type Stepped = (store::Job, Result<Progress, DiskError>);
 
 /// The disk thread has gone, which it does only when the process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,6 +107,7 @@ impl DiskThread {
     pub fn start<D: Disk + 'static>(
         syncer: Syncer<D>,
         files: Files<D>,
+        notebook: Notebook,
         root: OwnedFd,
         pulse: Pulse,
     ) -> std::io::Result<Self>
@@ -94,8 +118,10 @@ impl DiskThread {
         let thread = Thread {
             reader: files.reader(),
             shelf: Shelf::new(&files)?,
-            packs: Packs::new(files),
+            packs: Packs::new(files.clone()),
+            files,
             syncer,
+            notebook,
             root,
             emptied: None,
         };
@@ -177,6 +203,48 @@ impl DiskThread {
         let _ = self.jobs.send(Job::DropPack { id });
     }
 
+    /// Reads chunks of a mailbox's index.
+    ///
+    /// # Errors
+    /// [`Gone`]; within, what the disk said, or that a chunk is damaged.
+    pub async fn fetch(&self, wish: Wish) -> Result<Result<Fetched, ReadError>, Gone> {
+        self.ask(|done| Job::Fetch { wish, done }).await
+    }
+
+    /// Does one step of upkeep. A commit that is asked for meanwhile waits for
+    /// this step and no other, for the next is asked for behind it.
+    ///
+    /// # Errors
+    /// [`Gone`].
+    pub async fn step(&self, job: store::Job) -> Result<Stepped, Gone> {
+        self.ask(|done| Job::Upkeep { job, done }).await
+    }
+
+    /// Writes into the notebook, and says when it is written.
+    ///
+    /// # Errors
+    /// [`Gone`].
+    pub async fn note(&self, note: Note) -> Result<(), Gone> {
+        let job = |done| Job::Note {
+            note,
+            done: Some(done),
+        };
+        self.ask(job).await
+    }
+
+    /// Resolves when everything that was asked for before has been done.
+    ///
+    /// # Errors
+    /// [`Gone`].
+    pub async fn catch_up(&self) -> Result<(), Gone> {
+        self.note(Note::default()).await
+    }
+
+    /// Writes into the notebook, some time.
+    pub fn note_later(&self, note: Note) {
+        let _ = self.jobs.send(Job::Note { note, done: None });
+    }
+
     /// Has the cache's files read or written. If that can't be any more, the answer's
     /// sender is dropped.
     pub fn shelf(&self, ask: Ask) {
@@ -185,12 +253,21 @@ impl DiskThread {
     }
 
     /// Removes every file of the account. From then on nothing is written any
-    /// more: a commit that comes later is never answered.
+    /// more: a commit or a step of upkeep that comes later is never answered.
     ///
     /// # Errors
     /// [`Gone`]; within, what the kernel said.
     pub async fn empty(&self) -> Result<Result<(), Errno>, Gone> {
         self.ask(|done| Job::Empty { done }).await
+    }
+
+    /// Repairs the account below the open store, to which nothing is written from
+    /// then on.
+    ///
+    /// # Errors
+    /// [`Gone`]; within, why it is not repaired.
+    pub async fn repair(&self, account: AccountId) -> Result<Result<Report, Unrepaired>, Gone> {
+        self.ask(|done| Job::Repair { account, done }).await
     }
 
     async fn ask<T>(&self, job: impl FnOnce(oneshot::Sender<T>) -> Job) -> Result<T, Gone> {
@@ -205,9 +282,18 @@ struct Thread<D: Disk> {
     reader: BodyReader<D>,
     shelf: Shelf<D>,
     packs: Packs<D>,
+    files: Files<D>,
+    notebook: Notebook,
     root: OwnedFd,
-    /// Commits that came after the account was emptied, held unanswered.
-    emptied: Option<Vec<oneshot::Sender<SyncReport>>>,
+    /// Who asked after the account was emptied, held unanswered.
+    emptied: Option<Vec<Unanswered>>,
+}
+
+/// Who waits until the process ends.
+#[expect(dead_code, reason = "held so that nobody is told")]
+enum Unanswered {
+    Commit(oneshot::Sender<SyncReport>),
+    Step(oneshot::Sender<Stepped>),
 }
 
 impl<D: Disk> Thread<D> {
@@ -241,23 +327,47 @@ impl<D: Disk> Thread<D> {
             Job::Pack { id, piece, done } => answer(done, self.packs.write(id, piece)),
             Job::FinishPack { id, done } => answer(done, self.packs.finish(id)),
             Job::DropPack { id } => self.packs.abandon(id),
+            Job::Fetch { wish, done } => answer(done, self.files.fetch(&wish)),
+            Job::Upkeep { job, done } => self.step(job, done),
+            Job::Note { note, done } => {
+                self.notebook.write(&note);
+                done.into_iter().for_each(|done| answer(done, ()));
+            }
             // What is being emptied gets no new file.
             Job::Shelf(ask) if self.emptied.is_none() => self.shelf.work(ask),
             Job::Shelf(_) => {}
             Job::Empty { done } => answer(done, self.empty()),
+            Job::Repair { account, done } => answer(done, self.repair(account)),
         }
     }
 
     fn commit(&mut self, batch: Batch, done: oneshot::Sender<SyncReport>) {
         match &mut self.emptied {
-            Some(unanswered) => unanswered.push(done),
+            Some(unanswered) => unanswered.push(Unanswered::Commit(done)),
             None => answer(done, self.syncer.commit(batch)),
+        }
+    }
+
+    fn step(&mut self, mut job: store::Job, done: oneshot::Sender<Stepped>) {
+        match &mut self.emptied {
+            Some(unanswered) => unanswered.push(Unanswered::Step(done)),
+            None => {
+                let stepped = job.step(&self.files);
+                answer(done, (job, stepped));
+            }
         }
     }
 
     fn empty(&mut self) -> Result<(), Errno> {
         self.emptied = Some(Vec::new());
         empty::empty(self.root.as_fd())
+    }
+
+    fn repair(&mut self, account: AccountId) -> Result<Report, Unrepaired> {
+        self.emptied.get_or_insert_default();
+        let root = self.root.try_clone();
+        let root = root.map_err(|_| Unrepaired::Kernel(Errno::MFILE))?;
+        repair::repair(root, account)
     }
 
     fn read(&mut self, body: &BodyRef, offset: u64, bytes: usize) -> Result<Vec<u8>, ReadError> {

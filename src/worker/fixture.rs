@@ -98,6 +98,7 @@ impl Inbox {
                     offset_minutes: 0,
                 },
                 body: NewBody::Inline(b"x"),
+                thread: None,
             };
             self.store.append(&[letter]).unwrap();
             self.commit();
@@ -119,5 +120,6 @@ impl Inbox {
     fn commit(&mut self) {
         let report = self.syncer.commit(self.store.take_batch().unwrap());
         self.store.settle(report).unwrap();
+        while self.store.apply(usize::MAX).unwrap().more {}
     }
 }

@@ -77,6 +77,9 @@ pub enum End {
     Revoked,
     /// The mailbox that was selected has been deleted.
     MailboxGone,
+    /// So much was expunged since the client was last told that the store has
+    /// forgotten what its message numbers mean.
+    LeftBehind,
     /// The letter could not be read on, when the client had been told how many
     /// bytes would come.
     Torn,

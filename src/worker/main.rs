@@ -28,15 +28,18 @@ mod birth;
 mod body;
 mod cache;
 mod clock;
+mod damage;
 mod delivery;
 mod director;
 mod disk;
+mod distress;
 mod holding;
 mod imap;
 mod letter;
 mod lock;
 mod opening;
 mod pace;
+mod repair;
 mod session;
 mod shapes;
 mod suspects;
@@ -54,10 +57,11 @@ use account::{Account, Limits, Reading};
 use birth::Born;
 use director::{Desk, Ending};
 use disk::{DiskThread, Pulse};
+use distress::{Distress, Mender};
 use ipc::edge::director_worker::{ToDirector, ToWorker};
 use ipc_async::AsyncChannel;
+use journal::Syncer;
 use journal::disk::{Name, OsDisk};
-use journal::{OpenReport, Syncer};
 use lock::Root;
 use sandbox::{Entered, Sealed};
 use std::cell::RefCell;
@@ -65,8 +69,8 @@ use std::os::fd::{OwnedFd, RawFd};
 use std::path::Path;
 use std::process::ExitCode;
 use std::rc::Rc;
-use store::{Files, Store};
-use suspects::Suspects;
+use store::{Files, OpenReport, Store};
+use suspects::{Notebook, Suspects};
 use tickets::Gate;
 use tokio::runtime::Runtime;
 use tokio::task::LocalSet;
@@ -107,12 +111,18 @@ fn live(entered: Entered) -> ExitCode {
         }
     };
     eventlog::begin_account(director::level(&born.slice), born.account.0);
-    match open(&born) {
-        Ok(opened) => begin(entered, director, born, opened),
+    let root = match Root::lock(Path::new("/"), lock::LOCK_WAIT_MAX) {
+        Ok(root) => root,
         Err(why) => {
-            tracing::error!(why, "the store can't be opened");
             report_failure(director);
-            ExitCode::from(FAILED)
+            return fail(&format_args!("the root can't be locked: {why:?}"));
+        }
+    };
+    match open(root, &born) {
+        Ok(opened) => begin(entered, director, born, opened),
+        Err((root, why)) => {
+            tracing::error!(why, "the store can't be opened; it awaits repair");
+            suffer(entered, director, born, root)
         }
     }
 }
@@ -124,31 +134,47 @@ struct OpenStore {
     syncer: Syncer<OsDisk>,
     files: Files<OsDisk>,
     suspects: Suspects,
+    notebook: Notebook,
 }
 
-/// Locks the root, then opens the store below it.
-fn open(born: &Born) -> Result<OpenStore, String> {
-    let root = Root::lock(Path::new("/"), lock::LOCK_WAIT_MAX)
-        .map_err(|why| format!("the root can't be locked: {why:?}"))?;
-    let disk = OsDisk::new(root.reopen().map_err(|errno| errno.to_string())?);
-    let opened = opening::open(&disk, born).map_err(|why| why.to_string())?;
+/// Opens the store below the locked root; else gives the root back, and says why.
+fn open(root: Root, born: &Born) -> Result<OpenStore, (Root, String)> {
+    let reopened = root.reopen().map(OsDisk::new);
+    let disk = match reopened {
+        Ok(disk) => disk,
+        Err(errno) => return Err((root, errno.to_string())),
+    };
+    let opened = match opening::open(&disk, born) {
+        Ok(opened) => opened,
+        Err(why) => return Err((root, why.to_string())),
+    };
     tell(&opened.report);
+    let (suspects, notebook) = Suspects::open(&disk);
     Ok(OpenStore {
         root,
         store: opened.store,
         syncer: opened.syncer,
         files: opened.files,
-        suspects: Suspects::open(&disk),
+        suspects,
+        notebook,
     })
 }
 
 /// What opening found.
 fn tell(report: &OpenReport) {
-    let (records, rewritten) = (report.records, report.rewritten);
+    let journal = &report.journal;
+    let (records, rewritten) = (journal.records, journal.rewritten);
     tracing::info!(records, rewritten, "the store is open");
-    if let Some(torn) = &report.torn {
+    if let Some(torn) = &journal.torn {
         let (bytes, saved) = (torn.bytes, torn.saved.as_ref().map(Name::as_str));
         tracing::warn!(bytes, saved, "a torn tail was cut off");
+    }
+    if let Some(damaged) = &report.fell_back {
+        tracing::error!(%damaged, "the account was opened from an older manifest");
+    }
+    if let Some((from, to)) = report.lost {
+        let (from, to) = (from.0, to.0);
+        tracing::warn!(from, to, "changes of flags may have been lost");
     }
 }
 
@@ -159,12 +185,9 @@ fn begin(entered: Entered, director: OwnedFd, born: Born, opened: OpenStore) -> 
     let bodies = Box::new(RefCell::new(opened.files.reader()));
     let records = Box::new(opened.files.letter_cache().reader());
     let started = started.and_then(|root| {
-        let disk = DiskThread::start(opened.syncer, opened.files, root, pulse.clone())?;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_io()
-            .enable_time()
-            .build()?;
-        Ok((disk, runtime))
+        let (syncer, files) = (opened.syncer, opened.files);
+        let disk = DiskThread::start(syncer, files, opened.notebook, root, pulse.clone())?;
+        Ok((disk, runtime()?))
     });
     let (disk, runtime) = match started {
         Ok(started) => started,
@@ -186,6 +209,45 @@ fn begin(entered: Entered, director: OwnedFd, born: Born, opened: OpenStore) -> 
     // Only now, with everything written, may a successor have the lock.
     drop(opened.root);
     end(ending)
+}
+
+/// Lives without a store: `distress.rs`.
+fn suffer(entered: Entered, director: OwnedFd, born: Born, root: Root) -> ExitCode {
+    let started = Mender::start(&root, born.account).and_then(|mender| Ok((mender, runtime()?)));
+    let (mender, runtime) = match started {
+        Ok(started) => started,
+        Err(error) => return fail(&format_args!("no second thread or runtime: {error}")),
+    };
+    let sealed = match sandbox::seal_threads(entered) {
+        Ok(sealed) => sealed,
+        Err(refusal) => return fail(&refusal),
+    };
+    let ending = endure(&sealed, &runtime, director, born, mender);
+    drop(root);
+    end(ending)
+}
+
+/// As [`run`], without a store.
+fn endure(
+    _proof: &Sealed,
+    runtime: &Runtime,
+    director: OwnedFd,
+    born: Born,
+    mender: Mender,
+) -> Ending {
+    LocalSet::new().block_on(runtime, async {
+        match AsyncChannel::<ToDirector, ToWorker>::adopt(director) {
+            Ok(channel) => Distress::new(channel, born, mender).serve().await,
+            Err(fault) => Ending::DirectorAtFault(fault),
+        }
+    })
+}
+
+fn runtime() -> std::io::Result<Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build()
 }
 
 /// Runs the mail thread. Nothing is served without the proof that the process is

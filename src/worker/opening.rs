@@ -1,15 +1,12 @@
 //! Opening the store below the locked root, or founding it.
 
+use crate::account;
 use crate::birth::Born;
 use crate::clock;
 use crate::imap::names;
 use ipc::slice;
 use journal::disk::{Disk, DiskError, Name};
 use store::{AccountId, Folder, MailboxName, OpenError, Opened, Opening, Store};
-
-/// The first term. It rises when another host takes the account over, which
-/// none does yet.
-const TERM: u64 = 1;
 
 /// Where the store keeps its journal: an account without one has no store.
 const JOURNAL: &str = "journal";
@@ -62,10 +59,10 @@ pub fn open<D: Disk>(root: &D, born: &Born) -> Result<Opened<D>, NotOpened> {
         .collect();
     let opening = Opening {
         account: AccountId(born.account.0),
-        term: TERM,
         writer: u64::from_le_bytes(writer),
         now_secs: clock::seconds(),
         letter_bytes_max: LETTER_BYTES_MAX,
+        quota: account::quota(born.slice.quota),
         folders: &folders,
     };
     Store::open(root, &opening).map_err(NotOpened::Store)

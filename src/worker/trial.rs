@@ -3,18 +3,22 @@
 mod appending;
 mod caching;
 mod copying;
+mod damage;
 mod desk;
 mod failing;
+mod flags;
 mod hanging;
 mod house;
 mod limits;
 mod listing;
+mod loading;
 mod model;
 mod names;
 mod pipelining;
+mod quota;
 mod reading;
 mod soup;
 mod trace;
 mod waiting;
 
-pub use house::{House, Wire, open, run};
+pub use house::{House, Wire, open, run, suspects};

@@ -68,6 +68,7 @@ impl Workers {
     ) -> Vec<Act> {
         let mut acts = self.checks.not_born(account, failure);
         acts.extend(self.unbar(now, account));
+        acts.extend(self.go_on_checking(now, account));
         acts
     }
 
@@ -75,6 +76,7 @@ impl Workers {
     pub fn verifier_ended(&mut self, now: u64, account: AccountId) -> Vec<Act> {
         let mut acts = self.checks.ended(account);
         acts.extend(self.unbar(now, account));
+        acts.extend(self.go_on_checking(now, account));
         acts
     }
 

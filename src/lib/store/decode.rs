@@ -155,11 +155,7 @@ fn message(code: u16, fields: &mut Fields<'_>, bodies: u64) -> Option<Operation>
 
 fn account(code: u16, fields: &mut Fields<'_>) -> Option<Operation> {
     Some(match code {
-        code::SET_QUOTA => Operation::SetQuota(QuotaOverride {
-            bytes: Limit::of_code(fields.u64()?),
-            messages: Limit::of_code(fields.u64()?),
-            mailboxes: Limit::of_code(fields.u64()?),
-        }),
+        code::SET_QUOTA => Operation::SetQuota(quota(fields)?),
         code::RAISE_CEILING => Operation::RaiseCeiling(modseq(fields)?),
         code::LOSE => Operation::Lose {
             from: modseq(fields)?,

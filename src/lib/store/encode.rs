@@ -186,9 +186,7 @@ impl Out {
     fn account_fields(&mut self, operation: &Operation) -> u16 {
         match operation {
             Operation::SetQuota(quota) => {
-                self.u64(quota.bytes.code());
-                self.u64(quota.messages.code());
-                self.u64(quota.mailboxes.code());
+                self.quota(quota);
                 code::SET_QUOTA
             }
             Operation::RaiseCeiling(ceiling) => {

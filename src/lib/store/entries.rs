@@ -258,6 +258,16 @@ impl Entries {
         UidSet::new(&gaps)
     }
 
+    /// The entries from `uid` on that changed after a modseq.
+    pub(crate) fn changed_from(&self, uid: Uid, modseq: Modseq) -> impl Iterator<Item = &Entry> {
+        let slots = self.slots.get(self.slot_of(uid)..).unwrap_or_default();
+        slots
+            .iter()
+            .filter(move |slot| slot.summary().newest > modseq)
+            .flat_map(Slot::entries)
+            .filter(move |entry| entry.uid >= uid && entry.modseq > modseq)
+    }
+
     /// The entries that changed after a modseq.
     pub(crate) fn changed_since(&self, modseq: Modseq) -> impl Iterator<Item = &Entry> {
         self.slots

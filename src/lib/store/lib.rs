@@ -50,6 +50,7 @@ mod pending;
 mod prepare;
 mod quota;
 mod refusal;
+pub mod repair;
 mod rights;
 mod scrub;
 mod store;

@@ -113,9 +113,10 @@ impl Store {
         if self.is_underway() {
             return;
         }
+        let looked_at = self.looked_at();
         let idle = |mailbox: &Arc<Mailbox>| {
             let loaded = mailbox.entries.slots().iter().any(is_here_and_written);
-            (loaded && !self.concerns_pending(mailbox.id)).then_some(mailbox.id)
+            (loaded && !looked_at.contains(&mailbox.id)).then_some(mailbox.id)
         };
         let idle: Vec<MailboxId> = self.account().mailboxes.values().filter_map(idle).collect();
         for id in idle {

@@ -30,7 +30,7 @@ use crate::rights::{AclEntry, Principal, Rights, granted};
 use crate::upkeep::{Limits, Upkeep};
 use crate::view::Messages;
 use journal::{Appender, Reached, Start};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 /// Changes pending at once; more wait their turn.
 const PENDING_MAX: usize = 4096;
@@ -147,7 +147,6 @@ impl Store {
 
     /// The number for a pack that is about to be written. Never given twice.
     pub fn reserve_pack(&mut self) -> PackId {
-        self.next_pack = self.next_pack.max(self.account.next_pack);
         let pack = PackId(self.next_pack);
         self.next_pack = self.next_pack.saturating_add(1);
         pack
@@ -272,15 +271,11 @@ impl Store {
         self.underway.is_some()
     }
 
-    /// Whether a pending change will look at messages of this mailbox.
-    pub(crate) fn concerns_pending(&self, mailbox: MailboxId) -> bool {
-        let operations = self
-            .pending
-            .iter()
-            .flat_map(|pending| &pending.transaction.operations);
-        operations
-            .filter_map(Operation::looks_at)
-            .any(|id| id == mailbox)
+    /// The mailboxes whose messages a pending change will look at.
+    pub(crate) fn looked_at(&self) -> BTreeSet<MailboxId> {
+        let transactions = self.pending.iter().map(|pending| &pending.transaction);
+        let operations = transactions.flat_map(|transaction| &transaction.operations);
+        operations.filter_map(Operation::looks_at).collect()
     }
 
     pub(crate) fn ahead(&self) -> &Ahead {

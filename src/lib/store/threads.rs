@@ -55,6 +55,7 @@ pub enum Coverage {
 pub struct Threads<D: Disk> {
     root: D,
     open: Option<Map<D::File>>,
+    pages_max: u64,
 }
 
 /// An open map.
@@ -62,12 +63,17 @@ pub struct Threads<D: Disk> {
 struct Map<F> {
     file: F,
     header: Header,
+    pages_max: u64,
 }
 
 impl<D: Disk> Threads<D> {
     /// The map of the account in `root`. Nothing is read or made yet.
     pub fn new(root: D) -> Self {
-        Self { root, open: None }
+        Self {
+            root,
+            open: None,
+            pages_max: PAGES_MAX,
+        }
     }
 
     /// The thread of the first of these ids that the map knows.
@@ -156,7 +162,7 @@ impl<D: Disk> Threads<D> {
         };
         let mut bytes = [0; Header::BYTES];
         file.read_at(0, &mut bytes)?;
-        Ok(Header::decode(&bytes).map(|header| Map { file, header }))
+        Ok(Header::decode(&bytes).map(|header| self.open(file, header)))
     }
 
     fn make(&self, key: [u8; THREADS_KEY_BYTES]) -> Result<Map<D::File>, DiskError> {
@@ -169,9 +175,17 @@ impl<D: Disk> Threads<D> {
         let file = dir.create(&name)?;
         let header = Header { key, whole: false };
         file.write_at(0, &header.encode())?;
-        let map = Map { file, header };
+        let map = self.open(file, header);
         map.write(0, &Page::default())?;
         Ok(map)
+    }
+
+    fn open(&self, file: D::File, header: Header) -> Map<D::File> {
+        Map {
+            file,
+            header,
+            pages_max: self.pages_max,
+        }
     }
 }
 
@@ -195,7 +209,7 @@ impl<F: File> Map<F> {
     /// How many pages there are: all that follow the first, which has the header.
     fn pages(&self) -> Result<u64, DiskError> {
         let pages = self.file.len()?.checked_div(PAGE_BYTES as u64).unwrap_or(0);
-        Ok(pages.saturating_sub(1).clamp(1, PAGES_MAX))
+        Ok(pages.saturating_sub(1).clamp(1, self.pages_max))
     }
 
     fn note(&self, id: IdHash, thread: ThreadId) -> Result<(), DiskError> {
@@ -204,7 +218,7 @@ impl<F: File> Map<F> {
         if page.find(id).is_some() {
             return Ok(());
         }
-        if page.len() < FULL || pages == PAGES_MAX {
+        if page.len() < FULL || pages == self.pages_max {
             page.add(id, thread);
             return self.write(page_of(id, pages), &page);
         }
@@ -221,7 +235,7 @@ impl<F: File> Map<F> {
     /// one is written first: who dies in between leaves some entries twice, and the
     /// old ones are never looked for again.
     fn split(&self, pages: u64) -> Result<(), DiskError> {
-        if pages >= PAGES_MAX {
+        if pages >= self.pages_max {
             return Ok(());
         }
         let from = pages.saturating_sub(largest_power(pages));

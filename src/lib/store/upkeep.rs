@@ -213,9 +213,13 @@ impl Work {
     }
 }
 
-/// After the disk was full: how much the journal must grow before a job is tried
-/// again.
-pub(crate) const RETRY_BYTES: u64 = 1 << 20;
+/// Seconds after the disk was full before a job is tried again. A removal isn't
+/// kept waiting: it is what makes room.
+pub(crate) const RETRY_SECS: i64 = 60;
+
+/// Seconds between two looks at all packs for what is wasteful, if no checkpoint
+/// comes between: an account may have a hundred thousand.
+const JUDGED_AGAIN_SECS: i64 = 60;
 
 /// When upkeep comes, and in which steps.
 #[derive(Clone, Copy, Debug)]
@@ -269,8 +273,10 @@ pub(crate) struct Upkeep {
     /// No compaction before the last manifest has reached this: there was nothing
     /// to gain.
     pub(crate) compact_from: Lsn,
-    /// No job before the journal has reached this: the disk was full.
-    pub(crate) retry_from: Lsn,
+    /// No job before this: the disk was full.
+    pub(crate) retry_secs: i64,
+    /// When nothing was found to be wasteful.
+    pub(crate) judged_secs: Option<i64>,
     /// While somebody reads the files of a manifest, none is removed.
     pub(crate) holds: u32,
     /// Packs from which letters must be saved.
@@ -306,9 +312,16 @@ impl Upkeep {
     }
 
     /// Whether a checkpoint is worth it, when the journal ends at `end`.
-    pub(crate) fn checkpoint_is_due(&self, account: &Account, end: Lsn, urgency: Urgency) -> bool {
+    pub(crate) fn checkpoint_is_due(
+        &self,
+        account: &Account,
+        end: Lsn,
+        urgency: Urgency,
+        now_secs: i64,
+    ) -> bool {
         let tail = end.beyond(self.start());
-        if self.checkpoints_wanted > 0 || tail > self.limits.tail_bytes_max {
+        let overdue = tail > 0 && is_old(account.journal_waste, now_secs);
+        if overdue || self.checkpoints_wanted > 0 || tail > self.limits.tail_bytes_max {
             return true;
         }
         match urgency {
@@ -327,7 +340,17 @@ impl Upkeep {
     }
 
     /// What a compaction would be for, if it is worth it.
-    pub(crate) fn sources(&self, account: &Account, now_secs: i64) -> Option<Sources> {
+    pub(crate) fn sources(&mut self, account: &Account, now_secs: i64) -> Option<Sources> {
+        let judged = |last: i64| now_secs.saturating_sub(last) < JUDGED_AGAIN_SECS;
+        if self.judged_secs.is_some_and(judged) {
+            return None;
+        }
+        let sources = self.wasteful(account, now_secs);
+        self.judged_secs = sources.is_none().then_some(now_secs);
+        sources
+    }
+
+    fn wasteful(&self, account: &Account, now_secs: i64) -> Option<Sources> {
         let newest = self.manifests.back()?;
         if newest.start < self.compact_from {
             return None;
@@ -453,7 +476,7 @@ impl Budget {
     }
 }
 
-fn is_old(waste: Waste, now_secs: i64) -> bool {
+pub(crate) fn is_old(waste: Waste, now_secs: i64) -> bool {
     let days = EXPUNGED_DAYS_MAX.saturating_mul(DAY_SECS);
     let old = |since: i64| now_secs.saturating_sub(since) >= days;
     waste.bytes > 0 && waste.since.is_some_and(old)
@@ -472,4 +495,4 @@ fn is_small(space: &PackSpace) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -10,7 +10,7 @@ use crate::body::BodyRef;
 use crate::entries::Entries;
 use crate::entry::Entry;
 use crate::flag::Keyword;
-use crate::id::{EntryId, MailboxId, Modseq, Uid, UidSet, UidValidity};
+use crate::id::{EntryId, MailboxId, Modseq, Uid, UidRange, UidSet, UidValidity};
 use crate::mailbox::{Counters, Mailbox};
 use journal::Appender;
 
@@ -114,6 +114,26 @@ impl<'a> Messages<'a> {
         'a: 's,
     {
         self.mailbox.entries.of_set(uids)
+    }
+
+    /// The messages from a UID on that changed after a modseq: for whoever looks
+    /// at them in steps.
+    pub fn changed_from(
+        &self,
+        uid: Uid,
+        modseq: Modseq,
+    ) -> impl Iterator<Item = &'a Entry> + use<'a> {
+        self.mailbox.entries.changed_from(uid, modseq)
+    }
+
+    /// How many messages a range of UIDs has.
+    pub fn count_in(&self, range: UidRange) -> usize {
+        let entries = &self.mailbox.entries;
+        let end = range
+            .last
+            .after(1)
+            .map_or(entries.len(), |end| entries.rank(end));
+        end.saturating_sub(entries.rank(range.first))
     }
 
     /// The messages that changed after a modseq (CHANGEDSINCE).
@@ -264,6 +284,11 @@ impl<'a> Messages<'a> {
 }
 
 impl Numbering<'_> {
+    /// The messages that the client knows and that are gone, lowest first.
+    pub fn ghosts(&self) -> &[Uid] {
+        &self.ghosts
+    }
+
     /// As [`Messages::exists`].
     pub fn exists(&self) -> u32 {
         number(self.known_below(self.uid_next))

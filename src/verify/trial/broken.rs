@@ -169,7 +169,6 @@ const BROKEN: &[Row] = &[
     (What::OutOfRange, || manifest(2, |manifest| manifest.mailboxes[INBOX].special_use = 8)),
     (What::OutOfRange, || manifest(2, |manifest| manifest.mailboxes[WORK].acl[0].2 = 0x800)),
     (What::OutOfRange, || manifest(2, |manifest| manifest.mailboxes[INBOX].references[0].entries = 4_097)),
-    (What::OutOfRange, || manifest(2, |manifest| manifest.packs[0].3 = 80_001)),
     (What::OutOfRange, || transaction(11, |operations| operations[0].1.0[20] = 9)),
     (What::Malformed, || record(4, |header| header.kind = 0x8001)),
     (What::Malformed, || transaction(6, |operations| operations[0].1.0.push(0))),

@@ -117,21 +117,27 @@ impl Desk {
         }
     }
 
+    /// One piece of upkeep; whether there was one.
+    fn keep_up_once(&mut self) -> bool {
+        self.store().want_sync();
+        self.commit();
+        let Some(mut job) = self.store().upkeep(NOW, Urgency::Usual) else {
+            return false;
+        };
+        loop {
+            if let Progress::Done(report) = job.step(&self.opened.files).unwrap() {
+                self.store().finish(report);
+                while self.store().finish_step(NOW) {}
+                return true;
+            }
+        }
+    }
+
     fn keep_up(&mut self) {
         for _ in 0..30 {
-            self.store().want_sync();
-            self.commit();
-            let Some(mut job) = self.store().upkeep(NOW, Urgency::Usual) else {
+            if !self.keep_up_once() {
                 return;
-            };
-            while let Progress::More = match job.step(&self.opened.files).unwrap() {
-                Progress::More => Progress::More,
-                Progress::Done(report) => {
-                    self.store().finish(report);
-                    while self.store().finish_step(NOW) {}
-                    return self.keep_up();
-                }
-            } {}
+            }
         }
     }
 
@@ -176,7 +182,7 @@ impl Desk {
     }
 
     fn uids(&mut self) -> Vec<UidRange> {
-        let first = 1 + self.chance.below(40) as u32;
+        let first = 1 + self.chance.below(8) as u32;
         let last = first + self.chance.below(12) as u32;
         vec![UidRange {
             first: Uid::new(first).unwrap(),
@@ -239,8 +245,8 @@ impl Desk {
 
     fn something(&mut self) {
         let (mailbox, other, uids) = (self.mailbox(), self.mailbox(), self.uids());
-        let asked = match self.chance.below(24) {
-            0 | 1 => {
+        let asked = match self.chance.below(32) {
+            0 => {
                 let name = self.name();
                 self.store().create(OWNER, &name, None)
             }
@@ -255,7 +261,7 @@ impl Desk {
             4 => self.store().claim_recent(&mailbox),
             5 => self.store().expunge(&mailbox, None),
             6 => self.store().remove(&mailbox, &uids),
-            7 => self.store().copy(&mailbox, &uids, &other),
+            7 | 1 => self.store().copy(&mailbox, &uids, &other),
             8 => self.store().move_to(&mailbox, &uids, &other),
             9 => {
                 let grantee = Grantee::Account(AccountId(self.names as u32));
@@ -269,7 +275,7 @@ impl Desk {
                 bytes: Limit::AtMost(1 << 40),
                 ..Default::default()
             }),
-            12..=16 => {
+            12..=21 => {
                 let action = [FlagAction::Add, FlagAction::Remove, FlagAction::Replace];
                 let action = action[self.chance.below(3) as usize];
                 let since = self.opened.store.modseq();
@@ -314,13 +320,16 @@ fn a_life(seed: u64, steps: u32, rewinds: bool) -> Desk {
     for step in 0..steps {
         desk.something();
         match desk.chance.below(12) {
-            0 => desk.keep_up(),
-            1 => desk.quiet(),
-            2 => {
+            0 if desk.chance.below(3) == 0 => desk.keep_up(),
+            0..=2 => {
+                desk.keep_up_once();
+            }
+            3 => desk.quiet(),
+            4 if desk.chance.below(2) == 0 => {
                 let power = desk.chance.below(2) == 0;
                 desk = desk.reopen(power);
             }
-            3 if rewinds && desk.chance.below(4) == 0 => {
+            5 if rewinds && desk.chance.below(4) == 0 => {
                 let asked = desk.store().rewound();
                 desk.done(asked);
             }

@@ -133,20 +133,21 @@ pub async fn learn(account: Rc<Account>, id: MessageId, bytes: Vec<u8>, held: He
     if account.suspects().is_flat(id) {
         return;
     }
+    let Ok(watch) = account.suspects().watch(account.disk(), id).await else {
+        return;
+    };
     let mut pace = Pace::new();
     let mut collector = Collector::new();
     for piece in bytes.chunks(PIECE_BYTES) {
-        account.suspects().during(id, || collector.feed(piece));
+        collector.feed(piece);
         pace.breathe().await;
     }
-    let gist = account.suspects().during(id, || {
-        let mut gist = collector.finish(true);
-        gist.preview = preview::Source::of(&gist.structure).map(|source| {
-            let span = bytes.get(source.span.start as usize..source.span.end as usize);
-            source.words(span.unwrap_or_default())
-        });
-        gist
+    let mut gist = collector.finish(true);
+    gist.preview = preview::Source::of(&gist.structure).map(|source| {
+        let span = bytes.get(source.span.start as usize..source.span.end as usize);
+        source.words(span.unwrap_or_default())
     });
+    watch.acquit();
     drop((bytes, held));
     remember(&account, id, &gist);
 }

@@ -168,7 +168,10 @@ pub async fn show(
         None if account.suspects().is_flat(id) => return Ok(()),
         None => {
             let head = head(account, body).await?;
-            account.suspects().during(id, || Ties::of(&head))
+            let watch = account.suspects().watch(disk, id).await?;
+            let ties = Ties::of(&head);
+            watch.acquit();
+            ties
         }
     };
     show_ties(account, ties, thread).await;

@@ -2,7 +2,7 @@
 //! IMAP (RFC 5530).
 
 use crate::arrival::NotKept;
-use store::Refusal;
+use store::{Refusal, Resource};
 use wire::imap::Status;
 use wire::imap::response::Code;
 
@@ -54,6 +54,7 @@ impl From<Refusal> for Answer {
             Refusal::NameTooLong => (Code::Cannot, "The name would be too long or too deep"),
             Refusal::NoSpace => (Code::OverQuota, "The disk is full; nothing was changed"),
             Refusal::LetterTooLong => (Code::TooBig, "The letter is larger than is taken here"),
+            Refusal::TooManyRanges => (Code::Limit, "Too many ranges at once; name fewer"),
             Refusal::ChangeTooLong => (Code::Limit, "Too much at once; do it in smaller steps"),
             Refusal::TooManyMailboxes => (Code::Limit, "The account has too many mailboxes"),
             Refusal::TooManyMessages => (Code::Limit, "The account has too many messages"),
@@ -61,11 +62,26 @@ impl From<Refusal> for Answer {
             Refusal::TooManySubscriptions => (Code::Limit, "Too many names are subscribed"),
             Refusal::TooManyAclEntries => (Code::Limit, "The access list is too long"),
             Refusal::NumbersExhausted => (Code::ContactAdmin, "No number is left to give"),
+            Refusal::OverQuota(resource) => (Code::OverQuota, over(resource)),
+            // Whoever could have loaded it has tried.
+            Refusal::NotLoaded => (
+                Code::Unavailable,
+                "This mailbox's index is damaged; the administrator must run mailkeep repair",
+            ),
             Refusal::Ended | Refusal::Busy => (Code::Unavailable, "Not now; try again"),
             Refusal::BodyNotInline => (Code::ServerBug, "Our fault; nothing was changed"),
             Refusal::NothingToDo => return Self::ok("Nothing to do"),
         };
         Self::no(code, text)
+    }
+}
+
+/// What there would be too much of.
+fn over(resource: Resource) -> &'static str {
+    match resource {
+        Resource::Bytes => "The account's letters would take more room than they may",
+        Resource::Messages => "The account would have more messages than it may",
+        Resource::Mailboxes => "The account would have more mailboxes than it may",
     }
 }
 
@@ -93,9 +109,9 @@ mod tests {
     fn all() -> Vec<Refusal> {
         use Refusal::{
             AlreadyExists, BodyNotInline, Busy, ChangeTooLong, Ended, InboxStays, InsideItself,
-            LetterTooLong, NameTooLong, NoRight, NoSpace, NoSuchMailbox, NothingToDo,
-            NumbersExhausted, TooManyAclEntries, TooManyKeywords, TooManyMailboxes,
-            TooManyMessages, TooManySubscriptions,
+            LetterTooLong, NameTooLong, NoRight, NoSpace, NoSuchMailbox, NotLoaded, NothingToDo,
+            NumbersExhausted, OverQuota, TooManyAclEntries, TooManyKeywords, TooManyMailboxes,
+            TooManyMessages, TooManyRanges, TooManySubscriptions,
         };
         vec![
             NoSuchMailbox,
@@ -112,10 +128,15 @@ mod tests {
             ChangeTooLong,
             TooManyMailboxes,
             TooManyMessages,
+            TooManyRanges,
             TooManyKeywords,
             TooManySubscriptions,
             TooManyAclEntries,
             NumbersExhausted,
+            NotLoaded,
+            OverQuota(Resource::Bytes),
+            OverQuota(Resource::Messages),
+            OverQuota(Resource::Mailboxes),
             Ended,
         ]
     }

@@ -29,7 +29,7 @@ pub async fn append(client: &mut Client, first: AppendBegin) -> Result<Option<(T
     };
     match gather(client, first).await? {
         Gathered::All(items) => {
-            let answer = keep(client, &mailbox, &items).await;
+            let answer = keep(client, &mailbox, items).await;
             Ok(Some((tag, answer)))
         }
         Gathered::NotKept(why) => Ok(Some(refuse(client, tag, why))),
@@ -75,6 +75,9 @@ enum Received {
 }
 
 async fn receive(client: &mut Client, begin: AppendBegin, held_max: u64) -> Result<Received, End> {
+    if let Err(refusal) = client.account().check_room(begin.bytes) {
+        return Ok(Received::NotKept(refusal.into()));
+    }
     if begin.sync {
         client.ask_for_more().await?;
     }
@@ -120,7 +123,7 @@ fn refuse(client: &mut Client, tag: Tag, why: NotKept) -> (Tag, Answer) {
     (tag, Answer::from(why))
 }
 
-async fn keep(client: &Client, mailbox: &MailboxHandle, items: &[Item]) -> Answer {
+async fn keep(client: &Client, mailbox: &MailboxHandle, items: Vec<Item>) -> Answer {
     match arrival::keep(client.account(), mailbox, items).await {
         Ok(placed) => Answer::ok_with(append_uid(&placed), "Kept"),
         Err(why) => Answer::from(why),

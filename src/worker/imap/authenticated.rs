@@ -50,6 +50,7 @@ impl Authenticated {
 
 /// LOGOUT (RFC 9051 §6.1.3).
 pub async fn logout(client: &mut Client, tag: &wire::imap::Tag) -> Result<State, End> {
+    client.account().sync().await;
     response::bye(client.out().buffer(), None, &Text::new("Logging out"));
     client.answer(tag, &Answer::ok("Bye")).await?;
     client.out().flush().await?;

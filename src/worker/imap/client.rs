@@ -279,6 +279,10 @@ fn last_words(end: &End) -> Option<(Option<Code>, Text<'static>)> {
             "The account's password or standing has changed; log in again",
         ),
         End::MailboxGone => (None, "The selected mailbox has been deleted"),
+        End::LeftBehind => (
+            Some(Code::Unavailable),
+            "Too much has changed since you were last told; select the mailbox again",
+        ),
     };
     Some((code, Text::new(text)))
 }

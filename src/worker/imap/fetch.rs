@@ -11,7 +11,7 @@ use super::End;
 use super::answer::Answer;
 use super::client::Client;
 use super::flags;
-use super::letter::{Letter, Trouble};
+use super::letter::{Letter, Place, Trouble};
 use super::messages::{Numbered, Walk};
 use super::selected::Selected;
 use super::view::{Expunges, Told};
@@ -48,7 +48,7 @@ impl<'a> Order<'a> {
 /// What went wrong on the way, for the tagged answer.
 #[derive(Debug, Default)]
 struct Faults {
-    damaged: bool,
+    unread: bool,
     gone: bool,
     unknown_encoding: bool,
 }
@@ -60,7 +60,6 @@ struct Facts {
     id: MessageId,
     modseq: Modseq,
     date: InternalDate,
-    octets: u64,
     flags: Vec<Flag>,
     recent: bool,
     body: BodyRef,
@@ -164,33 +163,53 @@ impl Selected {
             faults.gone = true;
             return Ok(());
         };
-        let account = client.account().clone();
-        let mut letter = Letter::new(account, facts.id, facts.body, facts.octets);
-        match letter.look(client, order.depth).await {
-            Ok(()) => {}
-            Err(Trouble::End(end)) => return Err(end),
-            Err(Trouble::Unread(why)) => {
-                tracing::error!(message = facts.id.0, ?why, "a letter can't be read");
-                faults.damaged = true;
+        let mut letter = self.letter(client, &facts);
+        let mark = client.out().mark();
+        loop {
+            let rendered = self.respond(client, order, &facts, &mut letter, with_flags, faults);
+            let trouble = match rendered.await {
+                Ok(()) => break,
+                Err(Trouble::End(end)) => return Err(end),
+                Err(trouble) => trouble,
+            };
+            let is_damaged = letter.is_damaged(&trouble);
+            if !client.out().rewind(mark) {
+                // A literal that was begun can be neither completed nor undone.
+                return Err(End::Torn);
+            }
+            // A damaged letter is told again, from its placeholder.
+            if !is_damaged {
+                faults.note(&facts, &trouble);
                 return Ok(());
             }
         }
         if with_flags {
             told.push(facts.uid, facts.modseq);
         }
-        self.render(client, order, &facts, &letter, with_flags, faults)
-            .await
+        Ok(())
     }
 
-    async fn render(
+    fn letter(&self, client: &Client, facts: &Facts) -> Letter {
+        let place = Place {
+            mailbox: *self.handle(),
+            uid: facts.uid,
+            id: facts.id,
+            date: facts.date,
+            body: facts.body,
+        };
+        Letter::new(client.account().clone(), place)
+    }
+
+    async fn respond(
         &self,
         client: &mut Client,
         order: &Order<'_>,
         facts: &Facts,
-        letter: &Letter,
+        letter: &mut Letter,
         with_flags: bool,
         faults: &mut Faults,
-    ) -> Result<(), End> {
+    ) -> Result<(), Trouble> {
+        letter.look(client, order.depth).await?;
         let mut response = item::Response {
             writer: FetchWriter::begin(client.out().buffer(), facts.seq),
             client,
@@ -222,7 +241,6 @@ impl Selected {
             id: entry.message(),
             modseq: entry.modseq(),
             date: entry.date(),
-            octets: entry.size().into(),
             flags: flags::to_wire(entry.system_flags(), messages.keywords_of(entry)),
             recent: !client.enabled().rev2 && self.is_recent(message.uid),
             body: messages.body(entry),
@@ -231,9 +249,23 @@ impl Selected {
 }
 
 impl Faults {
+    /// Something that was not the letter's fault.
+    fn note(&mut self, facts: &Facts, trouble: &Trouble) {
+        match trouble {
+            Trouble::Expunged => self.gone = true,
+            trouble => {
+                tracing::error!(message = facts.id.0, ?trouble, "a letter can't be read");
+                self.unread = true;
+            }
+        }
+    }
+
     fn answer(&self) -> Answer {
-        if self.damaged {
-            Answer::no(Code::Corruption, "A letter is damaged and can't be read")
+        if self.unread {
+            Answer::no(
+                Code::Unavailable,
+                "The disk would not give a letter; try again",
+            )
         } else if self.unknown_encoding {
             Answer::no(Code::UnknownCte, "A part's encoding is not known here")
         } else if self.gone {

@@ -6,12 +6,19 @@ use super::client::Client;
 use crate::account::Account;
 use crate::body::{Pieces, Unread};
 use crate::cache::gists;
+use crate::damage::placeholder;
+use crate::disk::Gone;
 use crate::shapes::Depth;
+use crate::suspects::Watch;
+use journal::disk::DiskError;
 use message::gist::{Collector, Gist};
 use message::limits::HEADER_SECTION_BYTES_MAX;
 use message::{Envelope, Part, SectionText, Span, Structure, preview};
+use std::cell::Cell;
 use std::rc::Rc;
-use store::{BodyRef, INLINE_BODY_BYTES_MAX, MessageId};
+use store::{
+    BodyRef, INLINE_BODY_BYTES_MAX, InternalDate, MailboxHandle, MessageId, ReadError, Uid,
+};
 
 /// Bytes of a letter that is read to its end though only its header is asked for: then
 /// it never needs to be read again.
@@ -24,6 +31,8 @@ pub enum Trouble {
     End(End),
     /// The letter's bytes can't be had.
     Unread(Unread),
+    /// The message has been expunged, and its bytes are gone.
+    Expunged,
 }
 
 impl From<End> for Trouble {
@@ -38,6 +47,12 @@ impl From<Unread> for Trouble {
     }
 }
 
+impl From<Gone> for Trouble {
+    fn from(gone: Gone) -> Self {
+        Self::Unread(gone.into())
+    }
+}
+
 /// A letter's shape.
 #[derive(Debug, Clone)]
 pub enum Shape {
@@ -48,24 +63,57 @@ pub enum Shape {
     Flat,
 }
 
+/// Where a letter was when it was last looked at.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    /// The mailbox.
+    pub mailbox: MailboxHandle,
+    /// The message in it.
+    pub uid: Uid,
+    /// The letter.
+    pub id: MessageId,
+    /// Its INTERNALDATE.
+    pub date: InternalDate,
+    /// Its bytes.
+    pub body: BodyRef,
+}
+
 /// See the module.
 pub struct Letter {
     account: Rc<Account>,
-    id: MessageId,
-    body: BodyRef,
-    octets: u64,
+    place: Place,
+    text: Text,
     shape: Option<(Depth, Shape)>,
+}
+
+/// What the client reads.
+enum Text {
+    /// What came, where it lies now.
+    Stored(Cell<BodyRef>),
+    /// The letter is damaged.
+    Placeholder(Rc<[u8]>),
 }
 
 impl Letter {
     /// A letter that nobody has looked into yet.
-    pub fn new(account: Rc<Account>, id: MessageId, body: BodyRef, octets: u64) -> Self {
-        Self {
-            account,
-            id,
-            body,
-            octets,
+    pub fn new(account: Rc<Account>, place: Place) -> Self {
+        let mut letter = Self {
+            text: Text::Stored(Cell::new(place.body)),
             shape: None,
+            account,
+            place,
+        };
+        if letter.account.damage().has(place.id) {
+            letter.replace();
+        }
+        letter
+    }
+
+    /// Bytes of it, as the client sees it.
+    pub fn octets(&self) -> u64 {
+        match &self.text {
+            Text::Stored(body) => body.get().size().into(),
+            Text::Placeholder(text) => text.len() as u64,
         }
     }
 
@@ -73,13 +121,58 @@ impl Letter {
     pub fn whole(&self) -> Span {
         Span {
             start: 0,
-            end: self.octets,
+            end: self.octets(),
         }
     }
 
     /// The bytes of a span.
-    pub fn pieces(&self, span: Span) -> Pieces<'_> {
-        Pieces::new(&self.account, self.body, span.start, span.end)
+    pub fn pieces(&self, span: Span) -> Stretch<'_> {
+        Stretch {
+            letter: self,
+            at: span.start,
+            end: span.end,
+            pieces: None,
+        }
+    }
+
+    /// Whether the letter itself is at fault, and not the moment: then it is
+    /// replaced by a placeholder, and the reader begins again.
+    pub fn is_damaged(&mut self, why: &Trouble) -> bool {
+        let Trouble::Unread(why) = why else {
+            return false;
+        };
+        let damaged = matches!(
+            why,
+            Unread::Short
+                | Unread::Damaged(ReadError::Damaged | ReadError::Disk(DiskError::NotFound))
+        );
+        if damaged {
+            let id = self.place.id;
+            match why {
+                Unread::Damaged(why) => self.account.note_damage(id, why),
+                _ => self.account.note_damage(id, &"it is shorter than it was"),
+            }
+            self.replace();
+        }
+        damaged
+    }
+
+    fn replace(&mut self) {
+        let Place { id, date, body, .. } = self.place;
+        self.text = Text::Placeholder(placeholder(id, date, body.size().into()));
+        self.shape = None;
+    }
+
+    /// Notes that the letter is about to be parsed; see [`crate::suspects`]. Of a
+    /// placeholder there is nothing to fear.
+    pub async fn watch(&self) -> Result<Option<Watch<'_>>, Trouble> {
+        match self.text {
+            Text::Placeholder(_) => Ok(None),
+            Text::Stored(_) => {
+                let (suspects, disk) = (self.account.suspects(), self.account.disk());
+                Ok(Some(suspects.watch(disk, self.place.id).await?))
+            }
+        }
     }
 
     /// Looks into the letter, as deep as it is needed.
@@ -91,14 +184,24 @@ impl Letter {
         if known >= depth {
             return Ok(());
         }
-        let cached = self.account.shapes().get(self.id, depth);
-        let shape = match cached {
-            Some(gist) => Shape::Known(gist),
-            None if self.account.suspects().is_flat(self.id) => Shape::Flat,
-            None => Shape::Known(self.recall_or_scan(client, depth).await?),
+        let shape = match &self.text {
+            Text::Placeholder(_) => Shape::Known(Rc::new(self.scan(client, depth).await?)),
+            Text::Stored(_) => self.shape_of_stored(client, depth).await?,
         };
         self.shape = Some((depth, shape));
         Ok(())
+    }
+
+    async fn shape_of_stored(&self, client: &mut Client, depth: Depth) -> Result<Shape, Trouble> {
+        let id = self.place.id;
+        let cached = self.account.shapes().get(id, depth);
+        if let Some(gist) = cached {
+            return Ok(Shape::Known(gist));
+        }
+        if self.account.suspects().is_flat(id) {
+            return Ok(Shape::Flat);
+        }
+        Ok(Shape::Known(self.recall_or_scan(client, depth).await?))
     }
 
     /// The chosen fields of the letter's own header, if they are known without
@@ -134,7 +237,7 @@ impl Letter {
             // A scan that stopped behind the header has not seen the end.
             ([], SectionText::Text) => Some(Span {
                 start: structure.root().body.start,
-                end: self.octets,
+                end: self.octets(),
             }),
             _ => structure.section(path, text),
         }
@@ -146,16 +249,11 @@ impl Letter {
     }
 
     /// A header's bytes, as far as fields are looked at.
-    pub fn header(&self, span: Span) -> Pieces<'_> {
+    pub fn header(&self, span: Span) -> Stretch<'_> {
         let end = span
             .end
             .min(span.start.saturating_add(HEADER_SECTION_BYTES_MAX));
         self.pieces(Span { end, ..span })
-    }
-
-    /// Does one step of parsing this letter; see [`crate::suspects`].
-    pub fn during<T>(&self, step: impl FnOnce() -> T) -> T {
-        self.account.suspects().during(self.id, step)
     }
 
     /// A letter without a shape is one body without a header.
@@ -172,38 +270,43 @@ impl Letter {
     async fn recall_or_scan(&self, client: &mut Client, depth: Depth) -> Result<Rc<Gist>, Trouble> {
         let account = Rc::clone(&self.account);
         let cache = account.cache();
-        let known = cache.recall(account.disk(), self.id, self.octets, depth);
+        let known = cache.recall(account.disk(), self.place.id, self.octets(), depth);
         let gist = match known.await {
             Some(gist) => Rc::new(gist),
             None => {
                 let gist = Rc::new(self.scan(client, depth).await?);
-                gists::remember(&account, self.id, &gist);
+                gists::remember(&account, self.place.id, &gist);
                 gist
             }
         };
-        account.shapes().keep(self.id, &gist);
+        account.shapes().keep(self.place.id, &gist);
         Ok(gist)
     }
 
     async fn scan(&self, client: &mut Client, depth: Depth) -> Result<Gist, Trouble> {
-        let whole = depth == Depth::Whole || self.octets <= WHOLE_BYTES_MAX;
+        let whole = depth == Depth::Whole || self.octets() <= WHOLE_BYTES_MAX;
+        let watch = self.watch().await?;
         let mut collector = Collector::new();
         let mut pieces = self.pieces(self.whole());
         let mut to_end = true;
         while let Some(piece) = pieces.next().await? {
-            self.during(|| collector.feed(&piece));
+            collector.feed(&piece);
             if !whole && collector.envelope().is_some() {
                 to_end = false;
                 break;
             }
             client.breathe().await?;
         }
-        let mut gist = self.during(|| collector.finish(to_end));
+        let mut gist = collector.finish(to_end);
         if let Some(limit) = gist.structure.limit() {
-            tracing::info!(message = self.id.0, ?limit, "a letter goes beyond a limit");
+            let message = self.place.id.0;
+            tracing::info!(message, ?limit, "a letter goes beyond a limit");
         }
         if to_end && let Some(source) = preview::Source::of(&gist.structure) {
             gist.preview = Some(self.words(client, &source).await?);
+        }
+        if let Some(watch) = watch {
+            watch.acquit();
         }
         Ok(gist)
     }
@@ -220,6 +323,76 @@ impl Letter {
             bytes.extend_from_slice(&piece);
         }
         client.breathe().await?;
-        Ok(self.during(|| source.words(&bytes)))
+        Ok(source.words(&bytes))
     }
+
+    /// Where the letter lies now, if that isn't where it was looked for: upkeep
+    /// moves letters, and removes files that it has emptied.
+    fn moved(&self, from: BodyRef) -> Result<Option<BodyRef>, Trouble> {
+        let store = self.account.store();
+        let messages = store.messages(&self.place.mailbox);
+        let messages = messages.map_err(|_| Trouble::Expunged)?;
+        let entry = messages.get(self.place.uid).ok_or(Trouble::Expunged)?;
+        let body = messages.body(entry);
+        Ok((body != from).then_some(body))
+    }
+}
+
+/// Bytes of a letter from one offset to another, piece by piece.
+pub struct Stretch<'a> {
+    letter: &'a Letter,
+    at: u64,
+    end: u64,
+    pieces: Option<(BodyRef, Pieces<'a>)>,
+}
+
+impl Stretch<'_> {
+    /// The next piece; none at the end.
+    ///
+    /// # Errors
+    /// `Unread`, `Expunged`.
+    pub async fn next(&mut self) -> Result<Option<Vec<u8>>, Trouble> {
+        let piece = match &self.letter.text {
+            Text::Placeholder(text) => self.slice(text),
+            Text::Stored(body) => self.read(body).await?,
+        };
+        let length = piece.as_ref().map_or(0, Vec::len);
+        self.at = self.at.saturating_add(length as u64);
+        Ok(piece)
+    }
+
+    fn slice(&self, text: &[u8]) -> Option<Vec<u8>> {
+        let from = usize::try_from(self.at).ok()?;
+        let to = usize::try_from(self.end).ok()?;
+        let piece = text.get(from..to).filter(|piece| !piece.is_empty())?;
+        Some(piece.to_vec())
+    }
+
+    /// A file that is gone was emptied by upkeep: the letter lies elsewhere, or
+    /// it is really lost.
+    async fn read(&mut self, body: &Cell<BodyRef>) -> Result<Option<Vec<u8>>, Trouble> {
+        loop {
+            let here = body.get();
+            if self.pieces.as_ref().is_none_or(|(known, _)| *known != here) {
+                let pieces = Pieces::new(&self.letter.account, here, self.at, self.end);
+                self.pieces = Some((here, pieces));
+            }
+            let Some((_, pieces)) = &mut self.pieces else {
+                return Ok(None);
+            };
+            match pieces.next().await {
+                Err(Unread::Damaged(ReadError::Disk(DiskError::NotFound))) => {
+                    match self.letter.moved(here)? {
+                        Some(elsewhere) => body.set(elsewhere),
+                        None => return Err(lost()),
+                    }
+                }
+                read => return Ok(read?),
+            }
+        }
+    }
+}
+
+fn lost() -> Trouble {
+    Trouble::Unread(Unread::Damaged(ReadError::Disk(DiskError::NotFound)))
 }

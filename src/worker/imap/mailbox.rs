@@ -6,7 +6,7 @@
 use super::answer::Answer;
 use super::client::Client;
 use super::names;
-use store::{Outcome, Refusal};
+use store::{MailboxId, MailboxName as StoreName, Outcome, Refusal};
 use wire::imap::response::Code;
 use wire::imap::{MailboxName, SpecialUse};
 
@@ -48,11 +48,24 @@ impl Client {
         let (Some(from), Some(to)) = (names::to_store(from), names::to_store(to)) else {
             return Answer::from(Refusal::NoSuchMailbox);
         };
-        let principal = self.principal();
-        let renamed = self
-            .account()
-            .change_tree(|store| store.rename(&principal, &from, &to));
-        done(renamed.await, "Renamed")
+        let renamed = self.rename_loaded(&from, &to).await;
+        done(renamed, "Renamed")
+    }
+
+    /// A rename of INBOX moves its messages, so they must be at hand.
+    async fn rename_loaded(&self, from: &StoreName, to: &StoreName) -> Result<Outcome, Refusal> {
+        let (account, principal) = (self.account(), self.principal());
+        let inbox = account
+            .store()
+            .open_by_id(&principal, MailboxId::INBOX)
+            .ok()
+            .filter(|_| *from == StoreName::inbox());
+        let _seat = inbox.map(|inbox| account.sit_down(&inbox));
+        if let Some(inbox) = inbox {
+            account.load(&inbox).await?;
+        }
+        let renamed = account.change_tree(|store| store.rename(&principal, from, to));
+        renamed.await
     }
 
     /// SUBSCRIBE. A name that has no mailbox can be subscribed: RFC 9051 §6.3.7

@@ -98,12 +98,7 @@ impl Meant {
 
     /// Whether messages that were named by number are gone.
     pub fn misses_some(&self, messages: &Messages<'_>) -> bool {
-        let there = |range: &UidRange| {
-            let entries = messages.iter_from(range.first);
-            entries
-                .take_while(|entry| entry.uid() <= range.last)
-                .count() as u64
-        };
+        let there = |range: &UidRange| messages.count_in(*range) as u64;
         let named = self.numbered.unwrap_or(0);
         named > self.ranges.iter().map(there).sum()
     }

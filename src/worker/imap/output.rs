@@ -22,6 +22,15 @@ pub const WRITE_WAIT_MAX: Duration = Duration::from_secs(300);
 pub struct Output {
     socket: UnixStream,
     gathered: Vec<u8>,
+    /// How often what had gathered was written.
+    flushes: u64,
+}
+
+/// A place in what is on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    flushes: u64,
+    length: usize,
 }
 
 impl Output {
@@ -30,7 +39,26 @@ impl Output {
         Self {
             socket,
             gathered: Vec::new(),
+            flushes: 0,
         }
+    }
+
+    /// Here.
+    pub fn mark(&self) -> Mark {
+        Mark {
+            flushes: self.flushes,
+            length: self.gathered.len(),
+        }
+    }
+
+    /// Forgets what was rendered since a mark, if the client has seen nothing of
+    /// it; whether it hasn't.
+    pub fn rewind(&mut self, mark: Mark) -> bool {
+        let unseen = mark.flushes == self.flushes;
+        if unseen {
+            self.gathered.truncate(mark.length);
+        }
+        unseen
     }
 
     /// Where responses are rendered to. Whoever renders much calls
@@ -62,6 +90,7 @@ impl Output {
     /// written for [`WRITE_WAIT_MAX`].
     pub async fn flush(&mut self) -> Result<(), End> {
         let mut written = 0_usize;
+        self.flushes = self.flushes.saturating_add(1);
         while let Some(rest) = self.gathered.get(written..).filter(|it| !it.is_empty()) {
             written = written.saturating_add(self.write_some(rest).await?);
         }
@@ -165,6 +194,20 @@ mod tests {
             out.flush().await.unwrap();
             client.readable().await.unwrap();
             assert_eq!(client.try_read(&mut piece).unwrap(), 4);
+        });
+    }
+
+    #[test]
+    fn what_nobody_has_seen_can_be_taken_back() {
+        run(async {
+            let (mut out, _client) = ends();
+            out.buffer().extend_from_slice(b"* OK");
+            let mark = out.mark();
+            out.buffer().extend_from_slice(b"* wrong");
+            assert!(out.rewind(mark));
+            assert_eq!(out.buffer(), b"* OK");
+            out.flush().await.unwrap();
+            assert!(!out.rewind(mark));
         });
     }
 

@@ -34,13 +34,15 @@ impl Selected {
 
     /// How many of the view's messages are recent.
     pub fn recent(&self, messages: &Messages<'_>) -> u32 {
-        let view = self.view();
+        let end = self.view().uid_next;
         let ranges = self.mailbox.recent.iter();
-        ranges.fold(0, |sum: u32, range| {
-            let known =
-                |entry: &&store::Entry| entry.uid() <= range.last && entry.uid() < view.uid_next;
-            let there = messages.iter_from(range.first).take_while(known);
-            sum.saturating_add(there.count() as u32)
+        let known = ranges.filter_map(|range| {
+            let last = end.get().checked_sub(1).and_then(Uid::new)?;
+            let last = range.last.min(last);
+            (range.first <= last).then_some(UidRange { last, ..*range })
+        });
+        known.fold(0, |sum: u32, range| {
+            sum.saturating_add(messages.count_in(range) as u32)
         })
     }
 

@@ -12,22 +12,25 @@ mod text;
 use super::End;
 use super::answer::Answer;
 use super::client::Client;
-use super::letter::{Letter, Trouble};
+use super::letter::{Letter, Place, Trouble};
 use super::messages::Meant;
 use super::selected::Selected;
 use crate::session::SAVED_RANGES_MAX;
 use header::Header;
 use key::{Evidence, Facts, Key, Verdict};
-use store::{BodyRef, Entry, MessageId, Messages, Uid, UidRange};
-use wire::imap::response::{Code, Data, ESearch};
+use std::ops::RangeInclusive;
+use store::{Entry, Messages, Uid, UidRange};
+use wire::imap::response::{Code, ESearch, SearchWriter};
 use wire::imap::{SearchKey, SearchReturn, SequenceSet, Tag};
+
+/// Numbers told, or joined, between two breaths.
+const STEP_MESSAGES: usize = 4096;
 
 /// A message that is being judged.
 struct Candidate {
     seq: u32,
     facts: Facts,
-    id: MessageId,
-    body: BodyRef,
+    place: Place,
 }
 
 /// A message that was found.
@@ -51,24 +54,27 @@ impl Selected {
             Ok(key) => key,
             Err(answer) => return Ok(answer),
         };
-        let (found, damaged) = self.find(client, &key).await?;
+        let (found, unread) = self.find(client, &key).await?;
         let returns = match returns {
             // RFC 9051 knows no other answer than ESEARCH.
             None if client.enabled().rev2 => Some(vec![SearchReturn::All]),
             returns => returns,
         };
-        let numbers = numbers(&found, by_uid);
         let saved = match &returns {
-            Some(returns) => self.report(client, tag, by_uid, returns, &found, &numbers),
+            Some(returns) => {
+                self.report(client, tag, by_uid, returns, &found).await?;
+                self.save(client, returns, &found).await?
+            }
             None => {
-                client.tell(&Data::Search(&numbers));
+                tell_numbers(client, &found, by_uid).await?;
                 Ok(())
             }
         };
-        client.out().relieve().await?;
         Ok(match saved {
             Err(answer) => answer,
-            Ok(()) if damaged => Answer::no(Code::Corruption, "Some letters are damaged"),
+            Ok(()) if unread => {
+                Answer::no(Code::Unavailable, "The disk would not give some letters")
+            }
             Ok(()) => Answer::ok("Searched"),
         })
     }
@@ -95,24 +101,25 @@ impl Selected {
             ranges: ranges.to_vec(),
             numbered: None,
         });
-        let (mut found, mut damaged, mut last) = (Vec::new(), false, None);
+        let (mut found, mut unread, mut last) = (Vec::new(), false, None);
         loop {
             let chunk = self.candidates(client, &meant, last)?;
             let Some(end) = chunk.last() else {
-                return Ok((found, damaged));
+                return Ok((found, unread));
             };
             last = Some(end.facts.uid);
-            for candidate in chunk {
-                match self.decide(client, key, &candidate).await {
+            for mut candidate in chunk {
+                match self.decide(client, key, &mut candidate).await {
                     Ok(true) => found.push(Found {
                         seq: candidate.seq,
                         uid: candidate.facts.uid,
                     }),
                     Ok(false) => {}
                     Err(Trouble::End(end)) => return Err(end),
-                    Err(Trouble::Unread(why)) => {
-                        tracing::error!(message = candidate.id.0, ?why, "a letter can't be read");
-                        damaged = true;
+                    Err(why) => {
+                        let message = candidate.place.id.0;
+                        tracing::error!(message, ?why, "a letter can't be read");
+                        unread = true;
                     }
                 }
                 client.breathe().await?;
@@ -149,77 +156,110 @@ impl Selected {
             octets: entry.size().into(),
             now: crate::clock::seconds(),
         };
-        Candidate {
-            seq,
-            facts,
+        let place = Place {
+            mailbox: *self.handle(),
+            uid: entry.uid(),
             id: entry.message(),
+            date: entry.date(),
             body: messages.body(entry),
-        }
+        };
+        Candidate { seq, facts, place }
     }
 
+    /// Whether a message fits. What is damaged is judged by its placeholder, as
+    /// its reader sees it.
     async fn decide(
         &self,
         client: &mut Client,
         key: &Key,
-        candidate: &Candidate,
+        candidate: &mut Candidate,
     ) -> Result<bool, Trouble> {
-        let facts = Evidence::facts(&candidate.facts);
+        let mut letter = Letter::new(client.account().clone(), candidate.place);
+        loop {
+            candidate.facts.octets = letter.octets();
+            let judged = self.judge(client, key, &candidate.facts, &mut letter).await;
+            match judged {
+                Err(trouble) if letter.is_damaged(&trouble) => {}
+                Err(Trouble::Expunged) => return Ok(false),
+                judged => return judged,
+            }
+        }
+    }
+
+    async fn judge(
+        &self,
+        client: &mut Client,
+        key: &Key,
+        facts: &Facts,
+        letter: &mut Letter,
+    ) -> Result<bool, Trouble> {
+        let facts = Evidence::facts(facts);
         match key.judge(&facts) {
             Verdict::Unknown => {}
             known => return Ok(known == Verdict::Yes),
         }
-        let account = client.account().clone();
-        let octets = candidate.facts.octets;
-        let mut letter = Letter::new(account, candidate.id, candidate.body, octets);
-        let header = Header::read(client, &mut letter, &key.in_header()).await?;
+        let header = Header::read(client, letter, &key.in_header()).await?;
         let evidence = facts.with_header(&header);
         match key.judge(&evidence) {
             Verdict::Yes => Ok(true),
             Verdict::No => Ok(false),
             Verdict::Unknown => {
                 let needles = key.needles();
-                let found = text::look_for(client, &mut letter, &needles).await?;
+                let found = text::look_for(client, letter, &needles).await?;
                 let evidence = evidence.with_body(&found);
                 Ok(key.judge(&evidence) == Verdict::Yes)
             }
         }
     }
 
-    /// ESEARCH, and `$`.
-    fn report(
-        &mut self,
+    /// ESEARCH.
+    async fn report(
+        &self,
         client: &mut Client,
         tag: &Tag,
         by_uid: bool,
         returns: &[SearchReturn],
         found: &[Found],
-        numbers: &[u32],
-    ) -> Result<(), Answer> {
+    ) -> Result<(), End> {
+        if returns == [SearchReturn::Save] {
+            return Ok(());
+        }
         let wants = |what| returns.contains(&what);
-        let all = SequenceSet::from_numbers(numbers.iter().copied());
-        let only_saves = returns == [SearchReturn::Save];
-        if !only_saves {
-            client.tell(&Data::ESearch(ESearch {
-                tag,
-                uid: by_uid,
-                min: numbers
-                    .first()
-                    .copied()
-                    .filter(|_| wants(SearchReturn::Min)),
-                max: numbers.last().copied().filter(|_| wants(SearchReturn::Max)),
-                all: all.as_ref().filter(|_| wants(SearchReturn::All)),
-                count: wants(SearchReturn::Count).then_some(numbers.len() as u32),
-            }));
+        let number = |found: &Found| found.number(by_uid);
+        let head = ESearch {
+            tag,
+            uid: by_uid,
+            min: found
+                .first()
+                .map(number)
+                .filter(|_| wants(SearchReturn::Min)),
+            max: found
+                .last()
+                .map(number)
+                .filter(|_| wants(SearchReturn::Max)),
+            all: None,
+            count: wants(SearchReturn::Count).then_some(found.len() as u32),
+        };
+        let mut writer = SearchWriter::esearch(client.out().buffer(), &head);
+        if wants(SearchReturn::All) {
+            tell_ranges(client, &mut writer, found, by_uid).await?;
         }
-        match wants(SearchReturn::Save) {
-            true => self.save(returns, found),
-            false => Ok(()),
-        }
+        writer.end(client.out().buffer());
+        client.out().relieve().await
     }
 
-    /// RFC 5182 §2.1: with MIN or MAX alone, only these are saved.
-    fn save(&mut self, returns: &[SearchReturn], found: &[Found]) -> Result<(), Answer> {
+    /// `$`, if the result is to be saved. RFC 5182 §2.1: with MIN or MAX alone,
+    /// only these are.
+    async fn save(
+        &mut self,
+        client: &mut Client,
+        returns: &[SearchReturn],
+        found: &[Found],
+    ) -> Result<Result<(), Answer>, End> {
         let wants = |what| returns.contains(&what);
+        if !wants(SearchReturn::Save) {
+            return Ok(Ok(()));
+        }
         let narrow = (wants(SearchReturn::Min) || wants(SearchReturn::Max))
             && !wants(SearchReturn::All)
             && !wants(SearchReturn::Count);
@@ -227,38 +267,88 @@ impl Selected {
             true => {
                 let min = found.first().filter(|_| wants(SearchReturn::Min));
                 let max = found.last().filter(|_| wants(SearchReturn::Max));
-                ranges(min.into_iter().chain(max).copied())
+                let ends: Vec<Found> = min.into_iter().chain(max).copied().collect();
+                saved(client, &ends).await?
             }
-            false => ranges(found.iter().copied()),
+            false => saved(client, found).await?,
         };
-        let fits = saved.len() <= SAVED_RANGES_MAX;
-        self.mailbox.saved = if fits { saved } else { Vec::new() };
-        fits.then_some(()).ok_or(Answer::no(
+        let fits = saved.is_some();
+        self.mailbox.saved = saved.unwrap_or_default();
+        Ok(fits.then_some(()).ok_or(Answer::no(
             Code::NotSaved,
             "The result is too scattered to be saved",
-        ))
+        )))
     }
 }
 
-fn numbers(found: &[Found], by_uid: bool) -> Vec<u32> {
-    let number = |found: &Found| match by_uid {
-        true => found.uid.get(),
-        false => found.seq,
-    };
-    found.iter().map(number).collect()
-}
-
-/// Neighbours in UID order, joined.
-fn ranges(found: impl Iterator<Item = Found>) -> Vec<UidRange> {
-    let mut ranges: Vec<UidRange> = Vec::new();
-    for Found { uid, .. } in found {
-        match ranges.last_mut() {
-            Some(range) if range.last.get().saturating_add(1) >= uid.get() => range.last = uid,
-            _ => ranges.push(UidRange {
-                first: uid,
-                last: uid,
-            }),
+impl Found {
+    fn number(&self, by_uid: bool) -> u32 {
+        match by_uid {
+            true => self.uid.get(),
+            false => self.seq,
         }
     }
-    ranges
+}
+
+/// SEARCH.
+async fn tell_numbers(client: &mut Client, found: &[Found], by_uid: bool) -> Result<(), End> {
+    let mut writer = SearchWriter::search(client.out().buffer());
+    for some in found.chunks(STEP_MESSAGES) {
+        let numbers: Vec<u32> = some.iter().map(|found| found.number(by_uid)).collect();
+        writer.numbers(client.out().buffer(), &numbers);
+        client.out().relieve().await?;
+        client.breathe().await?;
+    }
+    writer.end(client.out().buffer());
+    client.out().relieve().await
+}
+
+/// ALL of an ESEARCH. A range that ends a step may go on in the next.
+async fn tell_ranges(
+    client: &mut Client,
+    writer: &mut SearchWriter,
+    found: &[Found],
+    by_uid: bool,
+) -> Result<(), End> {
+    let mut ranges = Vec::new();
+    for some in found.chunks(STEP_MESSAGES) {
+        some.iter()
+            .for_each(|found| join(&mut ranges, found.number(by_uid)));
+        let open = ranges.pop();
+        writer.ranges(client.out().buffer(), &ranges);
+        ranges.clear();
+        ranges.extend(open);
+        client.out().relieve().await?;
+        client.breathe().await?;
+    }
+    writer.ranges(client.out().buffer(), &ranges);
+    Ok(())
+}
+
+/// What was found, as ranges of UIDs; none if they are too many to be kept.
+async fn saved(client: &mut Client, found: &[Found]) -> Result<Option<Vec<UidRange>>, End> {
+    let mut ranges = Vec::new();
+    for some in found.chunks(STEP_MESSAGES) {
+        some.iter()
+            .for_each(|found| join(&mut ranges, found.uid.get()));
+        if ranges.len() > SAVED_RANGES_MAX {
+            return Ok(None);
+        }
+        client.breathe().await?;
+    }
+    let ranges = ranges.into_iter().filter_map(|range| {
+        Some(UidRange {
+            first: Uid::new(*range.start())?,
+            last: Uid::new(*range.end())?,
+        })
+    });
+    Ok(Some(ranges.collect()))
+}
+
+/// One more number, behind all others.
+fn join(ranges: &mut Vec<RangeInclusive<u32>>, number: u32) {
+    match ranges.last_mut() {
+        Some(range) if range.end().saturating_add(1) >= number => *range = *range.start()..=number,
+        _ => ranges.push(number..=number),
+    }
 }

@@ -6,9 +6,12 @@ use super::client::Client;
 use super::selected::Selected;
 use super::{End, State, flags, names};
 use crate::session::{Access, Mailbox};
-use store::{Messages, Refusal, SystemFlags};
+use store::{Messages, Refusal, SystemFlags, Uid};
 use wire::imap::response::{Code, Data, ListAttribute, ListEntry};
 use wire::imap::{MailboxName, Tag};
+
+/// Messages looked at between two breaths, for one flag each.
+const LOOKED_AT_MAX: usize = 1 << 14;
 
 /// Opens a mailbox. Whatever was open is closed, even if this one can't be
 /// opened.
@@ -22,10 +25,11 @@ pub async fn select(
     if was_selected {
         client.remark(&Code::Closed, "The previous mailbox is closed");
     }
-    let opened = match open(client, name, access) {
+    let opened = match open(client, name, access).await {
         Ok(mut selected) => {
             selected.claim_recent(client).await;
-            selected.tell(client, name).map(|()| selected)
+            let unseen = selected.first_unseen(client).await?;
+            selected.tell(client, name, unseen).map(|()| selected)
         }
         Err(refusal) => Err(refusal),
     };
@@ -41,11 +45,13 @@ pub async fn select(
     }
 }
 
-fn open(client: &Client, name: &MailboxName, access: Access) -> Result<Selected, Refusal> {
+async fn open(client: &Client, name: &MailboxName, access: Access) -> Result<Selected, Refusal> {
     let name = names::to_store(name).ok_or(Refusal::NoSuchMailbox)?;
-    let store = client.account().store();
-    let handle = store.open_mailbox(&client.principal(), &name)?;
-    let view = store.messages(&handle)?.view();
+    let account = client.account();
+    let handle = account.store().open_mailbox(&client.principal(), &name)?;
+    let seat = account.sit_down(&handle);
+    account.load(&handle).await?;
+    let view = account.store().messages(&handle)?.view();
     let mailbox = Mailbox {
         id: handle.id(),
         access,
@@ -54,24 +60,32 @@ fn open(client: &Client, name: &MailboxName, access: Access) -> Result<Selected,
         saved: Vec::new(),
         keywords_told: 0,
     };
-    Ok(Selected::new(handle, mailbox))
+    Ok(Selected::new(handle, mailbox, seat))
 }
 
 impl Selected {
     /// The picture that the client begins with: taken anew, in one step, since
     /// claiming what is recent took a while.
-    fn tell(&mut self, client: &mut Client, name: &MailboxName) -> Result<(), Refusal> {
+    fn tell(
+        &mut self,
+        client: &mut Client,
+        name: &MailboxName,
+        unseen: Option<Uid>,
+    ) -> Result<(), Refusal> {
         let account = client.account().clone();
         let store = account.store();
         let messages = store.messages(self.handle())?;
-        self.mailbox.view = messages.view();
+        self.set_view(messages.view());
         self.tell_flag_names(client, &messages);
         client.tell(&Data::Exists(messages.exists(self.view())));
         if client.enabled().rev2 {
             tell_name(client, name);
         } else {
             client.tell(&Data::Recent(self.recent(&messages)));
-            self.tell_first_unseen(client, &messages);
+            let unseen = unseen.and_then(|uid| messages.seq_of(self.view(), uid));
+            if let Some(seq) = unseen {
+                client.remark(&Code::Unseen(seq), "First unseen");
+            }
         }
         let validity = Code::UidValidity(messages.uid_validity().get());
         client.remark(&validity, "UIDs are valid");
@@ -98,19 +112,36 @@ impl Selected {
         client.remark(&permanent, "Flags that last");
     }
 
-    /// UNSEEN (RFC 3501 §6.3.1). The search ends at the first one; a mailbox
-    /// without any is known by its counter.
-    fn tell_first_unseen(&self, client: &mut Client, messages: &Messages<'_>) {
-        if messages.counters().unseen == 0 {
-            return;
+    /// UNSEEN (RFC 3501 §6.3.1), looked for in steps. A mailbox without any is
+    /// known by its counter.
+    async fn first_unseen(&self, client: &mut Client) -> Result<Option<Uid>, End> {
+        let mut from = Some(Uid::MIN);
+        while let Some(first) = from.filter(|_| !client.enabled().rev2) {
+            let (unseen, last) = self.unseen_from(client, first);
+            if unseen.is_some() {
+                return Ok(unseen);
+            }
+            client.breathe().await?;
+            from = last.and_then(|last| Uid::new(last.get().checked_add(1)?));
         }
-        let unseen = messages
-            .iter()
-            .find(|entry| !entry.system_flags().contains(SystemFlags::SEEN));
-        let seq = unseen.and_then(|entry| messages.seq_of(self.view(), entry.uid()));
-        if let Some(seq) = seq {
-            client.remark(&Code::Unseen(seq), "First unseen");
+        Ok(None)
+    }
+
+    /// An unseen message among the next, or the last of them.
+    fn unseen_from(&self, client: &Client, from: Uid) -> (Option<Uid>, Option<Uid>) {
+        let store = client.account().store();
+        let messages = store.messages(self.handle());
+        let Some(messages) = messages.ok().filter(|them| them.counters().unseen > 0) else {
+            return (None, None);
+        };
+        let mut last = None;
+        for entry in messages.iter_from(from).take(LOOKED_AT_MAX) {
+            last = Some(entry.uid());
+            if !entry.system_flags().contains(SystemFlags::SEEN) {
+                return (last, None);
+            }
         }
+        (None, last)
     }
 
     fn opened(&self) -> Answer {

@@ -7,6 +7,7 @@ use super::messages::{Meant, NoSuchNumber};
 use super::select;
 use super::view::Expunges;
 use super::{End, State};
+use crate::account::Seat;
 use crate::session::{Access, Mailbox};
 use store::{MailboxHandle, Refusal, UidRange, View};
 use wire::imap::{Command, Request, SequenceSet, Tag};
@@ -16,12 +17,19 @@ use wire::imap::{Command, Request, SequenceSet, Tag};
 pub struct Selected {
     handle: MailboxHandle,
     pub(super) mailbox: Mailbox,
+    /// Keeps the mailbox loaded, and the history that the view needs.
+    seat: Seat,
 }
 
 impl Selected {
     /// A mailbox that was just opened.
-    pub fn new(handle: MailboxHandle, mailbox: Mailbox) -> Self {
-        Self { handle, mailbox }
+    pub fn new(handle: MailboxHandle, mailbox: Mailbox, seat: Seat) -> Self {
+        seat.told(mailbox.view.told_expunged);
+        Self {
+            handle,
+            mailbox,
+            seat,
+        }
     }
 
     /// The way to the mailbox.
@@ -32,6 +40,12 @@ impl Selected {
     /// What the client has been told of.
     pub fn view(&self) -> &View {
         &self.mailbox.view
+    }
+
+    /// The client has been told of more.
+    pub fn set_view(&mut self, view: View) {
+        self.mailbox.view = view;
+        self.seat.told(view.told_expunged);
     }
 
     /// Whether the client may change anything.
@@ -83,6 +97,7 @@ impl Selected {
         command: Command,
     ) -> Result<State, End> {
         let manners = Manners::of(&command);
+        self.check_view(client)?;
         let answer = self.answer(client, tag, command).await?;
         let announced = self
             .announce(client, manners.expunges, manners.with_uid)
@@ -126,7 +141,10 @@ impl Selected {
             Command::Move { uid, set, mailbox } => self.move_to(client, uid, &set, &mailbox).await,
             Command::Expunge => self.expunge(client, None).await,
             Command::UidExpunge(set) => self.expunge(client, Some(&set)).await,
-            Command::Check => Ok(Answer::ok("Everything is on the disk")),
+            Command::Check => {
+                client.account().sync().await;
+                Ok(Answer::ok("Everything is on the disk"))
+            }
             command => authenticated::anywhere(client, command).await,
         }
     }
@@ -153,6 +171,7 @@ impl Selected {
 
 /// UNSELECT (RFC 9051 §6.4.2), and the end of CLOSE.
 async fn leave(client: &mut Client, tag: &Tag) -> Result<State, End> {
+    client.account().sync().await;
     client.answer(tag, &Answer::ok("Closed")).await?;
     Ok(State::Authenticated(Authenticated::after_unselect()))
 }

@@ -5,7 +5,7 @@ use super::answer::Answer;
 use super::client::Client;
 use super::expunge::read_only;
 use super::flags;
-use super::messages::{Meant, Walk};
+use super::messages::{Meant, Numbered, Walk};
 use super::selected::Selected;
 use super::view::{Expunges, Told};
 use store::{FlagChange, Outcome, Refusal};
@@ -74,20 +74,16 @@ impl Selected {
         let stored = client
             .account()
             .change(|store| store.set_flags(&handle, &meant.ranges, &change));
-        let mut known = Told::default();
         match stored.await {
             Ok(Outcome::Flagged {
                 changed,
                 modseq,
                 before,
                 ..
-            }) if before <= self.view().told => {
-                changed.into_iter().for_each(|uid| known.push(uid, modseq));
-            }
-            Ok(_) | Err(Refusal::NothingToDo) => {}
-            Err(refusal) => return Err(refusal),
+            }) if before <= self.view().told => Ok(Told::Alike(changed, modseq)),
+            Ok(_) | Err(Refusal::NothingToDo) => Ok(Told::default()),
+            Err(refusal) => Err(refusal),
         }
-        Ok(known)
     }
 
     async fn tell_all_flags(
@@ -102,14 +98,23 @@ impl Selected {
             if chunk.is_empty() {
                 return Ok(told);
             }
-            for message in chunk {
-                let nothing = Told::default();
-                if let Some(modseq) = self.tell_flags(client, message.uid, with_uid, &nothing)? {
-                    told.push(message.uid, modseq);
-                }
-            }
+            self.tell_each(client, &chunk, with_uid, &mut told);
             client.out().relieve().await?;
             client.breathe().await?;
+        }
+    }
+
+    fn tell_each(&self, client: &mut Client, chunk: &[Numbered], with_uid: bool, told: &mut Told) {
+        let account = client.account().clone();
+        let store = account.store();
+        let Ok(messages) = store.messages(self.handle()) else {
+            return;
+        };
+        for message in chunk {
+            if let Some(entry) = messages.get(message.uid) {
+                self.tell_flags(client, &messages, message.seq, entry, with_uid);
+                told.push(message.uid, entry.modseq());
+            }
         }
     }
 }

@@ -9,9 +9,13 @@
 use super::End;
 use super::client::Client;
 use super::flags;
+use super::messages::CHUNK_MESSAGES_MAX;
 use super::selected::Selected;
-use store::{Messages, Modseq, Uid};
+use store::{Entry, Messages, Modseq, Store, Uid, View};
 use wire::imap::response::{Data, FetchData, FetchWriter};
+
+/// Expunges told between two breaths: some ten bytes and a look each.
+const EXPUNGES_TOLD_MAX: usize = 4096;
 
 /// Whether the client can be told that messages are gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,64 +49,152 @@ impl Selected {
         with_uid: bool,
         known: &Told,
     ) -> Result<(), End> {
+        if !self.has_news(client)? {
+            return Ok(());
+        }
         if !client.enabled().rev2 && self.has_arrivals(client)? {
             self.claim_recent(client).await;
         }
-        let flagged = self.announce_numbers(client, expunges)?;
-        for uid in flagged {
-            self.tell_flags(client, uid, with_uid, known)?;
-            client.out().relieve().await?;
-            client.breathe().await?;
+        if expunges == Expunges::Told {
+            self.tell_expunges(client).await?;
         }
-        Ok(())
+        let since = self.view().told;
+        let below = self.view().uid_next;
+        self.tell_numbers(client)?;
+        self.tell_changed(client, since, below, with_uid, known)
+            .await
+    }
+
+    /// Whether message numbers still mean what the client believes.
+    ///
+    /// # Errors
+    /// [`End::LeftBehind`].
+    pub fn check_view(&self, client: &Client) -> Result<(), End> {
+        let store = client.account().store();
+        match store.messages(self.handle()) {
+            Ok(messages) if !messages.can_update(self.view()) => Err(End::LeftBehind),
+            // What else is wrong the command will find.
+            _ => Ok(()),
+        }
+    }
+
+    fn has_news(&self, client: &Client) -> Result<bool, End> {
+        let store = client.account().store();
+        let messages = self.messages(&store)?;
+        if !messages.can_update(self.view()) {
+            return Err(End::LeftBehind);
+        }
+        Ok(messages.highest_modseq() > self.view().told_expunged)
     }
 
     fn has_arrivals(&self, client: &Client) -> Result<bool, End> {
         let store = client.account().store();
-        let messages = store.messages(self.handle());
-        let messages = messages.map_err(|_| End::MailboxGone)?;
+        let messages = self.messages(&store)?;
         Ok(messages.uid_next() > self.view().uid_next)
     }
 
-    /// EXPUNGE, EXISTS and RECENT: in one step, for the numbers of everything
-    /// else rest on them. Gives the messages whose flags have changed.
-    fn announce_numbers(
-        &mut self,
-        client: &mut Client,
-        expunges: Expunges,
-    ) -> Result<Vec<Uid>, End> {
+    fn messages<'s>(&self, store: &'s Store) -> Result<Messages<'s>, End> {
+        let messages = store.messages(self.handle());
+        messages.map_err(|_| End::MailboxGone)
+    }
+
+    /// EXPUNGE, the highest first, in steps. Until the last the view stays as it
+    /// is: whatever others expunge meanwhile, in it every message keeps its
+    /// number.
+    async fn tell_expunges(&mut self, client: &mut Client) -> Result<(), End> {
+        let (gone, up_to) = {
+            let store = client.account().store();
+            let messages = self.messages(&store)?;
+            let numbering = messages.numbering(self.view());
+            (numbering.ghosts().to_vec(), messages.highest_modseq())
+        };
+        for step in gone.rchunks(EXPUNGES_TOLD_MAX) {
+            self.tell_gone(client, step)?;
+            client.out().relieve().await?;
+            client.breathe().await?;
+        }
+        self.set_view(View {
+            told_expunged: up_to,
+            ..*self.view()
+        });
+        Ok(())
+    }
+
+    fn tell_gone(&self, client: &mut Client, gone: &[Uid]) -> Result<(), End> {
         let account = client.account().clone();
         let store = account.store();
-        let messages = store
-            .messages(self.handle())
-            .map_err(|_| End::MailboxGone)?;
-        if messages.highest_modseq() <= self.view().told_expunged {
-            return Ok(Vec::new());
-        }
-        let changes = messages.changes(self.view());
-        let mut known = messages.exists(self.view());
-        self.tell_keywords(client, &messages);
-        self.advance(&messages, expunges);
-        if expunges == Expunges::Told {
-            for (seq, _) in &changes.expunged {
-                client.tell(&Data::Expunge(*seq));
-                known = known.saturating_sub(1);
+        let numbering = self.messages(&store)?.numbering(self.view());
+        for uid in gone.iter().rev() {
+            if let Some(seq) = numbering.seq_of(*uid) {
+                client.tell(&Data::Expunge(seq));
             }
         }
+        Ok(())
+    }
+
+    /// FLAGS, EXISTS and RECENT: in one step, for the numbers of everything else
+    /// rest on them.
+    fn tell_numbers(&mut self, client: &mut Client) -> Result<(), End> {
+        let account = client.account().clone();
+        let store = account.store();
+        let messages = self.messages(&store)?;
+        let known = messages.exists(self.view());
+        self.tell_keywords(client, &messages);
+        self.set_view(messages.announce_no_expunges(*self.view()));
         // Not only if there are new messages: while expunges are held, one that
         // came and went meanwhile counts, for its expunge will be told.
         if messages.exists(self.view()) > known {
             self.tell_arrivals(client, &messages);
         }
-        Ok(changes.flagged)
+        Ok(())
     }
 
-    fn advance(&mut self, messages: &Messages<'_>, expunges: Expunges) {
-        let view = self.mailbox.view;
-        self.mailbox.view = match expunges {
-            Expunges::Told => messages.announce_all(view),
-            Expunges::Held => messages.announce_no_expunges(view),
-        };
+    /// The flags of messages below a UID that have changed since, in steps.
+    async fn tell_changed(
+        &self,
+        client: &mut Client,
+        since: Modseq,
+        below: Uid,
+        with_uid: bool,
+        known: &Told,
+    ) -> Result<(), End> {
+        let mut from = Uid::MIN;
+        while let Some(last) = self.tell_some(client, (since, from, below), with_uid, known)? {
+            client.out().relieve().await?;
+            client.breathe().await?;
+            let Some(next) = last.get().checked_add(1).and_then(Uid::new) else {
+                break;
+            };
+            from = next;
+        }
+        Ok(())
+    }
+
+    /// Some of them, and the last that was looked at; none if there are no more.
+    fn tell_some(
+        &self,
+        client: &mut Client,
+        (since, from, below): (Modseq, Uid, Uid),
+        with_uid: bool,
+        known: &Told,
+    ) -> Result<Option<Uid>, End> {
+        let account = client.account().clone();
+        let store = account.store();
+        let messages = self.messages(&store)?;
+        let numbering = messages.numbering(self.view());
+        let changed = messages.changed_from(from, since);
+        let changed = changed.take_while(|entry| entry.uid() < below);
+        let mut last = None;
+        for entry in changed.take(CHUNK_MESSAGES_MAX) {
+            last = Some(entry.uid());
+            if known.has(entry.uid(), entry.modseq()) {
+                continue;
+            }
+            if let Some(seq) = numbering.seq_of(entry.uid()) {
+                self.tell_flags(client, &messages, seq, entry, with_uid);
+            }
+        }
+        Ok(last)
     }
 
     fn tell_arrivals(&mut self, client: &mut Client, messages: &Messages<'_>) {
@@ -122,33 +214,21 @@ impl Selected {
         }
     }
 
-    /// One message's flags as they are now, unless the client knows them: the
-    /// modseq at which it does. A message that is gone has none.
+    /// One message's flags as they are now.
     pub fn tell_flags(
         &self,
         client: &mut Client,
-        uid: Uid,
+        messages: &Messages<'_>,
+        seq: u32,
+        entry: &Entry,
         with_uid: bool,
-        known: &Told,
-    ) -> Result<Option<Modseq>, End> {
-        let account = client.account().clone();
-        let store = account.store();
-        let messages = store
-            .messages(self.handle())
-            .map_err(|_| End::MailboxGone)?;
-        let seq = messages.seq_of(self.view(), uid);
-        let (Some(entry), Some(seq)) = (messages.get(uid), seq) else {
-            return Ok(None);
-        };
-        if known.has(uid, entry.modseq()) {
-            return Ok(Some(entry.modseq()));
-        }
+    ) {
         let flags = flags::to_wire(entry.system_flags(), messages.keywords_of(entry));
-        let recent = !client.enabled().rev2 && self.is_recent(uid);
+        let recent = !client.enabled().rev2 && self.is_recent(entry.uid());
         let out = client.out().buffer();
         let mut writer = FetchWriter::begin(out, seq);
         if with_uid {
-            writer.item(out, &FetchData::Uid(uid.get()));
+            writer.item(out, &FetchData::Uid(entry.uid().get()));
         }
         writer.item(
             out,
@@ -158,22 +238,37 @@ impl Selected {
             },
         );
         writer.end(out);
-        Ok(Some(entry.modseq()))
     }
 }
 
-/// Flags that the client knows although its view doesn't say so yet: each
-/// message with the modseq at which it knows them. In the order of UIDs.
-#[derive(Debug, Default)]
-pub struct Told(Vec<(Uid, Modseq)>);
+/// Flags that the client knows although its view doesn't say so yet, with the
+/// modseq at which it knows them. In the order of UIDs.
+#[derive(Debug)]
+pub enum Told {
+    /// Each was told.
+    Each(Vec<(Uid, Modseq)>),
+    /// One change did the same to all of them.
+    Alike(Vec<Uid>, Modseq),
+}
+
+impl Default for Told {
+    fn default() -> Self {
+        Self::Each(Vec::new())
+    }
+}
 
 impl Told {
     /// The client knows the flags of one more message, behind all others.
     pub fn push(&mut self, uid: Uid, modseq: Modseq) {
-        self.0.push((uid, modseq));
+        if let Self::Each(told) = self {
+            told.push((uid, modseq));
+        }
     }
 
     fn has(&self, uid: Uid, modseq: Modseq) -> bool {
-        self.0.binary_search(&(uid, modseq)).is_ok()
+        match self {
+            Self::Each(told) => told.binary_search(&(uid, modseq)).is_ok(),
+            Self::Alike(uids, at) => *at == modseq && uids.binary_search(&uid).is_ok(),
+        }
     }
 }

@@ -1,5 +1,8 @@
 //! What `director` and `lmtp` may rely on, and what they can't bring about.
 
+mod distress;
+mod tasks;
+
 use super::{Wire, open, run};
 use crate::director::{Desk, Ending};
 use crate::fixture::{self, ACCOUNT};

@@ -78,6 +78,7 @@ fn a_full_disk_is_told_and_the_account_goes_on() {
         let status = client.command("b", "STATUS INBOX (MESSAGES)").await;
         assert_eq!(status[0], format!("* STATUS INBOX (MESSAGES {kept})"));
         house.leave().await;
+        disk.fill_up(false);
         assert_eq!(letters(&disk.restart_process()).await, kept);
     });
 }

@@ -55,13 +55,15 @@ where
     D::File: 'static,
 {
     let opened = opening::open(disk, &fixture::born(true)).unwrap();
+    let (suspects, notebook) = Suspects::open(disk);
     let reading = Reading {
         bodies: Box::new(RefCell::new(opened.files.reader())),
         records: Box::new(opened.files.letter_cache().reader()),
-        suspects: Suspects::open(disk),
+        suspects,
     };
     let root = std::fs::File::open(root).unwrap();
-    let thread = DiskThread::start(opened.syncer, opened.files, root.into(), pulse.clone());
+    let (syncer, files) = (opened.syncer, opened.files);
+    let thread = DiskThread::start(syncer, files, notebook, root.into(), pulse.clone());
     tokio::task::spawn_local(async move { pulse.beat().await });
     let limits = Limits::from(&fixture::slice());
     Account::new(
@@ -71,6 +73,16 @@ where
         reading,
         limits,
     )
+}
+
+/// What is known of letters that may kill, and the thread that notes it.
+pub fn suspects(disk: &SimDisk) -> (Suspects, DiskThread) {
+    let opened = opening::open(disk, &fixture::born(true)).unwrap();
+    let (suspects, notebook) = Suspects::open(disk);
+    let root = std::fs::File::open(std::env::temp_dir()).unwrap();
+    let (syncer, files) = (opened.syncer, opened.files);
+    let thread = DiskThread::start(syncer, files, notebook, root.into(), Pulse::default());
+    (suspects, thread.unwrap())
 }
 
 impl House {
@@ -83,6 +95,8 @@ impl House {
     /// An account that is open.
     pub fn around(account: Rc<Account>) -> Self {
         let commits = Rc::clone(&account);
+        let upkeep = Rc::clone(&account);
+        tokio::task::spawn_local(async move { upkeep.run_upkeep().await });
         Self {
             commits: tokio::task::spawn_local(async move { commits.run_commits().await }),
             account,
@@ -127,6 +141,7 @@ impl House {
         for session in self.sessions.into_inner() {
             session.await.unwrap();
         }
+        self.account.tidy_up().await;
         self.account.finish();
         self.commits.await.unwrap().unwrap();
     }
@@ -155,12 +170,15 @@ impl Wire {
 
     /// The next line, without its CRLF.
     pub async fn line(&mut self) -> String {
+        let mut looked = 0;
         loop {
-            if let Some(at) = self.heard.windows(2).position(|pair| pair == b"\r\n") {
+            let end = self.heard[looked..].windows(2).position(|it| it == b"\r\n");
+            if let Some(at) = end.map(|end| looked + end) {
                 let line = String::from_utf8_lossy(&self.heard[..at]).into_owned();
                 self.heard.drain(..at + 2);
                 return line;
             }
+            looked = self.heard.len().saturating_sub(1);
             assert!(self.hear().await, "closed within {:?}", self.text());
         }
     }

@@ -73,6 +73,7 @@ fn no_file_but_the_journals_appears_for_any_name() {
         store.create(&store::Principal::Owner, &name, None).unwrap();
         let report = syncer.commit(store.take_batch().unwrap());
         store.settle(report).unwrap();
+        store.apply(usize::MAX).unwrap();
     }
     let names = std::fs::read_dir(scratch.path()).unwrap();
     let names: BTreeSet<String> = names

@@ -1,9 +1,8 @@
 //! What FETCH and SEARCH say, against what `message` says of the same bytes and
 //! a naive reading of the same keys.
 
-use super::{House, Wire, open, run};
-use crate::scratch::Scratch;
-use journal::disk::{Disk, File, Name, OsDisk};
+use super::{House, Wire, run};
+use journal::disk::{Disk, File, Name};
 use journal::sim::SimDisk;
 use message::{Scanner, SectionText};
 use proptest::prelude::*;
@@ -221,36 +220,6 @@ proptest! {
             house.leave().await;
         });
     }
-}
-
-#[test]
-fn a_damaged_letter_is_told_and_the_others_are_served() {
-    run(async {
-        let scratch = Scratch::new("damage");
-        let root = std::fs::File::open(scratch.path()).unwrap();
-        let house = House::around(open(&OsDisk::new(root.into()), scratch.path()));
-        let mut client = house.client().await;
-        append(&mut client, "", &vec![b'x'; 300_000]).await;
-        append(&mut client, "", b"Subject: whole\r\n\r\nwhole").await;
-        let pack = std::fs::read_dir(scratch.path().join("pack"))
-            .unwrap()
-            .next();
-        let pack = pack.unwrap().unwrap().path();
-        let mut bytes = std::fs::read(&pack).unwrap();
-        bytes[1000] ^= 1;
-        std::fs::write(&pack, bytes).unwrap();
-        client.command("e", "EXAMINE INBOX").await;
-        let said = client.command("f", "FETCH 1:2 BODY[TEXT]").await;
-        assert_eq!(
-            said,
-            [
-                "* 2 FETCH (BODY[TEXT] {5}",
-                "whole)",
-                "f NO [CORRUPTION] A letter is damaged and can't be read"
-            ]
-        );
-        house.leave().await;
-    });
 }
 
 #[test]

@@ -183,7 +183,7 @@ fn a_clean_end_names_everything_as_durable() {
     // With the power gone and nothing in memory, recovery has nothing to mend.
     let disk = disk.restore_power();
     let opened = crate::opening::open(&disk, &fixture::born(false)).unwrap();
-    assert!(opened.report.torn.is_none() && !opened.report.rewritten);
+    assert!(opened.report.journal.torn.is_none() && !opened.report.journal.rewritten);
     let inbox = opened
         .store
         .open_by_id(&Principal::Owner, store::MailboxId::INBOX)

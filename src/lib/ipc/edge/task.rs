@@ -3,7 +3,6 @@
 //! `Distress`.
 
 use crate::codec::{Bytes, List};
-use crate::edge::verify::Place;
 use crate::{choice, messages, record};
 
 /// Bytes of a mailbox's name, `/` between its components (docs/store-format.md).
@@ -11,9 +10,6 @@ pub const MAILBOX_BYTES_MAX: usize = 1024;
 
 /// Mends in one page: as many as fit into a datagram with names of the longest.
 pub const PAGE_MENDS_MAX: usize = 64;
-
-/// Mends that one repair tells one by one; all are counted.
-pub const MENDS_MAX: u64 = 100_000;
 
 choice! {
     /// One limit of an account, as it is to be.
@@ -61,17 +57,21 @@ record! {
 }
 
 choice! {
-    /// One thing that a repair could not leave as it was.
+    /// One thing that is not as it was before a repair.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub enum Mend {
-        /// A letter is gone, or damaged: its message says so in its place.
+        /// A letter is gone, or damaged; a damaged one keeps its place.
         1 => Lost { mailbox: Bytes<MAILBOX_BYTES_MAX>, uid: u32, },
+        /// Entries are gone of which nothing else is known.
+        2 => Vanished { mailbox: Bytes<MAILBOX_BYTES_MAX>, letters: u64, },
         /// A mailbox has a new UIDVALIDITY: clients fetch it anew.
-        2 => Renumbered { mailbox: Bytes<MAILBOX_BYTES_MAX>, validity: u32, },
+        3 => Renumbered { mailbox: Bytes<MAILBOX_BYTES_MAX>, validity: u32, },
         /// Letters that no index knew any more are in this mailbox now.
-        3 => Recovered { mailbox: Bytes<MAILBOX_BYTES_MAX>, letters: u64, },
-        /// A file was of no use, and is kept in `torn/`.
-        4 => SetAside { place: Place, },
+        4 => Recovered { mailbox: Bytes<MAILBOX_BYTES_MAX>, letters: u64, },
+        /// Records of the journal that couldn't be followed: LSNs.
+        5 => Skipped { from: u64, to: u64, },
+        /// A manifest that can't be used.
+        6 => Manifest { number: u64, },
     }
 }
 
@@ -79,14 +79,15 @@ record! {
     /// What a repair came to.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
     pub struct Repairs {
-        /// Whether anything had to be mended.
+        /// Whether anything was changed.
         mended: bool,
+        /// Mailboxes and messages that there are now.
         mailboxes: u64,
         messages: u64,
+        /// Letters that are gone or damaged.
         lost: u64,
-        renumbered: u64,
+        /// Letters that no index knew any more.
         recovered: u64,
-        set_aside: u64,
     }
 }
 

@@ -538,25 +538,67 @@ fn rewinding_moves_every_number_on_and_gives_every_mailbox_another_validity() {
     assert!(!old.can_rewind());
 }
 
+/// Letter `n`, as message and UID `n`.
+fn append(n: u64, mailbox: MailboxId, body: StoredBody) -> Operation {
+    Operation::Append(Append {
+        mailbox,
+        uid: Uid::new(n as u32).unwrap(),
+        message: MessageId(n),
+        thread: ThreadId(n),
+        date: InternalDate {
+            secs: 0,
+            offset_minutes: 0,
+        },
+        system: SystemFlags::NONE,
+        keywords: vec![],
+        body,
+        size: 10,
+        sha256: [0; 32],
+    })
+}
+
+/// The copies lie in the very chunk that is gone through, and UIDs of the set
+/// above the last message are theirs by number only.
+#[test]
+fn a_copy_into_its_own_mailbox_copies_nothing_twice() {
+    let inbox = MailboxId::INBOX;
+    let letters = (1..=5).map(|n| append(n, inbox, StoredBody::Inline { offset: 0 }));
+    let one = |uid| {
+        let uid = Uid::new(uid).unwrap();
+        let range = UidRange {
+            first: uid,
+            last: uid,
+        };
+        Operation::Expunge {
+            mailbox: inbox,
+            only_deleted: false,
+            uids: UidSet::new(&[range]),
+        }
+    };
+    let copy = Operation::Transfer(Transfer {
+        moving: false,
+        source: inbox,
+        target: inbox,
+        first: Uid::new(6).unwrap(),
+        reserved: 4,
+        uids: UidSet::all().below(Uid::new(6).unwrap()),
+    });
+    let account = history(vec![
+        letters.collect(),
+        vec![one(5)],
+        vec![one(2)],
+        vec![copy],
+    ]);
+    let account = account.unwrap();
+    let mailbox = account.mailbox(inbox).unwrap();
+    let there = mailbox.entries.iter().map(|e| (e.uid.get(), e.message.0));
+    let expected = [(1, 1), (3, 3), (4, 4), (6, 1), (7, 3), (8, 4)];
+    assert!(there.eq(expected), "{:?}", mailbox.entries);
+    assert_eq!(mailbox.uid_next.get(), 10, "what was reserved is used up");
+}
+
 #[test]
 fn what_is_expunged_or_deleted_is_noted_as_waste_where_it_lay() {
-    let append = |n: u64, mailbox, body| {
-        Operation::Append(Append {
-            mailbox,
-            uid: Uid::new(n as u32).unwrap(),
-            message: MessageId(n),
-            thread: ThreadId(n),
-            date: InternalDate {
-                secs: 0,
-                offset_minutes: 0,
-            },
-            system: SystemFlags::NONE,
-            keywords: vec![],
-            body,
-            size: 10,
-            sha256: [0; 32],
-        })
-    };
     let pack = |pack| StoredBody::Pack {
         pack: PackId(pack),
         offset: 0,

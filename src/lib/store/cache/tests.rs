@@ -228,8 +228,8 @@ fn live(seed: u64) -> usize {
 
 #[test]
 fn whatever_the_disk_does_an_answer_is_right_or_absent() {
-    let found: usize = (0..300).map(live).sum();
-    assert!(found > 3000, "{found}");
+    let found: usize = (0..150).map(live).sum();
+    assert!(found > 1500, "{found}");
 }
 
 proptest! {

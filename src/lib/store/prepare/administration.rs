@@ -31,6 +31,11 @@ impl Store {
         self.account().quota.over(self.default_quota())
     }
 
+    /// Its own limits, where it has any.
+    pub fn own_quota(&self) -> QuotaOverride {
+        self.account().quota
+    }
+
     /// Gives the account limits of its own. They hold back what comes, and never
     /// remove anything.
     ///

@@ -107,6 +107,7 @@ impl Store {
 
     fn done(&mut self, front: Pending, outcome: Outcome) -> Settled {
         self.ahead.release(&front);
+        self.next_pack = self.next_pack.max(self.account.next_pack);
         self.applied = Some(front.behind);
         Settled {
             ticket: front.ticket,

@@ -13,7 +13,7 @@ use crate::scrub::{Findings, Scrub, ScrubCursor, Scrubbed};
 use crate::upkeep::checkpoint::{Checkpoint, Checkpointed};
 use crate::upkeep::compaction::{Compacted, Compaction, PACKS_RESERVED, Sources, chunks_reserved};
 use crate::upkeep::swap::{Moved, Swap};
-use crate::upkeep::{Done, Job, JobReport, RETRY_BYTES, SETTLE_BYTES, Urgency, Work};
+use crate::upkeep::{Done, Job, JobReport, RETRY_SECS, SETTLE_BYTES, Urgency, Work, is_old};
 use journal::Lsn;
 use std::sync::Arc;
 
@@ -32,28 +32,30 @@ impl Store {
     /// quiet, after each report, and now and then under load.
     pub fn upkeep(&mut self, now_secs: i64, urgency: Urgency) -> Option<Job> {
         self.now_secs = self.now_secs.max(now_secs);
-        let end = self.appender.next();
-        let busy = self.upkeep.out || self.upkeep.swap.is_some() || self.underway.is_some();
-        if busy || end < self.upkeep.retry_from {
+        if self.upkeep.out || self.upkeep.swap.is_some() || self.underway.is_some() {
             return None;
         }
-        let work = self.next_work(urgency)?;
+        let work = match self.removal() {
+            Some(removal) => Work::Removal(removal),
+            None if self.now_secs < self.upkeep.retry_secs => return None,
+            None => self.next_work(urgency)?,
+        };
         self.upkeep.out = true;
         Some(Job(work))
     }
 
     fn next_work(&mut self, urgency: Urgency) -> Option<Work> {
-        if let Some(removal) = self.removal() {
-            return Some(Work::Removal(removal));
-        }
-        let end = self.appender.next();
-        if self.upkeep.checkpoint_is_due(&self.account, end, urgency) {
+        let (end, now_secs) = (self.appender.next(), self.now_secs);
+        let due = self
+            .upkeep
+            .checkpoint_is_due(&self.account, end, urgency, now_secs);
+        if due {
             return self.checkpoint();
         }
         match urgency {
             Urgency::Leaving => None,
             Urgency::Usual => {
-                let sources = self.upkeep.sources(&self.account, self.now_secs)?;
+                let sources = self.upkeep.sources(&self.account, now_secs)?;
                 Some(self.compaction(sources))
             }
         }
@@ -122,8 +124,7 @@ impl Store {
             Done::Scrub(done) => self.scrubbed(*done),
             Done::Removal => {}
             Done::GaveUp => {
-                let end = self.appender.next();
-                self.upkeep.retry_from = Lsn(end.0.saturating_add(RETRY_BYTES));
+                self.upkeep.retry_secs = self.now_secs.saturating_add(RETRY_SECS);
             }
         }
     }
@@ -146,18 +147,28 @@ impl Store {
     }
 
     fn checkpointed(&mut self, done: Checkpointed) {
+        let now_secs = self.now_secs;
+        self.upkeep.judged_secs = None;
         let Checkpointed {
             named,
             written,
             dead,
+            journal_waste,
         } = done;
+        let emptied = named.oldest >= named.start;
         for account in self.accounts_mut() {
             let packs = Arc::make_mut(&mut account.packs);
-            packs.retain(|pack, _| !dead.contains(pack));
+            for pack in &dead {
+                packs.remove(pack);
+            }
+            if emptied {
+                account.journal_waste = account.journal_waste.less(journal_waste, now_secs);
+            }
         }
         let wanted = &mut self.upkeep.checkpoints_wanted;
-        // A pack goes when the manifest before this one does.
-        *wanted = wanted.saturating_sub(1).max(u8::from(!dead.is_empty()));
+        // What is dead goes when the manifest before this one does.
+        let hurry = !dead.is_empty() || (emptied && is_old(journal_waste, now_secs));
+        *wanted = wanted.saturating_sub(1).max(u8::from(hurry));
         let doomed = dead.into_iter().map(|pack| (pack, named.number));
         self.upkeep.doomed.extend(doomed);
         self.upkeep.emptied.clear();
@@ -199,6 +210,7 @@ impl Store {
 
     fn scrubbed(&mut self, done: Scrubbed) {
         self.upkeep.rescue.extend(done.rescue);
+        self.upkeep.judged_secs = None;
         let findings = &mut self.upkeep.findings;
         findings.scrubbed_bytes = findings.scrubbed_bytes.saturating_add(done.bytes);
         if done.round {

@@ -100,20 +100,14 @@ fn an_account_without_letters_is_known_whole() {
 
 #[test]
 fn a_full_map_makes_room_for_new_ids() {
-    let disk = SimDisk::new(1);
-    let mut threads = Threads::new(disk);
-    note(&mut threads, &[0], 0);
-    let map = threads.open.as_ref().unwrap();
-    map.write(PAGES_MAX - 1, &Page::default()).unwrap();
-    for number in 1..100 {
-        let hash = map.header.hash(&id(number));
-        let mut page = Page::default();
-        (0..ENTRIES_MAX).for_each(|_| page.add(map.header.hash(b"other"), ThreadId(1)));
-        map.write(page_of(hash, PAGES_MAX), &page).unwrap();
-        map.note(hash, ThreadId(number)).unwrap();
-        assert_eq!(map.find(hash), Some(ThreadId(number)));
+    let mut threads = Threads::new(SimDisk::new(1));
+    threads.pages_max = 4;
+    for number in 0..4000 {
+        assert!(note(&mut threads, &[number], number));
+        assert_eq!(find(&mut threads, &[number]), Some(number));
     }
-    assert_eq!(map.pages(), Ok(PAGES_MAX));
+    assert_eq!(threads.open.as_ref().unwrap().pages(), Ok(4));
+    assert_eq!(find(&mut threads, &[0]), None);
 }
 
 #[test]

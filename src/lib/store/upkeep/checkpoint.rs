@@ -6,6 +6,7 @@
 //! written is the snapshot's.
 
 use super::Done;
+use crate::account::{Account, Waste};
 use crate::chunk::Chunk;
 use crate::chunk::PackSet;
 use crate::chunk_file;
@@ -34,6 +35,8 @@ pub(crate) struct Checkpointed {
     pub(crate) written: Vec<Written>,
     /// Packs that no entry refers to.
     pub(crate) dead: Vec<PackId>,
+    /// What was dead in the journal.
+    pub(crate) journal_waste: Waste,
 }
 
 /// A checkpoint on its way.
@@ -63,7 +66,7 @@ impl Checkpoint {
     pub(crate) fn new(
         number: u64,
         start: Start,
-        snapshot: crate::account::Account,
+        snapshot: Account,
         segments: Segments,
         emptied: BTreeSet<PackId>,
         step_bytes: u64,
@@ -102,7 +105,7 @@ impl Checkpoint {
         self.manifest.account.next_chunk
     }
 
-    pub(super) fn step<D: Disk>(&mut self, root: &D) -> Result<Option<Done>, DiskError> {
+    pub(crate) fn step<D: Disk>(&mut self, root: &D) -> Result<Option<Done>, DiskError> {
         if self.file.is_some() {
             return self.write_manifest(root);
         }
@@ -195,6 +198,7 @@ impl Checkpoint {
             named: self.manifest.named(growing.bytes.len() as u64),
             written: std::mem::take(&mut self.written),
             dead: std::mem::take(&mut self.dead),
+            journal_waste: self.manifest.account.journal_waste,
         }))))
     }
 
@@ -209,7 +213,7 @@ impl Checkpoint {
 }
 
 /// The chunks that no file holds.
-fn unwritten_chunks(account: &crate::account::Account) -> Vec<(MailboxId, Arc<Chunk>)> {
+fn unwritten_chunks(account: &Account) -> Vec<(MailboxId, Arc<Chunk>)> {
     let mailboxes = account.mailboxes.values();
     let chunks = mailboxes.flat_map(|mailbox| {
         let slots = mailbox.entries.slots().iter();

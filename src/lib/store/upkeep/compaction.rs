@@ -16,7 +16,7 @@ use super::Done;
 use crate::account::{Account, PackSpace, Waste};
 use crate::chunk::{Chunk, PackSet, Slot, Summary};
 use crate::chunk_file;
-use crate::entry::{Body, BodyFile, Entry};
+use crate::entry::{Body, BodyFile, ENTRY_BYTES, Entry};
 use crate::file::{CHUNK, PACK};
 use crate::id::{ChunkId, EntryId, MailboxId, MessageId, PackId};
 use crate::letter::{Hashes, Letters, Segments, Whole};
@@ -305,7 +305,8 @@ impl Compaction {
             self.sources.hold(&entry.body) && !self.done.moves.contains_key(&entry.body)
         };
         let Some(skipped) = rest.iter().position(in_source) else {
-            return self.leave(root, &walk);
+            let looked = (rest.len() as u64).saturating_mul(ENTRY_BYTES as u64);
+            return Ok(self.leave(root, &walk)?.saturating_add(looked));
         };
         let at = walk.next.saturating_add(skipped);
         walk.next = at.saturating_add(1);
@@ -313,7 +314,11 @@ impl Compaction {
         let mailbox = walk.mailbox;
         self.walk = Some(walk);
         match chunk.entries().get(at) {
-            Some(entry) => self.carry(root, letters, mailbox, entry),
+            Some(entry) => {
+                let looked = (skipped as u64).saturating_mul(ENTRY_BYTES as u64);
+                let cost = self.carry(root, letters, mailbox, entry)?;
+                Ok(cost.saturating_add(looked))
+            }
             None => Ok(0),
         }
     }

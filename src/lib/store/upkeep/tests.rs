@@ -18,20 +18,20 @@ use journal::disk::Name;
 use journal::sim::{Fault, Random, SimDisk};
 use std::collections::BTreeMap;
 
-const NOW: i64 = 1_700_000_000;
+pub(crate) const NOW: i64 = 1_700_000_000;
 
 /// Everything that can be seen of an account: by mailbox and UID the message,
 /// its flags, and its bytes (`None`: damaged).
-type Seen = BTreeMap<(u64, u32), (MessageId, u8, Option<Vec<u8>>)>;
+pub(crate) type Seen = BTreeMap<(u64, u32), (MessageId, u8, Option<Vec<u8>>)>;
 
-struct Desk {
-    root: SimDisk,
-    opened: Opened<SimDisk>,
+pub(crate) struct Desk {
+    pub(crate) root: SimDisk,
+    pub(crate) opened: Opened<SimDisk>,
     now: i64,
 }
 
 impl Desk {
-    fn open(root: SimDisk) -> Result<Self, OpenError> {
+    pub(crate) fn open(root: SimDisk) -> Result<Self, OpenError> {
         let opening = Opening {
             account: AccountId(7),
             writer: 0xfeed_beef,
@@ -50,7 +50,7 @@ impl Desk {
         })
     }
 
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::open(SimDisk::new(1)).unwrap()
     }
 
@@ -58,15 +58,15 @@ impl Desk {
         &mut self.opened.store
     }
 
-    fn inbox(&self) -> MailboxHandle {
+    pub(crate) fn inbox(&self) -> MailboxHandle {
         self.mailbox(MailboxId::INBOX)
     }
 
-    fn mailbox(&self, id: MailboxId) -> MailboxHandle {
+    pub(crate) fn mailbox(&self, id: MailboxId) -> MailboxHandle {
         self.opened.store.open_by_id(&Principal::Owner, id).unwrap()
     }
 
-    fn create(&mut self, name: &str) -> MailboxHandle {
+    pub(crate) fn create(&mut self, name: &str) -> MailboxHandle {
         let name = MailboxName::new([name]).unwrap();
         let asked = self.store().create(&Principal::Owner, &name, None);
         self.done(asked);
@@ -107,13 +107,34 @@ impl Desk {
         }])
     }
 
-    fn append(&mut self, mailbox: &MailboxHandle, bytes: &[u8]) {
+    pub(crate) fn append(&mut self, mailbox: &MailboxHandle, bytes: &[u8]) {
         let asked = self.deliver(mailbox, bytes);
         self.done(asked);
     }
 
+    /// A letter that has a pack of its own.
+    pub(crate) fn append_large(&mut self, mailbox: &MailboxHandle, len: usize) {
+        let pack = self.store().reserve_pack();
+        let mut writer = self.opened.files.pack_writer(pack).unwrap();
+        writer.write(&vec![b'x'; len]).unwrap();
+        let packed = writer.finish().unwrap();
+        let asked = self.store().append(&[NewMessage {
+            places: &[Place {
+                mailbox,
+                flags: &Flags::default(),
+            }],
+            date: InternalDate {
+                secs: NOW,
+                offset_minutes: 0,
+            },
+            body: NewBody::Packed(&packed),
+            thread: None,
+        }]);
+        self.done(asked);
+    }
+
     /// Some letters of some kilobytes.
-    fn fill(&mut self, mailbox: &MailboxHandle, letters: u32, seed: u64) {
+    pub(crate) fn fill(&mut self, mailbox: &MailboxHandle, letters: u32, seed: u64) {
         let random = &mut Random::new(seed);
         for n in 0..letters {
             let len = 1 + random.below(3000) as usize;
@@ -124,21 +145,21 @@ impl Desk {
         }
     }
 
-    fn load(&mut self, mailbox: &MailboxHandle) {
+    pub(crate) fn load(&mut self, mailbox: &MailboxHandle) {
         while let Some(wish) = self.opened.store.wish(mailbox).unwrap() {
             let fetched = self.opened.files.fetch(&wish).unwrap();
             self.store().take_in(fetched);
         }
     }
 
-    fn remove(&mut self, mailbox: &MailboxHandle, uids: &[UidRange]) {
+    pub(crate) fn remove(&mut self, mailbox: &MailboxHandle, uids: &[UidRange]) {
         self.load(mailbox);
         let asked = self.store().remove(mailbox, uids);
         self.done(asked);
     }
 
     /// Everything that is due, and what that makes due.
-    fn keep_up(&mut self) {
+    pub(crate) fn keep_up(&mut self) {
         for _ in 0..50 {
             self.commit().unwrap();
             let now = self.now;
@@ -162,23 +183,23 @@ impl Desk {
     }
 
     /// Forces a checkpoint.
-    fn checkpoint(&mut self) {
+    pub(crate) fn checkpoint(&mut self) {
         self.store().upkeep_state().checkpoints_wanted = 1;
         self.keep_up();
     }
 
-    fn reopen(&mut self) {
+    pub(crate) fn reopen(&mut self) {
         self.quiet();
         *self = Self::open(self.root.restore_power()).unwrap();
     }
 
-    fn quiet(&mut self) {
+    pub(crate) fn quiet(&mut self) {
         while self.store().quiet().unwrap() {
             self.commit().unwrap();
         }
     }
 
-    fn seen(&mut self) -> Seen {
+    pub(crate) fn seen(&mut self) -> Seen {
         let ids: Vec<MailboxId> = self
             .opened
             .store
@@ -220,7 +241,7 @@ impl Desk {
     }
 }
 
-fn uids(first: u32, last: u32) -> Vec<UidRange> {
+pub(crate) fn uids(first: u32, last: u32) -> Vec<UidRange> {
     vec![UidRange {
         first: Uid::new(first).unwrap(),
         last: Uid::new(last).unwrap(),
@@ -517,6 +538,21 @@ impl Desk {
         panic!("no file holds it");
     }
 
+    /// Whether any file of ours holds these bytes.
+    fn is_on_disk(&self, bytes: &[u8]) -> bool {
+        ["journal", "pack"].iter().any(|directory| {
+            let Ok(dir) = self.root.open_dir(&Name::new(directory).unwrap()) else {
+                return false;
+            };
+            let mut files = dir
+                .list()
+                .unwrap()
+                .into_iter()
+                .map(|name| dir.content(&name).unwrap());
+            files.any(|file| file.windows(bytes.len()).any(|window| window == bytes))
+        })
+    }
+
     /// One round of scrub, in as many jobs as it takes.
     fn scrub(&mut self) -> Vec<Finding> {
         let mut cursor = ScrubCursor::default();
@@ -545,7 +581,7 @@ impl Desk {
 const ROTTEN: &[u8] = b"a letter that is going to rot, and is found nowhere else";
 
 /// The messages whose letters can't be read.
-fn damaged(seen: &Seen) -> Vec<MessageId> {
+pub(crate) fn damaged(seen: &Seen) -> Vec<MessageId> {
     let damaged = seen.values().filter(|(_, _, bytes)| bytes.is_none());
     damaged.map(|(message, _, _)| *message).collect()
 }
@@ -692,4 +728,67 @@ fn a_damaged_newest_manifest_costs_nothing_but_replay() {
     desk.reopen();
     assert_eq!(desk.opened.report.fell_back, None);
     assert_eq!(desk.seen(), seen);
+}
+
+#[test]
+fn an_expunged_letter_in_a_short_journal_goes_within_its_days_too() {
+    let mut desk = Desk::new();
+    desk.store().upkeep_state().limits = Limits::default();
+    let inbox = desk.inbox();
+    desk.append(&inbox, b"this one stays");
+    desk.append(&inbox, ROTTEN);
+    desk.remove(&inbox, &uids(2, 2));
+    let seen = desk.seen();
+    desk.keep_up();
+    assert!(desk.is_on_disk(ROTTEN), "nothing else is due for so little");
+    desk.now += (EXPUNGED_DAYS_MAX + 1) * DAY_SECS;
+    desk.keep_up();
+    // The journal's last segment goes when another has begun.
+    desk.quiet();
+    desk.keep_up();
+    assert!(!desk.is_on_disk(ROTTEN));
+    assert_eq!(desk.seen(), seen);
+}
+
+#[test]
+fn a_full_disk_is_tried_again_later_and_loses_nothing() {
+    let mut desk = Desk::new();
+    let inbox = desk.inbox();
+    desk.fill(&inbox, 20, 1);
+    let seen = desk.seen();
+    desk.commit().unwrap();
+    desk.root.fill_up(true);
+    let job = desk.store().upkeep(NOW, Urgency::Usual).unwrap();
+    desk.run(job).unwrap();
+    assert!(desk.store().upkeep(NOW, Urgency::Usual).is_none());
+    desk.root.fill_up(false);
+    desk.now += RETRY_SECS;
+    desk.keep_up();
+    assert!(!desk.files(MANIFEST).is_empty());
+    assert_eq!(desk.seen(), seen);
+}
+
+#[test]
+fn a_chunk_in_too_many_packs_to_list_loses_none_that_lives_and_keeps_none_that_is_dead() {
+    let mut desk = Desk::new();
+    let inbox = desk.inbox();
+    let other = desk.create("other");
+    for n in 0..20 {
+        desk.append_large(&inbox, 262_145 + n);
+    }
+    desk.load(&inbox);
+    let asked = desk.store().copy(&inbox, &uids(2, 2), &other);
+    desk.done(asked);
+    desk.keep_up();
+    assert_eq!(desk.files(PACK).len(), 20);
+    desk.remove(&inbox, &uids(1, 2));
+    let seen = desk.seen();
+    desk.checkpoint();
+    desk.now += JUDGED_AGAIN_SECS;
+    desk.keep_up();
+    assert_eq!(desk.files(PACK).len(), 19, "the copied one lives");
+    assert_eq!(desk.seen(), seen);
+    desk.reopen();
+    assert_eq!(desk.seen(), seen);
+    assert!(desk.scrub().is_empty());
 }

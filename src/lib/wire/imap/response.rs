@@ -11,6 +11,7 @@ mod code;
 mod data;
 mod envelope;
 mod fetch;
+mod search;
 pub(super) mod string;
 
 use preauth::imap::response::Status;
@@ -21,6 +22,7 @@ pub use data::{Data, ESearch, ListAttribute, ListEntry, data};
 pub use envelope::{Envelope, EnvelopeAddress};
 pub(super) use fetch::section;
 pub use fetch::{Content, FetchData, FetchWriter};
+pub use search::SearchWriter;
 
 use super::{Refusal, Tag};
 use crate::Text;

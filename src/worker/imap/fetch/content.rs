@@ -1,8 +1,7 @@
 //! The bytes of sections and parts on their way to the client.
 
 use super::item::Response;
-use crate::body::Unread;
-use crate::imap::End;
+use crate::imap::letter::Trouble;
 use message::decode::{TransferDecoder, TransferEncoding};
 use message::header::{FieldFilter, Keep};
 use message::{SectionText as Text, Span};
@@ -27,7 +26,7 @@ impl Response<'_> {
         source: Source,
         partial: Option<Partial>,
         data: impl Fn(Content<'d>) -> FetchData<'d>,
-    ) -> Result<(), End> {
+    ) -> Result<(), Trouble> {
         let Source::Span(span) = source else {
             self.put(&data(Content::Nil));
             return Ok(());
@@ -36,15 +35,12 @@ impl Response<'_> {
         let letter = self.letter;
         let mut pieces = letter.pieces(span);
         // The first piece before the length is told: most damage shows there.
-        let mut piece = match pieces.next().await {
-            Ok(first) => first,
-            Err(why) => return self.damaged(&why, &data(Content::Nil)),
-        };
+        let mut piece = pieces.next().await?;
         self.put(&data(Content::Literal(span.octets())));
         while let Some(bytes) = piece {
             self.client.out().buffer().extend_from_slice(&bytes);
             self.pause().await?;
-            piece = pieces.next().await.map_err(|_| End::Torn)?;
+            piece = pieces.next().await?;
         }
         Ok(())
     }
@@ -55,7 +51,7 @@ impl Response<'_> {
         path: &[u32],
         names: &[String],
         keep: Keep,
-    ) -> Result<Source, End> {
+    ) -> Result<Source, Trouble> {
         let letter = self.letter;
         let Some(span) = letter.section(path, Text::Header) else {
             return Ok(Source::Nothing);
@@ -70,15 +66,9 @@ impl Response<'_> {
         let mut filter = FieldFilter::new(names, keep);
         let mut kept = Vec::new();
         let mut pieces = letter.header(span);
-        loop {
-            match pieces.next().await {
-                Ok(Some(piece)) => letter.during(|| filter.push(&piece, &mut kept)),
-                Ok(None) => break,
-                Err(why) => {
-                    self.note_damage(&why);
-                    return Ok(Source::Nothing);
-                }
-            }
+        let _watch = letter.watch().await?;
+        while let Some(piece) = pieces.next().await? {
+            filter.push(&piece, &mut kept);
             self.client.breathe().await?;
         }
         filter.finish(&mut kept);
@@ -86,7 +76,7 @@ impl Response<'_> {
     }
 
     /// `BINARY[…]`: decoded twice, first to know the length.
-    pub async fn binary(&mut self, part: &[u32], partial: Option<Partial>) -> Result<(), End> {
+    pub async fn binary(&mut self, part: &[u32], partial: Option<Partial>) -> Result<(), Trouble> {
         let origin = partial.map(|partial| partial.offset);
         let data = |content| FetchData::Binary {
             part,
@@ -100,10 +90,7 @@ impl Response<'_> {
         if encoding == TransferEncoding::Identity {
             return self.stream(Source::Span(span), partial, data).await;
         }
-        let octets = match self.decode(span, encoding, None).await? {
-            Ok(octets) => octets,
-            Err(why) => return self.damaged(&why, &data(Content::Nil)),
-        };
+        let octets = self.decode(span, encoding, None).await?;
         let wanted = within(
             Span {
                 start: 0,
@@ -112,25 +99,20 @@ impl Response<'_> {
             partial,
         );
         self.put(&data(Content::Literal(wanted.octets())));
-        match self.decode(span, encoding, Some(wanted)).await? {
-            Ok(_) => Ok(()),
-            Err(_) => Err(End::Torn),
-        }
+        self.decode(span, encoding, Some(wanted)).await?;
+        Ok(())
     }
 
     /// `BINARY.SIZE[…]`
-    pub async fn binary_size(&mut self, part: &[u32]) -> Result<(), End> {
+    pub async fn binary_size(&mut self, part: &[u32]) -> Result<(), Trouble> {
         let Some((span, encoding)) = self.encoded(part) else {
             return Ok(());
         };
         let bytes = match encoding {
-            TransferEncoding::Identity => Ok(span.octets()),
+            TransferEncoding::Identity => span.octets(),
             encoding => self.decode(span, encoding, None).await?,
         };
-        match bytes {
-            Ok(bytes) => self.put(&FetchData::BinarySize { part, bytes }),
-            Err(why) => self.note_damage(&why),
-        }
+        self.put(&FetchData::BinarySize { part, bytes });
         Ok(())
     }
 
@@ -154,20 +136,16 @@ impl Response<'_> {
         span: Span,
         encoding: TransferEncoding,
         wanted: Option<Span>,
-    ) -> Result<Result<u64, Unread>, End> {
+    ) -> Result<u64, Trouble> {
         let letter = self.letter;
         let mut pieces = letter.pieces(span);
         let mut decoder = TransferDecoder::new(encoding);
         let mut at = 0;
         loop {
             let mut decoded = Vec::new();
-            let piece = match pieces.next().await {
-                Ok(piece) => piece,
-                Err(why) => return Ok(Err(why)),
-            };
-            let Some(piece) = piece else {
+            let Some(piece) = pieces.next().await? else {
                 decoder.finish(&mut decoded);
-                return Ok(Ok(self.send(&decoded, at, wanted)));
+                return Ok(self.send(&decoded, at, wanted));
             };
             decoder.push(&piece, &mut decoded);
             at = self.send(&decoded, at, wanted);
@@ -184,17 +162,6 @@ impl Response<'_> {
             self.client.out().buffer().extend_from_slice(wanted);
         }
         at.saturating_add(decoded.len() as u64)
-    }
-
-    fn damaged(&mut self, why: &Unread, instead: &FetchData<'_>) -> Result<(), End> {
-        self.note_damage(why);
-        self.put(instead);
-        Ok(())
-    }
-
-    fn note_damage(&mut self, why: &Unread) {
-        tracing::error!(message = self.facts.id.0, ?why, "a letter can't be read");
-        self.faults.damaged = true;
     }
 }
 

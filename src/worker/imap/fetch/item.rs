@@ -4,7 +4,7 @@ use super::content::Source;
 use super::{Facts, Faults};
 use crate::imap::End;
 use crate::imap::client::Client;
-use crate::imap::letter::Letter;
+use crate::imap::letter::{Letter, Trouble};
 use crate::imap::translate;
 use crate::shapes::Depth;
 use message::SectionText as Text;
@@ -67,15 +67,15 @@ impl Response<'_> {
     }
 
     /// Any item.
-    pub async fn item(&mut self, item: &FetchItem) -> Result<(), End> {
+    pub async fn item(&mut self, item: &FetchItem) -> Result<(), Trouble> {
         match item {
             FetchItem::Uid => self.uid(),
             FetchItem::Flags => self.flags(),
             FetchItem::InternalDate => self.internal_date(),
-            FetchItem::Rfc822Size => self.put(&FetchData::Size(self.facts.octets)),
+            FetchItem::Rfc822Size => self.put(&FetchData::Size(self.letter.octets())),
             FetchItem::Envelope => self.envelope(),
-            FetchItem::Body => self.body_structure(false),
-            FetchItem::BodyStructure => self.body_structure(true),
+            FetchItem::Body => self.body_structure(false).await?,
+            FetchItem::BodyStructure => self.body_structure(true).await?,
             FetchItem::Rfc822 => {
                 let source = Source::Span(self.letter.whole());
                 self.stream(source, None, FetchData::Rfc822).await?;
@@ -125,19 +125,25 @@ impl Response<'_> {
         self.put(&FetchData::Envelope(&envelope));
     }
 
-    fn body_structure(&mut self, extended: bool) {
+    /// A letter may have thousands of parts, so others have their turn between
+    /// the ways that they go.
+    async fn body_structure(&mut self, extended: bool) -> Result<(), End> {
         let letter = self.letter;
-        let body = match letter.structure() {
-            Some(structure) => translate::body_structure(&message::BodyStructure::of(structure)),
+        let tree = letter.structure().map(message::BodyStructure::of);
+        self.client.breathe().await?;
+        let body = match &tree {
+            Some(tree) => translate::body_structure(tree),
             None => BodyStructure::Basic {
                 fields: BodyFields::of_type(b"APPLICATION", b"OCTET-STREAM"),
-                octets: self.facts.octets,
+                octets: self.letter.octets(),
             },
         };
+        self.client.breathe().await?;
         self.put(&match extended {
             true => FetchData::BodyStructure(&body),
             false => FetchData::Body(&body),
         });
+        Ok(())
     }
 
     pub(super) fn source(&self, path: &[u32], text: Text) -> Source {
@@ -147,7 +153,11 @@ impl Response<'_> {
         }
     }
 
-    async fn section(&mut self, section: &Section, partial: Option<Partial>) -> Result<(), End> {
+    async fn section(
+        &mut self,
+        section: &Section,
+        partial: Option<Partial>,
+    ) -> Result<(), Trouble> {
         let source = self.section_source(section).await?;
         let origin = partial.map(|partial| partial.offset);
         if let Source::Bytes(bytes) = &source {
@@ -167,7 +177,7 @@ impl Response<'_> {
         self.stream(source, partial, data).await
     }
 
-    async fn section_source(&mut self, section: &Section) -> Result<Source, End> {
+    async fn section_source(&mut self, section: &Section) -> Result<Source, Trouble> {
         let path = section.part.as_slice();
         match &section.text {
             SectionText::Whole => Ok(self.source(path, Text::Whole)),

@@ -12,6 +12,9 @@ use store::SpecialUse;
 use wire::imap::SpecialUse as WireUse;
 use wire::imap::{ListPattern, MailboxName};
 
+/// Names copied at once: a fraction of a millisecond.
+const NAMES_STEP: usize = 512;
+
 /// What is known of one name.
 #[derive(Debug, Default)]
 pub struct Node {
@@ -46,18 +49,44 @@ pub struct Tree(BTreeMap<MailboxName, Node>);
 impl Tree {
     /// Everything that the client may see, matched with what it asks for.
     pub async fn gather(client: &mut Client, patterns: &[ListPattern]) -> Result<Self, End> {
-        let (mailboxes, subscriptions) = listed(client);
+        let account = client.account().clone();
         let mut tree = Self::default();
-        for (name, mailbox) in mailboxes {
-            client.breathe().await?;
-            tree.add_mailbox(&name, mailbox);
-        }
-        for name in subscriptions {
-            client.breathe().await?;
-            tree.add_subscription(&name);
-        }
+        let still = account.keep_tree().await;
+        tree.add_mailboxes(client).await?;
+        tree.add_subscriptions(client).await?;
+        drop(still);
         tree.look(client, patterns).await?;
         Ok(tree)
+    }
+
+    async fn add_mailboxes(&mut self, client: &mut Client) -> Result<(), End> {
+        let mut known = 0_usize;
+        loop {
+            let some = mailboxes(client, known);
+            if some.is_empty() {
+                return Ok(());
+            }
+            known = known.saturating_add(some.len());
+            for (name, mailbox) in some {
+                client.breathe().await?;
+                self.add_mailbox(&name, mailbox);
+            }
+        }
+    }
+
+    async fn add_subscriptions(&mut self, client: &mut Client) -> Result<(), End> {
+        let mut known = 0_usize;
+        loop {
+            let some = subscriptions(client, known);
+            if some.is_empty() {
+                return Ok(());
+            }
+            known = known.saturating_add(some.len());
+            for name in some {
+                client.breathe().await?;
+                self.add_subscription(&name);
+            }
+        }
     }
 
     /// Looks at each name once, whoever asks for it later: a name and a pattern
@@ -116,16 +145,22 @@ impl Tree {
     }
 }
 
-/// A copy, for names may change while the client reads.
-fn listed(client: &Client) -> (Vec<(store::MailboxName, Mailbox)>, Vec<store::MailboxName>) {
+/// Some mailboxes behind those that are known.
+fn mailboxes(client: &Client, known: usize) -> Vec<(store::MailboxName, Mailbox)> {
     let store = client.account().store();
     let principal = client.principal();
-    let mailboxes = store.list(&principal);
-    let mailboxes = mailboxes.map(|listed| {
+    let mailboxes = store.list(&principal).skip(known);
+    let mailboxes = mailboxes.take(NAMES_STEP).map(|listed| {
         let special_use = listed.special_use;
         (listed.name.clone(), Mailbox { special_use })
     });
-    let mailboxes = mailboxes.collect();
-    let subscriptions = store.subscriptions(&principal);
-    (mailboxes, subscriptions.cloned().collect())
+    mailboxes.collect()
+}
+
+/// Some subscriptions behind those that are known.
+fn subscriptions(client: &Client, known: usize) -> Vec<store::MailboxName> {
+    let store = client.account().store();
+    let principal = client.principal();
+    let subscriptions = store.subscriptions(&principal).skip(known);
+    subscriptions.take(NAMES_STEP).cloned().collect()
 }

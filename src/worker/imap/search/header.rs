@@ -59,7 +59,8 @@ impl<'k> Header<'k> {
         let mut header = Self::default();
         let section = section(client, letter).await?;
         let mut fields = header::fields(&section);
-        while letter.during(|| header.take(&mut fields)) {
+        let _watch = letter.watch().await?;
+        while header.take(&mut fields) {
             client.breathe().await?;
         }
         for one in sought {

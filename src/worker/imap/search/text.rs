@@ -51,18 +51,20 @@ pub async fn look_for(
     needles: &[&Needle],
 ) -> Result<Found, Trouble> {
     letter.look(client, Depth::Whole).await?;
+    let letter = &*letter;
+    let _watch = letter.watch().await?;
     let mut search = Search::new(needles);
     for text in texts(letter) {
         search.begin(&text);
         let mut pieces = letter.pieces(text.span);
         while let Some(piece) = pieces.next().await? {
-            letter.during(|| search.take(&piece));
+            search.take(&piece);
             search.look(client).await?;
             if search.is_over() {
                 return Ok(search.found);
             }
         }
-        letter.during(|| search.finish());
+        search.finish();
         search.look(client).await?;
     }
     Ok(search.found)

@@ -121,7 +121,10 @@ pub fn data(out: &mut Vec<u8>, dialect: Dialect, data: &Data<'_>) {
         Data::Exists(count) => put(out, &format!("{count} EXISTS")),
         Data::Recent(count) => put(out, &format!("{count} RECENT")),
         Data::Expunge(number) => put(out, &format!("{number} EXPUNGE")),
-        Data::Search(numbers) => search(out, numbers),
+        Data::Search(numbers) => {
+            put(out, "SEARCH");
+            search(out, numbers);
+        }
         Data::ESearch(found) => esearch(out, found),
         Data::List(entry) => mailbox_list(out, "LIST", entry, dialect),
         Data::ListSeparator => put(out, "LIST (\\Noselect) \"/\" \"\""),
@@ -149,16 +152,15 @@ fn flag_list(out: &mut Vec<u8>, flags: &[Flag]) {
     put(out, ")");
 }
 
-/// `"SEARCH" *(SP nz-number)`
-fn search(out: &mut Vec<u8>, numbers: &[u32]) {
-    put(out, "SEARCH");
+/// `*(SP nz-number)`
+pub(super) fn search(out: &mut Vec<u8>, numbers: &[u32]) {
     for number in numbers {
         put(out, &format!(" {number}"));
     }
 }
 
 /// `"ESEARCH" SP "(" "TAG" SP tag-string ")" [SP "UID"] *(SP search-return-data)`
-fn esearch(out: &mut Vec<u8>, found: &ESearch<'_>) {
+pub(super) fn esearch(out: &mut Vec<u8>, found: &ESearch<'_>) {
     put(out, "ESEARCH (TAG ");
     string(out, found.tag.as_str().as_bytes());
     put(out, ")");

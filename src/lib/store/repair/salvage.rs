@@ -1,0 +1,124 @@
+//! Every letter that can be found without an index: by the appends in the
+//! journal, and by the directories of packs.
+
+use super::records::Journal;
+use crate::account::{PackSpace, Waste};
+use crate::entry::{Body, BodyFile};
+use crate::file::PACK;
+use crate::flag::{Keyword, SystemFlags};
+use crate::id::{MailboxId, MessageId, PackId, ThreadId, Uid};
+use crate::message::InternalDate;
+use crate::operation::{Append, Operation, StoredBody};
+use crate::pack::{self, Letter};
+use journal::Lsn;
+use journal::disk::{Disk, DiskError};
+use std::collections::{BTreeMap, HashSet};
+
+/// Packs with higher numbers are not ours.
+const NUMBER_MAX: u64 = 1 << 62;
+
+/// A letter without an entry.
+#[derive(Clone, Debug)]
+pub(super) struct Stray {
+    pub(super) message: Option<MessageId>,
+    pub(super) thread: Option<ThreadId>,
+    pub(super) date: InternalDate,
+    pub(super) system: SystemFlags,
+    pub(super) keywords: Vec<Keyword>,
+    pub(super) body: Body,
+}
+
+/// All that was found.
+#[derive(Debug, Default)]
+pub(super) struct Strays {
+    /// By where they lay; from a pack rather than from the journal.
+    pub(super) at_home: BTreeMap<(MailboxId, Uid), Stray>,
+    /// Those of which nobody knows where they lay.
+    pub(super) homeless: Vec<Stray>,
+    /// Every pack that can be read.
+    pub(super) packs: BTreeMap<PackId, PackSpace>,
+}
+
+/// Looks through the journal and all packs.
+///
+/// # Errors
+/// What the disk said.
+pub(super) fn strays<D: Disk>(root: &D, journal: &Journal) -> Result<Strays, DiskError> {
+    let mut strays = Strays::default();
+    let mut known = HashSet::new();
+    for found in &journal.records {
+        for operation in &found.transaction.operations {
+            if let Operation::Append(append) = operation {
+                let stray = of_append(found.lsn, append);
+                known.insert(stray.body);
+                strays.at_home.insert((append.mailbox, append.uid), stray);
+            }
+        }
+    }
+    for number in PACK.list(root)?.0 {
+        let pack = PackId(number);
+        if let Some(letters) = directory(root, pack)? {
+            strays.pack(pack, letters, &known);
+        }
+    }
+    Ok(strays)
+}
+
+impl Strays {
+    fn pack(&mut self, pack: PackId, letters: Vec<Letter>, known: &HashSet<Body>) {
+        let bytes = letters.iter().map(|letter| u64::from(letter.size)).sum();
+        let space = PackSpace {
+            letters: u32::try_from(letters.len()).unwrap_or(u32::MAX),
+            bytes,
+            waste: Waste::default(),
+        };
+        self.packs.insert(pack, space);
+        for letter in letters {
+            let stray = of_letter(pack, &letter);
+            match letter.home {
+                Some(home) => {
+                    self.at_home.insert((home.mailbox, home.uid), stray);
+                }
+                None if known.contains(&stray.body) => {}
+                None => self.homeless.push(stray),
+            }
+        }
+    }
+}
+
+fn of_append(lsn: Lsn, append: &Append) -> Stray {
+    let (file, offset) = match append.body {
+        StoredBody::Inline { offset } => (BodyFile::Record(lsn), offset),
+        StoredBody::Pack { pack, offset } => (BodyFile::Pack(pack), offset),
+    };
+    Stray {
+        message: Some(append.message),
+        thread: Some(append.thread),
+        date: append.date,
+        system: append.system,
+        keywords: append.keywords.clone(),
+        body: Body::new(file, offset, append.size),
+    }
+}
+
+fn of_letter(pack: PackId, letter: &Letter) -> Stray {
+    Stray {
+        message: letter.message,
+        thread: letter.thread,
+        date: letter.date,
+        system: letter.system,
+        keywords: Vec::new(),
+        body: Body::new(BodyFile::Pack(pack), letter.offset, letter.size),
+    }
+}
+
+fn directory<D: Disk>(root: &D, pack: PackId) -> Result<Option<Vec<Letter>>, DiskError> {
+    if !(1..NUMBER_MAX).contains(&pack.0) {
+        return Ok(None);
+    }
+    let file = PACK.open(root, pack.0)?;
+    match pack::read_header(&file, pack)? {
+        Ok(header) => pack::read_directory(&file, &header),
+        Err(_) => Ok(None),
+    }
+}
