@@ -176,7 +176,8 @@ impl Account {
         let long: Vec<MailboxId> = self.mailboxes.values().filter(long).map(|m| m.id).collect();
         for id in long {
             if let Some(mailbox) = self.mailbox_mut(id) {
-                mailbox.history.forget(horizon);
+                // A new view begins at its mailbox's modseq: not below the horizon.
+                mailbox.history.forget(horizon.min(mailbox.modseq));
                 mailbox.history.trim(HISTORY_RUNS_MAX, keep);
             }
         }
@@ -186,6 +187,10 @@ impl Account {
     fn affordable_horizon(&self) -> Modseq {
         let histories = self.mailboxes.values().map(|mailbox| &mailbox.history);
         let histories: Vec<_> = histories.filter(|history| history.len() > 0).collect();
+        let all: usize = histories.iter().map(|history| history.len()).sum();
+        if all <= ACCOUNT_HISTORY_RUNS_MAX {
+            return Modseq::default();
+        }
         let too_many = |horizon: u64| {
             let lens = histories.iter().map(|h| h.len_since(Modseq(horizon)));
             lens.sum::<usize>() > ACCOUNT_HISTORY_RUNS_MAX
@@ -259,6 +264,7 @@ mod tests {
                     last: uid,
                 };
                 mailbox.history.push(Expunged { modseq, uids });
+                mailbox.modseq = modseq;
                 account.modseq = account.modseq.max(modseq);
             }
             account.insert(mailbox);
@@ -292,6 +298,15 @@ mod tests {
         let mut account = account_with(&[9_000]);
         account.trim_history(Modseq(32 * 1_000));
         assert_eq!(runs(&account), 8_001);
+    }
+
+    #[test]
+    fn a_mailbox_that_was_quiet_has_its_horizon_where_a_new_view_of_it_begins() {
+        let mut account = account_with(&[&[10][..], &[4_000; 20]].concat());
+        account.trim_history(Modseq::MAX);
+        let quiet = account.mailbox(MailboxId(1)).unwrap();
+        assert_eq!(quiet.history.len(), 0);
+        assert_eq!(quiet.history.horizon(), quiet.modseq);
     }
 
     #[test]
