@@ -15,8 +15,25 @@ impl Directory {
     /// If that can't be done.
     #[must_use]
     pub fn new() -> Self {
-        let path =
-            std::env::temp_dir().join(format!("mailkeep-test-{}-{}", std::process::id(), number()));
+        Self::below(&std::env::temp_dir())
+    }
+
+    /// Makes one in memory, if the machine has a place for that: for many that are
+    /// synced and soon gone.
+    ///
+    /// # Panics
+    /// If that can't be done.
+    #[must_use]
+    pub fn in_memory() -> Self {
+        let memory = Path::new("/dev/shm");
+        match memory.is_dir() {
+            true => Self::below(memory),
+            false => Self::new(),
+        }
+    }
+
+    fn below(place: &Path) -> Self {
+        let path = place.join(format!("mailkeep-test-{}-{}", std::process::id(), number()));
         std::fs::create_dir(&path).expect("the temporary directory can be written");
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755))
             .expect("it is ours");

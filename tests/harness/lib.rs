@@ -8,6 +8,7 @@
 
 #![allow(clippy::panic, reason = "a test that can't go on says why and ends")]
 
+pub mod account;
 pub mod binaries;
 pub mod directory;
 pub mod proc;

@@ -10,6 +10,12 @@ use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
+/// The program.
+pub const PROGRAM: &str = "strace";
+
+/// What is missing if it doesn't start.
+pub const INSTALL: &str = "strace is there (apt-get install strace)";
+
 /// strace on one thread of a process.
 #[derive(Debug)]
 pub struct Strace {
@@ -40,7 +46,7 @@ impl Strace {
     fn attach(thread: u32, further: &[String]) -> Self {
         let directory = Directory::new();
         let output = directory.path().join("strace");
-        let mut child = Command::new("strace")
+        let mut child = Command::new(PROGRAM)
             .arg("--attach")
             .arg(thread.to_string())
             .arg("--output")
@@ -48,7 +54,7 @@ impl Strace {
             .args(further)
             .stderr(Stdio::piped())
             .spawn()
-            .expect("strace is there (apt-get install strace)");
+            .expect(INSTALL);
         let mut said = BufReader::new(child.stderr.take().expect("piped"));
         let mut line = String::new();
         let _read = said.read_line(&mut line);

@@ -115,6 +115,11 @@ impl Commits {
         }
     }
 
+    /// Has [`Self::run`] look whether the store wants anything of the disk.
+    pub fn wake(&self) {
+        self.wanted.notify_one();
+    }
+
     /// Lets [`Self::run`] end.
     pub fn finish(&self) {
         self.finishing.set(true);

@@ -308,3 +308,35 @@ fn what_cannot_be_is_refused() {
         assert!(matches!(fault, ManifestFault::Absurd(_)), "{fault:?}");
     }
 }
+
+#[test]
+fn a_million_messages_in_a_thousand_mailboxes_are_a_small_manifest() {
+    let mut manifest = some_manifest(1);
+    manifest.account.next_mailbox = 2000;
+    for id in 100..1100 {
+        let name = MailboxName::new([format!("a mailbox called {id}")]).unwrap();
+        let validity = UidValidity::new(1).unwrap();
+        let mut mailbox = Mailbox::new(MailboxId(id), name, validity, None, Modseq(9));
+        let summary = Summary {
+            len: 1000,
+            last: uid(1000),
+            packs: PackSet::Listed(vec![PackId(1), PackId(2)]),
+            ..some_summary(&mut Random::new(id), 1)
+        };
+        mailbox.uid_next = uid(1001);
+        (mailbox.counters.messages, mailbox.counters.bytes) = (1000, summary.bytes);
+        mailbox.keywords = ["$a", "$b"]
+            .map(|word| Keyword::new(word).unwrap())
+            .to_vec();
+        let slot = Slot::Away {
+            summary: Arc::new(summary),
+            file: ChunkId(1 + id % 90),
+        };
+        mailbox.entries = Entries::of(vec![slot]).unwrap();
+        manifest.account.insert(mailbox);
+    }
+    let bytes = manifest.encode();
+    assert!(bytes.len() < 512 << 10, "{}", bytes.len());
+    let read = Manifest::decode(manifest.number, &bytes).unwrap();
+    assert!(read.account.usage.messages >= 1_000_000);
+}

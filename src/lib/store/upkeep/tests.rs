@@ -769,3 +769,28 @@ fn a_full_disk_is_tried_again_later_and_loses_nothing() {
     assert!(!desk.files(MANIFEST).is_empty());
     assert_eq!(desk.seen(), seen);
 }
+
+#[test]
+fn a_chunk_in_too_many_packs_to_list_loses_none_that_lives_and_keeps_none_that_is_dead() {
+    let mut desk = Desk::new();
+    let inbox = desk.inbox();
+    let other = desk.create("other");
+    for n in 0..20 {
+        desk.append_large(&inbox, 262_145 + n);
+    }
+    desk.load(&inbox);
+    let asked = desk.store().copy(&inbox, &uids(2, 2), &other);
+    desk.done(asked);
+    desk.keep_up();
+    assert_eq!(desk.files(PACK).len(), 20);
+    desk.remove(&inbox, &uids(1, 2));
+    let seen = desk.seen();
+    desk.checkpoint();
+    desk.now += JUDGED_AGAIN_SECS;
+    desk.keep_up();
+    assert_eq!(desk.files(PACK).len(), 19, "the copied one lives");
+    assert_eq!(desk.seen(), seen);
+    desk.reopen();
+    assert_eq!(desk.seen(), seen);
+    assert!(desk.scrub().is_empty());
+}
