@@ -43,7 +43,7 @@ pub const PAUSE_SECS: i64 = 60;
 /// The directory; `suspects` and the map of threads live there too.
 pub(crate) const DIRECTORY: &str = "cache";
 
-const EXTENSION: &str = "cache";
+pub(crate) const EXTENSION: &str = "cache";
 
 /// Which file has a message's record.
 fn number_of(id: MessageId) -> u64 {

@@ -9,13 +9,19 @@
 //! Invariants:
 //! - It ends with an account that opens.
 //! - Nothing is destroyed: what is of no use any more stays until the new state
-//!   is durable, and packs and segments stay where they are.
+//!   is durable, and packs and segments stay where they are. Older manifests go
+//!   then, and caches before: their numbers may be given anew.
+//! - A letter that nothing refers to comes back if the record that told of it may
+//!   be among those that are lost, and once; never one of which the records say
+//!   that it was expunged.
 //! - A number that somebody may have seen is not given again: where that can't be
 //!   proved, every UIDVALIDITY rises, and all counters move far ahead.
 //! - Usage is counted anew from the entries, never added up.
 //! - On a sound account, and a second time, it changes nothing.
 
+mod caches;
 mod letters;
+mod manifests;
 mod probe;
 mod rebuild;
 mod records;
@@ -189,7 +195,7 @@ pub fn repair<D: Disk>(root: &D, orders: &Orders) -> Result<Report, RepairError>
 }
 
 /// Makes the rebuilt state durable: the journal goes on in a new term, in a new
-/// segment behind all others, and a manifest begins there.
+/// segment behind its last record, and two manifests begin there.
 fn write<D: Disk>(
     root: &D,
     orders: &Orders,
@@ -197,6 +203,7 @@ fn write<D: Disk>(
     rebuilt: Rebuilt,
 ) -> Result<(), DiskError> {
     let Rebuilt { account, number } = rebuilt;
+    caches::remove(root)?;
     let start = Start {
         lsn: journal.goes_on_at(),
         predecessor: journal.last,
@@ -205,7 +212,8 @@ fn write<D: Disk>(
     begin_segment(root, orders, start)?;
     let mut segments = journal.segments.clone();
     segments.0.push(start.lsn);
-    checkpoint(root, number, start, account, segments)
+    checkpoint(root, number, start, account, segments)?;
+    manifests::stand_alone(root, number)
 }
 
 fn begin_segment<D: Disk>(root: &D, orders: &Orders, start: Start) -> Result<(), DiskError> {

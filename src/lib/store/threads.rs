@@ -39,7 +39,7 @@ const FULL: usize = ENTRIES_MAX * 4 / 5;
 /// Pages that one new id may split: one is enough to keep up.
 const SPLITS_MAX: u64 = 2;
 
-const FILE: &str = "threads";
+pub(crate) const FILE: &str = "threads";
 
 /// How much of the account's mail a map knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

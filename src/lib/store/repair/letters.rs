@@ -1,6 +1,7 @@
 //! Which letters of a repaired account can't be read.
 
-use super::rebuild::{follow, manifests};
+use super::manifests::manifests;
+use super::rebuild::follow;
 use super::records;
 use super::{Mend, Orders, RepairError, Report};
 use crate::entry::{BodyFile, Entry};

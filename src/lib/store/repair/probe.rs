@@ -4,13 +4,14 @@
 //! the whole journal has been read and judged, so a refused write means that all
 //! was well up to there.
 
-use super::{Orders, RepairError};
+use super::{Orders, RepairError, records};
 use crate::chunk::Slot;
 use crate::chunk_file;
 use crate::file::{CHUNK, MANIFEST, PACK};
+use crate::manifest;
 use crate::quota::QuotaLimits;
 use crate::store::{OpenError, Opening, Store};
-use crate::upkeep::opening::{Standing, standing};
+use crate::upkeep::opening::standing;
 use journal::disk::{Disk, DiskError, File, Name};
 use journal::recover;
 
@@ -20,7 +21,7 @@ const REFUSED: DiskError = DiskError::Io(30);
 /// How an account is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Health {
-    /// It opens, and every mailbox in it.
+    /// It opens, and every mailbox in it; also if the newest manifest is lost.
     Sound,
     /// It needs a repair.
     Broken,
@@ -46,8 +47,8 @@ pub(super) fn health<D: Disk>(root: &D, orders: &Orders) -> Result<Health, Repai
         folders: &[],
     };
     match Store::open(&ReadOnly(root.clone()), &opening) {
-        Ok(_) => chunks_are_sound(root),
-        Err(error) if is_refused_write(&error) => chunks_are_sound(root),
+        Ok(_) => manifests_are_sound(root),
+        Err(error) if is_refused_write(&error) => manifests_are_sound(root),
         Err(OpenError::WrongAccount(other)) => Err(RepairError::WrongAccount(other)),
         Err(OpenError::Newer(_)) => Err(RepairError::Newer),
         Err(OpenError::Journal(
@@ -90,22 +91,39 @@ fn is_empty<D: Disk>(root: &D) -> Result<bool, DiskError> {
     Ok(true)
 }
 
-/// Whether every chunk that the manifest names is what it says.
-fn chunks_are_sound<D: Disk>(root: &D) -> Result<Health, RepairError> {
-    let Ok(Standing { account, .. }) = standing(&ReadOnly(root.clone())) else {
+/// Whether each manifest that is kept could be opened from: it is whole, and every
+/// chunk that it names, and every record from there on to the newest.
+fn manifests_are_sound<D: Disk>(root: &D) -> Result<Health, RepairError> {
+    let Ok(standing) = standing(&ReadOnly(root.clone())) else {
         return Ok(Health::Broken);
     };
-    for mailbox in account.mailboxes.values() {
-        for slot in mailbox.entries.slots() {
-            let Slot::Away { summary, file } = slot else {
-                continue;
-            };
-            if chunk_file::read(root, *file, mailbox.id, summary).is_err() {
-                return Ok(Health::Broken);
-            }
-        }
+    let mut sound = standing.whole;
+    for named in &standing.manifests {
+        sound = sound && chunks_are_sound(root, named.number)?;
     }
-    Ok(Health::Sound)
+    if let (true, Some(oldest)) = (sound, standing.manifests.front()) {
+        let journal = records::read(root)?;
+        sound = journal.is_whole_between(oldest.start, standing.start.lsn);
+    }
+    Ok(match sound {
+        true => Health::Sound,
+        false => Health::Broken,
+    })
+}
+
+fn chunks_are_sound<D: Disk>(root: &D, number: u64) -> Result<bool, DiskError> {
+    let Ok(read) = manifest::read(root, number)? else {
+        return Ok(false);
+    };
+    let mailboxes = read.manifest.account.mailboxes.values();
+    let mut slots = mailboxes.flat_map(|mailbox| {
+        let slots = mailbox.entries.slots().iter();
+        slots.map(|slot| (mailbox.id, slot))
+    });
+    Ok(slots.all(|(id, slot)| match slot {
+        Slot::Away { summary, file } => chunk_file::read(root, *file, id, summary).is_ok(),
+        Slot::Here { .. } => true,
+    }))
 }
 
 /// A disk that can be read.

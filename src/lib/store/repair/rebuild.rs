@@ -1,20 +1,21 @@
 //! An account's state, made of what can be followed and what is found.
 
+use super::manifests::{Manifests, manifests};
 use super::records::{Found, Journal};
 use super::salvage::{Stray, Strays, strays};
-use super::{Mend, Orders, RepairError, Report, stops};
+use super::{Mend, Orders, RepairError, Report};
 use crate::account::{Account, usage_of, validity_seed};
 use crate::apply::{Application, Budget, REWOUND_STEP, Written};
 use crate::chunk::{CHUNK_ENTRIES_MAX, Chunk, Slot, Summary};
 use crate::chunk_file;
 use crate::entries::Entries;
 use crate::entry::{BodyFile, Entry};
-use crate::file::{CHUNK, MANIFEST, PACK};
+use crate::file::{CHUNK, PACK};
 use crate::flag::SystemFlags;
 use crate::history::History;
 use crate::id::{MailboxId, MessageId, Modseq, PackId, ThreadId, Uid, UidValidity};
 use crate::mailbox::{Counters, Mailbox};
-use crate::manifest::{self, Manifest};
+use crate::manifest::Manifest;
 use crate::name::MailboxName;
 use crate::operation::{Operation, Transaction};
 use crate::quota::Usage;
@@ -43,39 +44,6 @@ pub(super) enum Basis {
 pub(super) struct Rebuilt {
     pub(super) account: Account,
     pub(super) number: u64,
-}
-
-/// The manifests of an account.
-#[derive(Default)]
-pub(super) struct Manifests {
-    /// The newest that can be used.
-    pub(super) usable: Option<Manifest>,
-    /// Newer ones that can't.
-    damaged: Vec<u64>,
-    highest: u64,
-}
-
-/// Reads manifests, the newest first, until one can be used.
-pub(super) fn manifests<D: Disk>(root: &D) -> Result<Manifests, RepairError> {
-    let mut numbers = MANIFEST.list(root)?.0;
-    numbers.retain(|number| *number < NUMBER_MAX);
-    let mut manifests = Manifests {
-        highest: numbers.last().copied().unwrap_or(0),
-        ..Manifests::default()
-    };
-    for number in numbers.into_iter().rev() {
-        match manifest::read(root, number)? {
-            Ok(read) => {
-                manifests.usable = Some(read.manifest);
-                break;
-            }
-            Err(fault) => match stops(fault) {
-                Some(error) => return Err(error),
-                None => manifests.damaged.push(number),
-            },
-        }
-    }
-    Ok(manifests)
 }
 
 /// Makes the account; `None` if nothing can be made on this basis.
@@ -123,6 +91,20 @@ pub(super) struct Followed {
     proved: bool,
     /// There is no basis: what is found belongs to it.
     from_nothing: bool,
+    before: Before,
+    /// Messages that the records have brought, whether or not they are still
+    /// there.
+    brought: HashSet<MessageId>,
+    /// Mailboxes that the records have made, likewise.
+    made: HashSet<MailboxId>,
+}
+
+/// What the basis knew, before any record was followed.
+#[derive(Clone, Copy, Debug, Default)]
+struct Before {
+    start: Lsn,
+    next_message: u64,
+    next_mailbox: u64,
 }
 
 /// Begins with a manifest, or the journal's beginning, and applies the records
@@ -139,11 +121,19 @@ pub(super) fn follow<D: Disk>(
         None if begins_account(journal) => (Account::new(), Lsn::ZERO),
         None => return Ok(None),
     };
+    let before = Before {
+        start,
+        next_message: account.next_message,
+        next_mailbox: account.next_mailbox,
+    };
     let mut followed = Followed {
         account,
         lost: Vec::new(),
         proved: journal.is_whole_from(start),
         from_nothing: false,
+        before,
+        brought: HashSet::new(),
+        made: HashSet::new(),
     };
     followed.load(root)?;
     for (from, to) in journal.gaps.iter().filter(|(_, to)| *to > start) {
@@ -180,6 +170,9 @@ impl Followed {
             lost: Vec::new(),
             proved: false,
             from_nothing: true,
+            before: Before::default(),
+            brought: HashSet::new(),
+            made: HashSet::new(),
         };
         followed.ensure_inbox();
         for found in &journal.records {
@@ -267,8 +260,19 @@ impl Followed {
         let done = matches!(applied, Ok(Some(_)));
         if done {
             self.account = account;
+            self.remember(transaction);
         }
         done
+    }
+
+    fn remember(&mut self, transaction: &Transaction) {
+        for operation in &transaction.operations {
+            match operation {
+                Operation::Append(append) => _ = self.brought.insert(append.message),
+                Operation::Create { mailbox, .. } => _ = self.made.insert(*mailbox),
+                _ => {}
+            }
+        }
     }
 
     /// Puts letters that were found where they lay, or where they can be seen.
@@ -276,26 +280,26 @@ impl Followed {
         let mut additions: BTreeMap<MailboxId, Vec<(Uid, Stray)>> = BTreeMap::new();
         let mut homeless = Vec::new();
         for ((mailbox, uid), stray) in strays.at_home {
+            let unseen = self.came_unseen(&stray);
             match self.account.mailbox(mailbox) {
-                Some(known) if !self.may_have_held(mailbox, uid) || holds(known, uid) => {}
-                Some(_) => additions.entry(mailbox).or_default().push((uid, stray)),
-                None if self.from_nothing => homeless.push(stray),
-                None => {}
+                Some(known) if holds(known, uid) => {}
+                Some(_) if unseen || self.may_have_held(mailbox, uid) => {
+                    additions.entry(mailbox).or_default().push((uid, stray));
+                }
+                None if self.from_nothing || unseen && self.was_made_unseen(mailbox) => {
+                    homeless.push(stray);
+                }
+                _ => {}
             }
         }
         self.tell_what_vanished(&additions, report);
         for (mailbox, strays) in additions {
             self.add(mailbox, strays);
         }
-        let used = self.bodies();
-        let table = Arc::clone(&self.account.packs);
-        homeless.extend(strays.homeless.into_iter().filter(|stray| {
-            let listed = match stray.body.file() {
-                BodyFile::Pack(pack) => table.contains_key(&pack) && !self.lost.is_empty(),
-                BodyFile::Record(_) => false,
-            };
-            (self.from_nothing || listed) && !used.contains(&stray.body)
-        }));
+        let wanted = strays.homeless.into_iter();
+        homeless.extend(wanted.filter(|stray| self.may_have_lost(stray)));
+        let mut used = self.bodies();
+        homeless.retain(|stray| used.insert(stray.body));
         self.recover(homeless, report);
         let packs = Arc::make_mut(&mut self.account.packs);
         for (pack, space) in strays.packs {
@@ -304,6 +308,31 @@ impl Followed {
                 packs.insert(pack, space);
             }
         }
+    }
+
+    /// Whether a letter came after the basis, in a record that couldn't be
+    /// followed.
+    fn came_unseen(&self, stray: &Stray) -> bool {
+        let came = |message: MessageId| {
+            message.0 >= self.before.next_message && !self.brought.contains(&message)
+        };
+        !self.proved && stray.message.is_some_and(came)
+    }
+
+    fn was_made_unseen(&self, mailbox: MailboxId) -> bool {
+        mailbox.0 >= self.before.next_mailbox && !self.made.contains(&mailbox)
+    }
+
+    /// Whether the only entry of a letter whose place nobody knows may be
+    /// missing: it was in a lost chunk, or its record couldn't be followed.
+    fn may_have_lost(&self, stray: &Stray) -> bool {
+        let listed = |pack| self.account.packs.contains_key(&pack);
+        self.from_nothing
+            || match stray.body.file() {
+                BodyFile::Pack(pack) if listed(pack) => !self.lost.is_empty(),
+                BodyFile::Pack(_) => !self.proved,
+                BodyFile::Record(lsn) => lsn >= self.before.start,
+            }
     }
 
     /// Whether an entry of this place may be missing.
@@ -325,8 +354,9 @@ impl Followed {
             *count = count.saturating_add(u64::from(summary.len));
         }
         for (id, count) in missing {
-            let back = additions.get(&id).map_or(0, |strays| strays.len() as u64);
-            let letters = count.saturating_sub(back);
+            let back = additions.get(&id).into_iter().flatten();
+            let back = back.filter(|(uid, _)| self.may_have_held(id, *uid)).count();
+            let letters = count.saturating_sub(back as u64);
             if let Some(mailbox) = self.account.mailbox(id).filter(|_| letters > 0) {
                 report.note(Mend::Vanished {
                     mailbox: mailbox.name.clone(),

@@ -25,6 +25,8 @@ const START_MAX: Lsn = Lsn(1 << 60);
 #[derive(Debug, Default)]
 pub(super) struct Journal {
     pub(super) records: Vec<Found>,
+    /// Records whose heads can't be read, and that have letters.
+    pub(super) headless: Vec<Headless>,
     /// Where records are missing, from one place to another, in order.
     pub(super) gaps: Vec<(Lsn, Lsn)>,
     pub(super) segments: Segments,
@@ -45,6 +47,14 @@ pub(super) struct Found {
     pub(super) transaction: Transaction,
 }
 
+/// A record of which only its header and its body are left.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Headless {
+    pub(super) lsn: Lsn,
+    /// Bytes of all its letters together.
+    pub(super) body_len: u32,
+}
+
 impl Journal {
     /// Whether no record from `start` on is missing.
     pub(super) fn is_whole_from(&self, start: Lsn) -> bool {
@@ -58,6 +68,22 @@ impl Journal {
         match self.segments.0.contains(&self.end) {
             false => self.end,
             true => Lsn(self.free.max(self.end).0.saturating_add(1)),
+        }
+    }
+
+    /// Whether no record between two places is missing.
+    pub(super) fn is_whole_between(&self, from: Lsn, to: Lsn) -> bool {
+        let outside = |gap: &(Lsn, Lsn)| gap.1 <= from || to <= gap.0;
+        self.gaps.iter().all(outside)
+    }
+
+    fn lose_head(&mut self, header: &Header) {
+        self.gaps.push((header.lsn, header.end()));
+        if header.body_len > 0 {
+            self.headless.push(Headless {
+                lsn: header.lsn,
+                body_len: header.body_len,
+            });
         }
     }
 
@@ -160,7 +186,7 @@ fn take<F: File>(
             lsn: header.lsn,
             transaction,
         }),
-        None => journal.gaps.push((header.lsn, header.end())),
+        None => journal.lose_head(header),
     }
     Ok(())
 }

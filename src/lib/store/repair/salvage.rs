@@ -1,17 +1,19 @@
 //! Every letter that can be found without an index: by the appends in the
 //! journal, and by the directories of packs.
 
-use super::records::Journal;
+use super::records::{Headless, Journal};
 use crate::account::{PackSpace, Waste};
 use crate::entry::{Body, BodyFile};
 use crate::file::PACK;
 use crate::flag::{Keyword, SystemFlags};
 use crate::id::{MailboxId, MessageId, PackId, ThreadId, Uid};
+use crate::letter::{Hashes, Letters};
 use crate::message::InternalDate;
 use crate::operation::{Append, Operation, StoredBody};
 use crate::pack::{self, Letter};
 use journal::Lsn;
 use journal::disk::{Disk, DiskError};
+use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashSet};
 
 /// Packs with higher numbers are not ours.
@@ -37,6 +39,8 @@ pub(super) struct Strays {
     pub(super) homeless: Vec<Stray>,
     /// Every pack that can be read.
     pub(super) packs: BTreeMap<PackId, PackSpace>,
+    /// What the letters in packs hash to, and their sizes.
+    prints: HashSet<(u32, [u8; 32])>,
 }
 
 /// Looks through the journal and all packs.
@@ -61,6 +65,7 @@ pub(super) fn strays<D: Disk>(root: &D, journal: &Journal) -> Result<Strays, Dis
             strays.pack(pack, letters, &known);
         }
     }
+    strays.headless(root, journal)?;
     Ok(strays)
 }
 
@@ -74,6 +79,7 @@ impl Strays {
         };
         self.packs.insert(pack, space);
         for letter in letters {
+            self.prints.insert((letter.size, letter.sha256));
             let stray = of_letter(pack, &letter);
             match letter.home {
                 Some(home) => {
@@ -83,6 +89,42 @@ impl Strays {
                 None => self.homeless.push(stray),
             }
         }
+    }
+}
+
+impl Strays {
+    /// What the bodies of records without heads hold: where one letter ends and
+    /// the next begins stood in the head, so a body counts as one letter. What
+    /// has been copied to a pack since is left there.
+    fn headless<D: Disk>(&mut self, root: &D, journal: &Journal) -> Result<(), DiskError> {
+        let hashes = Hashes::new();
+        let mut letters = Letters::new(root, &journal.segments, &hashes);
+        for record in &journal.headless {
+            let stray = of_headless(*record);
+            let mut hash = Sha256::new();
+            for part in letters.read(stray.body)?.parts {
+                hash.update(&part.bytes);
+            }
+            let print = (record.body_len, hash.finalize().into());
+            if !self.prints.contains(&print) {
+                self.homeless.push(stray);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn of_headless(record: Headless) -> Stray {
+    Stray {
+        message: None,
+        thread: None,
+        date: InternalDate {
+            secs: 0,
+            offset_minutes: 0,
+        },
+        system: SystemFlags::NONE,
+        keywords: Vec::new(),
+        body: Body::new(BodyFile::Record(record.lsn), 0, record.body_len),
     }
 }
 

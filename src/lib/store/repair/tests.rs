@@ -217,6 +217,173 @@ fn an_account_of_another_number_or_a_newer_program_is_left_alone() {
     assert_eq!(files(&root), before);
 }
 
+/// Whether the two kept manifests are of one state, and there are no others.
+fn manifests_are_twins(root: &SimDisk) -> bool {
+    let numbers = MANIFEST.list(root).unwrap().0;
+    let read = |number: &u64| crate::manifest::read(root, *number).unwrap().unwrap();
+    let states: Vec<_> = numbers.iter().map(read).collect();
+    let start = |read: &crate::manifest::Read| (read.manifest.start, read.named.chunks.clone());
+    states.len() == 2 && start(&states[0]) == start(&states[1])
+}
+
+#[test]
+fn a_repair_leaves_two_manifests_of_its_state_and_either_is_enough() {
+    let (root, _) = account();
+    let chunk = CHUNK.list(&root).unwrap().0[0];
+    spoil(&root, CHUNK, chunk);
+    repair(&root, &orders()).unwrap();
+    assert!(manifests_are_twins(&root));
+    let mut desk = open(&root);
+    let seen = desk.seen();
+    drop(desk);
+    let newest = *MANIFEST.list(&root).unwrap().0.last().unwrap();
+    spoil(&root, MANIFEST, newest);
+    assert_eq!(open(&root).seen(), seen);
+}
+
+#[test]
+fn a_spare_manifest_that_could_not_be_opened_from_is_made_anew() {
+    for damage in [spoil_spare, spoil_chunk_of_spare] {
+        let (root, seen) = account();
+        damage(&root);
+        let report = repair(&root, &orders()).unwrap();
+        assert_eq!((report.mended, report.lost), (true, 0));
+        let renumbered = |mend: &Mend| matches!(mend, Mend::Renumbered { .. });
+        assert!(!report.mends.iter().any(renumbered), "{report:?}");
+        assert!(manifests_are_twins(&root));
+        assert_eq!(open(&root).seen(), seen);
+        once_is_enough(&root);
+    }
+}
+
+fn spoil_spare(root: &SimDisk) {
+    let spare = MANIFEST.list(root).unwrap().0;
+    spoil(root, MANIFEST, spare[spare.len() - 2]);
+}
+
+fn spoil_chunk_of_spare(root: &SimDisk) {
+    let numbers = MANIFEST.list(root).unwrap().0;
+    let chunks = |number: u64| {
+        let read = crate::manifest::read(root, number).unwrap().unwrap();
+        read.named.chunks
+    };
+    let [.., spare, newest] = numbers[..] else {
+        panic!("there are two");
+    };
+    let newer = chunks(newest);
+    let spare = chunks(spare);
+    let only_there = spare.iter().find(|chunk| !newer.contains(chunk));
+    spoil(root, CHUNK, only_there.unwrap().0);
+}
+
+#[test]
+fn a_large_letter_whose_record_is_lost_comes_back_once_and_an_expunged_one_does_not() {
+    let mut desk = Desk::new();
+    let inbox = desk.inbox();
+    desk.append_large(&inbox, 300_000);
+    desk.append_large(&inbox, 300_001);
+    desk.append(&inbox, b"behind");
+    desk.remove(&inbox, &uids(2, 2));
+    desk.quiet();
+    let seen = desk.seen();
+    let root = desk.root.clone();
+    drop(desk);
+    damage_first_append(&root);
+    let report = repair(&root, &orders()).unwrap();
+    assert_eq!((report.recovered, report.lost), (1, 0), "{report:?}");
+    assert_eq!(letters(&open(&root).seen()), letters(&seen));
+    once_is_enough(&root);
+}
+
+/// Flips a bit in the head of the first record behind the account's founding.
+fn damage_first_append(root: &SimDisk) {
+    let journal = records::read(root).unwrap();
+    let is_append = |found: &&records::Found| {
+        let operations = &found.transaction.operations;
+        operations
+            .iter()
+            .any(|operation| matches!(operation, crate::operation::Operation::Append(_)))
+    };
+    let at = journal.records.iter().find(is_append).unwrap().lsn;
+    let dir = root.open_dir(&Name::new("journal").unwrap()).unwrap();
+    let start = journal.segments.of(at).unwrap();
+    let name = segment::name(start);
+    let mut bytes = dir.content(&name).unwrap();
+    let head = segment::file_offset(start, at) as usize + journal::record::HEADER_BYTES;
+    bytes[head + 3] ^= 1;
+    dir.plant(&name, &bytes).unwrap();
+}
+
+#[test]
+fn the_letter_of_a_record_without_a_head_comes_back_or_is_told_as_lost() {
+    for rotten in [false, true] {
+        let (root, seen) = account();
+        let mut desk = open(&root);
+        let inbox = desk.inbox();
+        desk.append(&inbox, b"the one whose record is damaged");
+        desk.quiet();
+        drop(desk);
+        damage_record_before(&root, b"the one whose record is damaged");
+        if rotten {
+            damage_letter(&root, b"the one whose record is damaged");
+        }
+        let report = repair(&root, &orders()).unwrap();
+        assert_eq!((report.recovered, report.lost), (1, u64::from(rotten)));
+        let mut desk = open(&root);
+        let now = letters(&desk.seen());
+        let back = now.contains(&b"the one whose record is damaged".to_vec());
+        assert_eq!(back, !rotten);
+        assert!(letters(&seen).iter().all(|letter| now.contains(letter)));
+        drop(desk);
+        once_is_enough(&root);
+    }
+}
+
+fn damage_letter(root: &SimDisk, letter: &[u8]) {
+    let dir = root.open_dir(&Name::new("journal").unwrap()).unwrap();
+    for name in dir.list().unwrap() {
+        let mut bytes = dir.content(&name).unwrap();
+        let mut windows = bytes.windows(letter.len());
+        if let Some(at) = windows.position(|window| window == letter) {
+            bytes[at] ^= 1;
+            dir.plant(&name, &bytes).unwrap();
+        }
+    }
+}
+
+#[test]
+fn letters_of_a_mailbox_whose_creation_is_lost_are_recovered() {
+    let mut desk = Desk::new();
+    let other = desk.create("other");
+    desk.append(&other, b"in the other");
+    desk.quiet();
+    let root = desk.root.clone();
+    drop(desk);
+    damage_record_before(&root, b"other");
+    let report = repair(&root, &orders()).unwrap();
+    assert_eq!(report.recovered, 1, "{report:?}");
+    assert_eq!(letters(&open(&root).seen()), [b"in the other".to_vec()]);
+    once_is_enough(&root);
+}
+
+#[test]
+fn a_repair_forgets_what_was_worked_out_from_letters_and_keeps_the_rest() {
+    let (root, _) = account();
+    let cache = root.ensure_dir(&Name::new("cache").unwrap()).unwrap();
+    let names = [
+        Name::numbered(3, "cache"),
+        Name::new("threads").unwrap(),
+        Name::new("suspects").unwrap(),
+    ];
+    for name in names {
+        cache.plant(&name, b"of another life").unwrap();
+    }
+    spoil_spare(&root);
+    repair(&root, &orders()).unwrap();
+    let left = cache.list().unwrap();
+    assert!(left.iter().map(Name::as_str).eq(["suspects"]), "{left:?}");
+}
+
 /// Does something bad to a file.
 fn damage(root: &SimDisk, random: &mut Random) {
     let directories = root.list().unwrap();

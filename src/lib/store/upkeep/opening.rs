@@ -60,7 +60,7 @@ pub(crate) struct Standing {
     pub(crate) older: bool,
     /// Everything that should be read of manifests could be: what none of them
     /// names is an orphan.
-    whole: bool,
+    pub(crate) whole: bool,
 }
 
 impl Standing {
