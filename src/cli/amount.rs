@@ -1,4 +1,4 @@
-//! Amounts of bytes, as people write and read them.
+//! Amounts, as people write and read them.
 
 /// Units by letter; each is 1,024 of the one before.
 const UNITS: [char; 5] = ['K', 'M', 'G', 'T', 'P'];
@@ -39,10 +39,25 @@ pub fn show(bytes: u64) -> String {
     shown
 }
 
+/// A number of things whose plural has an s, or es behind an x.
+pub fn of(number: u64, thing: &str) -> String {
+    match (number, thing.ends_with('x')) {
+        (1, _) => format!("1 {thing}"),
+        (_, true) => format!("{number} {thing}es"),
+        (_, false) => format!("{number} {thing}s"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn one_thing_is_not_many() {
+        let told = [of(1, "worker"), of(0, "worker"), of(2, "mailbox")];
+        assert_eq!(told, ["1 worker", "0 workers", "2 mailboxes"]);
+    }
 
     #[test]
     fn amounts_have_units_of_1024_and_nothing_else_is_one() {

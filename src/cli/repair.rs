@@ -2,7 +2,7 @@
 //! what that was.
 
 use crate::admin_socket::{AdminSocket, Failure, bytes};
-use crate::verify;
+use crate::{amount, verify};
 use clap::Args;
 use ipc::edge::admin::{Answer, Request};
 use ipc::edge::task::{Mend, Repairs};
@@ -65,7 +65,8 @@ fn as_line(mend: &Mend) -> String {
             format!("lost: the letter of {} UID {uid}", text(mailbox.as_slice()))
         }
         Mend::Vanished { mailbox, letters } => format!(
-            "lost: {letters} messages of {}, of which nothing is known",
+            "lost: {} of {}, of which nothing is known",
+            amount::of(*letters, "message"),
             text(mailbox.as_slice())
         ),
         Mend::Renumbered { mailbox, validity } => format!(
@@ -73,8 +74,9 @@ fn as_line(mend: &Mend) -> String {
             text(mailbox.as_slice())
         ),
         Mend::Recovered { mailbox, letters } => format!(
-            "recovered: {letters} letters that no index knew are in {}",
-            text(mailbox.as_slice())
+            "recovered to {}: {} that no index knew",
+            text(mailbox.as_slice()),
+            amount::of(*letters, "letter")
         ),
         Mend::Skipped { from, to } => {
             format!("skipped: the journal from LSN {from} to {to} can't be followed")
@@ -93,8 +95,13 @@ fn summary(repairs: &Repairs) -> String {
         lost,
         recovered,
     } = repairs;
-    let there = format!("{mailboxes} mailboxes, {messages} messages");
-    let letters = format!("{lost} letters lost or damaged, {recovered} recovered");
+    let there = format!(
+        "{}, {}",
+        amount::of(*mailboxes, "mailbox"),
+        amount::of(*messages, "message")
+    );
+    let lost = amount::of(*lost, "letter");
+    let letters = format!("{lost} lost or damaged, {recovered} recovered");
     match mended {
         false => format!("nothing was changed: {there}; {letters}"),
         true => format!("repaired: {there}; {letters}"),

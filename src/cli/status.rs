@@ -110,8 +110,8 @@ fn print(heard: &Heard, confinement: bool) {
         .map(|worker| u64::from(worker.sessions))
         .sum();
     println!(
-        "\n{} workers, {sessions} sessions and deliveries under way",
-        heard.workers.len()
+        "\n{}, {sessions} sessions and deliveries under way",
+        amount::of(heard.workers.len() as u64, "worker")
     );
     for worker in &heard.workers {
         println!("{}", worker_line(worker));
@@ -161,7 +161,7 @@ fn worker_line(worker: &WorkerStatus) -> String {
 fn health_lines(heard: &Heard) -> Vec<String> {
     let read = amount::show(heard.scrubbed_bytes);
     let mut lines = vec![format!(
-        "\nscrub: living workers have read {read}; {} accounts are being checked",
+        "\nscrub: living workers have read {read}; accounts being checked: {}",
         heard.verifiers
     )];
     if heard.ailing.is_empty() {
@@ -169,8 +169,8 @@ fn health_lines(heard: &Heard) -> Vec<String> {
         return lines;
     }
     lines.push(format!(
-        "{} accounts are DAMAGED; mailkeep verify tells what is wrong, mailkeep repair mends it:",
-        heard.ailing.len()
+        "DAMAGED: {}; mailkeep verify tells what is wrong, mailkeep repair mends it:",
+        amount::of(heard.ailing.len() as u64, "account")
     ));
     lines.extend(heard.ailing.iter().take(AILING_SHOWN_MAX).map(ailing_line));
     let more = heard.ailing.len().saturating_sub(AILING_SHOWN_MAX);
@@ -191,7 +191,9 @@ fn ailing_line(ailing: &Ailing) -> String {
     if distress {
         format!("  account {account:<10} its store can't be opened")
     } else {
-        format!("  account {account:<10} {damaged_letters} letters, {damaged_files} other files")
+        let letters = amount::of(damaged_letters, "letter");
+        let files = amount::of(damaged_files, "other file");
+        format!("  account {account:<10} {letters}, {files}")
     }
 }
 

@@ -154,19 +154,21 @@ pub fn manifest(number: u64) -> String {
 
 fn summary(totals: &Totals) -> String {
     let read = format!(
-        "{} mailboxes, {} messages, {} letters, {} records, {} files, {} read",
-        totals.mailboxes,
-        totals.messages,
-        totals.letters,
-        totals.records,
-        totals.files,
+        "{}, {}, {}, {}, {}, {} read",
+        amount::of(totals.mailboxes, "mailbox"),
+        amount::of(totals.messages, "message"),
+        amount::of(totals.letters, "letter"),
+        amount::of(totals.records, "record"),
+        amount::of(totals.files, "file"),
         amount::show(totals.bytes)
     );
     match totals.is_sound() {
         true => format!("sound: {read}"),
         false => format!(
-            "NOT sound: {} damaged letters, {} other damage, {} contradictions; {read}",
-            totals.damaged_letters, totals.damage, totals.contradictions
+            "NOT sound: {}, {} other damage, {}; {read}",
+            amount::of(totals.damaged_letters, "damaged letter"),
+            totals.damage,
+            amount::of(totals.contradictions, "contradiction")
         ),
     }
 }

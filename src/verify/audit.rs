@@ -337,7 +337,8 @@ impl<'a, D: Directory> Audit<'a, D> {
         body.pass(left, |_| {});
         let mut seal = visited.head_seal.clone();
         seal.combine(&body.seal());
-        if seal.finalize() != visited.header.seal {
+        let whole = visited.head.is_some() && body.is_whole();
+        if whole && seal.finalize() != visited.header.seal {
             report.find(visited.finding(What::Seal));
         }
     }

@@ -110,7 +110,10 @@ impl<'a, D: Directory> Check<'a, D> {
         let (ailing, end) = self.audit(&manifests, &journal, span, &mut letters, report);
         self.indexes(&manifests, &mut letters, report);
         dead_letters(letters, &journal, report);
-        let living = self.replay(&manifests, &journal, span, &ailing, report);
+        let living = self.replay(&manifests, &journal, (span, end), &ailing, report);
+        if let (None, Some(newer)) = (&living, &manifests.newer) {
+            newer.content.state.count(report);
+        }
         tell_of_ailing(&ailing, living.as_ref(), report);
         self.orphans(&manifests, end, report);
     }
@@ -176,8 +179,13 @@ impl<'a, D: Directory> Check<'a, D> {
             .map(|manifest| manifest.content.oldest)
             .min()
             .unwrap_or(0);
+        let older = manifests.each().map(Manifest::lsn).min().unwrap_or(0);
         if !journal.reaches_back_to(from) {
-            report.find(Finding::new(What::Missing, Folder::Journal.place(from), 0));
+            let what = match from < older && journal.reaches_back_to(older) {
+                true => What::DeadRecord,
+                false => What::Missing,
+            };
+            report.find(Finding::new(what, Folder::Journal.place(from), 0));
         }
         let known = manifests
             .each()
@@ -189,11 +197,13 @@ impl<'a, D: Directory> Check<'a, D> {
                 from,
                 to: held.lsn,
                 durable: held.lsn,
+                replayed_from: older,
             },
             None => Span {
                 from,
                 to: u64::MAX,
                 durable: journal.proven(from, known),
+                replayed_from: older,
             },
         }
     }
@@ -239,7 +249,7 @@ impl<'a, D: Directory> Check<'a, D> {
         &self,
         manifests: &Manifests<D::File>,
         journal: &Journal<'_, D>,
-        span: Span,
+        (span, end): (Span, End),
         ailing: &Ailing,
         report: &mut Report<'_>,
     ) -> Option<Living> {
@@ -248,13 +258,27 @@ impl<'a, D: Directory> Check<'a, D> {
             report.find(Finding::new(What::NotReplayed, Place::Account, 0));
             return None;
         }
-        let reaches_back = span.from == 0 && journal.reaches_back_to(0);
-        let base = if reaches_back {
-            None
-        } else {
-            coming.pop_front()
+        let base = match self.leads_from_the_beginning(coming.front(), journal, span, end) {
+            true => None,
+            false => coming.pop_front(),
         };
         Replay::new(self.directory, base, coming, ailing).run(journal, span, report)
+    }
+
+    /// Whether replaying all of the journal must give what the older manifest says.
+    /// A repair begins a new term, with a state that no record has led to.
+    fn leads_from_the_beginning(
+        &self,
+        older: Option<&&Manifest<D::File>>,
+        journal: &Journal<'_, D>,
+        span: Span,
+        end: End,
+    ) -> bool {
+        let same_term = older.is_none_or(|older| journal.first_term() == Some(older.term()));
+        span.from == 0
+            && journal.reaches_back_to(0)
+            && same_term
+            && (end.unbroken || older.is_none())
     }
 
     /// Files that nothing refers to. While the account is in use, files of its

@@ -57,10 +57,6 @@ impl<'a, D: Directory> Index<'a, D> {
     pub fn check(&mut self, report: &mut Report<'_>, mut each: impl FnMut(u64)) {
         for (id, mailbox) in &self.manifest.content.state.mailboxes {
             self.mailbox(*id, mailbox, report, &mut each);
-            if self.tells_letters {
-                report.count(|totals| &mut totals.mailboxes, 1);
-                report.count(|totals| &mut totals.messages, mailbox.counters.messages);
-            }
         }
     }
 

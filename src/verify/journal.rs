@@ -2,7 +2,8 @@
 //!
 //! A walk reports what is wrong with segments, headers and heads. Below the LSN
 //! that is known to be durable, damage is told and stepped over, so that one
-//! broken record hides no other; above it the first damage is the journal's end.
+//! broken record hides no other, and is a note where manifests have made a record
+//! of no use but for its letters; above it the first damage is the journal's end.
 //! What a record does is the visitor's business.
 
 mod segment;
@@ -12,7 +13,6 @@ pub use walk::{End, Visited};
 
 use crate::directory::{Directory, Folder, Listing};
 use crate::report::Report;
-use ipc::edge::verify::Finding;
 use segment::Segment;
 
 /// Which part of the journal is read.
@@ -24,6 +24,8 @@ pub struct Span {
     pub to: u64,
     /// Below this everything must be whole.
     pub durable: u64,
+    /// Below this nothing is needed but letters: the older manifest's LSN.
+    pub replayed_from: u64,
 }
 
 /// An account's journal.
@@ -97,10 +99,16 @@ impl<'d, D: Directory> Journal<'d, D> {
             report.count(|totals| &mut totals.files, 1);
             match self.directory.open(Folder::Journal, start) {
                 Ok(file) => walk.segment(&file, start, behind, report, visit),
-                Err(what) => walk.lose(Finding::new(what, Folder::Journal.place(start), 0), report),
+                Err(what) => walk.lose_segment(what, start, behind, report),
             }
         }
         walk.finish(report)
+    }
+
+    /// The term in which the journal begins at LSN 0, if that is there.
+    pub fn first_term(&self) -> Option<u64> {
+        let file = self.directory.open(Folder::Journal, 0).ok()?;
+        Segment::read(&file, 0).ok().map(|segment| segment.term)
     }
 
     /// Whether there is a segment that a walk from here can begin with.

@@ -76,6 +76,11 @@ impl<F: File> Manifest<F> {
         self.outline.lsn
     }
 
+    /// The journal's term there.
+    pub fn term(&self) -> u64 {
+        self.outline.term
+    }
+
     /// What it knows of the journal.
     pub fn landmarks(&self) -> [Landmark; 2] {
         let Outline {

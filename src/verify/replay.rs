@@ -1,5 +1,5 @@
 //! The second pass over the journal: what its transactions do. From the beginning,
-//! if the journal reaches back to it, or else from the older manifest; past each
+//! if the journal leads from there to the older manifest, or else from that; past each
 //! manifest, where both must agree; and on to the journal's end.
 
 use crate::audit::Ailing;
@@ -72,7 +72,11 @@ impl<'a, D: Directory> Replay<'a, D> {
                 false => self.meet(end.lsn, report),
             }
         }
-        (!self.stopped).then(|| self.model.ailing())
+        if self.stopped {
+            return None;
+        }
+        self.model.state.count(report);
+        Some(self.model.ailing())
     }
 
     /// Records there are, but no account.

@@ -74,6 +74,8 @@ pub struct Sealed<'f, F> {
     /// The number, in this section, of the block to be loaded next.
     next: u64,
     crcs: Hasher,
+    /// Whether every block so far was as it was written.
+    whole: bool,
 }
 
 impl<'f, F: File> Sealed<'f, F> {
@@ -87,6 +89,7 @@ impl<'f, F: File> Sealed<'f, F> {
             used: 0,
             next: 0,
             crcs: Hasher::new(),
+            whole: true,
         }
     }
 
@@ -114,6 +117,12 @@ impl<'f, F: File> Sealed<'f, F> {
     /// How many bytes are left.
     pub fn left(&self) -> u64 {
         self.section.len.saturating_sub(self.position())
+    }
+
+    /// Whether no block read so far was damaged. What is damaged may be a CRC, so
+    /// only the seal of whole ones proves anything.
+    pub fn is_whole(&self) -> bool {
+        self.whole
     }
 
     /// The CRC-32 of the CRCs of all blocks read so far.
@@ -152,6 +161,7 @@ impl<'f, F: File> Sealed<'f, F> {
         }
         self.used = 0;
         self.fault = self.load(len).err();
+        self.whole &= self.fault.is_none();
         self.next = self.next.saturating_add(1);
         true
     }

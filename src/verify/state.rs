@@ -7,6 +7,7 @@
 
 use crate::entry::Entries;
 use crate::name::{KeywordPrint, Name};
+use crate::report::Report;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Mailboxes of one account.
@@ -99,6 +100,14 @@ impl State {
             mailboxes: BTreeMap::new(),
             names: BTreeMap::new(),
         }
+    }
+
+    /// Counts what there is.
+    pub fn count(&self, report: &mut Report<'_>) {
+        let messages = self.mailboxes.values().map(|it| it.counters.messages);
+        let messages = messages.fold(0, u64::saturating_add);
+        report.count(|totals| &mut totals.mailboxes, self.mailboxes.len() as u64);
+        report.count(|totals| &mut totals.messages, messages);
     }
 
     /// Whether mailbox 1 is INBOX.

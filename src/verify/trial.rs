@@ -3,3 +3,4 @@
 mod broken;
 mod hostile;
 mod real;
+mod repaired;

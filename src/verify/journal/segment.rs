@@ -45,6 +45,19 @@ impl Segment {
         })
     }
 
+    /// What a damaged header must have said, by the first record behind it.
+    pub fn surmise(file: &impl File, name: u64) -> Option<Self> {
+        let mut bytes = [0; RECORD_HEADER_BYTES as usize];
+        file.fill_at(HEADER_BYTES, &mut bytes).ok()?;
+        let first = RecordHeader::parse(&bytes).ok()?;
+        (first.lsn == name).then_some(Self {
+            start: name,
+            term: first.term,
+            writer: first.writer,
+            predecessor: first.predecessor,
+        })
+    }
+
     /// Where an LSN lies in the file.
     pub fn offset(&self, lsn: u64) -> u64 {
         lsn.saturating_sub(self.start).saturating_add(HEADER_BYTES)

@@ -7,7 +7,7 @@ use crate::fields::Source;
 use crate::record::RecordHeader;
 use crate::report::Report;
 use crate::sealed::{Sealed, Section};
-use ipc::edge::verify::{Finding, What};
+use ipc::edge::verify::{Finding, Severity, What};
 
 /// A record on the way.
 pub struct Visited<'v, F> {
@@ -103,6 +103,56 @@ impl Walk {
         self.chain.crc = None;
     }
 
+    /// As [`Self::lose`], of what ends at an LSN: where only letters are needed,
+    /// damage is no more than a note.
+    fn lose_up_to(&mut self, end: Option<u64>, finding: Finding, report: &mut Report<'_>) {
+        self.lose(self.weighed(end, finding), report);
+    }
+
+    fn weighed(&self, end: Option<u64>, finding: Finding) -> Finding {
+        let passed = end.is_some_and(|end| end <= self.span.replayed_from);
+        let by_a_disk =
+            finding.what.severity() == Severity::Damage || finding.what == What::WrongMagic;
+        match passed && by_a_disk {
+            true => Finding {
+                what: What::DeadRecord,
+                ..finding
+            },
+            false => finding,
+        }
+    }
+
+    /// Steps over a segment of which not even the header can be read.
+    pub fn lose_segment(
+        &mut self,
+        what: What,
+        start: u64,
+        behind: Option<u64>,
+        report: &mut Report<'_>,
+    ) {
+        let finding = Finding::new(what, Folder::Journal.place(start), 0);
+        self.lose_up_to(behind, finding, report);
+    }
+
+    /// A segment's header. Of a damaged one the records tell term and writer, but
+    /// only where no more than letters is wanted of them: else they can't be told
+    /// from what somebody planted.
+    fn open<F: File>(
+        &mut self,
+        file: &F,
+        start: u64,
+        behind: Option<u64>,
+        report: &mut Report<'_>,
+    ) -> Option<Segment> {
+        let what = match Segment::read(file, start) {
+            Ok(segment) => return Some(segment),
+            Err(what) => what,
+        };
+        self.lose_segment(what, start, behind, report);
+        let passed = behind.is_some_and(|behind| behind <= self.span.replayed_from);
+        passed.then(|| Segment::surmise(file, start)).flatten()
+    }
+
     /// Walks along one segment.
     pub fn segment<F: File>(
         &mut self,
@@ -113,11 +163,8 @@ impl Walk {
         visit: &mut dyn FnMut(&Visited<'_, F>, &mut Report<'_>),
     ) {
         let place = Folder::Journal.place(start);
-        let segment = match Segment::read(file, start) {
-            Ok(segment) => segment,
-            // Its records' term and writer stand in it, so they can't be told from
-            // what somebody planted.
-            Err(what) => return self.lose(Finding::new(what, place, 0), report),
+        let Some(segment) = self.open(file, start, behind, report) else {
+            return;
         };
         if let Err(what) = self.chain.join(&segment) {
             self.lose(Finding::new(what, place, 0), report);
@@ -131,7 +178,8 @@ impl Walk {
         let reaches = behind.is_none_or(|behind| behind <= end || behind > self.span.to);
         if !reaches && !self.ended {
             let finding = Finding::new(What::EndsEarly, place, file.len());
-            self.lose(
+            self.lose_up_to(
+                behind,
                 Finding {
                     lsn: Some(end),
                     ..finding
@@ -178,7 +226,8 @@ impl Walk {
             unbroken: self.unbroken,
         };
         if let Err(what) = head {
-            report.find(visited.finding(what));
+            let ends = self.lsn.saturating_add(header.len());
+            report.find(self.weighed(Some(ends), visited.finding(what)));
         }
         visit(&visited, report);
         self.unbroken &= head.is_ok();
@@ -232,9 +281,10 @@ impl Walk {
             self.ended = true;
             return report.find(finding);
         }
-        self.lose(finding, report);
         let next = segment.search(file, self.lsn.saturating_add(1), end);
-        self.lsn = next.unwrap_or(end);
+        let next = next.unwrap_or(end);
+        self.lose_up_to(Some(next), finding, report);
+        self.lsn = next;
     }
 
     fn read_head(

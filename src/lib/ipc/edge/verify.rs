@@ -81,6 +81,7 @@ findings! {
     3 => TornTail, Note, "the journal's end is torn above all that is known to be durable";
     4 => DeadLetter, Note, "a letter is damaged that nothing refers to";
     5 => NotReplayed, Note, "the journal was not compared with the index, because of what else was found";
+    6 => DeadRecord, Note, "it is damaged where nothing of it is needed but letters; each that lives is told";
 
     // One letter.
     10 => RottenLetter, Letter, "a block of a letter is damaged";

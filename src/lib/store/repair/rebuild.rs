@@ -165,6 +165,8 @@ impl Followed {
     fn found(orders: &Orders, journal: &Journal) -> Self {
         let mut account = Account::new();
         account.id = Some(orders.account);
+        // Entries that no record tells of have this one: 0 is none.
+        account.modseq = Modseq(1);
         let mut followed = Self {
             account,
             lost: Vec::new(),
