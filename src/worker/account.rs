@@ -5,6 +5,7 @@
 //! an await; whoever reads the store sees only what is durable; a change is
 //! answered only when its batch has been synced.
 
+mod chores;
 mod commits;
 mod health;
 mod hold;
@@ -21,6 +22,7 @@ use crate::cache::gists::Records;
 use crate::damage::Damage;
 use crate::disk::{DiskThread, Gone};
 use crate::holding::Holding;
+use crate::scrub::Rounds;
 use crate::shapes::Shapes;
 use crate::suspects::Suspects;
 use commits::Commits;
@@ -87,6 +89,8 @@ pub struct Reading {
     pub records: Box<dyn Records>,
     /// Those that may kill their reader.
     pub suspects: Suspects,
+    /// How far all of it was read for its own sake.
+    pub rounds: Rounds,
 }
 
 /// One account; every task has an `Rc` of it.
@@ -107,6 +111,7 @@ pub struct Account {
     shapes: RefCell<Shapes>,
     cache: Cache,
     suspects: Suspects,
+    rounds: Rounds,
     holding: Holding,
     seats: Rc<Seats>,
     unreadable: Unreadable,
@@ -141,6 +146,7 @@ impl Account {
             held: Cell::new(false),
             bodies: reading.bodies,
             suspects: reading.suspects,
+            rounds: reading.rounds,
             shapes: RefCell::default(),
             cache: Cache::new(reading.records),
             holding: Holding::default(),

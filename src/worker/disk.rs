@@ -17,8 +17,8 @@ pub use watchdog::Pulse;
 
 use crate::cache::{Ask, Shelf};
 use crate::letter;
+use crate::notebook::{Note, Notebook};
 use crate::repair::{self, Unrepaired};
-use crate::suspects::{Note, Notebook};
 use ipc::AccountId;
 use journal::disk::{Disk, DiskError};
 use journal::{Batch, SyncReport, Syncer};

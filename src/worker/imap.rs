@@ -21,7 +21,7 @@ mod expunge;
 mod fetch;
 mod flags;
 mod idle;
-mod letter;
+pub mod letter;
 mod list;
 mod mailbox;
 mod messages;

@@ -37,9 +37,11 @@ mod holding;
 mod imap;
 mod letter;
 mod lock;
+mod notebook;
 mod opening;
 mod pace;
 mod repair;
+mod scrub;
 mod session;
 mod shapes;
 mod suspects;
@@ -63,14 +65,16 @@ use ipc_async::AsyncChannel;
 use journal::Syncer;
 use journal::disk::{Name, OsDisk};
 use lock::Root;
+use notebook::Notebook;
 use sandbox::{Entered, Sealed};
+use scrub::Rounds;
 use std::cell::RefCell;
 use std::os::fd::{OwnedFd, RawFd};
 use std::path::Path;
 use std::process::ExitCode;
 use std::rc::Rc;
 use store::{Files, OpenReport, Store};
-use suspects::{Notebook, Suspects};
+use suspects::Suspects;
 use tickets::Gate;
 use tokio::runtime::Runtime;
 use tokio::task::LocalSet;
@@ -134,6 +138,7 @@ struct OpenStore {
     syncer: Syncer<OsDisk>,
     files: Files<OsDisk>,
     suspects: Suspects,
+    rounds: Rounds,
     notebook: Notebook,
 }
 
@@ -149,13 +154,15 @@ fn open(root: Root, born: &Born) -> Result<OpenStore, (Root, String)> {
         Err(why) => return Err((root, why.to_string())),
     };
     tell(&opened.report);
-    let (suspects, notebook) = Suspects::open(&disk);
+    let (suspects, mut notebook) = Suspects::open(&disk);
+    let rounds = Rounds::open(&disk, &mut notebook, clock::seconds());
     Ok(OpenStore {
         root,
         store: opened.store,
         syncer: opened.syncer,
         files: opened.files,
         suspects,
+        rounds,
         notebook,
     })
 }
@@ -201,6 +208,7 @@ fn begin(entered: Entered, director: OwnedFd, born: Born, opened: OpenStore) -> 
         bodies,
         records,
         suspects: opened.suspects,
+        rounds: opened.rounds,
     };
     let limits = Limits::from(&born.slice);
     let account = Account::new(born.account, opened.store, disk, reading, limits);

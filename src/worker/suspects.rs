@@ -11,6 +11,7 @@
 //! synced. The file can be deleted at any time; what is lost is what was learned.
 
 use crate::disk::{DiskThread, Gone};
+use crate::notebook::{Note, Notebook};
 use journal::disk::{Disk, DiskError, File, Name};
 use std::cell::RefCell;
 use store::MessageId;
@@ -30,6 +31,9 @@ const LETTERS_MAX: usize = 64;
 /// Bytes of a line: a letter's number and its deaths, little-endian.
 const LINE_BYTES: usize = 16;
 
+/// Where the letters that are known begin: behind those that are noted.
+const KNOWN_AT: u64 = (LINE_BYTES * NOTED_MAX) as u64;
+
 /// Where it is kept. `cache/` is disposable.
 const DIRECTORY: &str = "cache";
 const FILE: &str = "suspects";
@@ -40,28 +44,6 @@ pub struct Suspects {
     /// As many turns as lines; who parses alone takes all.
     turns: Semaphore,
     free: RefCell<Vec<usize>>,
-}
-
-/// The file, for the disk thread. What can't be noted is parsed all the same: a
-/// full disk locks nobody out either.
-#[derive(Default)]
-pub struct Notebook(Option<Box<dyn File>>);
-
-/// Something to write into the notebook; by default nothing.
-#[derive(Debug, Default)]
-pub struct Note {
-    line: usize,
-    bytes: Vec<u8>,
-}
-
-impl Notebook {
-    /// Writes, without a sync.
-    pub fn write(&self, note: &Note) {
-        let offset = note.line.saturating_mul(LINE_BYTES) as u64;
-        if let Some(file) = &self.0 {
-            let _ = file.write_at(offset, &note.bytes);
-        }
-    }
 }
 
 /// A letter that is being parsed. Its note is wiped out when this is dropped.
@@ -87,7 +69,7 @@ impl Suspects {
         D::File: 'static,
     {
         match read(root) {
-            Ok((known, file)) => (Self::new(known), Notebook(Some(Box::new(file)))),
+            Ok((known, file)) => (Self::new(known), Notebook::of_suspects(Box::new(file))),
             Err(error) => {
                 tracing::warn!(%error, "suspect letters can't be noted");
                 (Self::new(Vec::new()), Notebook::default())
@@ -132,7 +114,7 @@ impl Suspects {
             line,
             _turn: turn,
         };
-        disk.note(Note::noted(line, letter.0)).await?;
+        disk.note(noted(line, letter.0)).await?;
         Ok(watch)
     }
 
@@ -151,38 +133,36 @@ impl Watch<'_> {
         let before = known.len();
         known.retain(|line| line.letter != self.letter.0 || line.deaths >= DEATHS_MAX);
         if known.len() < before {
-            self.disk.note_later(Note::known(&known));
+            self.disk.note_later(all_known(&known));
         }
     }
 }
 
 impl Drop for Watch<'_> {
     fn drop(&mut self) {
-        self.disk.note_later(Note::noted(self.line, 0));
+        self.disk.note_later(noted(self.line, 0));
         self.suspects.free.borrow_mut().push(self.line);
     }
 }
 
-impl Note {
-    fn noted(line: usize, letter: u64) -> Self {
-        Self {
-            line,
-            bytes: Line { letter, deaths: 0 }.bytes().to_vec(),
-        }
-    }
+/// A letter is being parsed, or with 0 none on this line.
+fn noted(line: usize, letter: u64) -> Note {
+    let bytes = Line { letter, deaths: 0 }.bytes();
+    Note::suspects(line.saturating_mul(LINE_BYTES) as u64, bytes.to_vec())
+}
 
-    /// All that are known, behind those that are noted.
-    fn known(known: &[Line]) -> Self {
-        let nobody = Line {
-            letter: 0,
-            deaths: 0,
-        };
-        let lines = known.iter().chain(std::iter::repeat(&nobody));
-        Self {
-            line: NOTED_MAX,
-            bytes: lines.take(LETTERS_MAX).flat_map(Line::bytes).collect(),
-        }
-    }
+/// All that are known, behind those that are noted.
+fn all_known(known: &[Line]) -> Note {
+    Note::suspects(KNOWN_AT, known_bytes(known))
+}
+
+fn known_bytes(known: &[Line]) -> Vec<u8> {
+    let nobody = Line {
+        letter: 0,
+        deaths: 0,
+    };
+    let lines = known.iter().chain(std::iter::repeat(&nobody));
+    lines.take(LETTERS_MAX).flat_map(Line::bytes).collect()
 }
 
 fn read<D: Disk>(root: &D) -> Result<(Vec<Line>, D::File), DiskError> {
@@ -203,8 +183,7 @@ fn read<D: Disk>(root: &D) -> Result<(Vec<Line>, D::File), DiskError> {
     if !noted.is_empty() {
         noted.iter().for_each(|letter| blame(&mut known, *letter));
         file.write_at(0, &[0; LINE_BYTES * NOTED_MAX])?;
-        let note = Note::known(&known);
-        file.write_at((LINE_BYTES * NOTED_MAX) as u64, &note.bytes)?;
+        file.write_at(KNOWN_AT, &known_bytes(&known))?;
     }
     Ok((known, file))
 }
@@ -283,7 +262,7 @@ mod tests {
                 let (suspects, thread) = trial::suspects(&disk);
                 drop(suspects.watch(&thread, KILLER).await.unwrap());
                 // Whatever is asked later is done later.
-                thread.note(Note::noted(1, 0)).await.unwrap();
+                thread.note(noted(1, 0)).await.unwrap();
             }
             assert!(!Suspects::open(&disk).0.is_flat(KILLER));
         });

@@ -19,6 +19,7 @@ mod quota;
 mod reading;
 mod soup;
 mod trace;
+mod upkeep;
 mod waiting;
 
 pub use house::{House, Wire, open, run, suspects};

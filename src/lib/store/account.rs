@@ -53,15 +53,21 @@ impl Waste {
     /// What is left when some of it has gone.
     pub(crate) fn less(self, gone: Self, now_secs: i64) -> Self {
         let bytes = self.bytes.saturating_sub(gone.bytes);
+        let since = match gone.bytes {
+            0 => self.since,
+            _ => Some(now_secs),
+        };
         Self {
             bytes,
-            since: (bytes > 0).then_some(now_secs),
+            since: since.filter(|_| bytes > 0),
         }
     }
 
     pub(crate) fn add(&mut self, bytes: u64, now_secs: i64) {
         self.bytes = self.bytes.saturating_add(bytes);
-        self.since.get_or_insert(now_secs);
+        if self.bytes > 0 {
+            self.since.get_or_insert(now_secs);
+        }
     }
 }
 

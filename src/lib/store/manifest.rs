@@ -12,7 +12,7 @@
 mod decode;
 mod encode;
 
-use crate::account::Account;
+use crate::account::{Account, Waste};
 use crate::chunk::{PackSet, Slot};
 use crate::file::{self, FORMAT_VERSION, HEADER_BYTES, MANIFEST, only_zeros};
 use crate::id::{ChunkId, PackId};
@@ -102,6 +102,8 @@ pub(crate) struct Named {
     pub(crate) oldest: Lsn,
     pub(crate) chunks: BTreeSet<ChunkId>,
     pub(crate) packs: BTreeSet<PackId>,
+    /// Letters in the journal that were dead then.
+    pub(crate) journal_waste: Waste,
     /// Bytes of its file.
     pub(crate) bytes: u64,
 }
@@ -116,6 +118,7 @@ impl Manifest {
             oldest: self.oldest.min(self.start.lsn),
             chunks: slots.filter_map(Slot::file).collect(),
             packs: self.account.packs.keys().copied().collect(),
+            journal_waste: self.account.journal_waste,
             bytes,
         }
     }

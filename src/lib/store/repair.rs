@@ -189,7 +189,7 @@ pub fn repair<D: Disk>(root: &D, orders: &Orders) -> Result<Report, RepairError>
 }
 
 /// Makes the rebuilt state durable: the journal goes on in a new term, in a new
-/// segment above all others, and a manifest begins there.
+/// segment behind all others, and a manifest begins there.
 fn write<D: Disk>(
     root: &D,
     orders: &Orders,
@@ -198,8 +198,8 @@ fn write<D: Disk>(
 ) -> Result<(), DiskError> {
     let Rebuilt { account, number } = rebuilt;
     let start = Start {
-        lsn: journal.free,
-        predecessor: 0,
+        lsn: journal.goes_on_at(),
+        predecessor: journal.last,
         term: journal.term.saturating_add(1),
     };
     begin_segment(root, orders, start)?;

@@ -352,7 +352,7 @@ impl Upkeep {
 
     fn wasteful(&self, account: &Account, now_secs: i64) -> Option<Sources> {
         let newest = self.manifests.back()?;
-        if newest.start < self.compact_from {
+        if newest.start < self.compact_from && !is_old(account.journal_waste, now_secs) {
             return None;
         }
         let mut sources = Sources {

@@ -92,6 +92,11 @@ impl Commits {
         synced.await;
     }
 
+    /// Whether nothing was written for a while.
+    pub fn is_quiet(&self) -> bool {
+        !self.dirty.get()
+    }
+
     /// Resolves after the next changes have become visible.
     pub fn settled(&self) -> Notified<'_> {
         self.settled.notified()
@@ -113,6 +118,11 @@ impl Commits {
                 None => self.pause(store, disk).await?,
             }
         }
+    }
+
+    /// Has [`Self::run`] look whether the store wants anything of the disk.
+    pub fn wake(&self) {
+        self.wanted.notify_one();
     }
 
     /// Lets [`Self::run`] end.

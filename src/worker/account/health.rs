@@ -13,10 +13,10 @@ impl Account {
         let store = self.store();
         let found = store.findings();
         let unreadable = self.unreadable.count() as u64;
-        let ended = found.last_round_secs.and_then(|secs| secs.try_into().ok());
+        let ended = self.rounds.ended().and_then(|secs| secs.try_into().ok());
         Health {
             distress: false,
-            damaged_letters: self.damage.count() as u64,
+            damaged_letters: found.rotten_letters.max(self.damage.count() as u64),
             damaged_files: found.damaged_files.max(unreadable),
             scrubbed_bytes: found.scrubbed_bytes,
             scrubbed_at: ended.unwrap_or(0),

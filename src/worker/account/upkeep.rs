@@ -14,6 +14,18 @@ use tokio::time::Instant;
 /// looks at every mailbox to answer.
 const ASKED_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
+/// Bytes a second that the scrub reads, on average over some of its jobs: a
+/// hundredth of what a disk gives.
+const SCRUB_BYTES_A_SECOND: u64 = 1 << 20;
+
+/// How long the scrub leaves the disk thread to others between two steps of about
+/// a MiB.
+const SCRUB_PAUSE: Duration = Duration::from_millis(20);
+
+/// How long the scrub waits when a worker is born, and before it looks again
+/// whether a round is due.
+const SCRUB_WAITS: Duration = Duration::from_secs(10);
+
 /// How long upkeep may take before the worker leaves: less than a successor waits
 /// for the lock. What isn't done by then, the successor does.
 pub const LEAVING_MAX: Duration = Duration::from_secs(3);
@@ -25,14 +37,62 @@ impl Account {
     /// [`Fatal`]: what is on the disk can't be known any more, or the disk thread
     /// has ended.
     pub async fn run_upkeep(&self) -> Result<std::convert::Infallible, Fatal> {
+        let mut scrub_at = Instant::now() + SCRUB_WAITS;
         loop {
             let turned = self.commits.turned();
-            if !self.tend(Urgency::Usual).await? {
-                let next = Instant::now() + ASKED_AGAIN_AFTER;
+            self.keep_up().await?;
+            let next = Instant::now() + ASKED_AGAIN_AFTER;
+            let turned = async {
                 turned.await;
                 tokio::time::sleep_until(next).await;
+            };
+            tokio::select! {
+                () = turned => {}
+                () = tokio::time::sleep_until(scrub_at) => {
+                    scrub_at = Instant::now() + self.scrub().await?;
+                }
             }
         }
+    }
+
+    /// Does what is due.
+    ///
+    /// # Errors
+    /// As [`Self::run_upkeep`].
+    pub async fn keep_up(&self) -> Result<(), Fatal> {
+        while self.tend(Urgency::Usual).await? {}
+        Ok(())
+    }
+
+    /// Reads some of what is on the disk for its own sake, and says how long to
+    /// wait before it reads on.
+    ///
+    /// # Errors
+    /// As [`Self::run_upkeep`].
+    pub async fn scrub(&self) -> Result<Duration, Fatal> {
+        let _alone = self.upkeep.lock().await;
+        let Some(job) = self.begin_scrub() else {
+            return Ok(SCRUB_WAITS);
+        };
+        let before = self.store().findings().scrubbed_bytes;
+        let report = self.step_through(job, SCRUB_PAUSE).await?;
+        let place = report.cursor();
+        self.finish_upkeep(report).await;
+        if let Some(place) = place {
+            let note = self.rounds.reach(place, clock::seconds());
+            self.disk().note_later(note);
+        }
+        let read = self.store().findings().scrubbed_bytes;
+        let seconds = read.saturating_sub(before).div_ceil(SCRUB_BYTES_A_SECOND);
+        Ok(Duration::from_secs(seconds.max(1)))
+    }
+
+    fn begin_scrub(&self) -> Option<Job> {
+        if self.is_retired() || self.orders.borrow().leaving {
+            return None;
+        }
+        let place = self.rounds.next(clock::seconds())?;
+        self.store_mut().scrub(&place)
     }
 
     /// What there is to do before the worker leaves, as far as there is time.
@@ -53,7 +113,7 @@ impl Account {
         let Some(job) = self.begin_upkeep(urgency) else {
             return Ok(false);
         };
-        let report = self.step_through(job).await?;
+        let report = self.step_through(job, Duration::ZERO).await?;
         self.finish_upkeep(report).await;
         self.put_away();
         Ok(true)
@@ -67,11 +127,20 @@ impl Account {
         let mut store = self.store_mut();
         let told = self.seats.told(&store);
         store.keep_history_since(told);
-        store.upkeep(clock::seconds(), urgency)
+        let job = store.upkeep(clock::seconds(), urgency);
+        if job.is_none() && !store.is_synced() {
+            // It may be a sync that the store waits for.
+            self.commits.wake();
+        }
+        job
     }
 
-    async fn step_through(&self, mut job: Job) -> Result<JobReport, Fatal> {
+    /// Does all steps of a job, with a pause between them unless the worker leaves.
+    async fn step_through(&self, mut job: Job, pause: Duration) -> Result<JobReport, Fatal> {
         loop {
+            if !pause.is_zero() && !self.orders.borrow().leaving {
+                tokio::time::sleep(pause).await;
+            }
             let (stepped, progress) = self.disk().step(job).await?;
             match progress.map_err(Fatal::Upkeep)? {
                 Progress::More => job = stepped,

@@ -10,7 +10,6 @@ use crate::damage::placeholder;
 use crate::disk::Gone;
 use crate::shapes::Depth;
 use crate::suspects::Watch;
-use journal::disk::DiskError;
 use message::gist::{Collector, Gist};
 use message::limits::HEADER_SECTION_BYTES_MAX;
 use message::{Envelope, Part, SectionText, Span, Structure, preview};
@@ -141,11 +140,7 @@ impl Letter {
         let Trouble::Unread(why) = why else {
             return false;
         };
-        let damaged = matches!(
-            why,
-            Unread::Short
-                | Unread::Damaged(ReadError::Damaged | ReadError::Disk(DiskError::NotFound))
-        );
+        let damaged = is_damage(why);
         if damaged {
             let id = self.place.id;
             match why {
@@ -380,19 +375,19 @@ impl Stretch<'_> {
             let Some((_, pieces)) = &mut self.pieces else {
                 return Ok(None);
             };
-            match pieces.next().await {
-                Err(Unread::Damaged(ReadError::Disk(DiskError::NotFound))) => {
-                    match self.letter.moved(here)? {
-                        Some(elsewhere) => body.set(elsewhere),
-                        None => return Err(lost()),
-                    }
-                }
-                read => return Ok(read?),
+            let why = match pieces.next().await {
+                Ok(piece) => return Ok(piece),
+                Err(why) => why,
+            };
+            match self.letter.moved(here)? {
+                Some(elsewhere) if is_damage(&why) => body.set(elsewhere),
+                _ => return Err(why.into()),
             }
         }
     }
 }
 
-fn lost() -> Trouble {
-    Trouble::Unread(Unread::Damaged(ReadError::Disk(DiskError::NotFound)))
+/// Whether the bytes aren't those that came, or aren't there.
+fn is_damage(why: &Unread) -> bool {
+    matches!(why, Unread::Short | Unread::Damaged(ReadError::Damaged))
 }

@@ -163,3 +163,21 @@ fn a_letter_whose_file_is_gone_is_damaged_too_and_can_still_be_moved_about() {
         site.house.leave().await;
     });
 }
+
+/// Nobody has asked for the letter, and yet the administrator hears of it.
+#[test]
+fn the_scrub_finds_damage_that_nobody_has_met() {
+    run(async {
+        let site = Site::new();
+        let mut client = site.house.client().await;
+        append(&mut client, &large()).await;
+        site.damage_pack(250_000);
+        let account = &site.house.account;
+        assert!(!account.health().is_ailing());
+        account.scrub().await.unwrap();
+        let health = account.health();
+        assert!(health.is_ailing(), "{health:?}");
+        assert!(health.scrubbed_bytes >= 300_000 && health.scrubbed_at > 0);
+        site.house.leave().await;
+    });
+}

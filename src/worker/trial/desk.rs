@@ -261,6 +261,50 @@ fn a_letter_of_the_largest_size_is_delivered_whatever_its_trace_adds() {
     });
 }
 
+/// The MTA tries again: who has made room gets the letter after all.
+#[test]
+fn a_letter_that_would_be_too_much_is_over_quota() {
+    run(async {
+        let mut office = Office::open().await;
+        let mut slice = fixture::slice();
+        slice.quota.bytes = Some(30);
+        office.say(ToWorker::Configure { slice });
+        let letter = || ipc::letter::sealed(b"0123456789").unwrap();
+        for expected in [delivery::Outcome::Delivered, delivery::Outcome::OverQuota] {
+            let outcome = office.deliver("Return-Path: <>\r\n", letter(), 10).await;
+            assert_eq!(outcome, expected);
+        }
+        let slice = fixture::slice();
+        office.say(ToWorker::Configure { slice });
+        let outcome = office.deliver("", letter(), 10).await;
+        assert_eq!(outcome, delivery::Outcome::Delivered);
+        assert_eq!(office.leave().await, Ending::Told);
+    });
+}
+
+#[test]
+fn director_hears_of_a_damaged_letter() {
+    run(async {
+        let mut office = Office::open().await;
+        let large = vec![b'x'; 300_000];
+        let letter = ipc::letter::sealed(&large).unwrap();
+        office.deliver("", letter, large.len() as u64).await;
+        let packs = std::fs::read_dir(office.scratch.path().join("pack")).unwrap();
+        for pack in packs {
+            std::fs::remove_file(pack.unwrap().path()).unwrap();
+        }
+        let mut client = office.client(Epoch(0)).await;
+        client.command("s", "SELECT INBOX").await;
+        client.command("f", "FETCH 1 BODY.PEEK[HEADER]").await;
+        let told = office.next().await;
+        let ToDirector::Health { health } = told else {
+            panic!("unasked: {told:?}")
+        };
+        assert!(health.is_ailing() && health.damaged_letters == 1);
+        assert_eq!(office.leave().await, Ending::Told);
+    });
+}
+
 #[test]
 fn what_is_no_letter_is_not_delivered() {
     run(async {

@@ -6,6 +6,7 @@ use crate::fixture;
 use crate::imap::{self, Handed};
 use crate::opening;
 use crate::scratch::Scratch;
+use crate::scrub::Rounds;
 use crate::suspects::Suspects;
 use ipc::Epoch;
 use journal::disk::Disk;
@@ -55,11 +56,13 @@ where
     D::File: 'static,
 {
     let opened = opening::open(disk, &fixture::born(true)).unwrap();
-    let (suspects, notebook) = Suspects::open(disk);
+    let (suspects, mut notebook) = Suspects::open(disk);
+    let rounds = Rounds::open(disk, &mut notebook, crate::clock::seconds());
     let reading = Reading {
         bodies: Box::new(RefCell::new(opened.files.reader())),
         records: Box::new(opened.files.letter_cache().reader()),
         suspects,
+        rounds,
     };
     let root = std::fs::File::open(root).unwrap();
     let (syncer, files) = (opened.syncer, opened.files);

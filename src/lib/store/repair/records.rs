@@ -30,8 +30,10 @@ pub(super) struct Journal {
     pub(super) segments: Segments,
     /// Behind the last whole record.
     pub(super) end: Lsn,
+    /// The CRC of the last whole record's header.
+    pub(super) last: u32,
     /// Above everything that lies in any segment.
-    pub(super) free: Lsn,
+    free: Lsn,
     /// The highest term that was seen.
     pub(super) term: u64,
 }
@@ -48,6 +50,15 @@ impl Journal {
     pub(super) fn is_whole_from(&self, start: Lsn) -> bool {
         let first = self.segments.0.first().copied().unwrap_or(self.end);
         first <= start && start <= self.end && self.gaps.iter().all(|(_, to)| *to <= start)
+    }
+
+    /// Where the journal can go on: behind the last whole record, what lies there
+    /// now being superseded; or above all, if a segment begins there.
+    pub(super) fn goes_on_at(&self) -> Lsn {
+        match self.segments.0.contains(&self.end) {
+            false => self.end,
+            true => Lsn(self.free.max(self.end).0.saturating_add(1)),
+        }
     }
 
     fn gap(&mut self, to: Lsn) {
@@ -79,7 +90,6 @@ pub(super) fn read<D: Disk>(root: &D) -> Result<Journal, DiskError> {
         let file = directory.open(&segment::name(start))?;
         read_segment(&mut journal, &file, start, next)?;
     }
-    journal.free = Lsn(journal.free.max(journal.end).0.saturating_add(1));
     Ok(journal)
 }
 
@@ -96,13 +106,13 @@ fn read_segment<F: File>(
     journal.gap(start);
     let mut writer = segment_writer(file)?;
     let mut at = start;
-    while let Some(header) = next_record(file, start, at, limit, writer)? {
+    while let Some((header, crc)) = next_record(file, start, at, limit, writer)? {
         writer = Some((header.term, header.writer));
         journal.gap(header.lsn);
         journal.term = journal.term.max(header.term);
         take(journal, file, start, &header)?;
         at = header.end();
-        journal.end = at;
+        (journal.end, journal.last) = (at, crc);
     }
     if let Some(next) = next.filter(|next| *next > journal.end) {
         journal.gap(next);
@@ -168,14 +178,14 @@ fn next_record<F: File>(
     at: Lsn,
     limit: Lsn,
     writer: Option<(u64, u64)>,
-) -> Result<Option<Header>, DiskError> {
+) -> Result<Option<(Header, u32)>, DiskError> {
     let mut at = at;
     let mut window = vec![0; WINDOW_BYTES];
     while at < limit {
         let read = file.read_at(segment::file_offset(start, at), &mut window)?;
         let bytes = window.get(..read).unwrap_or(&[]);
-        if let Some(header) = first_header(bytes, at, limit, writer) {
-            return Ok(Some(header));
+        if let Some(found) = first_header(bytes, at, limit, writer) {
+            return Ok(Some(found));
         }
         // A header may begin in the last bytes of the window.
         let passed = read.saturating_sub(HEADER_BYTES.saturating_sub(1));
@@ -187,7 +197,12 @@ fn next_record<F: File>(
     Ok(None)
 }
 
-fn first_header(bytes: &[u8], from: Lsn, limit: Lsn, writer: Option<(u64, u64)>) -> Option<Header> {
+fn first_header(
+    bytes: &[u8],
+    from: Lsn,
+    limit: Lsn,
+    writer: Option<(u64, u64)>,
+) -> Option<(Header, u32)> {
     let headers = bytes.windows(HEADER_BYTES).enumerate();
     let mut headers = headers.filter_map(|(offset, bytes)| {
         let lsn = from.0.saturating_add(offset as u64);
@@ -195,9 +210,9 @@ fn first_header(bytes: &[u8], from: Lsn, limit: Lsn, writer: Option<(u64, u64)>)
         if bytes.get(12..20)? != lsn.to_le_bytes() {
             return None;
         }
-        let (header, _) = Header::decode(bytes.try_into().ok()?)?;
+        let (header, crc) = Header::decode(bytes.try_into().ok()?)?;
         let ours = writer.is_none_or(|writer| writer == (header.term, header.writer));
-        (ours && header.end() <= limit).then_some(header)
+        (ours && header.end() <= limit).then_some((header, crc))
     });
     headers.next()
 }

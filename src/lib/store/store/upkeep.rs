@@ -153,8 +153,8 @@ impl Store {
             named,
             written,
             dead,
-            journal_waste,
         } = done;
+        let journal_waste = named.journal_waste;
         let emptied = named.oldest >= named.start;
         for account in self.accounts_mut() {
             let packs = Arc::make_mut(&mut account.packs);
@@ -178,21 +178,15 @@ impl Store {
 
     fn compacted(&mut self, done: Compacted) {
         let fruitless = done.moves.is_empty() && done.emptied.is_empty() && done.kept.is_empty();
+        let now_secs = self.now_secs;
+        let newest = self.upkeep.manifests.back();
+        let settled = newest.map_or(Waste::default(), |named| named.journal_waste);
         for account in self.accounts_mut() {
-            if done.journal {
-                account.journal_waste = Waste::default();
-            }
-            let packs = Arc::make_mut(&mut account.packs);
-            packs.extend(done.packs.iter().copied());
-            for pack in &done.kept {
-                if let Some(space) = packs.get_mut(pack) {
-                    space.waste = Waste::default();
-                }
-            }
+            done.tell_space(account, settled, now_secs);
         }
         self.upkeep
             .rescue
-            .retain(|pack| !done.sources.contains(pack));
+            .retain(|pack| !done.sources.contains_key(pack));
         if fruitless {
             let end = self.appender.next();
             self.upkeep.compact_from = Lsn(end.0.saturating_add(SETTLE_BYTES));

@@ -6,7 +6,7 @@
 //! written is the snapshot's.
 
 use super::Done;
-use crate::account::{Account, Waste};
+use crate::account::Account;
 use crate::chunk::Chunk;
 use crate::chunk::PackSet;
 use crate::chunk_file;
@@ -35,8 +35,6 @@ pub(crate) struct Checkpointed {
     pub(crate) written: Vec<Written>,
     /// Packs that no entry refers to.
     pub(crate) dead: Vec<PackId>,
-    /// What was dead in the journal.
-    pub(crate) journal_waste: Waste,
 }
 
 /// A checkpoint on its way.
@@ -198,7 +196,6 @@ impl Checkpoint {
             named: self.manifest.named(growing.bytes.len() as u64),
             written: std::mem::take(&mut self.written),
             dead: std::mem::take(&mut self.dead),
-            journal_waste: self.manifest.account.journal_waste,
         }))))
     }
 

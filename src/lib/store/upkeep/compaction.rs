@@ -27,7 +27,7 @@ use crate::scrub::{AccountFile, Finding, Rot, rot_of};
 use journal::Lsn;
 use journal::disk::{Disk, DiskError};
 use sha2::{Digest, Sha256};
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -90,16 +90,48 @@ pub(crate) struct Compacted {
     pub(crate) moves: Moves,
     pub(crate) rewritten: HashMap<ChunkId, Rewritten>,
     pub(crate) packs: Vec<(PackId, PackSpace)>,
-    /// Letters were moved out of the journal.
-    pub(crate) journal: bool,
+    /// What was dead in the journal when it began, if letters were moved out of
+    /// there.
+    pub(crate) journal: Option<Waste>,
     /// Source packs in which no chunk of a file has a letter any more.
     pub(crate) emptied: BTreeSet<PackId>,
-    /// All source packs.
-    pub(crate) sources: BTreeSet<PackId>,
+    /// All source packs, and what was dead in them when it began.
+    pub(crate) sources: BTreeMap<PackId, Waste>,
     /// Source packs whose letters stay: what was thought dead there isn't, or
     /// can't be freed.
     pub(crate) kept: BTreeSet<PackId>,
     pub(crate) findings: Vec<Finding>,
+}
+
+impl Compacted {
+    /// Tells an account of the new packs, and what isn't waste any more: what was
+    /// `settled` in the journal by the manifest below which letters were moved,
+    /// and what was dead in packs whose letters stay. What died since then may
+    /// have been moved before: it counts in the new packs, too, each with a share.
+    pub(crate) fn tell_space(&self, account: &mut Account, settled: Waste, now_secs: i64) {
+        let mut late = 0_u64;
+        if let Some(before) = self.journal {
+            late = account.journal_waste.less(before, now_secs).bytes;
+            account.journal_waste = account.journal_waste.less(settled, now_secs);
+        }
+        let packs = Arc::make_mut(&mut account.packs);
+        for (pack, before) in &self.sources {
+            let Some(space) = packs.get_mut(pack) else {
+                continue;
+            };
+            let since = space.waste.less(*before, now_secs);
+            match self.kept.contains(pack) {
+                true => space.waste = since,
+                false => late = late.saturating_add(since.bytes),
+            }
+        }
+        let share = late.div_ceil(self.packs.len().max(1) as u64);
+        for (pack, space) in &self.packs {
+            let mut space = *space;
+            space.waste.add(share, now_secs);
+            packs.insert(*pack, space);
+        }
+    }
 }
 
 /// A compaction on its way.
@@ -479,8 +511,11 @@ impl Compaction {
         PACK.sync(root)?;
         CHUNK.sync(root)?;
         let mut done = std::mem::take(&mut self.done);
-        done.sources = self.sources.packs.clone();
-        done.journal = self.sources.journal_below > Lsn::ZERO;
+        let spaces = &self.snapshot.packs;
+        let wasted = |pack: &PackId| spaces.get(pack).map(|space| (*pack, space.waste));
+        done.sources = self.sources.packs.iter().filter_map(wasted).collect();
+        let journal = self.sources.journal_below > Lsn::ZERO;
+        done.journal = journal.then_some(self.snapshot.journal_waste);
         done.emptied = self.sources.packs.difference(&done.kept).copied().collect();
         if self.full || self.blind {
             // What was not looked at may lie anywhere.

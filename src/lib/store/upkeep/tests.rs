@@ -1,5 +1,7 @@
 //! Upkeep of accounts on a simulated disk.
 
+mod space;
+
 use super::*;
 use crate::body::ReadError;
 use crate::file::{CHUNK, MANIFEST, PACK};

@@ -1,0 +1,72 @@
+//! Small files of `cache/` that the disk thread writes for the mail thread: never
+//! synced, disposable, each with one owner who knows what stands in it.
+
+use journal::disk::File;
+
+/// The files. What can't be written is done without: a full disk locks nobody out.
+#[derive(Default)]
+pub struct Notebook {
+    suspects: Option<Box<dyn File>>,
+    scrub: Option<Box<dyn File>>,
+}
+
+/// Something to write; by default nothing.
+#[derive(Debug, Default)]
+pub struct Note {
+    page: Page,
+    offset: u64,
+    bytes: Vec<u8>,
+}
+
+#[derive(Debug, Default)]
+enum Page {
+    #[default]
+    Suspects,
+    Scrub,
+}
+
+impl Notebook {
+    /// With the file of letters that may kill their reader.
+    pub fn of_suspects(file: Box<dyn File>) -> Self {
+        Self {
+            suspects: Some(file),
+            scrub: None,
+        }
+    }
+
+    /// And with that of the scrub's place.
+    pub fn scrub(&mut self, file: Box<dyn File>) {
+        self.scrub = Some(file);
+    }
+
+    /// Writes, without a sync.
+    pub fn write(&self, note: &Note) {
+        let file = match note.page {
+            Page::Suspects => &self.suspects,
+            Page::Scrub => &self.scrub,
+        };
+        if let Some(file) = file {
+            let _ = file.write_at(note.offset, &note.bytes);
+        }
+    }
+}
+
+impl Note {
+    /// Of letters that may kill their reader.
+    pub fn suspects(offset: u64, bytes: Vec<u8>) -> Self {
+        Self {
+            page: Page::Suspects,
+            offset,
+            bytes,
+        }
+    }
+
+    /// Of the scrub's place.
+    pub fn scrub(bytes: Vec<u8>) -> Self {
+        Self {
+            page: Page::Scrub,
+            offset: 0,
+            bytes,
+        }
+    }
+}
