@@ -29,9 +29,27 @@ pub fn mend(directory: &str, file: &mut Vec<u8>) {
     }
     match directory {
         "journal" => mend_records(file),
-        "manifest" => mend_sections(file, &Form { seal_at: 12, first_len_at: None }),
-        "chunk" => mend_sections(file, &Form { seal_at: 32, first_len_at: None }),
-        "pack" => mend_sections(file, &Form { seal_at: 32, first_len_at: Some(24) }),
+        "manifest" => mend_sections(
+            file,
+            &Form {
+                seal_at: 12,
+                first_len_at: None,
+            },
+        ),
+        "chunk" => mend_sections(
+            file,
+            &Form {
+                seal_at: 32,
+                first_len_at: None,
+            },
+        ),
+        "pack" => mend_sections(
+            file,
+            &Form {
+                seal_at: 32,
+                first_len_at: Some(24),
+            },
+        ),
         _ => {}
     }
     let crc = crc32fast::hash(&file[..COVERED]);
