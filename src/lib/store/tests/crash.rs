@@ -23,6 +23,7 @@
 
 mod proof;
 
+use journal::disk::{Disk, Name};
 use journal::sim::{Fault, Random, SimDisk};
 use proof::draw::Drawer;
 use proof::house;
@@ -120,12 +121,16 @@ impl Trial {
     }
 
     /// Opens what a photograph shows, after its end; perhaps with a power cut while
-    /// it recovers. What it holds must be possible.
+    /// it recovers, or with its newest manifest rotten. What it holds must be
+    /// possible. Then it goes on, and the power is cut once more.
     fn judge(&self, photograph: &SimDisk, random: &mut Random) {
         let mut end = [End::PowerCut, End::PowerCut, End::Death][random.below(3) as usize];
         let mut root = restart(photograph, end);
+        let context = format!("{}, a photograph", self.context);
         if random.chance(4) {
             root.plan(root.calls() + random.below(12), Fault::PowerCut);
+        } else if random.chance(6) {
+            spoil_newest_manifest(&root);
         }
         let mut opened = house::open(&root);
         if root.is_off() {
@@ -134,7 +139,6 @@ impl Trial {
             opened = house::open(&root);
         }
         root.forgive();
-        let context = format!("{}, a photograph", self.context);
         let mut opened = opened.unwrap_or_else(|error| panic!("{context}: {error}"));
         let found = house::read_all(&mut opened).unwrap();
         if self.stages.is_empty() {
@@ -145,17 +149,24 @@ impl Trial {
         for client in &self.clients {
             client.resynchronise(&mut opened, &context);
         }
-        self.go_on(&mut opened, found, random, &context);
+        let after = self.go_on(&mut opened, found, random, &context);
+        drop(opened);
+        let mut opened = house::open(&root.restore_power())
+            .unwrap_or_else(|error| panic!("{context}, cut again: {error}"));
+        let found = house::read_all(&mut opened).unwrap();
+        let differences = after.differences(&found);
+        assert!(after.is(&found), "{context}, cut again:\n{differences}");
     }
 
-    /// What is done after a recovery gets numbers that nobody has seen.
+    /// What is done after a recovery gets numbers that nobody has seen; the account
+    /// then, which is durable.
     fn go_on(
         &self,
         opened: &mut Opened<SimDisk>,
         found: Account,
         random: &mut Random,
         context: &str,
-    ) {
+    ) -> Account {
         let mut drawer = Drawer::after(1_000_000);
         let mut account = found.clone();
         for _ in 0..4 {
@@ -169,11 +180,14 @@ impl Trial {
                 account.apply(&change);
             }
         }
+        opened.store.want_sync();
+        commit(opened, 1000).unwrap();
         let seen = house::see(&opened.store, &account);
         let differences = account.differences(&seen);
         assert!(account.is(&seen), "{context}, gone on:\n{differences}");
         self.witness.judge(&seen, &opened.store, context);
         self.witness.judge_new(&found, &seen, context);
+        seen
     }
 
     /// Judges what the disk has been photographed at. The history itself is the
@@ -483,6 +497,24 @@ fn is_expected(refusal: Refusal) -> bool {
             | Refusal::NoSuchMailbox
             | Refusal::NoRight
     )
+}
+
+/// Rot in the newest manifest, if there is one before it.
+fn spoil_newest_manifest(root: &SimDisk) {
+    let manifests = root.open_dir(&Name::new("manifest").unwrap());
+    let Ok(manifests) = manifests else {
+        return;
+    };
+    let names = manifests.list().unwrap().into_iter();
+    let mut whole: Vec<Name> = names.filter(|name| name.number("mf").is_some()).collect();
+    whole.sort();
+    if let [.., _, newest] = whole.as_slice() {
+        let mut bytes = manifests.content(newest).unwrap();
+        if let Some(byte) = bytes.last_mut() {
+            *byte ^= 1;
+        }
+        manifests.plant(newest, &bytes).unwrap();
+    }
 }
 
 fn restart(root: &SimDisk, end: End) -> SimDisk {
