@@ -39,7 +39,7 @@ use store::{
 const SEEDS: u64 = 500;
 
 /// Histories of which every single call is photographed.
-const THOROUGH_SEEDS: u64 = 12;
+const THOROUGH_SEEDS: u64 = 8;
 
 /// Bytes of journal after which upkeep comes, and of each of its steps.
 const UPKEEP_BYTES: u64 = 2000;
@@ -193,8 +193,8 @@ impl Trial {
     /// Judges what the disk has been photographed at. The history itself is the
     /// same however often it is photographed.
     fn judge_photographs(&self, root: &SimDisk) {
-        for (n, photograph) in root.photographs().iter().enumerate() {
-            self.judge(photograph, &mut Random::new(root.calls() << 8 | n as u64));
+        for (call, photograph) in root.photographs() {
+            self.judge(&photograph, &mut Random::new(call));
         }
     }
 
@@ -463,7 +463,13 @@ impl Trial {
         if random.chance(3) {
             opened.store.put_away(|mailbox| mailbox.0 % 3 == 0);
         }
-        for _ in 0..random.below(4) {
+        // Now and then a whole piece of upkeep without any commit between its steps.
+        let steps = if random.chance(6) {
+            16
+        } else {
+            random.below(4)
+        };
+        for _ in 0..steps {
             if !self.keep_up(opened, root, random) {
                 return false;
             }
@@ -665,7 +671,7 @@ fn acknowledged_changes_survive_every_random_history() {
     }
     let seeds = asked("MAILKEEP_CRASH_SEEDS").unwrap_or(SEEDS);
     for seed in 0..seeds {
-        history(seed, if seed < THOROUGH_SEEDS { 1 } else { 12 });
+        history(seed, if seed < THOROUGH_SEEDS { 1 } else { 20 });
     }
 }
 
