@@ -149,7 +149,7 @@ fn rule(operation: Operation) -> (&'static str, Needs) {
 }
 
 /// Methods that decide by no right, and why they needn't.
-const FREE: [(&str, &str); 34] = [
+const FREE: [(&str, &str); 35] = [
     ("list", "shows what may be seen: tested by itself"),
     (
         "subscriptions",
@@ -167,6 +167,7 @@ const FREE: [(&str, &str); 34] = [
     ("raise_epoch", "the site's"),
     ("usage", "the site's; the worker shows it to whom it may"),
     ("quota", "the site's; the worker shows it to whom it may"),
+    ("own_quota", "the site's"),
     ("set_quota", "the site's"),
     ("set_default_quota", "the site's"),
     ("rewound", "the site's"),
@@ -481,6 +482,38 @@ fn what_may_not_be_seen_is_neither_renamed_nor_deleted_nor_found_taken() {
     let free = store.create(&FRIEND, &name("nothing"), None);
     assert_eq!(taken, Err(Refusal::NoRight));
     assert_eq!(taken, free);
+}
+
+/// What a rename of `box` to `other/b` says to the friend, with this hidden one
+/// in the way.
+fn renamed_beside(hidden: &str, rights: &str) -> Result<(), Refusal> {
+    let mut opened = shared(Rights::ALL);
+    create(&mut opened, "box/c");
+    for path in ["box/c", hidden] {
+        let handle = match opened.store.open_mailbox(OWNER, &name(path)) {
+            Ok(handle) => handle,
+            Err(_) => create(&mut opened, path),
+        };
+        give(&mut opened, &handle, Rights::of_letters(rights).unwrap());
+    }
+    let asked = opened.store.rename(&FRIEND, &name("box"), &name("other/b"));
+    asked.map(|_| ())
+}
+
+#[test]
+fn a_refused_rename_says_nothing_of_what_may_not_be_seen() {
+    let deep = format!("box/{}", vec!["d"; 30].join("/"));
+    assert_eq!(renamed_beside("box/c", "x"), Ok(()));
+    assert_eq!(renamed_beside("box/c", "rw"), Err(Refusal::NoRight));
+    assert_eq!(renamed_beside("other/b/c", "x"), Err(Refusal::NoRight));
+    assert_eq!(renamed_beside(&deep, "x"), Ok(()));
+    let deepest = format!("box/{}", vec!["d"; 31].join("/"));
+    assert_eq!(renamed_beside(&deepest, "x"), Err(Refusal::NoRight));
+    assert_eq!(renamed_beside(&deepest, "lx"), Err(Refusal::NameTooLong));
+    assert_eq!(
+        renamed_beside("other/b/c", "lx"),
+        Err(Refusal::AlreadyExists)
+    );
 }
 
 #[test]
