@@ -5,6 +5,7 @@
 //! an await; whoever reads the store sees only what is durable; a change is
 //! answered only when its batch has been synced.
 
+mod chores;
 mod commits;
 mod health;
 mod hold;

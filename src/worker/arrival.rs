@@ -14,8 +14,8 @@ use journal::disk::DiskError;
 use message::Ties;
 use std::rc::Rc;
 use store::{
-    Flags, INLINE_BODY_BYTES_MAX, InternalDate, MailboxHandle, NewBody, NewMessage, Outcome,
-    PackId, PackedBody, Place, Placed, Refusal, Store, ThreadId, Ticket,
+    Flags, GatheredBody, INLINE_BODY_BYTES_MAX, InternalDate, MailboxHandle, NewBody, NewMessage,
+    Outcome, PackId, PackedBody, Place, Placed, Refusal, Store, ThreadId, Ticket,
 };
 
 /// Bytes that gather before they go to the disk thread.
@@ -64,7 +64,7 @@ impl From<DiskError> for NotKept {
 pub struct Arrival(Growing);
 
 enum Growing {
-    Inline(Vec<u8>, Held),
+    Inline(GatheredBody, Held),
     Packed(Pack),
 }
 
@@ -93,7 +93,7 @@ impl Arrival {
         if bytes <= held_max.min(INLINE_BODY_BYTES_MAX as u64)
             && let Some(held) = account.holding().take(bytes)
         {
-            return Self(Growing::Inline(Vec::new(), held));
+            return Self(Growing::Inline(GatheredBody::default(), held));
         }
         Self(Growing::Packed(Pack {
             id: account.store_mut().reserve_pack(),
@@ -110,7 +110,7 @@ impl Arrival {
     /// [`NotKept`]: give up.
     pub async fn push(&mut self, bytes: &[u8]) -> Result<(), NotKept> {
         match &mut self.0 {
-            Growing::Inline(body, _) => body.extend_from_slice(bytes),
+            Growing::Inline(body, _) => body.push(bytes),
             Growing::Packed(pack) => {
                 pack.gathered.extend_from_slice(bytes);
                 if pack.gathered.len() >= PIECE_BYTES {
@@ -128,7 +128,7 @@ impl Arrival {
     pub async fn finish(self) -> Result<Arrived, NotKept> {
         match self.0 {
             Growing::Inline(body, held) => Ok(Arrived {
-                ties: Ties::of(&body),
+                ties: Ties::of(body.bytes()),
                 body: Body::Inline(body, held),
             }),
             Growing::Packed(mut pack) => {
@@ -170,7 +170,7 @@ impl Arrived {
 }
 
 enum Body {
-    Inline(Vec<u8>, Held),
+    Inline(GatheredBody, Held),
     Packed(PackedBody),
 }
 
@@ -236,7 +236,8 @@ fn append(
 /// Looks into letters while they are in memory, and lets nobody wait for it.
 fn learn(account: &Rc<Account>, items: Vec<Item>, placed: &[Placed]) {
     for (item, placed) in items.into_iter().zip(placed) {
-        if let Body::Inline(bytes, held) = item.letter.body {
+        if let Body::Inline(body, held) = item.letter.body {
+            let bytes = body.into_bytes();
             let account = Rc::clone(account);
             tokio::task::spawn_local(gists::learn(account, placed.message, bytes, held));
         }
@@ -258,7 +259,7 @@ impl Arrived {
         thread: Option<ThreadId>,
     ) -> NewMessage<'a> {
         let body = match &self.body {
-            Body::Inline(bytes, _) => NewBody::Inline(bytes),
+            Body::Inline(body, _) => NewBody::Gathered(body),
             Body::Packed(pack) => NewBody::Packed(pack),
         };
         NewMessage {

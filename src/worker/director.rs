@@ -102,6 +102,8 @@ impl Desk {
         let mut commits = tokio::task::spawn_local(async move { account.run_commits().await });
         let account = Rc::clone(&self.account);
         let mut upkeep = tokio::task::spawn_local(async move { account.run_upkeep().await });
+        let account = Rc::clone(&self.account);
+        tokio::task::spawn_local(async move { account.run_chores().await });
         let desk = Rc::clone(&self);
         tokio::task::spawn_local(async move { desk.report_health().await });
         if self.say(ToDirector::Ready).is_err() {

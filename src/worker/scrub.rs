@@ -1,8 +1,8 @@
-//! How far the scrub of the account's files is: a small file in `cache/`, for a
-//! worker seldom lives as long as a round takes.
+//! How far the scrub of the account's files is, and when `cache/` was last tidied: a
+//! small file in `cache/`, for a worker seldom lives as long as a round takes.
 //!
 //! What is kept is never believed where it matters: a place that isn't one is the
-//! beginning of a round, and a round that ends in the future has never ended.
+//! beginning of a round, and what was done in the future was never done.
 
 use crate::notebook::{Note, Notebook};
 use journal::disk::{Disk, DiskError, File, Name};
@@ -13,8 +13,12 @@ use store::ScrubCursor;
 /// rot is found while backups of that age are still there.
 const ROUND_SECS: i64 = 7 * 86_400;
 
-/// Bytes of the file: the place, and when the last round ended (little-endian).
-const BYTES: usize = ScrubCursor::BYTES + 8;
+/// Seconds between two tidyings of `cache/`.
+const TIDYING_SECS: i64 = 86_400;
+
+/// Bytes of the file: the place, when the last round ended, and when `cache/` was
+/// tidied (UTC seconds, little-endian; 0: never).
+const BYTES: usize = ScrubCursor::BYTES + 16;
 
 /// Where it is kept. `cache/` is disposable.
 const DIRECTORY: &str = "cache";
@@ -25,6 +29,7 @@ const FILE: &str = "scrub";
 pub struct Rounds {
     place: Cell<ScrubCursor>,
     ended: Cell<Option<i64>>,
+    tidied: Cell<Option<i64>>,
 }
 
 impl Rounds {
@@ -47,14 +52,30 @@ impl Rounds {
     }
 
     fn of(bytes: &[u8], now_secs: i64) -> Self {
-        let Some((place, ended)) = bytes.split_at_checked(ScrubCursor::BYTES) else {
+        let Some((place, times)) = bytes.split_at_checked(ScrubCursor::BYTES) else {
             return Self::default();
         };
-        let ended = ended.first_chunk().map(|ended| i64::from_le_bytes(*ended));
+        let mut times = times.chunks_exact(8).map(|time| {
+            let time = i64::from_le_bytes(time.try_into().unwrap_or_default());
+            Some(time).filter(|time| (1..=now_secs).contains(time))
+        });
         Self {
             place: Cell::new(ScrubCursor::of_bytes(place)),
-            ended: Cell::new(ended.filter(|ended| (1..=now_secs).contains(ended))),
+            ended: Cell::new(times.next().flatten()),
+            tidied: Cell::new(times.next().flatten()),
         }
+    }
+
+    /// Whether `cache/` wasn't tidied for long.
+    pub fn wants_tidying(&self, now_secs: i64) -> bool {
+        let lately = |tidied: i64| now_secs.saturating_sub(tidied) < TIDYING_SECS;
+        !self.tidied.get().is_some_and(lately)
+    }
+
+    /// It is tidy now; what is to be written down.
+    pub fn tidied(&self, now_secs: i64) -> Note {
+        self.tidied.set(Some(now_secs));
+        self.note()
     }
 
     /// Where the scrub goes on; none if the next round isn't due.
@@ -76,8 +97,14 @@ impl Rounds {
         if place == ScrubCursor::default() {
             self.ended.set(Some(now_secs));
         }
-        let mut bytes = place.to_bytes().to_vec();
-        bytes.extend(self.ended.get().unwrap_or(0).to_le_bytes());
+        self.note()
+    }
+
+    fn note(&self) -> Note {
+        let mut bytes = self.place.get().to_bytes().to_vec();
+        for time in [self.ended.get(), self.tidied.get()] {
+            bytes.extend(time.unwrap_or(0).to_le_bytes());
+        }
         Note::scrub(bytes)
     }
 }
@@ -136,11 +163,23 @@ mod tests {
         assert!(rounds.next(NOW + ROUND_SECS).is_some());
     }
 
+    #[test]
+    fn the_cache_is_tidied_once_a_day_whichever_worker_does_it() {
+        let disk = SimDisk::new(1);
+        let (rounds, notebook) = open(&disk, NOW);
+        assert!(rounds.wants_tidying(NOW));
+        notebook.write(&rounds.tidied(NOW));
+        let (rounds, _) = open(&disk, NOW + 1);
+        assert!(!rounds.wants_tidying(NOW + TIDYING_SECS - 1));
+        assert!(rounds.wants_tidying(NOW + TIDYING_SECS));
+    }
+
     proptest! {
         #[test]
         fn whatever_the_file_says_the_scrub_comes_within_a_week(bytes: Vec<u8>) {
             let rounds = Rounds::of(&bytes, NOW);
             prop_assert!(rounds.next(NOW + ROUND_SECS).is_some());
+            prop_assert!(rounds.wants_tidying(NOW + TIDYING_SECS));
         }
     }
 }

@@ -50,6 +50,10 @@ pub(crate) mod place {
 pub(crate) const GRANTEE_ANYONE: u8 = 0;
 pub(crate) const GRANTEE_ACCOUNT: u8 = 1;
 
+/// The highest number of a pack that a record may name: so high that no account
+/// gets there, so low that numbers above it are left.
+const PACK_MAX: u64 = 1 << 62;
+
 /// Stands where no modseq was given; not itself one.
 pub(crate) const NO_MODSEQ: u64 = u64::MAX;
 
@@ -189,13 +193,11 @@ fn append(fields: &mut Fields<'_>, bodies: u64) -> Option<Append> {
         sha256: fields.array()?,
         keywords: keywords(fields)?,
     };
-    match append.body {
-        StoredBody::Inline { offset } => {
-            let end = u64::from(offset).checked_add(u64::from(append.size))?;
-            (end <= bodies).then_some(append)
-        }
-        StoredBody::Pack { .. } => Some(append),
-    }
+    let there = match append.body {
+        StoredBody::Inline { offset } => u64::from(offset.checked_add(append.size)?) <= bodies,
+        StoredBody::Pack { offset, .. } => offset.checked_add(append.size).is_some(),
+    };
+    there.then_some(append)
 }
 
 fn stored_body(fields: &mut Fields<'_>) -> Option<StoredBody> {
@@ -204,7 +206,7 @@ fn stored_body(fields: &mut Fields<'_>) -> Option<StoredBody> {
     let offset = fields.u32()?;
     match place {
         place::INLINE if pack == 0 => Some(StoredBody::Inline { offset }),
-        place::PACK if pack < 1 << 63 => Some(StoredBody::Pack {
+        place::PACK if (1..=PACK_MAX).contains(&pack) => Some(StoredBody::Pack {
             pack: PackId(pack),
             offset,
         }),
@@ -357,7 +359,7 @@ mod tests {
     fn any_body() -> impl Strategy<Value = StoredBody> {
         prop_oneof![
             (0_u32..50).prop_map(|offset| StoredBody::Inline { offset }),
-            (0_u64..1 << 40, any::<u32>()).prop_map(|(pack, offset)| StoredBody::Pack {
+            (1_u64..1 << 40, 0_u32..1 << 31).prop_map(|(pack, offset)| StoredBody::Pack {
                 pack: PackId(pack),
                 offset
             }),
@@ -552,8 +554,8 @@ mod tests {
     }
 
     #[test]
-    fn an_inline_body_must_lie_in_its_record() {
-        let append = |offset, size| {
+    fn a_body_must_lie_in_its_record_or_in_a_pack_that_can_be() {
+        let append = |body, size| {
             let transaction = Transaction {
                 modseq: Modseq(1),
                 operations: vec![Operation::Append(Append {
@@ -567,14 +569,21 @@ mod tests {
                     },
                     system: SystemFlags::NONE,
                     keywords: Vec::new(),
-                    body: StoredBody::Inline { offset },
+                    body,
                     size,
                     sha256: [0; 32],
                 })],
             };
             super::transaction(&encode::transaction(&transaction), 10).is_ok()
         };
-        assert!(append(0, 10) && append(10, 0));
-        assert!(!append(0, 11) && !append(11, 0) && !append(u32::MAX, u32::MAX));
+        let inline = |offset, size| append(StoredBody::Inline { offset }, size);
+        assert!(inline(0, 10) && inline(10, 0));
+        assert!(!inline(0, 11) && !inline(11, 0) && !inline(u32::MAX, u32::MAX));
+        let packed = |pack, offset| {
+            let pack = PackId(pack);
+            append(StoredBody::Pack { pack, offset }, 100)
+        };
+        assert!(packed(1, 0) && packed(PACK_MAX, u32::MAX - 100));
+        assert!(!packed(0, 0) && !packed(PACK_MAX + 1, 0) && !packed(1, u32::MAX - 99));
     }
 }

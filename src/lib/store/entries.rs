@@ -297,11 +297,7 @@ impl Entries {
 
     /// The entries that changed after a modseq.
     pub(crate) fn changed_since(&self, modseq: Modseq) -> impl Iterator<Item = &Entry> {
-        self.slots
-            .iter()
-            .filter(move |slot| slot.summary().newest > modseq)
-            .flat_map(Slot::entries)
-            .filter(move |entry| entry.modseq > modseq)
+        self.changed_from(Uid::MIN, modseq)
     }
 
     /// The first slot that may hold `uid` or a higher one.

@@ -74,7 +74,7 @@ pub use id::{
 pub use loading::{Fetched, WISH_CHUNKS_MAX, Wish};
 pub use mailbox::Counters;
 pub use manifest::ManifestFault;
-pub use message::{INLINE_BODY_BYTES_MAX, InternalDate, NewBody, NewMessage, Place};
+pub use message::{GatheredBody, INLINE_BODY_BYTES_MAX, InternalDate, NewBody, NewMessage, Place};
 pub use name::{COMPONENT_BYTES_MAX, DEPTH_MAX, MailboxName, NAME_BYTES_MAX, SpecialUse};
 pub use pack::{PackWriter, PackedBody};
 pub use pending::{Fatal, Outcome, Placed, Settled, Ticket};

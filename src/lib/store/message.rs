@@ -4,6 +4,7 @@ use crate::flag::Flags;
 use crate::handle::MailboxHandle;
 use crate::id::ThreadId;
 use crate::pack::PackedBody;
+use sha2::{Digest, Sha256};
 
 /// Bytes of a body that is written into its transaction's record. A larger one
 /// goes to a pack file of its own first, so that it blocks nobody's commit.
@@ -29,11 +30,43 @@ pub struct Place<'a> {
     pub flags: &'a Flags,
 }
 
+/// A letter that gathers in memory. It is hashed as it comes in, so that putting
+/// it into a mailbox is a short step, however many come at once.
+#[derive(Clone, Debug, Default)]
+pub struct GatheredBody {
+    bytes: Vec<u8>,
+    hash: Sha256,
+}
+
+impl GatheredBody {
+    /// The next bytes.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+        self.hash.update(bytes);
+    }
+
+    /// What has come.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Only the bytes.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
+    pub(crate) fn sha256(&self) -> [u8; 32] {
+        self.hash.clone().finalize().into()
+    }
+}
+
 /// A letter's bytes.
 #[derive(Clone, Copy, Debug)]
 pub enum NewBody<'a> {
     /// At most [`INLINE_BODY_BYTES_MAX`] bytes.
     Inline(&'a [u8]),
+    /// As many, whose hash is known already.
+    Gathered(&'a GatheredBody),
     /// Already durable in a pack.
     Packed(&'a PackedBody),
 }
@@ -42,6 +75,7 @@ impl NewBody<'_> {
     pub(crate) fn len(&self) -> u64 {
         match self {
             Self::Inline(bytes) => bytes.len() as u64,
+            Self::Gathered(body) => body.bytes.len() as u64,
             Self::Packed(packed) => u64::from(packed.size()),
         }
     }

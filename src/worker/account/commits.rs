@@ -92,6 +92,11 @@ impl Commits {
         synced.await;
     }
 
+    /// Whether nothing was written for a while.
+    pub fn is_quiet(&self) -> bool {
+        !self.dirty.get()
+    }
+
     /// Resolves after the next changes have become visible.
     pub fn settled(&self) -> Notified<'_> {
         self.settled.notified()

@@ -55,7 +55,7 @@ async fn gather(client: &mut Client, first: AppendBegin) -> Result<Gathered, End
             Heard::Letter(begin) => match receive(client, begin, held_max).await? {
                 Received::Whole(item) => {
                     held_max = held_max.saturating_sub(item.letter.held());
-                    items.push(item);
+                    items.push(*item);
                 }
                 Received::NotKept(why) => return Ok(Gathered::NotKept(why)),
                 Received::Refused => return Ok(Gathered::Refused),
@@ -69,7 +69,7 @@ async fn gather(client: &mut Client, first: AppendBegin) -> Result<Gathered, End
 
 /// What became of one letter.
 enum Received {
-    Whole(Item),
+    Whole(Box<Item>),
     NotKept(NotKept),
     Refused,
 }
@@ -94,11 +94,11 @@ async fn receive(client: &mut Client, begin: AppendBegin, held_max: u64) -> Resu
         }
     }
     Ok(match arrival.finish().await {
-        Ok(letter) => Received::Whole(Item {
+        Ok(letter) => Received::Whole(Box::new(Item {
             letter,
             flags: flags::to_store(&begin.flags),
             date: date(&begin),
-        }),
+        })),
         Err(why) => Received::NotKept(why),
     })
 }

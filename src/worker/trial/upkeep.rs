@@ -116,3 +116,45 @@ fn what_a_session_sees_is_the_same_before_and_after() {
         house.leave().await;
     });
 }
+
+/// The conversation of a letter of INBOX.
+fn thread(house: &House, uid: u32) -> store::ThreadId {
+    let store = house.account.store();
+    let mailbox = store
+        .open_by_id(&Principal::Owner, MailboxId::INBOX)
+        .unwrap();
+    let messages = store.messages(&mailbox).unwrap();
+    messages.get(Uid::new(uid).unwrap()).unwrap().thread()
+}
+
+async fn bring(client: &mut Wire, letter: &str) {
+    let append = format!("APPEND INBOX {{{}+}}\r\n{letter}", letter.len());
+    client.command("a", &append).await;
+}
+
+#[test]
+fn a_map_of_threads_that_was_lost_is_drawn_again_from_the_letters() {
+    for is_drawn in [true, false] {
+        run(async {
+            let disk = SimDisk::new(1);
+            let house = House::on(&disk);
+            bring(&mut house.client().await, "Message-ID: <1@a>\r\n\r\nx").await;
+            house.leave().await;
+            let cache = disk.open_dir(&name("cache")).unwrap();
+            for file in cache.list().unwrap() {
+                cache.remove(&file).unwrap();
+            }
+            let house = House::on(&disk.restart_process());
+            if is_drawn {
+                house.account.show_letters().await.unwrap();
+                let disk_thread = house.account.disk();
+                assert!(!house.account.cache().wants_letters(disk_thread).await);
+            }
+            let mut client = house.client().await;
+            client.command("s", "SELECT INBOX").await;
+            bring(&mut client, "In-Reply-To: <1@a>\r\n\r\ny").await;
+            assert_eq!(thread(&house, 1) == thread(&house, 2), is_drawn);
+            house.leave().await;
+        });
+    }
+}

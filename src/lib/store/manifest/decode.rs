@@ -97,7 +97,7 @@ impl Reading {
             code::ACCOUNT => self.account(&mut fields)?,
             code::SUBSCRIPTIONS => account.subscriptions = Arc::new(subscriptions(&mut fields)?),
             code::PACKS => account.packs = Arc::new(packs(&mut fields, account.next_pack)?),
-            code::LOST => account.lost = lost(&mut fields)?,
+            code::LOST => account.lost = lost(&mut fields, account.modseq)?,
             code::MAILBOX => self.mailbox(&mut fields)?,
             other => return Err(ManifestFault::UnknownSection(other)),
         }
@@ -222,7 +222,7 @@ fn pack(fields: &mut Fields<'_>) -> Option<(PackId, PackSpace)> {
     Some((pack, space))
 }
 
-fn lost(fields: &mut Fields<'_>) -> Result<Vec<(Modseq, Modseq)>, ManifestFault> {
+fn lost(fields: &mut Fields<'_>, modseq: Modseq) -> Result<Vec<(Modseq, Modseq)>, ManifestFault> {
     let count = fields.u32().ok_or(ABSURD_SECTION)? as usize;
     require(count <= LOST_RANGES_MAX, "too much was lost")?;
     let mut lost: Vec<(Modseq, Modseq)> = Vec::new();
@@ -230,7 +230,7 @@ fn lost(fields: &mut Fields<'_>) -> Result<Vec<(Modseq, Modseq)>, ManifestFault>
         let range = (|| Some((Modseq(fields.u64()?), Modseq(fields.u64()?))))();
         let (from, to) = range.ok_or(ABSURD_SECTION)?;
         let follows = lost.last().is_none_or(|(_, last)| *last <= from);
-        let sane = follows && from < to && to <= Modseq::MAX;
+        let sane = follows && from < to && to < modseq;
         require(sane, "what was lost is out of order")?;
         lost.push((from, to));
     }

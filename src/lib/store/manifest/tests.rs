@@ -304,6 +304,7 @@ fn what_cannot_be_is_refused() {
         refusal(|manifest| manifest.account.packs = Arc::default()),
         refusal(|manifest| manifest.oldest = Lsn(1001)),
         refusal(|manifest| manifest.account.lost = vec![(Modseq(5), Modseq(5))]),
+        refusal(|manifest| manifest.account.lost = vec![(Modseq(5), manifest.account.modseq)]),
     ] {
         assert!(matches!(fault, ManifestFault::Absurd(_)), "{fault:?}");
     }

@@ -103,19 +103,27 @@ impl<'s, 'b> Draft<'s, 'b> {
         self.store.has_room(self.adds)
     }
 
+    fn inline(&mut self, bytes: &'b [u8]) -> Result<(StoredBody, u32), Refusal> {
+        if bytes.len() > INLINE_BODY_BYTES_MAX {
+            return Err(Refusal::BodyNotInline);
+        }
+        let size = u32::try_from(bytes.len()).map_err(|_| Refusal::BodyNotInline)?;
+        let offset = self.bodies_len;
+        let end = offset.checked_add(size).ok_or(Refusal::ChangeTooLong)?;
+        self.bodies_len = end;
+        self.bodies.push(bytes);
+        Ok((StoredBody::Inline { offset }, size))
+    }
+
     fn body(&mut self, body: NewBody<'b>) -> Result<(StoredBody, u32, [u8; 32]), Refusal> {
         match body {
-            NewBody::Inline(bytes) if bytes.len() > INLINE_BODY_BYTES_MAX => {
-                Err(Refusal::BodyNotInline)
-            }
             NewBody::Inline(bytes) => {
-                let size = u32::try_from(bytes.len()).map_err(|_| Refusal::BodyNotInline)?;
-                let offset = self.bodies_len;
-                let end = offset.checked_add(size).ok_or(Refusal::ChangeTooLong)?;
-                self.bodies_len = end;
-                self.bodies.push(bytes);
-                let stored = StoredBody::Inline { offset };
+                let (stored, size) = self.inline(bytes)?;
                 Ok((stored, size, Sha256::digest(bytes).into()))
+            }
+            NewBody::Gathered(body) => {
+                let (stored, size) = self.inline(body.bytes())?;
+                Ok((stored, size, body.sha256()))
             }
             NewBody::Packed(packed) => {
                 let stored = StoredBody::Pack {

@@ -102,7 +102,8 @@ impl Store {
         }))
     }
 
-    /// Copies messages with their flags; copies share the body and message id.
+    /// Copies messages with those of their flags that may be set in the target;
+    /// copies share the body and message id.
     /// The target needn't be in memory.
     ///
     /// # Errors
@@ -174,9 +175,12 @@ impl Store {
             reserved,
             uids,
         });
+        let withheld = withheld(self.rights_of(target, to), to.id, first, reserved);
         self.submit(Change {
+            operations: std::iter::once(transfer).chain(withheld).collect(),
             keywords,
-            ..Change::of(transfer).adding(adds)
+            adds,
+            ..Change::default()
         })
     }
 
@@ -266,6 +270,27 @@ pub(super) fn flag_mask(rights: Rights) -> FlagMask {
             | when(Rights::WRITE, others),
         keywords: rights.contains(Rights::WRITE),
     }
+}
+
+/// Takes the flags that rights don't allow to set off messages that were just
+/// copied (RFC 4314, section 4); `None` if they allow all.
+fn withheld(rights: Rights, target: MailboxId, first: Uid, copied: u32) -> Option<Operation> {
+    let allowed = flag_mask(rights);
+    let mask = FlagMask {
+        system: !allowed.system,
+        keywords: !allowed.keywords,
+    };
+    let last = first.after(copied.saturating_sub(1))?;
+    let some = mask.keywords || mask.system != SystemFlags::NONE;
+    some.then_some(Operation::SetFlags(SetFlags {
+        mailbox: target,
+        action: FlagAction::Replace,
+        mask,
+        system: SystemFlags::NONE,
+        keywords: Vec::new(),
+        unchanged_since: None,
+        uids: UidSet::new(&[UidRange { first, last }]),
+    }))
 }
 
 /// Adds or removes no flag at all: `STORE 1 +FLAGS ()`.

@@ -12,8 +12,8 @@ mod desk;
 use desk::{OWNER, append, create, done, flags, name, new_account, range};
 use journal::sim::SimDisk;
 use store::{
-    AccountId, FlagAction, FlagChange, Grantee, MailboxHandle, Opened, Principal, Refusal, Rights,
-    Store, SystemFlags,
+    AccountId, FlagAction, FlagChange, Grantee, MailboxHandle, Opened, Outcome, Principal, Refusal,
+    Rights, Store, SystemFlags,
 };
 
 const FRIEND: Principal = Principal::Account(AccountId(9));
@@ -167,7 +167,10 @@ const FREE: [(&str, &str); 35] = [
     ("raise_epoch", "the site's"),
     ("usage", "the site's; the worker shows it to whom it may"),
     ("quota", "the site's; the worker shows it to whom it may"),
-    ("own_quota", "the site's"),
+    (
+        "own_quota",
+        "the site's; the worker shows it to whom it may",
+    ),
     ("set_quota", "the site's"),
     ("set_default_quota", "the site's"),
     ("rewound", "the site's"),
@@ -560,4 +563,43 @@ fn flags_without_their_right_are_left_out_of_an_append() {
     let entry = messages.iter().last().unwrap();
     assert_eq!(entry.system_flags(), SystemFlags::SEEN);
     assert_eq!(messages.keywords_of(entry).count(), 0);
+}
+
+#[test]
+fn flags_without_their_right_are_left_behind_by_a_copy_and_a_move() {
+    let all = SystemFlags::SEEN | SystemFlags::DELETED | SystemFlags::FLAGGED;
+    for (rights, kept, keyword) in [
+        ("lri", SystemFlags::NONE, false),
+        ("lris", SystemFlags::SEEN, false),
+        ("lrit", SystemFlags::DELETED, false),
+        ("lriw", SystemFlags::FLAGGED, true),
+        ("lristw", all, true),
+    ] {
+        let mut opened = shared(Rights::of_letters(rights).unwrap());
+        let source = opened.store.open_mailbox(&FRIEND, &name("other")).unwrap();
+        let target = opened.store.open_mailbox(&FRIEND, &name("box")).unwrap();
+        let letter = append(&mut opened.store, &source, b"x", &flags(all, &["k"]));
+        done(&mut opened, letter).unwrap();
+        let copied = opened.store.copy(&source, &range(2, 2), &target);
+        let copied = done(&mut opened, copied).unwrap();
+        assert!(matches!(copied, Outcome::Copied { pairs, .. } if pairs.len() == 1));
+        let moved = opened.store.move_to(&source, &range(2, 2), &target);
+        done(&mut opened, moved).unwrap();
+        let messages = opened.store.messages(&target).unwrap();
+        for entry in messages.iter().skip(1) {
+            assert_eq!(entry.system_flags(), kept, "{rights}");
+            assert_eq!(
+                messages.keywords_of(entry).count() == 1,
+                keyword,
+                "{rights}"
+            );
+        }
+        assert_eq!(messages.len(), 3);
+        let first = messages.iter().next().unwrap();
+        assert_eq!(
+            first.system_flags(),
+            SystemFlags::DELETED,
+            "what was there stays"
+        );
+    }
 }

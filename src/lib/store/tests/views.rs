@@ -12,7 +12,7 @@ mod desk;
 
 use desk::{append, done, flags, inbox, new_account, range, uid};
 use journal::sim::{Random, SimDisk};
-use store::{FlagAction, FlagChange, Messages, Opened, SystemFlags, Uid, View};
+use store::{Entry, FlagAction, FlagChange, Messages, Opened, SystemFlags, Uid, UidRange, View};
 
 /// A client: what it was told, in the order of sequence numbers.
 struct Client {
@@ -47,7 +47,7 @@ impl Client {
         assert!(exists >= self.told.len(), "EXISTS fell");
         for sequence in self.told.len() + 1..=exists {
             let uid = messages.uid_at(&self.view, sequence as u32).unwrap();
-            let flags = messages.get(uid).map(store::Entry::system_flags);
+            let flags = messages.get(uid).map(Entry::system_flags);
             self.told.push((uid, flags.unwrap_or_default()));
         }
         for uid in changes.flagged {
@@ -68,6 +68,23 @@ impl Client {
         assert_eq!(messages.uid_at(&self.view, beyond), None);
         assert_eq!(messages.uid_at(&self.view, 0), None);
     }
+}
+
+/// What is looked at from somewhere on, or only counted, is what is there.
+fn agrees_with_itself(messages: &Messages<'_>, view: &View, random: &mut Random) {
+    let next = u64::from(messages.uid_next().get());
+    let from = uid(1 + random.below(next) as u32);
+    let all: Vec<&Entry> = messages.iter().filter(|e| e.uid() >= from).collect();
+    let changed = all.iter().filter(|entry| entry.modseq() > view.told);
+    let found = messages.changed_from(from, view.told);
+    assert!(found.map(Entry::uid).eq(changed.map(|entry| entry.uid())));
+    let last = uid(from.get() + random.below(6) as u32);
+    let counted = messages.count_in(UidRange { first: from, last });
+    let there = all.iter().filter(|entry| entry.uid() <= last);
+    assert_eq!(counted, there.count());
+    let ghosts = messages.numbering(view).ghosts().to_vec();
+    let expunged = messages.changes(view).expunged;
+    assert!(ghosts.iter().rev().eq(expunged.iter().map(|(_, uid)| uid)));
 }
 
 fn some_change(opened: &mut Opened<SimDisk>, random: &mut Random) {
@@ -106,6 +123,7 @@ fn every_client_sees_every_change_in_order_with_right_sequence_numbers() {
                 clients.push(Client::select(&messages));
             }
             let n = random.below(clients.len() as u64) as usize;
+            agrees_with_itself(&messages, &clients[n].view, &mut random);
             clients[n].update(&messages, random.chance(2));
         }
         let messages = opened.store.messages(&inbox).unwrap();
