@@ -2,9 +2,9 @@
 //! chunk's summary.
 //!
 //! Invariants: entries are in the order of their UIDs, also from slot to slot;
-//! `ends` has the last UID of each slot, and counts the entries up to there. A chunk may have any
-//! number of entries up to [`crate::chunk::CHUNK_ENTRIES_MAX`]; nothing that a
-//! client or the journal can see depends on where one ends.
+//! `ends` has the last UID of each slot, and counts the entries up to there. A
+//! chunk may have any number of entries up to [`crate::chunk::CHUNK_ENTRIES_MAX`];
+//! nothing that a client or the journal can see depends on where one ends.
 
 use crate::chunk::{Chunk, Slot};
 use crate::entry::Entry;

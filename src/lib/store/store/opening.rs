@@ -1,5 +1,6 @@
-//! Opening an account: its journal is replayed, orphaned packs are swept, and a
-//! new account is founded. Waits for the disk, so it comes before the threads.
+//! Opening an account: the newest good manifest is read, the journal above it is
+//! replayed, and orphans are swept; a new account is founded. Waits for the disk,
+//! so it comes before the threads.
 
 use super::Store;
 use super::applying::APPLY_STEP;

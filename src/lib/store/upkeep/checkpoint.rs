@@ -8,8 +8,7 @@
 use super::Done;
 use super::merging::{Merged, Merging};
 use crate::account::Account;
-use crate::chunk::Chunk;
-use crate::chunk::PackSet;
+use crate::chunk::{Chunk, PackSet};
 use crate::chunk_file;
 use crate::entry::BodyFile;
 use crate::file::{CHUNK, MANIFEST};
