@@ -179,6 +179,33 @@ impl Entries {
         }
     }
 
+    /// Puts one chunk, which the file `to` holds, in the place of its parts, if
+    /// these files hold exactly them; whether it was so.
+    pub(crate) fn merge(&mut self, from: &[ChunkId], whole: &Arc<Chunk>, to: ChunkId) -> bool {
+        let at = self.slot_of(whole.summary().first);
+        let end = at.saturating_add(from.len());
+        let parts = self.slots.get(at..end).unwrap_or(&[]);
+        let files = parts.iter().map(Slot::file);
+        if parts.is_empty() || !files.eq(from.iter().copied().map(Some)) {
+            return false;
+        }
+        // Whoever has loaded the mailbox relies on it.
+        let here = parts.iter().any(|part| part.chunk().is_some());
+        let merged = match here {
+            true => Slot::Here {
+                chunk: Arc::clone(whole),
+                file: Some(to),
+            },
+            false => Slot::Away {
+                summary: Arc::new(whole.summary().clone()),
+                file: to,
+            },
+        };
+        self.slots.splice(at..end, [merged]);
+        self.count();
+        true
+    }
+
     /// Lets go of every chunk that a file holds.
     pub(crate) fn put_away(&mut self) {
         for slot in &mut self.slots {

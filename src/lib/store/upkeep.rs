@@ -32,10 +32,13 @@
 //! [`SETTLE_BYTES`] of journal, so this adds at most one byte for each that was
 //! journalled. A checkpoint comes when the journal has grown by a quarter of
 //! what it writes, or by [`TAIL_BYTES_MAX`]: so index bytes are at most four
-//! times the journal's, unless it is the larger tail that asks for it.
+//! times the journal's, unless it is the larger tail that asks for it. An entry
+//! in a small chunk is written once more for each [`merging::SMALL_CHUNKS_MAX`]
+//! chunks that join its own, until that isn't small any more.
 
 pub(crate) mod checkpoint;
 pub(crate) mod compaction;
+pub(crate) mod merging;
 pub(crate) mod opening;
 pub(crate) mod removal;
 pub(crate) mod swap;

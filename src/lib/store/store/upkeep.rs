@@ -153,6 +153,7 @@ impl Store {
         let Checkpointed {
             named,
             written,
+            merged,
             dead,
         } = done;
         let journal_waste = named.journal_waste;
@@ -174,7 +175,7 @@ impl Store {
         self.upkeep.doomed.extend(doomed);
         self.upkeep.emptied.clear();
         self.upkeep.manifests.push_back(named);
-        self.upkeep.swap = Some(Swap::Written(written));
+        self.upkeep.swap = Some(Swap::Written(written, merged));
     }
 
     fn compacted(&mut self, done: Compacted) {

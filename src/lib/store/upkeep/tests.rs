@@ -1,5 +1,6 @@
 //! Upkeep of accounts on a simulated disk.
 
+mod merging;
 mod space;
 
 use super::*;
