@@ -229,6 +229,8 @@ impl Trial {
         let Some(asked) = of_the_disk(house::ask(opened, &change, &packed)) else {
             return false;
         };
+        // What was fetched for it is seen now, not only heard of.
+        self.look(opened);
         match asked {
             Ok(ticket) => {
                 self.expect_within_quota(&change);
