@@ -20,6 +20,8 @@ macro_rules! targets {
 }
 
 targets! {
+    account_files,
+    cache_files,
     config,
     imap_command,
     imap_preauth,
@@ -33,6 +35,7 @@ targets! {
 }
 
 mod damage;
+mod seals;
 
 /// Splits `data` into the size of the pieces in which it arrives, 1 to 16, and
 /// what is sent.

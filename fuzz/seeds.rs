@@ -2,11 +2,24 @@
 //! target has seeds, a binary, and an entry in the manifest.
 
 use mailkeep_fuzz::{Run, TARGETS};
+use rustix::process::{Resource, Rlimit, setrlimit};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// A seed cut short is what a fuzzer tries first; a long one is cut this often.
 const CUTS: usize = 400;
+
+/// Bytes of memory for all targets together: some ten times what they take.
+const MEMORY_BYTES_MAX: u64 = 1 << 30;
+
+/// An allocation that the bytes talk a target into ends the test.
+fn limit_memory() {
+    let limit = Rlimit {
+        current: Some(MEMORY_BYTES_MAX),
+        maximum: None,
+    };
+    setrlimit(Resource::Data, limit).expect("a limit may be lowered");
+}
 
 fn here(below: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(below)
@@ -37,6 +50,7 @@ fn over_seeds(target: &str, run: Run) {
 
 #[test]
 fn every_target_holds_for_its_seeds_and_for_each_cut_short() {
+    limit_memory();
     for (target, run) in TARGETS {
         over_seeds(target, *run);
     }

@@ -14,11 +14,15 @@ use store::{
 
 const OPENING: Opening<'static> = Opening {
     account: AccountId(7),
-    term: 1,
     writer: 0x0123_4567_89ab_cdef,
     now_secs: 1_700_000_000,
     letter_bytes_max: 1 << 20,
     folders: &[],
+    quota: store::QuotaLimits {
+        bytes: None,
+        messages: None,
+        mailboxes: None,
+    },
 };
 
 const LETTERS: [&[u8]; 3] = [b"Subject: one\r\n\r\n1\r\n", b"", &[b'3'; 200]];
@@ -116,8 +120,9 @@ impl Good {
             append(&mut opened, letter);
             ends.push(file(&disk).len());
         }
-        opened.store.quiet().expect("a quiet end");
-        sync(&mut opened);
+        while opened.store.quiet().expect("a quiet end") {
+            sync(&mut opened);
+        }
         Self { disk, ends }
     }
 }
@@ -135,6 +140,7 @@ fn append(opened: &mut Opened<SimDisk>, letter: &[u8]) {
             offset_minutes: 60,
         },
         body: NewBody::Inline(letter),
+        thread: None,
     };
     opened.store.append(&[message]).expect("a letter that fits");
     sync(opened);
@@ -144,6 +150,7 @@ fn sync(opened: &mut Opened<SimDisk>) {
     if let Some(batch) = opened.store.take_batch() {
         let report = opened.syncer.commit(batch);
         opened.store.settle(report).expect("a disk that works");
+        while opened.store.apply(store::APPLY_STEP).expect("ours").more {}
     }
 }
 

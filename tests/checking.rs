@@ -5,12 +5,11 @@
 
 use harness::session::PATIENCE;
 use harness::set::{PASSWORD, signal_pid, text, wait_for};
-use harness::{Session, Set, proc};
+use harness::verifier::with_a_stopped_verifier;
+use harness::{Session, Set};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
-use std::process::Output;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 const ALICE: &str = "alice@example.org";
 
@@ -131,47 +130,6 @@ fn logged_in(set: &Set) -> Session {
     session.expect("able")
 }
 
-/// The pid of a verifier, as soon as there is one.
-fn verifier(broker: u32) -> Option<u32> {
-    let is_one = |pid: &u32| proc::link(*pid, "exe").contains("mailkeep-verify");
-    proc::children(broker).into_iter().find(is_one)
-}
-
-/// Has Alice checked until a verifier was caught and stopped in the middle; gives it to
-/// `then`, and the check's own end back.
-fn with_a_stopped_verifier(set: &Set, then: impl FnOnce(u32)) -> Output {
-    let broker = set.pid("broker");
-    let mut then = Some(then);
-    for _ in 0..200 {
-        let over = AtomicBool::new(false);
-        let output = std::thread::scope(|scope| {
-            let check = scope.spawn(|| {
-                let output = set.mailkeep(&["verify", ALICE]);
-                over.store(true, Ordering::Relaxed);
-                output
-            });
-            while !over.load(Ordering::Relaxed) {
-                let Some(pid) = verifier(broker) else {
-                    continue;
-                };
-                signal_pid(pid, Signal::STOP);
-                let stopped = std::fs::read_to_string(format!("/proc/{pid}/stat"));
-                let is_stopped = stopped.is_ok_and(|stat| stat.contains(") T "));
-                if let Some(then) = then.take_if(|_| is_stopped) {
-                    then(pid);
-                }
-                signal_pid(pid, Signal::CONT);
-                break;
-            }
-            check.join().expect("the command runs")
-        });
-        if then.is_none() {
-            return output;
-        }
-    }
-    panic!("no verifier was ever caught\n{}", set.log());
-}
-
 #[test]
 fn an_account_is_checked_while_mail_comes_in_and_nobody_notices() {
     let set = Set::start();
@@ -209,7 +167,7 @@ fn a_session_does_not_wait_for_a_check_and_the_check_begins_again_beside_it() {
     fill(&set);
     at_rest(&set);
     let mut session = None;
-    let output = with_a_stopped_verifier(&set, |_stopped| {
+    let output = with_a_stopped_verifier(&set, ALICE, |_stopped| {
         session = Some(set.login(ALICE));
     });
     assert!(output.status.success(), "{}\n{}", text(&output), set.log());
@@ -222,7 +180,7 @@ fn a_dead_broker_ends_a_check_that_is_begun_again() {
     fill(&set);
     at_rest(&set);
     let broker = set.pid("broker");
-    let output = with_a_stopped_verifier(&set, |stopped| {
+    let output = with_a_stopped_verifier(&set, ALICE, |stopped| {
         // A broker that dies in the middle of a birth has told nobody of the child.
         assert!(wait_for(PATIENCE, || set
             .log()

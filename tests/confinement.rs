@@ -6,6 +6,8 @@
 #![allow(clippy::panic, reason = "a test that can't go on says why and ends")]
 
 use harness::proc::{self, Task};
+use harness::set::text;
+use harness::verifier::with_a_stopped_verifier;
 use harness::{Session, Set};
 use sandbox::{AccountUid, IdRanges, Profile, profile};
 use serde::Deserialize;
@@ -188,6 +190,47 @@ fn check_threads(name: &str, entry: &Entry, pid: u32) {
 }
 
 #[test]
+fn a_verifier_in_the_middle_of_its_work_is_where_the_ledger_says_and_holds_nothing_to_write() {
+    let (set, _session) = living();
+    let state = set.state().canonicalize().expect("the state directory");
+    let account = state.join("store").join(account_id().to_string());
+    let (name, ledger) = ("mailkeep-verify", ledger());
+    let entry = &ledger.process[name];
+    let output = with_a_stopped_verifier(&set, ALICE, |pid| {
+        for task in proc::tasks(pid) {
+            check_task(name, entry, &task);
+        }
+        check_threads(name, entry, pid);
+        assert_eq!(proc::link(pid, "root"), account.display().to_string());
+        check_namespaces(name, entry, pid);
+        for (number, what) in proc::descriptors(pid) {
+            check_verifiers_descriptor(pid, number, &what);
+        }
+    });
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+}
+
+/// It has `/dev/null`, the log, sockets that it was born with, and what it reads.
+fn check_verifiers_descriptor(pid: u32, number: u32, what: &str) {
+    let good = match number {
+        0 | 1 => what == "/dev/null",
+        2 => what.starts_with("pipe:"),
+        _ if what.starts_with("socket:") => true,
+        _ => what.contains("/state/store/") && is_read_only(pid, number),
+    };
+    assert!(good, "{number}: {what}");
+}
+
+fn is_read_only(pid: u32, number: u32) -> bool {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/fdinfo/{number}"));
+    let text = text.expect("the process stands still");
+    let flags = text.lines().find_map(|line| line.strip_prefix("flags:"));
+    let flags = u32::from_str_radix(flags.expect("flags").trim(), 8).expect("octal");
+    let access = rustix::fs::OFlags::from_bits_retain(flags) & rustix::fs::OFlags::RWMODE;
+    access == rustix::fs::OFlags::RDONLY
+}
+
+#[test]
 fn roots_and_namespaces_are_those_of_the_ledger() {
     let (set, _session) = living();
     let state = set.state().canonicalize().expect("the state directory");
@@ -217,8 +260,8 @@ fn roots_and_namespaces_are_those_of_the_ledger() {
 
 fn check_namespaces(name: &str, entry: &Entry, pid: u32) {
     let ours = std::process::id();
-    // A worker is born in the namespaces of its broker.
-    let inherits = name == "mailkeep-worker";
+    // Workers and verifiers are born in the namespaces of their broker.
+    let inherits = ["mailkeep-worker", "mailkeep-verify"].contains(&name);
     for (kind, word) in [("net", "network"), ("ipc", "ipc")] {
         let apart =
             proc::link(pid, &format!("ns/{kind}")) != proc::link(ours, &format!("ns/{kind}"));

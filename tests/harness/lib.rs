@@ -17,6 +17,7 @@ pub mod session;
 pub mod set;
 pub mod strace;
 pub mod trace;
+pub mod verifier;
 
 pub use session::Session;
 pub use set::Set;

@@ -88,8 +88,8 @@ impl Kind {
 /// Bytes of a record's header.
 pub const HEADER_BYTES: usize = 56;
 
-/// Bytes of one record's head and body together. Bounds what recovery holds in memory at once;
-/// a MOVE of a million messages with scattered UIDs still fits.
+/// Bytes of one record's head and body together. Bounds what recovery holds in
+/// memory at once; a MOVE of a million messages with scattered UIDs still fits.
 pub const RECORD_BYTES_MAX: usize = 16 << 20;
 
 /// A record's header.

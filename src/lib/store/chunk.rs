@@ -198,6 +198,12 @@ impl Chunk {
         Some(edited)
     }
 
+    /// The same chunk, where a modseq was given once.
+    pub(crate) fn given(mut self, modseq: Modseq) -> Self {
+        self.summary.newest = self.summary.newest.max(modseq);
+        self
+    }
+
     /// How many entries have a lower UID.
     pub(crate) fn rank(&self, uid: Uid) -> usize {
         let Summary { first, last, .. } = self.summary;

@@ -2,9 +2,9 @@
 //! chunk's summary.
 //!
 //! Invariants: entries are in the order of their UIDs, also from slot to slot;
-//! `ends` has the last UID of each slot, and counts the entries up to there. A chunk may have any
-//! number of entries up to [`crate::chunk::CHUNK_ENTRIES_MAX`]; nothing that a
-//! client or the journal can see depends on where one ends.
+//! `ends` has the last UID of each slot, and counts the entries up to there. A
+//! chunk may have any number of entries up to [`crate::chunk::CHUNK_ENTRIES_MAX`];
+//! nothing that a client or the journal can see depends on where one ends.
 
 use crate::chunk::{Chunk, Slot};
 use crate::entry::Entry;
@@ -177,6 +177,33 @@ impl Entries {
             }
             _ => false,
         }
+    }
+
+    /// Puts one chunk, which the file `to` holds, in the place of its parts, if
+    /// these files hold exactly them; whether it was so.
+    pub(crate) fn merge(&mut self, from: &[ChunkId], whole: &Arc<Chunk>, to: ChunkId) -> bool {
+        let at = self.slot_of(whole.summary().first);
+        let end = at.saturating_add(from.len());
+        let parts = self.slots.get(at..end).unwrap_or(&[]);
+        let files = parts.iter().map(Slot::file);
+        if parts.is_empty() || !files.eq(from.iter().copied().map(Some)) {
+            return false;
+        }
+        // Whoever has loaded the mailbox relies on it.
+        let here = parts.iter().any(|part| part.chunk().is_some());
+        let merged = match here {
+            true => Slot::Here {
+                chunk: Arc::clone(whole),
+                file: Some(to),
+            },
+            false => Slot::Away {
+                summary: Arc::new(whole.summary().clone()),
+                file: to,
+            },
+        };
+        self.slots.splice(at..end, [merged]);
+        self.count();
+        true
     }
 
     /// Lets go of every chunk that a file holds.

@@ -260,12 +260,8 @@ impl Mailbox {
 
     /// Whether these keywords, and those that were promised, have room beside
     /// those that messages have.
-    pub(crate) fn has_room_for(
-        &self,
-        keywords: &[Keyword],
-        promised: Option<&BTreeSet<Keyword>>,
-    ) -> bool {
-        let wanted = || keywords.iter().chain(promised.into_iter().flatten());
+    pub(crate) fn has_room_for(&self, keywords: &[Keyword], promised: &[&Keyword]) -> bool {
+        let wanted = || keywords.iter().chain(promised.iter().copied());
         let news = wanted().filter(|keyword| !self.keywords.contains(keyword));
         let all = self.keywords.len().saturating_add(news.count());
         if all <= KEYWORDS_MAX {
@@ -367,13 +363,12 @@ mod tests {
         let all: Vec<_> = (0..KEYWORDS_MAX).map(keyword).collect();
         assert_eq!(mailbox.bits(&all), u64::MAX);
         add(&mut mailbox, 1, !(1 << 7));
-        assert!(mailbox.has_room_for(&[keyword(100)], None));
-        let promised = BTreeSet::from([keyword(100)]);
-        assert!(!mailbox.has_room_for(&[keyword(101)], Some(&promised)));
+        assert!(mailbox.has_room_for(&[keyword(100)], &[]));
+        assert!(!mailbox.has_room_for(&[keyword(101)], &[&keyword(100)]));
         assert_eq!(mailbox.bits(&[keyword(100)]), 1 << 7);
         add(&mut mailbox, 2, 1 << 7);
-        assert!(!mailbox.has_room_for(&[keyword(101)], None));
+        assert!(!mailbox.has_room_for(&[keyword(101)], &[]));
         assert_eq!(mailbox.bits(&[keyword(101)]), 0);
-        assert!(mailbox.has_room_for(&[keyword(100)], None));
+        assert!(mailbox.has_room_for(&[keyword(100)], &[]));
     }
 }

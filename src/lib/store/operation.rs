@@ -89,6 +89,11 @@ impl Operation {
         matches!(self, Self::SetFlags(_) | Self::ClaimRecent { .. })
     }
 
+    /// Whether it is the store's own, which nobody waits for.
+    pub(crate) fn is_ours(&self) -> bool {
+        matches!(self, Self::Lose { .. } | Self::RaiseCeiling(_))
+    }
+
     /// The mailbox whose messages it looks at: they must be in memory.
     pub(crate) fn looks_at(&self) -> Option<MailboxId> {
         match self {

@@ -2,7 +2,7 @@
 
 use crate::flag::Keyword;
 use crate::id::{MailboxId, MessageId, Modseq, Uid, UidValidity};
-use crate::operation::Transaction;
+use crate::operation::{Operation, Transaction};
 use crate::quota::Usage;
 use crate::refusal::Refusal;
 use journal::disk::DiskError;
@@ -29,6 +29,14 @@ pub(crate) struct Pending {
     pub(crate) adds: Usage,
     /// Nothing else may be prepared while it is pending.
     pub(crate) exclusive: bool,
+}
+
+impl Pending {
+    /// Whether nobody waits for it.
+    pub(crate) fn is_ours(&self) -> bool {
+        let mut operations = self.transaction.operations.iter();
+        operations.all(Operation::is_ours)
+    }
 }
 
 /// A message where an append put it.

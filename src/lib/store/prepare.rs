@@ -20,7 +20,7 @@ use crate::mailbox::Mailbox;
 use crate::operation::{Append, Operation};
 use crate::pending::Pending;
 use crate::quota::Usage;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Numbers that pending changes have reserved, above those of the account.
 #[derive(Debug, Default)]
@@ -29,7 +29,8 @@ pub(crate) struct Ahead {
     pub(crate) modseq: Modseq,
     pub(crate) ceiling: Modseq,
     pub(crate) uid_next: BTreeMap<MailboxId, Uid>,
-    pub(crate) keywords: BTreeMap<MailboxId, BTreeSet<Keyword>>,
+    /// Keywords that mailboxes may get, and by how many changes.
+    pub(crate) keywords: BTreeMap<MailboxId, BTreeMap<Keyword, usize>>,
     pub(crate) next_message: u64,
     /// What they add to the account's usage, at most.
     pub(crate) adds: Usage,
@@ -61,36 +62,57 @@ impl Ahead {
                 Operation::Transfer(transfer) => {
                     let next = transfer.first.after(transfer.reserved);
                     self.reserve_uids(transfer.target, next);
-                    self.promise(transfer.target, &pending.keywords);
                 }
-                Operation::SetFlags(set) => self.promise(set.mailbox, &set.keywords),
                 Operation::RaiseCeiling(ceiling) => self.ceiling = self.ceiling.max(*ceiling),
                 _ => {}
             }
         }
+        for (mailbox, keyword) in promises(pending) {
+            let promised = self.keywords.entry(mailbox).or_default();
+            let by = promised.entry(keyword.clone()).or_default();
+            *by = by.saturating_add(1);
+        }
     }
 
-    /// What a change has added is in the account now. Its numbers are, too; that
-    /// they are reserved here as well does no harm.
+    /// What a change has added is in the account now, and so are its keywords, as
+    /// far as a message has them. Its numbers are, too; that they are reserved
+    /// here as well does no harm.
     pub(crate) fn release(&mut self, applied: &Pending) {
         self.adds = self.adds.minus(applied.adds);
+        for (mailbox, keyword) in promises(applied) {
+            let Some(promised) = self.keywords.get_mut(&mailbox) else {
+                continue;
+            };
+            match promised.get_mut(keyword) {
+                Some(by) if *by > 1 => *by = by.saturating_sub(1),
+                _ => {
+                    promised.remove(keyword);
+                }
+            }
+        }
     }
 
     fn reserve_append(&mut self, append: &Append) {
         let next = append.message.0.saturating_add(1);
         self.next_message = self.next_message.max(next);
         self.reserve_uids(append.mailbox, append.uid.after(1));
-        self.promise(append.mailbox, &append.keywords);
     }
 
     fn reserve_uids(&mut self, mailbox: MailboxId, next: Option<Uid>) {
         self.uid_next.insert(mailbox, next.unwrap_or(Uid::MAX));
     }
+}
 
-    fn promise(&mut self, mailbox: MailboxId, keywords: &[Keyword]) {
-        if !keywords.is_empty() {
-            let promised = self.keywords.entry(mailbox).or_default();
-            promised.extend(keywords.iter().cloned());
-        }
-    }
+/// The keywords that a change may bring into a mailbox.
+fn promises(pending: &Pending) -> impl Iterator<Item = (MailboxId, &Keyword)> {
+    let operations = pending.transaction.operations.iter();
+    operations.flat_map(|operation| {
+        let (mailbox, keywords) = match operation {
+            Operation::Append(append) => (append.mailbox, append.keywords.as_slice()),
+            Operation::SetFlags(set) => (set.mailbox, set.keywords.as_slice()),
+            Operation::Transfer(transfer) => (transfer.target, pending.keywords.as_slice()),
+            _ => (MailboxId::INBOX, &[][..]),
+        };
+        keywords.iter().map(move |keyword| (mailbox, keyword))
+    })
 }

@@ -96,6 +96,9 @@ pub struct Store {
     history_needed_from: Modseq,
     /// The place behind the last record that was applied, if any was.
     applied: Option<Start>,
+    /// Modseqs above the first and up to the second were lost by an unclean end,
+    /// and no durable record says so yet.
+    owed: Option<(Modseq, Modseq)>,
     upkeep: Upkeep,
 }
 
@@ -115,11 +118,13 @@ impl Store {
     /// remembers, so it counts as knowing none. Expunges are never lost; what it
     /// knows of them it knows up to where the range begins.
     pub fn known(&self, modseq: Modseq) -> Known {
-        let at = self.account.lost.partition_point(|(_, to)| *to < modseq);
-        match self.account.lost.get(at) {
-            Some((from, _)) if *from < modseq => Known {
+        let lost = &self.account.lost;
+        let at = lost.partition_point(|(_, to)| *to < modseq);
+        let owed = self.owed.filter(|(_, to)| modseq <= *to);
+        match lost.get(at).copied().or(owed) {
+            Some((from, _)) if from < modseq => Known {
                 flags: Modseq::default(),
-                expunges: *from,
+                expunges: from,
             },
             _ => Known {
                 flags: modseq,

@@ -32,10 +32,13 @@
 //! [`SETTLE_BYTES`] of journal, so this adds at most one byte for each that was
 //! journalled. A checkpoint comes when the journal has grown by a quarter of
 //! what it writes, or by [`TAIL_BYTES_MAX`]: so index bytes are at most four
-//! times the journal's, unless it is the larger tail that asks for it.
+//! times the journal's, unless it is the larger tail that asks for it. An entry
+//! in a small chunk is written once more for each [`merging::SMALL_CHUNKS_MAX`]
+//! chunks that join its own, until that isn't small any more.
 
 pub(crate) mod checkpoint;
 pub(crate) mod compaction;
+pub(crate) mod merging;
 pub(crate) mod opening;
 pub(crate) mod removal;
 pub(crate) mod swap;
@@ -424,28 +427,28 @@ impl Upkeep {
         if gone.is_empty() && ripe.is_empty() {
             return Some(removal);
         }
-        let (chunks, packs) = self.needed(account);
+        let files: BTreeSet<ChunkId> = slots(account).filter_map(Slot::file).collect();
+        let idle_chunk = |chunk: &&ChunkId| {
+            !files.contains(*chunk) && !self.kept().any(|named| named.chunks.contains(*chunk))
+        };
+        let idle_pack = |pack: &&PackId| {
+            !account.packs.contains_key(*pack)
+                && !self.kept().any(|named| named.packs.contains(*pack))
+        };
         for named in &gone {
             removal.manifests.push(named.number);
-            removal.chunks.extend(named.chunks.difference(&chunks));
-            removal.packs.extend(named.packs.difference(&packs));
+            // Nearly all that it names the newest names as well: two sorted rows
+            // are told apart more quickly than one by one.
+            for newest in self.kept().take(1) {
+                let chunks = named.chunks.difference(&newest.chunks);
+                removal.chunks.extend(chunks.filter(idle_chunk));
+                let packs = named.packs.difference(&newest.packs);
+                removal.packs.extend(packs.filter(idle_pack));
+            }
         }
-        let ripe = ripe.into_iter().map(|(pack, _)| pack);
-        removal
-            .packs
-            .extend(ripe.filter(|pack| !packs.contains(pack)));
+        let ripe = ripe.iter().map(|(pack, _)| pack);
+        removal.packs.extend(ripe.filter(idle_pack));
         Some(removal)
-    }
-
-    /// The chunks and packs that a kept manifest or the account needs.
-    fn needed(&self, account: &Account) -> (BTreeSet<ChunkId>, BTreeSet<PackId>) {
-        let mut chunks: BTreeSet<_> = slots(account).filter_map(Slot::file).collect();
-        let mut packs: BTreeSet<_> = account.packs.keys().copied().collect();
-        for named in self.kept() {
-            chunks.extend(&named.chunks);
-            packs.extend(&named.packs);
-        }
-        (chunks, packs)
     }
 }
 

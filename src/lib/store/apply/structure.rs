@@ -2,9 +2,9 @@
 
 use super::{Fault, NO_MAILBOX, Written};
 use crate::account::{ACL_ENTRIES_MAX, Account, MAILBOXES_MAX, SUBSCRIPTIONS_MAX, validity_seed};
-use crate::chunk::{PackSet, Summary};
+use crate::chunk::{PackSet, Slot, Summary};
 use crate::entry::BodyFile;
-use crate::id::{MailboxId, UidValidity};
+use crate::id::{MailboxId, PackId, UidValidity};
 use crate::mailbox::Mailbox;
 use crate::name::{MailboxName, SpecialUse};
 use crate::operation::Operation;
@@ -79,25 +79,45 @@ impl Account {
             return Err(Fault::Absurd("INBOX is deleted"));
         }
         let gone = self.remove(id).ok_or(NO_MAILBOX)?;
-        for slot in gone.entries.slots() {
-            self.waste_chunk(slot.summary(), now_secs);
+        // What lies in too many packs to list is shared out once, over all.
+        let (mut bytes, mut in_journal) = (0_u64, false);
+        for summary in gone.entries.slots().iter().map(Slot::summary) {
+            match &summary.packs {
+                PackSet::Listed(packs) => self.waste_chunk(summary, packs, now_secs),
+                PackSet::Many => {
+                    bytes = bytes.saturating_add(summary.bytes);
+                    in_journal |= summary.oldest_record.is_some();
+                }
+            }
         }
+        self.waste_anywhere(bytes, in_journal, now_secs);
         Ok(())
     }
 
     /// Notes a whole chunk as waste. Only its summary is looked at, because it
     /// may be away: each file that letters of it lie in gets an equal share.
-    fn waste_chunk(&mut self, summary: &Summary, now_secs: i64) {
-        let listed = match &summary.packs {
-            PackSet::Listed(packs) => packs.clone(),
-            PackSet::Many => self.packs.keys().copied().collect(),
-        };
-        let packs = listed.into_iter().map(BodyFile::Pack);
+    fn waste_chunk(&mut self, summary: &Summary, packs: &[PackId], now_secs: i64) {
+        let packs = packs.iter().copied().map(BodyFile::Pack);
         let record = summary.oldest_record.map(BodyFile::Record);
         let files: Vec<BodyFile> = packs.chain(record).collect();
-        let share = summary.bytes.checked_div(files.len() as u64).unwrap_or(0);
+        let share = summary.bytes.div_ceil(files.len().max(1) as u64);
         for file in files {
             self.waste_in(file, share, now_secs);
+        }
+    }
+
+    /// The same for bytes that may lie in any pack, and perhaps in the journal.
+    fn waste_anywhere(&mut self, bytes: u64, in_journal: bool, now_secs: i64) {
+        if bytes == 0 {
+            return;
+        }
+        let packs = Arc::make_mut(&mut self.packs);
+        let share = bytes.div_ceil(packs.len().max(1) as u64);
+        for space in packs.values_mut() {
+            space.waste.add(share, now_secs);
+        }
+        if in_journal {
+            self.journal_waste.add(share, now_secs);
         }
     }
 

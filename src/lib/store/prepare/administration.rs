@@ -58,7 +58,8 @@ impl Store {
     pub fn rewound(&mut self) -> Result<Ticket, Refusal> {
         self.settled_ground()?;
         let modseq = self.modseq().0.checked_add(REWOUND_STEP).map(Modseq);
-        let modseq = modseq.filter(|modseq| *modseq < Modseq::MAX);
+        let above = self.ahead().modseq;
+        let modseq = modseq.filter(|modseq| *modseq > above && *modseq < Modseq::MAX);
         if modseq.is_none() || !self.account().can_rewind() {
             return Err(Refusal::NumbersExhausted);
         }

@@ -14,7 +14,7 @@ use crate::quota::Usage;
 use crate::refusal::Refusal;
 use crate::rights::Rights;
 use crate::store::{Change, Store};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 /// Ranges of UIDs that one change names: finding them all takes about as long as
 /// one step may.
@@ -160,7 +160,7 @@ impl Store {
         let used = from.entries.keywords_within(&uids);
         let mut keywords: Vec<Keyword> = from.keywords_of(used).cloned().collect();
         // What is promised to the source now may be on a copied message then.
-        keywords.extend(self.promised(source.id()).into_iter().flatten().cloned());
+        keywords.extend(self.promised(source.id()).cloned());
         self.has_room_for(to, &keywords)?;
         let first = self.ahead().uid_next(to);
         first
@@ -219,14 +219,16 @@ impl Store {
         mailbox: &Mailbox,
         keywords: &[Keyword],
     ) -> Result<(), Refusal> {
-        match mailbox.has_room_for(keywords, self.promised(mailbox.id)) {
+        let promised = self.promised(mailbox.id).collect::<Vec<_>>();
+        match mailbox.has_room_for(keywords, &promised) {
             true => Ok(()),
             false => Err(Refusal::TooManyKeywords),
         }
     }
 
-    fn promised(&self, mailbox: MailboxId) -> Option<&BTreeSet<Keyword>> {
-        self.ahead().keywords.get(&mailbox)
+    fn promised(&self, mailbox: MailboxId) -> impl Iterator<Item = &Keyword> {
+        let promised = self.ahead().keywords.get(&mailbox);
+        promised.into_iter().flat_map(BTreeMap::keys)
     }
 }
 

@@ -96,7 +96,8 @@ impl Store {
     /// messages move to a new mailbox of that name (RFC 9051, section 6.3.6).
     ///
     /// # Errors
-    /// `NoSuchMailbox`, `NoRight` (without `x` on what moves, `k` where it goes),
+    /// `NoSuchMailbox`, `NoRight` (without `x` on what moves, `k` where it goes; or
+    /// if something stands in the way that `principal` may not know of),
     /// `AlreadyExists`, `InsideItself`, `NameTooLong`, `Busy`; of INBOX also
     /// `NotLoaded`, and as [`Self::create`].
     pub fn rename(
@@ -114,11 +115,9 @@ impl Store {
         if to.is_below(from) {
             return Err(Refusal::InsideItself);
         }
-        let longest = |(old, _): (&MailboxName, _)| old.moved(from, to).is_some();
-        if !self.account().tree(from).all(longest) {
-            return Err(Refusal::NameTooLong);
-        }
-        apply::moves(self.account(), from, to).ok_or(Refusal::AlreadyExists)?;
+        self.fits(*principal, from, to)?;
+        self.may_move_hidden(*principal, from)?;
+        apply::moves(self.account(), from, to).ok_or(Refusal::NoRight)?;
         self.submit(
             Change::of(Operation::Rename {
                 from: from.clone(),
@@ -128,24 +127,66 @@ impl Store {
         )
     }
 
-    /// Everything that moves must be the asker's to move; a name that has no
-    /// mailbox of its own counts if one below it is seen.
+    /// What the asker sees must be theirs to move; a name that has no mailbox of
+    /// its own counts if one below it is seen.
     fn may_move(&self, principal: Principal, from: &MailboxName) -> Result<(), Refusal> {
+        let mut seen = self.seen_below(principal, from).peekable();
+        if seen.peek().is_none() {
+            return Err(Refusal::NoSuchMailbox);
+        }
+        let all = seen.all(|(_, rights)| rights.contains(Rights::DELETE_MAILBOX));
+        all.then_some(()).ok_or(Refusal::NoRight)
+    }
+
+    /// So must be what they don't see. Asked last, and answered like any lack of
+    /// rights, so that nothing but that is told of it.
+    fn may_move_hidden(&self, principal: Principal, from: &MailboxName) -> Result<(), Refusal> {
+        let mut all = self.rights_below(principal, from);
+        let theirs = all.all(|(_, rights)| rights.contains(Rights::DELETE_MAILBOX));
+        theirs.then_some(()).ok_or(Refusal::NoRight)
+    }
+
+    /// Whether the new names of what the asker sees are names, and free of what
+    /// the asker sees.
+    fn fits(
+        &self,
+        principal: Principal,
+        from: &MailboxName,
+        to: &MailboxName,
+    ) -> Result<(), Refusal> {
+        for (old, _) in self.seen_below(principal, from) {
+            let new = old.moved(from, to).ok_or(Refusal::NameTooLong)?;
+            let moves_away = new == *from || new.is_below(from);
+            let taken = self.account().named(&new).filter(|_| !moves_away);
+            let rights = taken.map_or(Rights::NONE, |taken| granted(&taken.acl, principal));
+            if rights.contains(Rights::LOOKUP) {
+                return Err(Refusal::AlreadyExists);
+            }
+        }
+        Ok(())
+    }
+
+    fn seen_below(
+        &self,
+        principal: Principal,
+        name: &MailboxName,
+    ) -> impl Iterator<Item = (&MailboxName, Rights)> {
+        let all = self.rights_below(principal, name);
+        all.filter(|(_, rights)| rights.contains(Rights::LOOKUP))
+    }
+
+    /// What `principal` may do with the mailboxes that are called `name` or lie
+    /// below it.
+    fn rights_below(
+        &self,
+        principal: Principal,
+        name: &MailboxName,
+    ) -> impl Iterator<Item = (&MailboxName, Rights)> {
         let account = self.account();
-        let rights = account
-            .tree(from)
-            .filter_map(|(_, id)| account.mailboxes.get(&id))
-            .map(|mailbox| granted(&mailbox.acl, principal));
-        let (mut seen, mut all) = (false, true);
-        for rights in rights {
-            seen |= rights.contains(Rights::LOOKUP);
-            all &= rights.contains(Rights::DELETE_MAILBOX);
-        }
-        match (seen, all) {
-            (false, _) => Err(Refusal::NoSuchMailbox),
-            (true, false) => Err(Refusal::NoRight),
-            (true, true) => Ok(()),
-        }
+        account.tree(name).filter_map(move |(name, id)| {
+            let mailbox = account.mailbox(id)?;
+            Some((name, granted(&mailbox.acl, principal)))
+        })
     }
 
     fn rename_inbox(&mut self, to: &MailboxName) -> Result<Ticket, Refusal> {

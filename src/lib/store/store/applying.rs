@@ -8,6 +8,7 @@
 use super::Store;
 use crate::account::Account;
 use crate::apply::{Application, Budget, Fault, Written};
+use crate::id::Modseq;
 use crate::pending::{Fatal, Outcome, Pending, Settled};
 use crate::prepare::Ahead;
 use journal::{Haste, Reached};
@@ -56,7 +57,7 @@ impl Store {
                 false => self.go_on(&front, &mut budget)?,
             };
             match outcome {
-                Some(outcome) => applied.settled.push(self.done(front, outcome)),
+                Some(outcome) => applied.settled.extend(self.done(front, outcome)),
                 None => {
                     self.pending.push_front(front);
                     applied.more = true;
@@ -105,19 +106,22 @@ impl Store {
         Ok(outcome)
     }
 
-    fn done(&mut self, front: Pending, outcome: Outcome) -> Settled {
+    fn done(&mut self, front: Pending, outcome: Outcome) -> Option<Settled> {
         self.ahead.release(&front);
         self.next_pack = self.next_pack.max(self.account.next_pack);
         self.applied = Some(front.behind);
-        Settled {
+        self.owed = None;
+        (!front.is_ours()).then_some(Settled {
             ticket: front.ticket,
             outcome: Ok(outcome),
-        }
+        })
     }
 
     /// Reserves what is pending, and nothing else.
     pub(super) fn reserve_anew(&mut self) {
         self.ahead = Ahead::of(&self.account);
+        let lost = self.owed.map_or(Modseq::default(), |(_, to)| to);
+        self.ahead.modseq = self.ahead.modseq.max(lost);
         for pending in &self.pending {
             self.ahead.reserve(pending);
         }

@@ -98,6 +98,10 @@ impl Store {
     /// # Errors
     /// `Ended`.
     pub fn quiet(&mut self) -> Result<bool, Refusal> {
+        if self.debt().is_some() && self.appender.is_settled() {
+            // Behind a quiet record the end would look clean.
+            return self.submit(Change::default()).map(|_| true);
+        }
         self.appender.quiet().map_err(refusal_of)
     }
 
@@ -121,6 +125,7 @@ impl Store {
         let end = self.appender.next();
         let kept = self.pending.partition_point(|pending| pending.lsn < end);
         let void = self.pending.drain(kept..);
+        let void = void.filter(|pending| !pending.is_ours());
         self.refused.extend(void.map(|pending| Settled {
             ticket: pending.ticket,
             outcome: Err(Refusal::NoSpace),
@@ -139,6 +144,7 @@ impl Store {
         mut change: Change<'_>,
     ) -> Result<Ticket, Refusal> {
         let modseq = modseq.ok_or(Refusal::NumbersExhausted)?;
+        self.pay(&mut change);
         let haste = self.haste_of(modseq, &mut change);
         let transaction = Transaction {
             modseq,
@@ -164,6 +170,29 @@ impl Store {
         self.ahead.reserve(&pending);
         self.pending.push_back(pending);
         Ok(ticket)
+    }
+
+    /// Notes that modseqs were lost: none up to `to` is given again, whether or not
+    /// the journal can say so yet.
+    pub(super) fn owe(&mut self, from: Modseq, to: Modseq) {
+        self.owed = Some((from, to));
+        self.reserve_anew();
+    }
+
+    /// What was lost, unless a record that says so is on its way: if there is one,
+    /// it is the first of all that is pending.
+    fn debt(&self) -> Option<(Modseq, Modseq)> {
+        self.owed.filter(|_| self.pending.is_empty())
+    }
+
+    /// The first change after an unclean end says what was lost, before anything
+    /// else; so nothing is acknowledged before that is durable.
+    fn pay(&self, change: &mut Change<'_>) {
+        // This one gives up all modseqs up to its own.
+        let rewinds = change.operations.contains(&Operation::Rewound);
+        if let Some((from, to)) = self.debt().filter(|_| !rewinds) {
+            change.operations.insert(0, Operation::Lose { from, to });
+        }
     }
 
     /// When a change may be acknowledged. What isn't durable has a modseq below

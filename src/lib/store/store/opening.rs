@@ -1,5 +1,6 @@
-//! Opening an account: its journal is replayed, orphaned packs are swept, and a
-//! new account is founded. Waits for the disk, so it comes before the threads.
+//! Opening an account: the newest good manifest is read, the journal above it is
+//! replayed, and orphans are swept; a new account is founded. Waits for the disk,
+//! so it comes before the threads.
 
 use super::Store;
 use super::applying::APPLY_STEP;
@@ -71,7 +72,7 @@ pub enum OpenError {
     /// A chunk that the journal's records need can't be read.
     Chunk(ReadError),
     /// A new account could not be founded, or what an unclean end lost could not
-    /// be noted.
+    /// be noted, for another reason than want of space.
     NotBegun(Refusal),
     /// That failed half-way; opening it again will tell.
     Fatal(Fatal),
@@ -195,6 +196,7 @@ impl Store {
             now_secs: opening.now_secs,
             history_needed_from: Modseq::MAX,
             applied: None,
+            owed: None,
             upkeep: Upkeep::default(),
         }
     }
@@ -297,15 +299,16 @@ impl<D: Disk> Opened<D> {
 
     /// After an unclean end, changes of flags that weren't durable may have been
     /// told to somebody and lost, with any modseq up to the ceiling. These are
-    /// never given again.
+    /// never given again. If the disk has no room to say so, the account is open
+    /// all the same: whoever would make room must get in.
     fn lose(&mut self) -> Result<(), OpenError> {
         let (from, to) = (self.store.account.modseq, self.store.account.ceiling);
         if self.report.journal.clean || from >= to {
             return Ok(());
         }
-        self.commit(to.next(), Change::of(Operation::Lose { from, to }))?;
         self.report.lost = Some((from, to));
-        Ok(())
+        self.store.owe(from, to);
+        self.commit(to.next(), Change::default())
     }
 
     /// Makes one change, and waits until it is durable.

@@ -12,6 +12,7 @@ use crate::manifest::Named;
 use crate::scrub::{Findings, Scrub, ScrubCursor, Scrubbed};
 use crate::upkeep::checkpoint::{Checkpoint, Checkpointed};
 use crate::upkeep::compaction::{Compacted, Compaction, PACKS_RESERVED, Sources, chunks_reserved};
+use crate::upkeep::removal::Removal;
 use crate::upkeep::swap::{Moved, Swap};
 use crate::upkeep::{Done, Job, JobReport, RETRY_SECS, SETTLE_BYTES, Urgency, Work, is_old};
 use journal::Lsn;
@@ -62,10 +63,10 @@ impl Store {
     }
 
     /// What nothing needs any more.
-    fn removal(&mut self) -> Option<crate::upkeep::removal::Removal> {
+    fn removal(&mut self) -> Option<Removal> {
         let mut removal = self.upkeep.removable(&self.account)?;
         if let Some(needed_from) = self.upkeep.journal_needed_from() {
-            removal.segments = self.appender.forget_below(needed_from);
+            removal.segments = self.appender.forget_below(needed_from).into();
         }
         (!removal.is_empty()).then_some(removal)
     }
@@ -152,6 +153,7 @@ impl Store {
         let Checkpointed {
             named,
             written,
+            merged,
             dead,
         } = done;
         let journal_waste = named.journal_waste;
@@ -173,7 +175,7 @@ impl Store {
         self.upkeep.doomed.extend(doomed);
         self.upkeep.emptied.clear();
         self.upkeep.manifests.push_back(named);
-        self.upkeep.swap = Some(Swap::Written(written));
+        self.upkeep.swap = Some(Swap::Written(written, merged));
     }
 
     fn compacted(&mut self, done: Compacted) {

@@ -303,6 +303,48 @@ fn nothing_to_do_costs_no_sync() {
     assert!(opened.store.take_batch().is_none());
 }
 
+/// Sends what has gathered to the disk, after `meanwhile` was prepared: so
+/// something is always pending.
+fn commit_under_load(opened: &mut Opened<SimDisk>, meanwhile: &FlagChange) {
+    let inbox = inbox(&opened.store);
+    let batch = opened.store.take_batch().unwrap();
+    let asked = opened.store.set_flags(&inbox, &range(1, 1), meanwhile);
+    asked.unwrap();
+    let report = opened.syncer.commit(batch);
+    opened.store.settle(report).unwrap();
+    desk::apply(&mut opened.store).unwrap();
+    assert!(!opened.store.is_settled());
+}
+
+#[test]
+fn a_keyword_that_nobody_uses_any_more_makes_room_although_something_is_always_pending() {
+    let mut opened = open(&SimDisk::new(1)).unwrap();
+    let inbox = inbox(&opened.store);
+    let names: Vec<_> = (0..63).map(|n| format!("k{n}")).collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    let full = flags(SystemFlags::NONE, &names);
+    let asked = append(&mut opened.store, &inbox, b"x", &full);
+    done(&mut opened, asked).unwrap();
+    let change = |action, keyword: &str| FlagChange {
+        action,
+        flags: flags(SystemFlags::NONE, &[keyword]),
+        unchanged_since: None,
+    };
+    let (last, other) = (
+        change(FlagAction::Add, "last"),
+        change(FlagAction::Add, "other"),
+    );
+    opened.store.set_flags(&inbox, &range(1, 1), &last).unwrap();
+    let refused = opened.store.set_flags(&inbox, &range(1, 1), &other);
+    assert_eq!(refused, Err(Refusal::TooManyKeywords), "it is promised");
+    commit_under_load(&mut opened, &change(FlagAction::Remove, "last"));
+    let refused = opened.store.set_flags(&inbox, &range(1, 1), &other);
+    assert_eq!(refused, Err(Refusal::TooManyKeywords), "it is there");
+    commit_under_load(&mut opened, &change(FlagAction::Remove, "k0"));
+    let asked = opened.store.set_flags(&inbox, &range(1, 1), &other);
+    done(&mut opened, asked).unwrap();
+}
+
 #[test]
 fn a_full_disk_refuses_what_is_pending_and_the_store_goes_on() {
     let root = SimDisk::new(1);

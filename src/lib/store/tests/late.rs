@@ -10,7 +10,7 @@
 mod desk;
 
 use desk::{append, done, flags, inbox, open, range, uid};
-use journal::sim::SimDisk;
+use journal::sim::{Fault, SimDisk};
 use store::{FlagAction, FlagChange, Known, Modseq, Opened, Outcome, Refusal, Store, SystemFlags};
 
 fn seen(opened: &Opened<SimDisk>) -> bool {
@@ -226,6 +226,132 @@ fn rewound_gives_every_mailbox_another_validity_and_every_number_far_ahead() {
         assert!(placed[0].message.0 > 1 << 32);
         assert_eq!(placed[0].uid, uid(2));
     }
+}
+
+/// An account that told of some flags, and lost the power on a disk that is full
+/// now: the machine, and the last modseq that was told.
+fn lost_on_a_full_disk(seed: u64) -> (SimDisk, Modseq) {
+    let root = SimDisk::new(seed);
+    let mut opened = account(&root);
+    flag(&mut opened, FlagAction::Add);
+    let told = flag(&mut opened, FlagAction::Remove);
+    let root = root.restore_power();
+    root.fill_up(true);
+    (root, told)
+}
+
+/// What was lost is known, whether or not the disk had room to note it.
+fn knows_what_was_lost(opened: &Opened<SimDisk>, to: Modseq) {
+    assert_eq!(opened.store.known(to).flags, Modseq::default());
+    assert!(opened.store.known(to).expunges < to);
+    assert_eq!(seen_uids(&opened.store), [1]);
+}
+
+#[test]
+fn a_full_disk_lets_readers_in_after_an_unclean_end() {
+    for seed in 0..20 {
+        let (mut root, told) = lost_on_a_full_disk(seed);
+        let mut lost = None;
+        for life in 0..4 {
+            let mut opened = open(&root).unwrap();
+            assert!(lost.is_none() || opened.report.lost == lost);
+            lost = opened.report.lost;
+            let (_, to) = lost.unwrap();
+            knows_what_was_lost(&opened, to);
+            let inbox = inbox(&opened.store);
+            let add = change(FlagAction::Add);
+            let asked = opened.store.set_flags(&inbox, &range(1, 1), &add);
+            assert_eq!(done(&mut opened, asked), Err(Refusal::NoSpace), "{seed}");
+            if opened.store.quiet().unwrap() {
+                let settled = desk::commit(&mut opened).unwrap();
+                assert_eq!(settled, [], "nobody has asked");
+            }
+            knows_what_was_lost(&opened, to);
+            root = match life % 2 {
+                0 => root.restart_process(),
+                _ => root.restore_power(),
+            };
+        }
+        root.fill_up(false);
+        let mut opened = open(&root).unwrap();
+        assert_eq!(opened.report.lost, lost, "seed {seed}");
+        assert!(flag(&mut opened, FlagAction::Add) > told);
+    }
+}
+
+#[test]
+fn the_first_change_that_finds_room_notes_what_was_lost() {
+    for seed in 0..20 {
+        let (root, told) = lost_on_a_full_disk(seed);
+        let mut opened = open(&root).unwrap();
+        let (_, to) = opened.report.lost.unwrap();
+        root.fill_up(false);
+        let later = flag(&mut opened, FlagAction::Add);
+        assert!(later > to && to >= told, "seed {seed}");
+        assert!(opened.store.is_synced());
+        assert!(flag(&mut opened, FlagAction::Remove) > later);
+        knows_what_was_lost(&opened, to);
+        let opened = open(&root.restore_power()).unwrap();
+        knows_what_was_lost(&opened, to);
+        assert!(opened.store.modseq() >= later);
+    }
+}
+
+#[test]
+fn a_quiet_end_notes_what_was_lost_before_it_looks_clean() {
+    let (root, _) = lost_on_a_full_disk(3);
+    let mut opened = open(&root).unwrap();
+    let (_, to) = opened.report.lost.unwrap();
+    root.fill_up(false);
+    let mut steps = 0;
+    while opened.store.quiet().unwrap() {
+        desk::commit(&mut opened).unwrap();
+        steps += 1;
+    }
+    assert_eq!(steps, 2);
+    let opened = open(&root.restore_power()).unwrap();
+    assert!(opened.report.journal.clean && opened.report.lost.is_none());
+    knows_what_was_lost(&opened, to);
+}
+
+#[test]
+fn what_was_lost_is_known_after_a_power_cut_at_any_call() {
+    for call in 0.. {
+        let (root, told) = lost_on_a_full_disk(call);
+        let mut opened = open(&root).unwrap();
+        let (_, to) = opened.report.lost.unwrap();
+        root.fill_up(false);
+        root.plan(root.calls() + call, Fault::PowerCut);
+        let inbox = inbox(&opened.store);
+        let add = change(FlagAction::Add);
+        for _ in 0..2 {
+            let asked = opened.store.set_flags(&inbox, &range(1, 1), &add);
+            if asked.is_err() || desk::commit(&mut opened).is_err() {
+                break;
+            }
+        }
+        let survived = !root.is_off();
+        let mut opened = open(&root.restore_power()).unwrap();
+        knows_what_was_lost(&opened, to);
+        assert!(flag(&mut opened, FlagAction::Replace) > told);
+        if survived {
+            assert!(call > 1);
+            return;
+        }
+    }
+}
+
+#[test]
+fn rewound_gives_up_what_was_lost_with_all_else() {
+    let (root, _) = lost_on_a_full_disk(5);
+    let mut opened = open(&root).unwrap();
+    let (_, to) = opened.report.lost.unwrap();
+    root.fill_up(false);
+    let asked = opened.store.rewound();
+    done(&mut opened, asked).unwrap();
+    knows_what_was_lost(&opened, to);
+    let opened = open(&root.restore_power()).unwrap();
+    knows_what_was_lost(&opened, to);
 }
 
 fn seen_uids(store: &Store) -> Vec<u32> {

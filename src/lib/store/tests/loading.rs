@@ -12,8 +12,8 @@ mod desk;
 use desk::{OWNER, append, commit, create, done, flags, name, open, range, uid};
 use journal::sim::SimDisk;
 use store::{
-    Flags, MailboxHandle, MailboxId, Opened, Progress, Refusal, SystemFlags, Urgency,
-    WISH_CHUNKS_MAX,
+    Flags, MailboxHandle, MailboxId, NewBody, NewMessage, Opened, Place, Progress, Refusal,
+    SystemFlags, Urgency, WISH_CHUNKS_MAX,
 };
 
 fn none() -> Flags {
@@ -228,15 +228,27 @@ fn a_large_mailbox_is_fetched_in_several_trips() {
     let mut opened = open(&root).unwrap();
     opened.store.hurry_upkeep(64);
     let mailbox = create(&mut opened, "box");
+    let none = none();
+    // So many that no chunk is small, and joined to its neighbour.
+    let letter = NewMessage {
+        places: &[Place {
+            mailbox: &mailbox,
+            flags: &none,
+        }],
+        date: desk::DATE,
+        body: NewBody::Inline(b"x"),
+        thread: None,
+    };
+    let letters = vec![letter; 1024];
     let chunks = WISH_CHUNKS_MAX + 3;
     for _ in 0..chunks {
-        let asked = append(&mut opened.store, &mailbox, b"x", &none());
+        let asked = opened.store.append(&letters);
         done(&mut opened, asked).unwrap();
         upkeep(&mut opened);
         opened.store.put_away(|_| false);
     }
     assert_eq!(load(&mut opened, &mailbox), 2);
     let messages = opened.store.messages(&mailbox).unwrap();
-    assert_eq!(messages.len(), chunks);
-    assert!(messages.get(uid(chunks as u32)).is_some());
+    assert_eq!(messages.len(), 1024 * chunks);
+    assert!(messages.get(uid(1024 * chunks as u32)).is_some());
 }

@@ -487,6 +487,38 @@ fn what_may_not_be_seen_is_neither_renamed_nor_deleted_nor_found_taken() {
     assert_eq!(taken, free);
 }
 
+/// What a rename of `box` to `other/b` says to the friend, with this hidden one
+/// in the way.
+fn renamed_beside(hidden: &str, rights: &str) -> Result<(), Refusal> {
+    let mut opened = shared(Rights::ALL);
+    create(&mut opened, "box/c");
+    for path in ["box/c", hidden] {
+        let handle = match opened.store.open_mailbox(OWNER, &name(path)) {
+            Ok(handle) => handle,
+            Err(_) => create(&mut opened, path),
+        };
+        give(&mut opened, &handle, Rights::of_letters(rights).unwrap());
+    }
+    let asked = opened.store.rename(&FRIEND, &name("box"), &name("other/b"));
+    asked.map(|_| ())
+}
+
+#[test]
+fn a_refused_rename_says_nothing_of_what_may_not_be_seen() {
+    let deep = format!("box/{}", vec!["d"; 30].join("/"));
+    assert_eq!(renamed_beside("box/c", "x"), Ok(()));
+    assert_eq!(renamed_beside("box/c", "rw"), Err(Refusal::NoRight));
+    assert_eq!(renamed_beside("other/b/c", "x"), Err(Refusal::NoRight));
+    assert_eq!(renamed_beside(&deep, "x"), Ok(()));
+    let deepest = format!("box/{}", vec!["d"; 31].join("/"));
+    assert_eq!(renamed_beside(&deepest, "x"), Err(Refusal::NoRight));
+    assert_eq!(renamed_beside(&deepest, "lx"), Err(Refusal::NameTooLong));
+    assert_eq!(
+        renamed_beside("other/b/c", "lx"),
+        Err(Refusal::AlreadyExists)
+    );
+}
+
 #[test]
 fn a_handle_loses_a_right_when_the_access_list_does_and_gains_none() {
     let mut opened = shared(Rights::of_letters("lr").unwrap());

@@ -6,9 +6,9 @@
 //! written is the snapshot's.
 
 use super::Done;
+use super::merging::{Merged, Merging};
 use crate::account::Account;
-use crate::chunk::Chunk;
-use crate::chunk::PackSet;
+use crate::chunk::{Chunk, PackSet};
 use crate::chunk_file;
 use crate::entry::BodyFile;
 use crate::file::{CHUNK, MANIFEST};
@@ -33,6 +33,7 @@ pub(crate) struct Written {
 pub(crate) struct Checkpointed {
     pub(crate) named: Named,
     pub(crate) written: Vec<Written>,
+    pub(crate) merged: Vec<Merged>,
     /// Packs that no entry refers to.
     pub(crate) dead: Vec<PackId>,
 }
@@ -44,6 +45,7 @@ pub(crate) struct Checkpoint {
     segments: Segments,
     /// Packs of which only chunks that aren't written yet may hold letters.
     emptied: BTreeSet<PackId>,
+    merging: Merging,
     unwritten: VecDeque<Written>,
     written: Vec<Written>,
     dead: Vec<PackId>,
@@ -59,8 +61,8 @@ struct Growing {
 }
 
 impl Checkpoint {
-    /// Of a snapshot. Its chunk numbers are reserved in the living account: as
-    /// many as [`unwritten`] says, from the snapshot's `next_chunk` on.
+    /// Of a snapshot. The numbers of its chunks are reserved in the living account:
+    /// from the snapshot's `next_chunk` to below [`Self::next_chunk`].
     pub(crate) fn new(
         number: u64,
         start: Start,
@@ -86,10 +88,14 @@ impl Checkpoint {
             });
         }
         account.next_chunk = account.next_chunk.saturating_add(unwritten.len() as u64);
+        let mailboxes = account.mailboxes.values().map(Arc::as_ref);
+        let merging = Merging::of(mailboxes, account.next_chunk);
+        account.next_chunk = account.next_chunk.saturating_add(merging.len() as u64);
         Self {
             manifest,
             segments,
             emptied,
+            merging,
             unwritten,
             written: Vec::new(),
             dead: Vec::new(),
@@ -109,6 +115,10 @@ impl Checkpoint {
         }
         let mut bytes = 0_u64;
         while bytes < self.step_bytes {
+            if let Some(done) = self.merging.step(root)? {
+                bytes = bytes.saturating_add(done);
+                continue;
+            }
             let Some(next) = self.unwritten.pop_front() else {
                 return self.close(root).map(|()| None);
             };
@@ -133,6 +143,9 @@ impl Checkpoint {
             if let Some(mailbox) = account.mailbox_mut(*mailbox) {
                 mailbox.entries.written(chunk, *file);
             }
+        }
+        for merged in &self.merging.merged {
+            merged.tell(account);
         }
         self.bury();
         let oldest = oldest_record(&self.manifest.account);
@@ -195,6 +208,7 @@ impl Checkpoint {
         Ok(Some(Done::Checkpoint(Box::new(Checkpointed {
             named: self.manifest.named(growing.bytes.len() as u64),
             written: std::mem::take(&mut self.written),
+            merged: std::mem::take(&mut self.merging.merged),
             dead: std::mem::take(&mut self.dead),
         }))))
     }
@@ -202,8 +216,10 @@ impl Checkpoint {
     /// Removes what it has made.
     pub(super) fn discard<D: Disk>(&self, root: &D) -> Result<(), DiskError> {
         MANIFEST.remove(root, self.manifest.number)?;
-        for written in &self.written {
-            CHUNK.remove(root, written.file.0)?;
+        let written = self.written.iter().map(|written| written.file);
+        let merged = self.merging.merged.iter().map(|merged| merged.file);
+        for file in written.chain(merged) {
+            CHUNK.remove(root, file.0)?;
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use crate::file::{CHUNK, MANIFEST, PACK};
 use crate::id::{ChunkId, PackId};
 use journal::disk::{Disk, DiskError};
 use journal::{Lsn, segment};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 /// Files removed in one step: each is a change of its directory.
 const STEP_FILES: usize = 64;
@@ -18,7 +18,8 @@ pub(crate) struct Removal {
     pub(crate) manifests: Vec<u64>,
     pub(crate) chunks: BTreeSet<ChunkId>,
     pub(crate) packs: BTreeSet<PackId>,
-    pub(crate) segments: Vec<Lsn>,
+    /// The oldest first, so that the journal never has a gap.
+    pub(crate) segments: VecDeque<Lsn>,
 }
 
 impl Removal {
@@ -50,7 +51,7 @@ impl Removal {
             CHUNK.remove(root, chunk.0)?;
         } else if let Some(pack) = self.packs.pop_first() {
             PACK.remove(root, pack.0)?;
-        } else if let Some(start) = self.segments.pop() {
+        } else if let Some(start) = self.segments.pop_front() {
             remove_segment(root, start)?;
         } else {
             return Ok(false);
@@ -84,7 +85,7 @@ mod tests {
             manifests: vec![3],
             chunks: (1..=199).map(ChunkId).collect(),
             packs: [PackId(9), PackId(10)].into(),
-            segments: Vec::new(),
+            segments: VecDeque::new(),
         };
         assert!(removal.step(&root).unwrap().is_none());
         assert_eq!(MANIFEST.list(&root).unwrap().0, []);

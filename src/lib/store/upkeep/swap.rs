@@ -7,6 +7,7 @@
 
 use super::checkpoint::Written;
 use super::compaction::{Moves, Rewritten, moved};
+use super::merging::Merged;
 use crate::account::Account;
 use crate::chunk::{CHUNK_ENTRIES_MAX, Slot};
 use crate::id::{ChunkId, MailboxId, Uid};
@@ -23,7 +24,7 @@ const STEP_ENTRIES: usize = 4 * CHUNK_ENTRIES_MAX;
 /// What the account is still to be told.
 #[derive(Debug)]
 pub(crate) enum Swap {
-    Written(Vec<Written>),
+    Written(Vec<Written>, Vec<Merged>),
     Moved(Box<Moved>),
 }
 
@@ -41,7 +42,8 @@ impl Swap {
     /// Tells some of it; whether there is more.
     pub(crate) fn step(&mut self, account: &mut Account) -> bool {
         match self {
-            Self::Written(written) => {
+            Self::Written(written, merged) if written.is_empty() => tell_merged(merged, account),
+            Self::Written(written, merged) => {
                 let from = written.len().saturating_sub(STEP_SLOTS);
                 for Written {
                     mailbox,
@@ -53,11 +55,21 @@ impl Swap {
                         mailbox.entries.written(&chunk, file);
                     }
                 }
-                !written.is_empty()
+                !written.is_empty() || !merged.is_empty()
             }
             Self::Moved(moved) => moved.step(account),
         }
     }
+}
+
+fn tell_merged(merged: &mut Vec<Merged>, account: &mut Account) -> bool {
+    let mut slots = 0_usize;
+    while slots < STEP_SLOTS
+        && let Some(next) = merged.pop()
+    {
+        slots = slots.saturating_add(next.tell(account));
+    }
+    !merged.is_empty()
 }
 
 impl Moved {

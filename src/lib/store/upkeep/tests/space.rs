@@ -123,3 +123,26 @@ fn numbers_of_packs_go_on_from_where_rewound_has_put_them() {
     desk.reopen();
     assert!(desk.opened.store.account().next_pack > next);
 }
+
+#[test]
+fn a_deleted_mailbox_gives_its_space_back_however_many_packs_it_lay_in() {
+    let mut desk = Desk::new();
+    let inbox = desk.inbox();
+    let other = desk.create("other");
+    for _ in 0..PACKS_LISTED_MAX + 2 {
+        desk.append_large(&inbox, INLINE_BODY_BYTES_MAX + 1);
+    }
+    desk.checkpoint_only();
+    let packs = desk.files(PACK);
+    for _ in 0..PACKS_LISTED_MAX + 2 {
+        desk.append_large(&other, INLINE_BODY_BYTES_MAX + 1);
+    }
+    desk.append(&other, NEEDLE);
+    desk.checkpoint_only();
+    let name = MailboxName::new(["other"]).unwrap();
+    let asked = desk.store().delete(&Principal::Owner, &name);
+    desk.done(asked);
+    desk.keep_up_for_a_month();
+    assert!(!desk.holds_needle());
+    assert_eq!(desk.files(PACK), packs);
+}
