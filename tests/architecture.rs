@@ -357,7 +357,10 @@ fn only_workers_can_read_mail() {
 fn who_checks_shares_no_code_with_whom_it_checks() {
     never(&["mailkeep-verify"], &["journal", "store"]);
     never(&["mailkeep-verify"], &RUNTIMES);
-    never(&["mailkeep-verify"], &["message", "wire", "preauth", "eventlog"]);
+    never(
+        &["mailkeep-verify"],
+        &["message", "wire", "preauth", "eventlog"],
+    );
 }
 
 #[test]

@@ -142,11 +142,7 @@ impl UidSet {
             })
             .collect();
         sorted.sort_unstable_by_key(|range| range.first);
-        let mut set = Self::default();
-        for range in sorted {
-            set.join(range);
-        }
-        set
+        Self::of_ordered(sorted.into_iter())
     }
 
     /// Every UID.
@@ -155,6 +151,26 @@ impl UidSet {
             first: Uid::MIN,
             last: Uid::MAX,
         }])
+    }
+
+    /// A set of ranges whose first UIDs are in order.
+    pub(crate) fn of_ordered(ranges: impl Iterator<Item = UidRange>) -> Self {
+        let mut set = Self::default();
+        ranges.for_each(|range| set.join(range));
+        set
+    }
+
+    /// Takes the highest UID out.
+    pub fn pop_last(&mut self) -> Option<Uid> {
+        let range = self.0.last_mut()?;
+        let last = range.last;
+        match last.before().filter(|before| *before >= range.first) {
+            Some(before) => range.last = before,
+            None => {
+                self.0.pop();
+            }
+        }
+        Some(last)
     }
 
     /// Adds a range that begins at or after the start of the last one.

@@ -218,18 +218,20 @@ impl Messages<'_> {
         self.numbering(view).seq_of(uid)
     }
 
-    /// What the view's client is still to be told.
+    /// What the view's client is still to be told: all of it at once. Whoever must
+    /// give way meanwhile asks the [`Numbering`], and tells some at a time.
     pub fn changes(&self, view: &View) -> Changes {
         let numbering = self.numbering(view);
-        let places = numbering.ghosts.iter().enumerate().map(|(at, ghost)| {
-            let below = self.mailbox.entries.rank(*ghost).saturating_add(at);
-            let place = below.saturating_add(1);
-            (number(place), *ghost)
+        let expunged = numbering.ghosts.iter().rev().flat_map(|ghosts| {
+            let places = ghosts
+                .uids()
+                .map(|uid| (numbering.place_of(ghosts, uid), uid));
+            places.collect::<Vec<_>>().into_iter().rev()
         });
         let flagged = self.changed_since(view.told);
         let flagged = flagged.filter(|entry| entry.uid < view.uid_next);
         Changes {
-            expunged: places.rev().collect(),
+            expunged: expunged.collect(),
             flagged: flagged.map(|entry| entry.uid).collect(),
             arrived: self.iter_from(view.uid_next).next().map(|entry| entry.uid),
         }
@@ -261,32 +263,92 @@ impl Messages<'_> {
 pub struct Numbering<'a> {
     entries: &'a Entries,
     uid_next: Uid,
-    /// Messages that the client knows and that are gone, lowest first.
-    ghosts: Vec<Uid>,
+    /// Messages that the client knows and that are gone, lowest first. Between
+    /// two rows there is a UID that is none.
+    ghosts: Vec<Ghosts>,
+}
+
+/// A row of UIDs, all of which the client knows, and none of which is there.
+#[derive(Clone, Copy, Debug)]
+struct Ghosts {
+    first: Uid,
+    last: Uid,
+    /// How many lie in the rows before.
+    before: u32,
+}
+
+impl Ghosts {
+    fn len(&self) -> usize {
+        self.below(self.last).saturating_add(1)
+    }
+
+    /// How many of these are lower than `uid`, which is one of them.
+    fn below(&self, uid: Uid) -> usize {
+        uid.get().saturating_sub(self.first.get()) as usize
+    }
+
+    fn before(&self) -> usize {
+        self.before as usize
+    }
+
+    fn uids(&self) -> impl Iterator<Item = Uid> + use<> {
+        (self.first.get()..=self.last.get()).filter_map(Uid::new)
+    }
 }
 
 impl<'a> Messages<'a> {
     /// The sequence numbers of a view.
     pub fn numbering(&self, view: &View) -> Numbering<'a> {
+        let last = view.uid_next.before();
         let runs = self.mailbox.history.since(view.told_expunged);
-        let mut ghosts: Vec<Uid> = runs
-            .flat_map(|run| run.uids.first.get()..=run.uids.last.get())
-            .filter_map(Uid::new)
-            .filter(|uid| *uid < view.uid_next)
+        let mut known: Vec<UidRange> = runs
+            .filter_map(|run| {
+                let last = run.uids.last.min(last?);
+                let first = run.uids.first;
+                (first <= last).then_some(UidRange { first, last })
+            })
             .collect();
-        ghosts.sort_unstable();
+        // Most often they are, because clients expunge from the lowest on; and
+        // what is in order, or made of parts that are, this sort finds quickly.
+        known.sort_by_key(|run| run.first);
         Numbering {
             entries: &self.mailbox.entries,
             uid_next: view.uid_next,
-            ghosts,
+            ghosts: rows(&known),
         }
     }
 }
 
+/// Joins what touches.
+fn rows(runs: &[UidRange]) -> Vec<Ghosts> {
+    let mut rows = Vec::<Ghosts>::with_capacity(runs.len());
+    let mut before = 0_u32;
+    for run in runs {
+        let joined = rows
+            .last_mut()
+            .filter(|row| row.last.after(1) == Some(run.first));
+        match joined {
+            Some(row) => row.last = run.last,
+            None => rows.push(Ghosts {
+                first: run.first,
+                last: run.last,
+                before,
+            }),
+        }
+        let len = run.last.get().saturating_sub(run.first.get());
+        before = before.saturating_add(len).saturating_add(1);
+    }
+    rows
+}
+
 impl Numbering<'_> {
-    /// The messages that the client knows and that are gone, lowest first.
-    pub fn ghosts(&self) -> &[Uid] {
-        &self.ghosts
+    /// The messages that the client knows and that are gone.
+    pub fn ghosts(&self) -> UidSet {
+        let rows = self.ghosts.iter();
+        UidSet::of_ordered(rows.map(|row| UidRange {
+            first: row.first,
+            last: row.last,
+        }))
     }
 
     /// As [`Messages::exists`].
@@ -300,34 +362,65 @@ impl Numbering<'_> {
         if position >= self.known_below(self.uid_next) {
             return None;
         }
-        // A ghost's place rises from one to the next.
-        let before = self
+        // The place of a row's first rises from one to the next.
+        let begun = self
             .ghosts
-            .partition_point(|ghost| self.known_below(*ghost) < position);
-        let entry = self.entries.at(position.saturating_sub(before));
-        let alive = entry.map(|entry| entry.uid);
-        let ghost = self.ghosts.get(before).copied();
-        match (alive, ghost) {
-            (Some(alive), Some(ghost)) => Some(alive.min(ghost)),
-            (alive, ghost) => alive.or(ghost),
+            .partition_point(|row| self.first_place(row) <= position);
+        let Some(row) = begun.checked_sub(1).and_then(|at| self.ghosts.get(at)) else {
+            return self.living_at(position);
+        };
+        let within = position.saturating_sub(self.first_place(row));
+        match within < row.len() {
+            true => row.first.after(u32::try_from(within).ok()?),
+            false => {
+                let gone = row.before().saturating_add(row.len());
+                self.living_at(position.saturating_sub(gone))
+            }
         }
     }
 
     /// As [`Messages::seq_of`].
     pub fn seq_of(&self, uid: Uid) -> Option<u32> {
-        let known = self.ghosts.binary_search(&uid).is_ok() || self.entries.get(uid).is_some();
-        (known && uid < self.uid_next).then(|| self.place_of(uid))
+        if uid >= self.uid_next {
+            return None;
+        }
+        match self.row_of(uid).filter(|row| uid <= row.last) {
+            Some(row) => Some(self.place_of(row, uid)),
+            None => {
+                self.entries.get(uid)?;
+                Some(number(self.known_below(uid).saturating_add(1)))
+            }
+        }
     }
 
-    /// The sequence number that a message has, or would have.
-    fn place_of(&self, uid: Uid) -> u32 {
-        number(self.known_below(uid).saturating_add(1))
+    fn living_at(&self, position: usize) -> Option<Uid> {
+        self.entries.at(position).map(|entry| entry.uid)
+    }
+
+    /// The sequence number of a ghost.
+    fn place_of(&self, row: &Ghosts, uid: Uid) -> u32 {
+        let below = self.first_place(row).saturating_add(row.below(uid));
+        number(below.saturating_add(1))
+    }
+
+    /// How many messages below a row the client knows.
+    fn first_place(&self, row: &Ghosts) -> usize {
+        self.entries.rank(row.first).saturating_add(row.before())
+    }
+
+    /// The last row that begins at or below `uid`.
+    fn row_of(&self, uid: Uid) -> Option<&Ghosts> {
+        let begun = self.ghosts.partition_point(|row| row.first <= uid);
+        self.ghosts.get(begun.checked_sub(1)?)
     }
 
     /// How many messages below `uid` the client knows.
     fn known_below(&self, uid: Uid) -> usize {
         let end = uid.min(self.uid_next);
-        let gone = self.ghosts.partition_point(|ghost| *ghost < end);
+        let gone = self.row_of(end).map_or(0, |row| {
+            let within = row.below(end).min(row.len());
+            row.before().saturating_add(within)
+        });
         self.entries.rank(end).saturating_add(gone)
     }
 }

@@ -102,14 +102,15 @@ impl Selected {
     /// is: whatever others expunge meanwhile, in it every message keeps its
     /// number.
     async fn tell_expunges(&mut self, client: &mut Client) -> Result<(), End> {
-        let (gone, up_to) = {
+        let (mut gone, up_to) = {
             let store = client.account().store();
             let messages = self.messages(&store)?;
             let numbering = messages.numbering(self.view());
-            (numbering.ghosts().to_vec(), messages.highest_modseq())
+            (numbering.ghosts(), messages.highest_modseq())
         };
-        for step in gone.rchunks(EXPUNGES_TOLD_MAX) {
-            self.tell_gone(client, step)?;
+        while !gone.is_empty() {
+            let highest = std::iter::from_fn(|| gone.pop_last());
+            self.tell_gone(client, highest.take(EXPUNGES_TOLD_MAX))?;
             client.out().relieve().await?;
             client.breathe().await?;
         }
@@ -120,12 +121,12 @@ impl Selected {
         Ok(())
     }
 
-    fn tell_gone(&self, client: &mut Client, gone: &[Uid]) -> Result<(), End> {
+    fn tell_gone(&self, client: &mut Client, gone: impl Iterator<Item = Uid>) -> Result<(), End> {
         let account = client.account().clone();
         let store = account.store();
         let numbering = self.messages(&store)?.numbering(self.view());
-        for uid in gone.iter().rev() {
-            if let Some(seq) = numbering.seq_of(*uid) {
+        for uid in gone {
+            if let Some(seq) = numbering.seq_of(uid) {
                 client.tell(&Data::Expunge(seq));
             }
         }
