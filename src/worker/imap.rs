@@ -16,6 +16,7 @@ mod authenticated;
 mod capability;
 mod client;
 mod connection;
+mod copied;
 mod copy;
 mod expunge;
 mod fetch;

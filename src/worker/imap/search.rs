@@ -346,7 +346,7 @@ async fn saved(client: &mut Client, found: &[Found]) -> Result<Option<Vec<UidRan
 }
 
 /// One more number, behind all others.
-fn join(ranges: &mut Vec<RangeInclusive<u32>>, number: u32) {
+pub fn join(ranges: &mut Vec<RangeInclusive<u32>>, number: u32) {
     match ranges.last_mut() {
         Some(range) if range.end().saturating_add(1) >= number => *range = *range.start()..=number,
         _ => ranges.push(number..=number),
