@@ -27,6 +27,7 @@ mod list;
 mod mailbox;
 mod messages;
 pub mod names;
+mod numbers;
 mod output;
 mod recent;
 mod search;
