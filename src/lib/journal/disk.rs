@@ -147,16 +147,28 @@ pub trait Disk: Clone + Send + Sync + fmt::Debug {
     /// Opens a directory in this one; if it isn't there, makes it durably first.
     ///
     /// # Errors
-    /// As [`Self::open_dir`], [`Self::make_dir`] and [`Self::sync`].
+    /// As [`Self::open_dir`] and [`Self::make_dir`]; `Io` if the sync failed, for
+    /// whatever reason.
     fn ensure_dir(&self, name: &Name) -> Result<Self, DiskError> {
         match self.open_dir(name) {
             Err(DiskError::NotFound) => {
                 self.make_dir(name)?;
-                self.sync()?;
+                // Not `NoSpace`: who may go on after that would find the directory
+                // there next time, and never know that its name is on no disk.
+                self.sync().map_err(no_space_is_failure)?;
                 self.open_dir(name)
             }
             opened => opened,
         }
+    }
+}
+
+/// A sync that failed for want of space has failed like any other: what it
+/// should have covered can't be known.
+pub(crate) fn no_space_is_failure(error: DiskError) -> DiskError {
+    match error {
+        DiskError::NoSpace => DiskError::Io(rustix::io::Errno::NOSPC.raw_os_error()),
+        other => other,
     }
 }
 

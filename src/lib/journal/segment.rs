@@ -8,7 +8,7 @@
 //! before it is durable, so its existence names its start as a durable LSN; all
 //! of its records have its term and its writer.
 
-use crate::disk::{Disk, DiskError, File, Name};
+use crate::disk::{Disk, DiskError, File, Name, no_space_is_failure};
 use crate::le::Fields;
 use crate::record::{LSN_MAX, Lsn};
 
@@ -172,15 +172,6 @@ fn make_unfinished<D: Disk>(
     fill(&file)?;
     file.sync_data().map_err(no_space_is_failure)?;
     Ok(file)
-}
-
-/// A sync that failed for want of space has failed like any other: what it
-/// should have covered can't be known.
-pub(crate) fn no_space_is_failure(error: DiskError) -> DiskError {
-    match error {
-        DiskError::NoSpace => DiskError::Io(rustix::io::Errno::NOSPC.raw_os_error()),
-        other => other,
-    }
 }
 
 #[cfg(test)]

@@ -207,14 +207,17 @@ impl SimDisk {
     }
 
     /// The photographs taken since this was last asked: roots of machines of their
-    /// own, in the order of the calls.
-    pub fn photographs(&self) -> Vec<Self> {
-        let mut machine = lock(&self.machine);
-        let taken = std::mem::take(&mut machine.photographs);
-        let seeds = std::iter::repeat_with(|| machine.shutter.draw());
-        let worlds = taken.into_iter().zip(seeds);
-        worlds
-            .map(|(world, seed)| Self::root_of(World::new(world.inodes, seed)))
+    /// own, in the order of the calls, each with the number of its call. What
+    /// becomes of one doesn't depend on how many others there are.
+    pub fn photographs(&self) -> Vec<(u64, Self)> {
+        let taken = std::mem::take(&mut lock(&self.machine).photographs).into_iter();
+        taken
+            .map(|world| {
+                (
+                    world.calls,
+                    Self::root_of(World::new(world.inodes, world.calls)),
+                )
+            })
             .collect()
     }
 

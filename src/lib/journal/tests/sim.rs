@@ -255,6 +255,15 @@ fn every_kind_of_call_fails_when_that_is_planned_and_works_again_after() {
     }
 }
 
+/// It may be there for whoever looks next, and on no disk.
+#[test]
+fn a_directory_whose_name_was_not_synced_for_want_of_space_is_a_failure() {
+    let disk = SimDisk::new(1);
+    disk.plan(disk.calls() + 1, Fault::Enospc);
+    let made = disk.ensure_dir(&name("x")).map(|_| ());
+    assert!(matches!(made, Err(DiskError::Io(_))), "{made:?}");
+}
+
 #[test]
 fn a_small_disk_takes_as_much_as_it_has_room_for() {
     let (disk, file) = disk_with_synced_file(1);
@@ -286,7 +295,7 @@ fn a_photograph_is_the_machine_after_one_call() {
     file.sync_data().unwrap();
     file.write_at(0, b"two").unwrap();
     let read = |disk: &SimDisk| disk.content(&name("a")).unwrap();
-    let photographs = disk.photographs();
+    let photographs: Vec<_> = disk.photographs().into_iter().map(|(_, one)| one).collect();
     let contents: Vec<_> = photographs.iter().map(read).collect();
     assert_eq!(contents, [&b""[..], b"", b"one", b"one", b"two"]);
     assert_eq!(read(&photographs[3].restore_power()), b"one");

@@ -1,3 +1,5 @@
+//! Manifests come back as they were written, and nothing else comes back as one.
+
 use super::*;
 use crate::account::{PackSpace, Waste};
 use crate::chunk::Summary;

@@ -23,6 +23,7 @@
 
 mod proof;
 
+use journal::disk::{Disk, Name};
 use journal::sim::{Fault, Random, SimDisk};
 use proof::draw::Drawer;
 use proof::house;
@@ -38,7 +39,7 @@ use store::{
 const SEEDS: u64 = 500;
 
 /// Histories of which every single call is photographed.
-const THOROUGH_SEEDS: u64 = 12;
+const THOROUGH_SEEDS: u64 = 8;
 
 /// Bytes of journal after which upkeep comes, and of each of its steps.
 const UPKEEP_BYTES: u64 = 2000;
@@ -120,12 +121,16 @@ impl Trial {
     }
 
     /// Opens what a photograph shows, after its end; perhaps with a power cut while
-    /// it recovers. What it holds must be possible.
+    /// it recovers, or with its newest manifest rotten. What it holds must be
+    /// possible. Then it goes on, and the power is cut once more.
     fn judge(&self, photograph: &SimDisk, random: &mut Random) {
         let mut end = [End::PowerCut, End::PowerCut, End::Death][random.below(3) as usize];
         let mut root = restart(photograph, end);
+        let context = format!("{}, a photograph", self.context);
         if random.chance(4) {
             root.plan(root.calls() + random.below(12), Fault::PowerCut);
+        } else if random.chance(6) {
+            spoil_newest_manifest(&root);
         }
         let mut opened = house::open(&root);
         if root.is_off() {
@@ -134,7 +139,6 @@ impl Trial {
             opened = house::open(&root);
         }
         root.forgive();
-        let context = format!("{}, a photograph", self.context);
         let mut opened = opened.unwrap_or_else(|error| panic!("{context}: {error}"));
         let found = house::read_all(&mut opened).unwrap();
         if self.stages.is_empty() {
@@ -145,17 +149,24 @@ impl Trial {
         for client in &self.clients {
             client.resynchronise(&mut opened, &context);
         }
-        self.go_on(&mut opened, found, random, &context);
+        let after = self.go_on(&mut opened, found, random, &context);
+        drop(opened);
+        let mut opened = house::open(&root.restore_power())
+            .unwrap_or_else(|error| panic!("{context}, cut again: {error}"));
+        let found = house::read_all(&mut opened).unwrap();
+        let differences = after.differences(&found);
+        assert!(after.is(&found), "{context}, cut again:\n{differences}");
     }
 
-    /// What is done after a recovery gets numbers that nobody has seen.
+    /// What is done after a recovery gets numbers that nobody has seen; the account
+    /// then, which is durable.
     fn go_on(
         &self,
         opened: &mut Opened<SimDisk>,
         found: Account,
         random: &mut Random,
         context: &str,
-    ) {
+    ) -> Account {
         let mut drawer = Drawer::after(1_000_000);
         let mut account = found.clone();
         for _ in 0..4 {
@@ -169,18 +180,21 @@ impl Trial {
                 account.apply(&change);
             }
         }
+        opened.store.want_sync();
+        commit(opened, 1000).unwrap();
         let seen = house::see(&opened.store, &account);
         let differences = account.differences(&seen);
         assert!(account.is(&seen), "{context}, gone on:\n{differences}");
         self.witness.judge(&seen, &opened.store, context);
         self.witness.judge_new(&found, &seen, context);
+        seen
     }
 
     /// Judges what the disk has been photographed at. The history itself is the
     /// same however often it is photographed.
     fn judge_photographs(&self, root: &SimDisk) {
-        for (n, photograph) in root.photographs().iter().enumerate() {
-            self.judge(photograph, &mut Random::new(root.calls() << 8 | n as u64));
+        for (call, photograph) in root.photographs() {
+            self.judge(&photograph, &mut Random::new(call));
         }
     }
 
@@ -215,6 +229,8 @@ impl Trial {
         let Some(asked) = of_the_disk(house::ask(opened, &change, &packed)) else {
             return false;
         };
+        // What was fetched for it is seen now, not only heard of.
+        self.look(opened);
         match asked {
             Ok(ticket) => {
                 self.expect_within_quota(&change);
@@ -449,7 +465,13 @@ impl Trial {
         if random.chance(3) {
             opened.store.put_away(|mailbox| mailbox.0 % 3 == 0);
         }
-        for _ in 0..random.below(4) {
+        // Now and then a whole piece of upkeep without any commit between its steps.
+        let steps = if random.chance(6) {
+            16
+        } else {
+            random.below(4)
+        };
+        for _ in 0..steps {
             if !self.keep_up(opened, root, random) {
                 return false;
             }
@@ -483,6 +505,24 @@ fn is_expected(refusal: Refusal) -> bool {
             | Refusal::NoSuchMailbox
             | Refusal::NoRight
     )
+}
+
+/// Rot in the newest manifest, if there is one before it.
+fn spoil_newest_manifest(root: &SimDisk) {
+    let manifests = root.open_dir(&Name::new("manifest").unwrap());
+    let Ok(manifests) = manifests else {
+        return;
+    };
+    let names = manifests.list().unwrap().into_iter();
+    let mut whole: Vec<Name> = names.filter(|name| name.number("mf").is_some()).collect();
+    whole.sort();
+    if let [.., _, newest] = whole.as_slice() {
+        let mut bytes = manifests.content(newest).unwrap();
+        if let Some(byte) = bytes.last_mut() {
+            *byte ^= 1;
+        }
+        manifests.plant(newest, &bytes).unwrap();
+    }
 }
 
 fn restart(root: &SimDisk, end: End) -> SimDisk {
@@ -633,7 +673,7 @@ fn acknowledged_changes_survive_every_random_history() {
     }
     let seeds = asked("MAILKEEP_CRASH_SEEDS").unwrap_or(SEEDS);
     for seed in 0..seeds {
-        history(seed, if seed < THOROUGH_SEEDS { 1 } else { 12 });
+        history(seed, if seed < THOROUGH_SEEDS { 1 } else { 20 });
     }
 }
 

@@ -159,7 +159,10 @@ impl Desk {
     fn prepare(&mut self, random: &mut Random) {
         let change = self.drawer.change(&self.model, random);
         let packed = house::bodies(&mut self.opened, &change, random).unwrap();
-        match house::ask(&mut self.opened, &change, &packed).unwrap() {
+        let asked = house::ask(&mut self.opened, &change, &packed).unwrap();
+        // What was fetched for it is seen now, not only heard of.
+        self.compare();
+        match asked {
             Ok(ticket) => self.on_their_way.push_back((ticket, change)),
             Err(Refusal::Ended | Refusal::NoSpace) => panic!("{}: the disk works", self.context),
             Err(_) => {}

@@ -135,6 +135,12 @@ impl Account {
 
     /// Where `found` isn't this account, for people.
     pub fn differences(&self, found: &Self) -> String {
+        let mut learned = self.clone();
+        learned.learn(found);
+        learned.learned_differences(found)
+    }
+
+    fn learned_differences(&self, found: &Self) -> String {
         let mut lines = String::new();
         let paths: BTreeSet<_> = self
             .mailboxes
