@@ -89,6 +89,8 @@ pub struct Reading {
     pub records: Box<dyn Records>,
     /// Those that may kill their reader.
     pub suspects: Suspects,
+    /// Those that are damaged.
+    pub damage: Damage,
     /// How far all of it was read for its own sake.
     pub rounds: Rounds,
 }
@@ -152,7 +154,7 @@ impl Account {
             holding: Holding::default(),
             seats: Rc::default(),
             unreadable: Unreadable::default(),
-            damage: Damage::default(),
+            damage: reading.damage,
             ailing: Notify::new(),
             upkeep: Mutex::default(),
         });

@@ -57,6 +57,7 @@ mod trial;
 
 use account::{Account, Limits, Reading};
 use birth::Born;
+use damage::Damage;
 use director::{Desk, Ending};
 use disk::{DiskThread, Pulse};
 use distress::{Distress, Mender};
@@ -138,6 +139,7 @@ struct OpenStore {
     syncer: Syncer<OsDisk>,
     files: Files<OsDisk>,
     suspects: Suspects,
+    damage: Damage,
     rounds: Rounds,
     notebook: Notebook,
 }
@@ -155,6 +157,7 @@ fn open(root: Root, born: &Born) -> Result<OpenStore, (Root, String)> {
     };
     tell(&opened.report);
     let (suspects, mut notebook) = Suspects::open(&disk);
+    let damage = Damage::open(&disk, &mut notebook);
     let rounds = Rounds::open(&disk, &mut notebook, clock::seconds());
     Ok(OpenStore {
         root,
@@ -162,6 +165,7 @@ fn open(root: Root, born: &Born) -> Result<OpenStore, (Root, String)> {
         syncer: opened.syncer,
         files: opened.files,
         suspects,
+        damage,
         rounds,
         notebook,
     })
@@ -208,6 +212,7 @@ fn begin(entered: Entered, director: OwnedFd, born: Born, opened: OpenStore) -> 
         bodies,
         records,
         suspects: opened.suspects,
+        damage: opened.damage,
         rounds: opened.rounds,
     };
     let limits = Limits::from(&born.slice);

@@ -8,6 +8,7 @@ use journal::disk::File;
 pub struct Notebook {
     suspects: Option<Box<dyn File>>,
     scrub: Option<Box<dyn File>>,
+    damaged: Option<Box<dyn File>>,
 }
 
 /// Something to write; by default nothing.
@@ -23,6 +24,7 @@ enum Page {
     #[default]
     Suspects,
     Scrub,
+    Damaged,
 }
 
 impl Notebook {
@@ -30,7 +32,7 @@ impl Notebook {
     pub fn of_suspects(file: Box<dyn File>) -> Self {
         Self {
             suspects: Some(file),
-            scrub: None,
+            ..Self::default()
         }
     }
 
@@ -39,11 +41,17 @@ impl Notebook {
         self.scrub = Some(file);
     }
 
+    /// And with that of damaged letters.
+    pub fn damaged(&mut self, file: Box<dyn File>) {
+        self.damaged = Some(file);
+    }
+
     /// Writes, without a sync.
     pub fn write(&self, note: &Note) {
         let file = match note.page {
             Page::Suspects => &self.suspects,
             Page::Scrub => &self.scrub,
+            Page::Damaged => &self.damaged,
         };
         if let Some(file) = file {
             let _ = file.write_at(note.offset, &note.bytes);
@@ -66,6 +74,15 @@ impl Note {
         Self {
             page: Page::Scrub,
             offset: 0,
+            bytes,
+        }
+    }
+
+    /// Of damaged letters.
+    pub fn damaged(offset: u64, bytes: Vec<u8>) -> Self {
+        Self {
+            page: Page::Damaged,
+            offset,
             bytes,
         }
     }

@@ -414,8 +414,9 @@ impl Numbering<'_> {
         self.ghosts.get(begun.checked_sub(1)?)
     }
 
-    /// How many messages below `uid` the client knows.
-    fn known_below(&self, uid: Uid) -> usize {
+    /// How many messages below `uid` the client knows: for whoever looks at a view in
+    /// steps, and has gathered elsewhere what is gone.
+    pub fn known_below(&self, uid: Uid) -> usize {
         let end = uid.min(self.uid_next);
         let gone = self.row_of(end).map_or(0, |row| {
             let within = row.below(end).min(row.len());

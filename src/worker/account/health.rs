@@ -31,8 +31,16 @@ impl Account {
 
     /// A letter was found damaged.
     pub fn note_damage(&self, letter: MessageId, why: &dyn std::fmt::Display) {
-        if self.damage.note(letter, why) {
+        if let Some(note) = self.damage.note(letter, why) {
+            self.disk().note_later(note);
             self.ailing.notify_waiters();
+        }
+    }
+
+    /// A letter that a former worker has found damaged reads well.
+    pub fn acquit(&self, letter: MessageId) {
+        if let Some(note) = self.damage.acquit(letter) {
+            self.disk().note_later(note);
         }
     }
 }

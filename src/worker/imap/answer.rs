@@ -1,6 +1,7 @@
 //! The tagged answer to a command, and what the store's refusals are called in
 //! IMAP (RFC 5530).
 
+use super::copied::Copied;
 use crate::arrival::NotKept;
 use store::{Refusal, Resource};
 use wire::imap::Status;
@@ -13,6 +14,8 @@ pub struct Answer {
     pub status: Status,
     /// What a client can act upon.
     pub code: Option<Code>,
+    /// What was copied, in the code's place.
+    pub copied: Option<Copied>,
     /// What a person can.
     pub text: &'static str,
 }
@@ -28,6 +31,14 @@ impl Answer {
         Self::new(Status::Ok, code, text)
     }
 
+    /// It was copied, if anything was.
+    pub fn copied(copied: Option<Copied>) -> Self {
+        Self {
+            copied,
+            ..Self::ok("Copied")
+        }
+    }
+
     /// It was not done.
     pub fn no(code: Code, text: &'static str) -> Self {
         Self::new(Status::No, Some(code), text)
@@ -39,7 +50,12 @@ impl Answer {
     }
 
     fn new(status: Status, code: Option<Code>, text: &'static str) -> Self {
-        Self { status, code, text }
+        Self {
+            status,
+            code,
+            copied: None,
+            text,
+        }
     }
 }
 

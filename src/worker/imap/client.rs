@@ -124,7 +124,10 @@ impl Client {
 
     /// Answers a command.
     pub async fn answer(&mut self, tag: &Tag, answer: &Answer) -> Result<(), End> {
-        self.render(tag, answer);
+        match &answer.copied {
+            Some(copied) => self.tell_copied(Some(tag), copied, answer.text).await?,
+            None => self.render(tag, answer),
+        }
         self.out().relieve().await
     }
 

@@ -4,11 +4,12 @@
 use super::End;
 use super::answer::Answer;
 use super::client::Client;
+use super::copied::Copied;
 use super::expunge::read_only;
 use super::names;
 use super::selected::Selected;
-use store::{MailboxHandle, Outcome, Refusal, UidRange};
-use wire::imap::response::{Code, CopyUid};
+use store::{MailboxHandle, Refusal, UidRange};
+use wire::imap::response::Code;
 use wire::imap::{MailboxName, SequenceSet};
 
 impl Selected {
@@ -29,7 +30,7 @@ impl Selected {
             .account()
             .change(|store| store.copy(&source, &ranges, &target));
         Ok(match copied.await {
-            Ok(outcome) => Answer::ok_with(copy_uid(&outcome), "Copied"),
+            Ok(outcome) => Answer::copied(Copied::of(outcome)),
             Err(refusal) => missing_target(refusal),
         })
     }
@@ -55,8 +56,8 @@ impl Selected {
             .change(|store| store.move_to(&source, &ranges, &target));
         Ok(match moved.await {
             Ok(outcome) => {
-                if let Some(code) = copy_uid(&outcome) {
-                    client.remark(&code, "Moved");
+                if let Some(moved) = Copied::of(outcome) {
+                    client.tell_copied(None, &moved, "Moved").await?;
                 }
                 Answer::ok("Done")
             }
@@ -105,15 +106,4 @@ fn missing_target(refusal: Refusal) -> Answer {
         }
         refusal => Answer::from(refusal),
     }
-}
-
-fn copy_uid(outcome: &Outcome) -> Option<Code> {
-    let Outcome::Copied { validity, pairs } = outcome else {
-        return None;
-    };
-    let pairs: Vec<(u32, u32)> = pairs
-        .iter()
-        .map(|(from, to)| (from.get(), to.get()))
-        .collect();
-    CopyUid::new(validity.get(), &pairs).map(Code::CopyUid)
 }

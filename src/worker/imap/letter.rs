@@ -170,8 +170,13 @@ impl Letter {
         }
     }
 
-    /// Looks into the letter, as deep as it is needed.
+    /// Looks into the letter, as deep as it is needed; and before anything else, if
+    /// a former worker has found it damaged, whether it still is.
     pub async fn look(&mut self, client: &mut Client, depth: Depth) -> Result<(), Trouble> {
+        if self.account.damage().doubts(self.place.id) {
+            self.read_through(client).await?;
+            self.account.acquit(self.place.id);
+        }
         let known = self
             .shape
             .as_ref()
@@ -184,6 +189,15 @@ impl Letter {
             Text::Stored(_) => self.shape_of_stored(client, depth).await?,
         };
         self.shape = Some((depth, shape));
+        Ok(())
+    }
+
+    /// All of it, for no other sake than to know that it can be read.
+    async fn read_through(&self, client: &mut Client) -> Result<(), Trouble> {
+        let mut pieces = self.pieces(self.whole());
+        while pieces.next().await?.is_some() {
+            client.breathe().await?;
+        }
         Ok(())
     }
 

@@ -6,6 +6,7 @@
 //! set, and one that it has not been told to be gone still has its number.
 
 use super::client::Client;
+use super::numbers::Numbers;
 use super::selected::Selected;
 use std::ops::RangeInclusive;
 use store::{Entry, Messages, Refusal, Uid, UidRange, View};
@@ -155,6 +156,7 @@ fn below(range: RangeInclusive<u32>, end: Uid) -> Option<UidRange> {
 #[derive(Debug)]
 pub struct Walk {
     meant: Meant,
+    numbers: Numbers,
     last: Option<Uid>,
     seen: u64,
 }
@@ -164,6 +166,7 @@ impl Walk {
     pub fn new(meant: Meant) -> Self {
         Self {
             meant,
+            numbers: Numbers::default(),
             last: None,
             seen: 0,
         }
@@ -177,10 +180,10 @@ impl Walk {
         let store = client.account().store();
         let messages = store.messages(selected.handle())?;
         let view = selected.view();
-        let numbering = messages.numbering(view);
+        let numbers = self.numbers.now(&messages, view);
         let entries = self.meant.chunk(&messages, view, self.last);
         let numbered = |entry: &Entry| {
-            let seq = numbering.seq_of(entry.uid())?;
+            let seq = numbers.seq_of(entry.uid())?;
             Some(Numbered {
                 seq,
                 uid: entry.uid(),

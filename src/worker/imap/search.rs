@@ -14,6 +14,7 @@ use super::answer::Answer;
 use super::client::Client;
 use super::letter::{Letter, Place, Trouble};
 use super::messages::Meant;
+use super::numbers::Numbers;
 use super::selected::Selected;
 use crate::session::SAVED_RANGES_MAX;
 use header::Header;
@@ -102,8 +103,9 @@ impl Selected {
             numbered: None,
         });
         let (mut found, mut unread, mut last) = (Vec::new(), false, None);
+        let mut numbers = Numbers::default();
         loop {
-            let chunk = self.candidates(client, &meant, last)?;
+            let chunk = self.candidates(client, &meant, &mut numbers, last)?;
             let Some(end) = chunk.last() else {
                 return Ok((found, unread));
             };
@@ -132,15 +134,16 @@ impl Selected {
         &self,
         client: &Client,
         meant: &Meant,
+        numbers: &mut Numbers,
         after: Option<Uid>,
     ) -> Result<Vec<Candidate>, End> {
         let store = client.account().store();
         let messages = store.messages(self.handle());
         let messages = messages.map_err(|_| End::MailboxGone)?;
         let entries = meant.chunk(&messages, self.view(), after);
-        let numbering = messages.numbering(self.view());
+        let numbers = numbers.now(&messages, self.view());
         let candidate = |entry: &Entry| {
-            let seq = numbering.seq_of(entry.uid())?;
+            let seq = numbers.seq_of(entry.uid())?;
             Some(self.candidate(&messages, entry, seq))
         };
         Ok(entries.filter_map(candidate).collect())
@@ -346,7 +349,7 @@ async fn saved(client: &mut Client, found: &[Found]) -> Result<Option<Vec<UidRan
 }
 
 /// One more number, behind all others.
-fn join(ranges: &mut Vec<RangeInclusive<u32>>, number: u32) {
+pub fn join(ranges: &mut Vec<RangeInclusive<u32>>, number: u32) {
     match ranges.last_mut() {
         Some(range) if range.end().saturating_add(1) >= number => *range = *range.start()..=number,
         _ => ranges.push(number..=number),

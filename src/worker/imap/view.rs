@@ -10,6 +10,7 @@ use super::End;
 use super::client::Client;
 use super::flags;
 use super::messages::CHUNK_MESSAGES_MAX;
+use super::numbers::Numbers;
 use super::selected::Selected;
 use store::{Entry, Messages, Modseq, Store, Uid, View};
 use wire::imap::response::{Data, FetchData, FetchWriter};
@@ -108,9 +109,11 @@ impl Selected {
             let numbering = messages.numbering(self.view());
             (numbering.ghosts(), messages.highest_modseq())
         };
+        let mut numbers = Numbers::default();
         while !gone.is_empty() {
             let highest = std::iter::from_fn(|| gone.pop_last());
-            self.tell_gone(client, highest.take(EXPUNGES_TOLD_MAX))?;
+            let step = highest.take(EXPUNGES_TOLD_MAX);
+            self.tell_gone(client, &mut numbers, step)?;
             client.out().relieve().await?;
             client.breathe().await?;
         }
@@ -121,14 +124,17 @@ impl Selected {
         Ok(())
     }
 
-    fn tell_gone(&self, client: &mut Client, gone: impl Iterator<Item = Uid>) -> Result<(), End> {
+    fn tell_gone(
+        &self,
+        client: &mut Client,
+        numbers: &mut Numbers,
+        gone: impl Iterator<Item = Uid>,
+    ) -> Result<(), End> {
         let account = client.account().clone();
         let store = account.store();
-        let numbering = self.messages(&store)?.numbering(self.view());
+        let numbers = numbers.now(&self.messages(&store)?, self.view());
         for uid in gone {
-            if let Some(seq) = numbering.seq_of(uid) {
-                client.tell(&Data::Expunge(seq));
-            }
+            client.tell(&Data::Expunge(numbers.seq_of_gone(uid)));
         }
         Ok(())
     }
@@ -160,7 +166,13 @@ impl Selected {
         known: &Told,
     ) -> Result<(), End> {
         let mut from = Uid::MIN;
-        while let Some(last) = self.tell_some(client, (since, from, below), with_uid, known)? {
+        let mut numbers = Numbers::default();
+        loop {
+            let news = (since, from, below);
+            let some = self.tell_some(client, &mut numbers, news, with_uid, known)?;
+            let Some(last) = some else {
+                break;
+            };
             client.out().relieve().await?;
             client.breathe().await?;
             let Some(next) = last.get().checked_add(1).and_then(Uid::new) else {
@@ -175,6 +187,7 @@ impl Selected {
     fn tell_some(
         &self,
         client: &mut Client,
+        numbers: &mut Numbers,
         (since, from, below): (Modseq, Uid, Uid),
         with_uid: bool,
         known: &Told,
@@ -182,7 +195,7 @@ impl Selected {
         let account = client.account().clone();
         let store = account.store();
         let messages = self.messages(&store)?;
-        let numbering = messages.numbering(self.view());
+        let numbers = numbers.now(&messages, self.view());
         let changed = messages.changed_from(from, since);
         let changed = changed.take_while(|entry| entry.uid() < below);
         let mut last = None;
@@ -191,7 +204,7 @@ impl Selected {
             if known.has(entry.uid(), entry.modseq()) {
                 continue;
             }
-            if let Some(seq) = numbering.seq_of(entry.uid()) {
+            if let Some(seq) = numbers.seq_of(entry.uid()) {
                 self.tell_flags(client, &messages, seq, entry, with_uid);
             }
         }

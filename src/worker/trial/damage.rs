@@ -23,12 +23,24 @@ impl Site {
         Self { scratch, house }
     }
 
+    /// The worker leaves, and another comes.
+    async fn next_worker(self) -> Self {
+        self.house.leave().await;
+        Self::on(self.scratch)
+    }
+
     /// The one file of a kind.
     fn only(&self, directory: &str) -> PathBuf {
         let files = std::fs::read_dir(self.scratch.path().join(directory)).unwrap();
         let files: Vec<PathBuf> = files.map(|entry| entry.unwrap().path()).collect();
         assert_eq!(files.len(), 1, "{files:?}");
         files.into_iter().next().unwrap()
+    }
+
+    /// Whether a damaged letter is written down.
+    fn remembers(&self) -> bool {
+        let bytes = std::fs::read(self.scratch.path().join("cache/damaged"));
+        bytes.unwrap().iter().any(|byte| *byte != 0)
     }
 
     /// Turns a bit of the one pack.
@@ -137,6 +149,39 @@ fn damage_far_behind_the_beginning_ends_the_session_once() {
             .await;
         assert_eq!(said[1], "Subject: [This letter is damaged]");
         assert_eq!(said.last().unwrap(), "f OK Fetched");
+        site.house.leave().await;
+    });
+}
+
+/// The same letter, and a worker after another: only the first is taken in.
+#[test]
+fn a_session_is_cut_off_once_in_the_life_of_a_letter_not_of_a_worker() {
+    run(async {
+        let site = Site::new();
+        let mut client = site.house.client().await;
+        append(&mut client, &large()).await;
+        site.damage_pack(250_000);
+        client.command("s", "SELECT INBOX").await;
+        client.send(b"f FETCH 1 BODY.PEEK[]\r\n").await;
+        assert!(!client.last_words().await.contains("f OK"));
+        let site = site.next_worker().await;
+        let mut client = site.house.client().await;
+        client.command("s", "SELECT INBOX").await;
+        let said = client.command("f", "FETCH 1 BODY.PEEK[]").await;
+        assert_eq!(said.last().unwrap(), "f OK Fetched");
+        assert!(literal(&said).contains("\r\nSubject: [This letter is damaged]\r\n"));
+        let site = site.next_worker().await;
+        assert!(site.remembers());
+        // As if from a backup.
+        site.damage_pack(250_000);
+        let mut client = site.house.client().await;
+        client.command("s", "SELECT INBOX").await;
+        for _ in 0..2 {
+            let said = client.command("f", "FETCH 1 BODY.PEEK[]").await;
+            assert_eq!(literal(&said).strip_suffix(')').unwrap(), large());
+        }
+        let site = site.next_worker().await;
+        assert!(!site.remembers());
         site.house.leave().await;
     });
 }

@@ -1,6 +1,7 @@
 //! An account with its two threads, and clients that talk to it.
 
 use crate::account::{Account, Limits, Reading};
+use crate::damage::Damage;
 use crate::disk::{DiskThread, Pulse};
 use crate::fixture;
 use crate::imap::{self, Handed};
@@ -57,11 +58,13 @@ where
 {
     let opened = opening::open(disk, &fixture::born(true)).unwrap();
     let (suspects, mut notebook) = Suspects::open(disk);
+    let damage = Damage::open(disk, &mut notebook);
     let rounds = Rounds::open(disk, &mut notebook, crate::clock::seconds());
     let reading = Reading {
         bodies: Box::new(RefCell::new(opened.files.reader())),
         records: Box::new(opened.files.letter_cache().reader()),
         suspects,
+        damage,
         rounds,
     };
     let root = std::fs::File::open(root).unwrap();

@@ -8,6 +8,7 @@
 
 mod body_structure;
 mod code;
+mod copied;
 mod data;
 mod envelope;
 mod fetch;
@@ -17,7 +18,8 @@ pub(super) mod string;
 use preauth::imap::response::Status;
 
 pub use body_structure::{BodyFields, BodyStructure, Disposition};
-pub use code::{Capability, Code, CopyUid};
+pub use code::{Capability, Code};
+pub use copied::CopyUidWriter;
 pub use data::{Data, ESearch, ListAttribute, ListEntry, data};
 pub use envelope::{Envelope, EnvelopeAddress};
 pub(super) use fetch::section;
@@ -26,6 +28,7 @@ pub use search::SearchWriter;
 
 use super::{Refusal, Tag};
 use crate::Text;
+use std::ops::RangeInclusive;
 
 /// `response-tagged = tag SP resp-cond-state CRLF`
 pub fn tagged(out: &mut Vec<u8>, tag: &Tag, status: Status, code: Option<&Code>, text: &Text<'_>) {
@@ -81,6 +84,14 @@ fn resp_cond_state(out: &mut Vec<u8>, state: &str, code: Option<&Code>, text: &T
 
 fn put(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes());
+}
+
+/// `seq-range`, or `seq-number` if both ends are one.
+fn put_range(out: &mut Vec<u8>, range: &RangeInclusive<u32>) {
+    put(out, &range.start().to_string());
+    if range.start() != range.end() {
+        put(out, &format!(":{}", range.end()));
+    }
 }
 
 /// `item *(SP item)`

@@ -34,8 +34,6 @@ pub enum Code {
     Closed,
     /// The user can't mend it.
     ContactAdmin,
-    /// UIDs that a COPY or MOVE gave.
-    CopyUid(CopyUid),
     /// Something is damaged.
     Corruption,
     /// The credentials are too old.
@@ -91,37 +89,10 @@ pub enum Code {
     UseAttr,
 }
 
-/// `"COPYUID" SP nz-number SP uid-set SP uid-set` (RFC 4315): the two sets name
-/// the same messages in the same order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CopyUid {
-    validity: u32,
-    from: SequenceSet,
-    to: SequenceSet,
-}
-
-impl CopyUid {
-    /// Takes UIDVALIDITY of the target, and the old and new UID of each message.
-    /// None if nothing was copied: then there is nothing to say.
-    #[must_use]
-    pub fn new(validity: u32, pairs: &[(u32, u32)]) -> Option<Self> {
-        let mut pairs = pairs.to_vec();
-        pairs.sort_unstable();
-        Some(Self {
-            validity,
-            from: SequenceSet::from_numbers(pairs.iter().map(|(from, _)| *from))?,
-            to: SequenceSet::from_numbers(pairs.iter().map(|(_, to)| *to))?,
-        })
-    }
-}
-
 impl Code {
     pub(super) fn render(&self, out: &mut Vec<u8>) {
         match self {
             Self::AppendUid { validity, uids } => put(out, &format!("APPENDUID {validity} {uids}")),
-            Self::CopyUid(CopyUid { validity, from, to }) => {
-                put(out, &format!("COPYUID {validity} {from} {to}"));
-            }
             Self::Capability(list) => capability_data(out, list),
             Self::PermanentFlags { flags, any } => permanent_flags(out, flags, *any),
             Self::UidNext(uid) => put(out, &format!("UIDNEXT {uid}")),
@@ -267,7 +238,6 @@ pub(super) fn capability_data(out: &mut Vec<u8>, capabilities: &[Capability]) {
 mod tests {
     use super::*;
     use crate::imap::Keyword;
-    use proptest::prelude::*;
 
     fn said(code: &Code) -> String {
         let mut out = Vec::new();
@@ -284,11 +254,6 @@ mod tests {
                 uids
             }),
             "APPENDUID 38505 3955"
-        );
-        let copied = CopyUid::new(38505, &[(319, 3972), (304, 3956), (320, 3973)]).unwrap();
-        assert_eq!(
-            said(&Code::CopyUid(copied)),
-            "COPYUID 38505 304,319:320 3956,3972:3973"
         );
         let flags = vec![Flag::Deleted, Flag::Seen];
         assert_eq!(
@@ -314,31 +279,11 @@ mod tests {
     }
 
     #[test]
-    fn nothing_copied_is_nothing_said() {
-        assert_eq!(CopyUid::new(1, &[]), None);
-    }
-
-    #[test]
     fn a_keyword_keeps_its_case() {
         let flags = vec![Flag::Keyword(Keyword::new("$Forwarded").unwrap())];
         assert_eq!(
             said(&Code::PermanentFlags { flags, any: false }),
             "PERMANENTFLAGS ($Forwarded)"
         );
-    }
-
-    proptest! {
-        #[test]
-        fn copied_sets_name_as_many_old_messages_as_new_ones(
-            old in proptest::collection::btree_set(1..200_u32, 1..40),
-            gaps in proptest::collection::vec(1..3_u32, 40),
-        ) {
-            let new = gaps.iter().scan(100, |uid, gap| { *uid = gap.saturating_add(*uid); Some(*uid) });
-            let pairs: Vec<(u32, u32)> = old.iter().copied().zip(new).collect();
-            let copied = CopyUid::new(7, &pairs).unwrap();
-            let spread = |set: &SequenceSet| set.resolve(1000).into_iter().flatten().collect::<Vec<u32>>();
-            let read: Vec<(u32, u32)> = spread(&copied.from).into_iter().zip(spread(&copied.to)).collect();
-            prop_assert_eq!(read, pairs);
-        }
     }
 }

@@ -2,7 +2,7 @@
 //! written in steps, between which they can leave.
 
 use super::data::{ESearch, esearch, search};
-use super::put;
+use super::{put, put_range};
 use std::ops::RangeInclusive;
 
 /// Writes `"SEARCH" *(SP nz-number)`, or an `esearch-response` whose ALL comes
@@ -39,10 +39,7 @@ impl SearchWriter {
         for range in ranges {
             put(out, if self.has_all { "," } else { " ALL " });
             self.has_all = true;
-            put(out, &range.start().to_string());
-            if range.start() != range.end() {
-                put(out, &format!(":{}", range.end()));
-            }
+            put_range(out, range);
         }
     }
 
