@@ -111,9 +111,11 @@ impl Trial {
         }
     }
 
+    /// The account's worker; one that is on its way out is waited for.
     fn worker(&self) -> u32 {
+        let alone = wait_for(PATIENCE, || self.set.workers().len() == 1);
         let workers = self.set.workers();
-        assert_eq!(workers.len(), 1, "one account, one worker");
+        assert!(alone, "one account, one worker: {workers:?}");
         workers[0]
     }
 }

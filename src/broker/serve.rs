@@ -251,8 +251,11 @@ impl Broker {
     }
 
     fn reap(&mut self, account: AccountId) {
-        let ended = self.workers.get(&account).and_then(Living::ended);
-        let (Some(status), Some(worker)) = (ended, self.workers.remove(&account)) else {
+        // Its pidfd may be readable before it can be reaped: while somebody traces it.
+        let Some(status) = self.workers.get(&account).and_then(Living::ended) else {
+            return;
+        };
+        let Some(worker) = self.workers.remove(&account) else {
             return;
         };
         self.unwatch(&worker);

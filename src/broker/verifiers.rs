@@ -66,8 +66,10 @@ impl Broker {
 
     /// A verifier's pidfd is readable.
     pub fn reap_verifier(&mut self, account: AccountId) {
-        let ended = self.verifiers.get(&account).and_then(Living::ended);
-        let (Some(status), Some(verifier)) = (ended, self.verifiers.remove(&account)) else {
+        let Some(status) = self.verifiers.get(&account).and_then(Living::ended) else {
+            return;
+        };
+        let Some(verifier) = self.verifiers.remove(&account) else {
             return;
         };
         self.unwatch(&verifier);

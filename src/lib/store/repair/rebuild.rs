@@ -303,10 +303,12 @@ impl Followed {
         let mut used = self.bodies();
         homeless.retain(|stray| used.insert(stray.body));
         self.recover(homeless, report);
+        let entries = self.account.mailboxes.values();
+        let entries = entries.flat_map(|mailbox| mailbox.entries.iter());
+        let recovered: BTreeSet<PackId> = entries.filter_map(pack_of).collect();
         let packs = Arc::make_mut(&mut self.account.packs);
         for (pack, space) in strays.packs {
-            packs.entry(pack).and_modify(|known| *known = space);
-            if self.from_nothing {
+            if self.from_nothing || recovered.contains(&pack) || packs.contains_key(&pack) {
                 packs.insert(pack, space);
             }
         }
