@@ -79,6 +79,12 @@ impl Store {
             true => self.appender.position(),
             false => self.applied?,
         };
+        // The last manifest may have begun behind a quiet record, which is no
+        // transaction: what was applied last lies below it then, and the journal
+        // there may be gone.
+        if start.lsn < self.upkeep.start() {
+            return None;
+        }
         if self.appender.durable() < start.lsn {
             self.appender.want_sync();
             return None;
