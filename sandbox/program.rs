@@ -18,6 +18,10 @@ const SEALS: SealFlags = SealFlags::WRITE
 /// Bytes that one call copies; a program is some megabytes.
 const COPIED_BYTES: usize = 1 << 24;
 
+/// Times that sealing is tried. A page that somebody in the kernel holds for a moment
+/// (reclaim, migration) makes it EBUSY after 150 ms, and nobody of ours holds one.
+const SEALINGS_MAX: usize = 20;
+
 /// A program that can't change any more.
 #[derive(Debug)]
 pub struct Program(OwnedFd);
@@ -43,7 +47,7 @@ impl Program {
     pub fn seal(name: &CStr, executable: &File) -> Result<Self, Errno> {
         let memory = create(name)?;
         while sendfile(&memory, executable, None, COPIED_BYTES)? > 0 {}
-        fcntl_add_seals(&memory, SEALS)?;
+        seal(&memory)?;
         Ok(Self(memory))
     }
 
@@ -71,6 +75,16 @@ impl AsFd for Program {
 #[must_use]
 pub fn is_sealed(descriptor: impl AsFd) -> bool {
     fcntl_get_seals(descriptor).is_ok_and(|seals| seals.contains(SEALS))
+}
+
+fn seal(memory: &OwnedFd) -> Result<(), Errno> {
+    for _ in 1..SEALINGS_MAX {
+        match fcntl_add_seals(memory, SEALS) {
+            Err(Errno::BUSY) => {}
+            sealed => return sealed,
+        }
+    }
+    fcntl_add_seals(memory, SEALS)
 }
 
 /// Executable where the kernel asks to be told (Linux 6.3 and

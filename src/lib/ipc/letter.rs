@@ -15,6 +15,11 @@ pub const SEALS: SealFlags = SealFlags::WRITE
     .union(SealFlags::SHRINK)
     .union(SealFlags::SEAL);
 
+/// Times that sealing is tried. A page that somebody in the kernel holds for a moment
+/// (reclaim, migration) makes it EBUSY after 150 ms; a sender waits no longer than a
+/// second for that.
+const SEALINGS_MAX: usize = 6;
+
 /// Why a descriptor is not a letter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotALetter {
@@ -62,8 +67,18 @@ pub fn sealed(bytes: &[u8]) -> Result<std::os::fd::OwnedFd, Errno> {
         let written = rustix::io::write(&memfd, rest)?;
         rest = rest.get(written..).ok_or(Errno::IO)?;
     }
-    rustix::fs::fcntl_add_seals(&memfd, SEALS)?;
+    seal(&memfd)?;
     Ok(memfd)
+}
+
+fn seal(memfd: &std::os::fd::OwnedFd) -> Result<(), Errno> {
+    for _ in 1..SEALINGS_MAX {
+        match rustix::fs::fcntl_add_seals(memfd, SEALS) {
+            Err(Errno::BUSY) => {}
+            sealed => return sealed,
+        }
+    }
+    rustix::fs::fcntl_add_seals(memfd, SEALS)
 }
 
 /// The flags with which a spool file is opened a second time, for its reader.
