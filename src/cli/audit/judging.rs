@@ -172,36 +172,28 @@ impl House<'_> {
     }
 
     fn capabilities(&self, member: &Member, entry: &Entry) -> Vec<Check> {
-        let ordinary = member.is(Process::Supervisor) && self.site.ranges().is_none();
-        let stated = if ordinary {
-            String::new()
-        } else {
-            entry.capabilities.join(" ")
-        };
-        let expected = or_none(&stated);
-        // An ordinary user has no right to empty the bounding set, which is worth
-        // nothing to whom no_new_privs holds.
-        let sets: &[(&'static str, &str)] = &[
+        const SETS: [(&str, &str); 5] = [
+            ("bounding", "CapBnd"),
             ("inheritable", "CapInh"),
             ("permitted", "CapPrm"),
             ("effective", "CapEff"),
             ("ambient", "CapAmb"),
-            ("bounding", "CapBnd"),
         ];
-        let sets = sets
-            .iter()
-            .filter(|(name, _)| !(ordinary && *name == "bounding"));
-        sets.map(|(what, line)| {
-            let found = every(&member.living.threads, |thread| {
-                thread
-                    .status
-                    .bits(line)
-                    .map_or("?".to_owned(), capability_names)
-            });
-            Check::compare(Layer::Capabilities, what, expected.clone(), found)
-                .waived_if(ordinary && !entry.capabilities.is_empty())
-        })
-        .collect()
+        let ordinary = member.is(Process::Supervisor) && self.site.ranges().is_none();
+        let stated = if ordinary {
+            &[][..]
+        } else {
+            &entry.capabilities
+        };
+        // An ordinary user has no right to empty the bounding set, which is worth
+        // nothing to whom no_new_privs holds.
+        let (what, sets) = match ordinary {
+            true => ("all sets but the bounding one", &SETS[1..]),
+            false => ("all five sets", &SETS[..]),
+        };
+        let found = capabilities_in(&member.living.threads, sets);
+        let check = Check::compare(Layer::Capabilities, what, or_none(&stated.join(" ")), found);
+        vec![check.waived_if(ordinary && !entry.capabilities.is_empty())]
     }
 
     fn privileges(&self, member: &Member, _: &Entry) -> Vec<Check> {
@@ -407,6 +399,26 @@ fn or_none(text: &str) -> String {
 
 fn number(limit: Option<u64>) -> String {
     limit.map_or_else(|| "unlimited".to_owned(), |limit| limit.to_string())
+}
+
+/// What these sets hold; if they differ, each.
+fn capabilities_in(threads: &[Thread], sets: &[(&str, &str)]) -> String {
+    let names = |line: &str| {
+        every(threads, |thread| {
+            let bits = thread.status.bits(line);
+            bits.map_or("?".to_owned(), capability_names)
+        })
+    };
+    let all: Vec<(&str, String)> = sets.iter().map(|(set, line)| (*set, names(line))).collect();
+    let values: BTreeSet<&str> = all.iter().map(|(_, value)| value.as_str()).collect();
+    match values.into_iter().collect::<Vec<_>>().as_slice() {
+        [one] => (*one).to_owned(),
+        _ => all
+            .iter()
+            .map(|(set, value)| format!("{set}: {value}"))
+            .collect::<Vec<_>>()
+            .join("; "),
+    }
 }
 
 /// Capabilities by their names, in the order of the alphabet, as in the ledger.

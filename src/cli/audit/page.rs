@@ -121,15 +121,18 @@ fn contents(page: &mut Markup) {
     });
 }
 
-/// The row of a verdict: a word, never a colour alone.
+/// A verdict is a word, never a colour alone.
 fn verdict(page: &mut Markup, verdict: Verdict) {
-    let class = match verdict {
+    page.of("span", &[("class", class_of(verdict))], verdict.word());
+}
+
+fn class_of(verdict: Verdict) -> &'static str {
+    match verdict {
         Verdict::AsStated => "mark good",
         Verdict::Tested => "mark test",
         Verdict::Waived | Verdict::NotSeen => "mark pause",
         Verdict::Differs => "mark bad",
-    };
-    page.of("span", &[("class", class)], verdict.word());
+    }
 }
 
 /// Every process and every layer.
@@ -142,7 +145,7 @@ fn glance(page: &mut Markup, report: &Report) {
             glance_row(page, member);
         }
     });
-    page.element("ul", &[("class", "plain")], |page| {
+    page.element("ul", &[("class", "plain columns")], |page| {
         for layer in Layer::ALL {
             page.element("li", &[], |page| {
                 page.of("strong", &[], layer.name())
@@ -156,93 +159,71 @@ fn glance(page: &mut Markup, report: &Report) {
 
 fn glance_row(page: &mut Markup, member: &Subject) {
     page.element("tr", &[], |page| {
-        page.of(
-            "th",
-            &[("scope", "row")],
-            member.name().trim_start_matches("mailkeep-"),
-        );
+        let short = member.program.trim_start_matches("mailkeep-");
+        page.element("th", &[("scope", "row")], |page| {
+            page.text(short);
+            let pid = member.pid.map_or(String::new(), |pid| pid.to_string());
+            let which = member.which.as_deref().unwrap_or_default();
+            page.of("span", &[("class", "which")], &format!(" {which} {pid}"));
+        });
         for layer in Layer::ALL {
-            page.element("td", &[], |page| match member.verdict(layer) {
-                Some(found) => cell(page, found),
-                None => drop(page.text("")),
+            page.element("td", &[], |page| {
+                if let Some(found) = member.verdict(layer) {
+                    let mark = if found == Verdict::Differs {
+                        found.word()
+                    } else {
+                        found.mark()
+                    };
+                    page.of("span", &[("class", class_of(found))], mark);
+                }
             });
         }
     });
 }
 
-fn cell(page: &mut Markup, found: Verdict) {
-    match found {
-        Verdict::Differs => verdict(page, found),
-        Verdict::AsStated => drop(page.of("span", &[("class", "mark good")], found.mark())),
-        Verdict::Tested => drop(page.of("span", &[("class", "mark test")], found.mark())),
-        Verdict::Waived | Verdict::NotSeen => {
-            page.of("span", &[("class", "mark pause")], found.mark());
-        }
-    }
-}
+/// The heads of a table of checks; what stands before says whose they are.
+const CHECKED: [&str; 5] = ["layer", "what", "the ledger says", "found", "verdict"];
 
 /// What differs, what is waived, and what could not be seen; and the set as a whole.
 fn exceptions(page: &mut Markup, report: &Report) {
     page.of("h2", &[("id", "exceptions")], "Exceptions");
-    let of = |verdict| report.with(verdict).collect::<Vec<_>>();
-    let all = [
-        of(Verdict::Differs),
-        of(Verdict::NotSeen),
-        of(Verdict::Waived),
-    ]
-    .concat();
-    match all.is_empty() {
-        true => drop(page.of("p", &[], "None.")),
-        false => drop(page.table(
-            "checks",
-            &[
-                "where",
-                "layer",
-                "what",
-                "the ledger says",
-                "found",
-                "verdict",
-            ],
-            |page| {
-                for (subject, check) in all {
-                    exception(page, &subject.name(), check);
-                }
-            },
-        )),
+    let graver = [Verdict::Differs, Verdict::NotSeen, Verdict::Waived];
+    let all: Vec<(&Subject, &Check)> = graver
+        .into_iter()
+        .flat_map(|one| report.with(one))
+        .collect();
+    if all.is_empty() {
+        page.of("p", &[], "None.");
+    } else {
+        let heads = [&["where"], &CHECKED[..]].concat();
+        page.table("checks", &heads, |page| {
+            for (subject, check) in all {
+                check_row(page, Some(&subject.name()), check);
+            }
+        });
     }
     page.of("h3", &[], "The set as a whole");
-    page.table(
-        "checks",
-        &[
-            "where",
-            "layer",
-            "what",
-            "the ledger says",
-            "found",
-            "verdict",
-        ],
-        |page| {
-            for check in report
-                .set
-                .checks
-                .iter()
-                .filter(|check| !check.what.starts_with("the file on disk"))
-            {
-                exception(page, "the set", check);
-            }
-        },
+    page.table("checks", &CHECKED, |page| {
+        let of_programs = |check: &&Check| check.what == super::programs::COMPARED;
+        for check in report.set.checks.iter().filter(|check| !of_programs(check)) {
+            check_row(page, None, check);
+        }
+    });
+    page.of(
+        "p",
+        &[("class", "soft")],
+        "That the files on disk are what runs: appendix C.",
     );
 }
 
-fn exception(page: &mut Markup, who: &str, check: &Check) {
-    let class = if check.verdict == Verdict::Differs {
-        "differs"
-    } else {
-        ""
-    };
+fn check_row(page: &mut Markup, who: Option<&str>, check: &Check) {
+    let differs = check.verdict == Verdict::Differs;
+    let class = if differs { "differs" } else { "" };
     page.element("tr", &[("class", class)], |page| {
-        page.of("td", &[], who)
-            .of("td", &[], check.layer.name())
+        if let Some(who) = who {
+            page.of("td", &[], who);
+        }
+        page.of("td", &[], check.layer.name())
             .of("td", &[], check.what);
         page.of("td", &[("class", "value")], &check.expected);
         page.of("td", &[("class", "value")], &check.found);

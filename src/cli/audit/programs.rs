@@ -11,6 +11,9 @@ use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+/// What the check is called that compares the files with what runs.
+pub const COMPARED: &str = "the file on disk is what runs";
+
 /// Bytes that are read at once to be hashed.
 const PIECE_BYTES: usize = 1 << 16;
 
@@ -106,12 +109,7 @@ impl Programs {
                 .sealed
                 .clone()
                 .map(|hash| format!("{} {hash}", one.name));
-            Check::compare_seen(
-                Layer::Program,
-                "the file on disk is what runs",
-                expected,
-                found,
-            )
+            Check::compare_seen(Layer::Program, COMPARED, expected, found)
         };
         self.all.iter().map(check).collect()
     }

@@ -6,7 +6,6 @@ use super::verdict;
 use crate::audit::finding::{Check, Layer, Subject, Verdict};
 use crate::audit::ledger::{Entry, Ledger};
 use crate::audit::report::Report;
-use std::collections::BTreeMap;
 
 /// Values that are told one by one where processes of a kind differ in what is
 /// right for each (their ids, say).
@@ -29,8 +28,8 @@ pub fn section(page: &mut Markup, report: &Report, ledger: &Ledger, program: &st
             heading(page, program, &living);
             page.of("p", &[], &entry.about);
             page.element("p", &[("class", "threat")], |page| {
-                page.of("strong", &[], "Taken over, it ");
-                page.text(&in_the_flow(&entry.threat));
+                page.of("strong", &[], "Whoever takes it over gets ");
+                page.text(entry.threat.trim_start_matches("Gets: "));
             });
             page.of("h4", &[], "What it may do");
             page.facts(
@@ -52,6 +51,8 @@ fn heading(page: &mut Markup, program: &str, living: &[&Subject]) {
         page.text(program);
         let gravest = living.iter().map(|one| one.gravest()).max();
         match gravest {
+            // What tests show is as stated.
+            Some(Verdict::Tested) => verdict(page, Verdict::AsStated),
             Some(gravest) => verdict(page, gravest),
             None => {
                 page.of("span", &[("class", "mark pause")], "none is running");
@@ -76,11 +77,6 @@ fn heading(page: &mut Markup, program: &str, living: &[&Subject]) {
             &format!("{}{more}", names.join(", ")),
         );
     }
-}
-
-/// "Gets: …" becomes the end of a sentence.
-fn in_the_flow(threat: &str) -> String {
-    threat.replacen("Gets: ", "gives ", 1)
 }
 
 fn rights(entry: &Entry, ledger: &Ledger) -> Vec<(&'static str, String)> {
@@ -202,7 +198,7 @@ fn said(page: &mut Markup, ledger: &Ledger, program: &str) {
         .directions()
         .iter()
         .filter(|one| one.from.contains(&program) || one.to.contains(&program));
-    page.of("h4", &[], "With whom it speaks");
+    page.of("h4", &[], "With whom it speaks (appendix B: when)");
     page.table(
         "",
         &["says or hears", "with", "messages (appendix B: when each)"],
@@ -244,15 +240,15 @@ fn found(page: &mut Markup, living: &[&Subject]) {
     });
 }
 
-type Grouped<'a> = BTreeMap<(Layer, &'static str), Vec<&'a Check>>;
-
-fn grouped<'a>(living: &[&'a Subject]) -> Grouped<'a> {
-    let mut grouped = Grouped::new();
+/// The checks of all, by what they look at, in the order in which they were made.
+fn grouped<'a>(living: &[&'a Subject]) -> Vec<((Layer, &'static str), Vec<&'a Check>)> {
+    let mut grouped: Vec<((Layer, &'static str), Vec<&Check>)> = Vec::new();
     for check in living.iter().flat_map(|one| &one.checks) {
-        grouped
-            .entry((check.layer, check.what))
-            .or_default()
-            .push(check);
+        let key = (check.layer, check.what);
+        match grouped.iter_mut().find(|(other, _)| *other == key) {
+            Some((_, checks)) => checks.push(check),
+            None => grouped.push((key, vec![check])),
+        }
     }
     grouped
 }
