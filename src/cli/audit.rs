@@ -71,7 +71,10 @@ impl Audit {
             Ok(report) => report,
             Err(failure) => {
                 eprintln!("mailkeep: {failure}");
-                return ExitCode::from(EX_UNAVAILABLE);
+                return ExitCode::from(match failure {
+                    Failure::NotPermitted => EX_NOPERM,
+                    _ => EX_UNAVAILABLE,
+                });
             }
         };
         match self.json {
