@@ -36,10 +36,10 @@ use std::time::Duration;
 
 /// Looks until the set is as stated: a process that is just being born, or a socket
 /// on its way, is none of it for a moment. What lasts longer is told.
-const LOOKS_MAX: usize = 4;
+const LOOKS_MAX: usize = 3;
 
 /// Between two looks.
-const LOOKING_PAUSE: Duration = Duration::from_millis(400);
+const LOOKING_PAUSE: Duration = Duration::from_millis(300);
 
 /// Something is not as the ledger says.
 const DIFFERS: u8 = 1;
