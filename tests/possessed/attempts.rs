@@ -78,7 +78,7 @@ const ATTEMPTS: &[Attempt] = attempts! {
         open(by, mail.as_os_str().as_encoded_bytes())
     };
     "read a neighbour's files by /proc", SYS_openat, Wall(Errno::NOENT), |by, house| {
-        open(by, format!("/proc/{}/root/journal", neighbour(house)))
+        open(by, format!("/proc/{}/cwd/journal", neighbour(house)))
     };
     "read a neighbour's memory by /proc", SYS_openat, Wall(Errno::NOENT), |by, house| {
         open(by, format!("/proc/{}/mem", neighbour(house)))

@@ -211,12 +211,15 @@ fn a_taken_over_broker_that_has_walked_out_reaches_no_socket_that_lies_there() {
     std::fs::set_permissions(&place, Permissions::from_mode(0o777)).expect("it is ours");
     listener.set_nonblocking(true).expect("a socket");
     for kind in [libc::SOCK_STREAM, libc::SOCK_SEQPACKET] {
-        let (_, mut by) = house.possess("broker");
+        let (pid, mut by) = house.possess("broker");
         let from = done(open(&mut by, HERE, "/", libc::O_PATH | libc::O_DIRECTORY));
         walk_out(&mut by, from.into());
-        let _killed_or_refused = send_to(&mut by, kind, &place);
+        let sent = send_to(&mut by, kind, &place);
         let heard = listener.recv(&mut [0; 16]);
         assert!(heard.is_err(), "{kind}: it has said something");
+        if sent != Outcome::Killed {
+            house.end_of(pid, by);
+        }
     }
 }
 

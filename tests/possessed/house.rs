@@ -145,8 +145,8 @@ impl House {
         let command = command.arg("--socket").arg(socket).args(arguments);
         let begun = command
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
             .spawn();
         begun.expect("mailkeep runs")
     }

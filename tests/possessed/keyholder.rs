@@ -5,12 +5,12 @@ use crate::attempts::try_all;
 use crate::house::{ALICE, BOB, House, PATIENCE};
 use crate::memory;
 use crate::siege::{self, GoesOn, is_cut};
-use crate::speech::{ask, say};
+use crate::speech::{ask, hear, say};
 use crate::wiring::SUPERVISOR;
 use harness::possession::Outcome;
-use harness::set::wait_for;
+use harness::set::text;
 use ipc::edge::front_keyholder::{FromKeyholder, SIGNATURE_BYTES_MAX, ToKeyholder};
-use ipc::edge::supervisor::{Edge, ToSupervisor};
+use ipc::edge::supervisor::{Edge, ToProcess, ToSupervisor};
 use ipc::{Bytes, Message};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject as _;
@@ -168,22 +168,30 @@ fn nobody_takes_more_from_a_taken_over_keyholder_than_a_signature() {
     house.serves(BOB, PATIENCE);
 }
 
-/// To the supervisor it may give a reason, which reaches the log: some printable words
-/// of a line that begins as all do. So it can write the key there, for administrators.
+/// To a reload it may say no, and why: some words in a line of the log and on an
+/// administrator's terminal. So it can write the key there, and nothing else.
 #[test]
-fn what_a_taken_over_keyholder_gives_as_a_reason_begins_no_line_of_the_log() {
+fn what_a_taken_over_keyholder_gives_as_a_reason_begins_no_line_and_steers_no_terminal() {
     let Some(house) = House::open() else { return };
     let (_, mut by) = house.possess("keyholder");
+    let reload = house.command(&["reload"]);
+    let prepare = hear::<ToProcess>(&mut by, SUPERVISOR).message();
+    assert!(matches!(
+        prepare,
+        ToProcess::Provide { .. } | ToProcess::Prepare { .. }
+    ));
     let reason = Bytes::new(&b"x\r\nFATAL forged \x1b[2J"[..]).expect("short");
     say(&mut by, SUPERVISOR, ToSupervisor::Refused { reason }, &[]);
+    let told = text(&reload.wait_with_output().expect("it runs"));
+    for said in [told, house.set.log()] {
+        assert!(said.contains("FATAL forged"), "{said}");
+        assert!(
+            !said.lines().any(|line| line.starts_with("FATAL")),
+            "{said}"
+        );
+        assert!(!said.contains('\x1b'), "{said}");
+    }
     by.let_go();
-    assert!(wait_for(PATIENCE, || house
-        .set
-        .log()
-        .contains("FATAL forged")));
-    let log = house.set.log();
-    assert!(!log.lines().any(|line| line.starts_with("FATAL")), "{log}");
-    assert!(!log.contains('\x1b'));
     house.serves(BOB, PATIENCE);
 }
 

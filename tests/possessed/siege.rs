@@ -85,27 +85,19 @@ pub fn is_cut(house: &House, by: &mut Possessed, channel: u32) -> bool {
             let _served_or_not = client.try_send(b"a NOOP\r\n");
         };
         let came = scope.spawn(comer);
-        let cut = reads_to_end(by, channel);
+        let cut = wait_for(PATIENCE, || is_at_end(by, channel));
         came.join().expect("it connects");
         cut
     })
 }
 
-fn reads_to_end(by: &mut Possessed, channel: u32) -> bool {
-    let end = Instant::now() + PATIENCE;
-    while Instant::now() < end {
-        match by.receive(channel) {
-            Ok(datagram) if datagram.bytes.is_empty() => return true,
-            Ok(_) => {}
-            Err(Outcome::Failed(Errno::AGAIN)) => std::thread::sleep(PAUSE),
-            Err(_) => return true,
-        }
+/// Whether the end is all that is left to read.
+fn is_at_end(by: &mut Possessed, channel: u32) -> bool {
+    match by.receive(channel) {
+        Ok(datagram) => datagram.bytes.is_empty(),
+        Err(why) => why != Outcome::Failed(Errno::AGAIN),
     }
-    false
 }
-
-/// Between two looks.
-const PAUSE: Duration = Duration::from_millis(5);
 
 /// How many descriptors each other process has.
 fn open_descriptors(house: &House, process: &str) -> BTreeMap<String, usize> {

@@ -2,12 +2,13 @@
 //! encoders, so that nothing but their meaning is hostile.
 
 use crate::house::PATIENCE;
-use harness::possession::{Outcome, Possessed};
+use harness::possession::{Datagram, Outcome, Possessed};
+use harness::set::wait_for;
 use ipc::{Cookie, Message};
 use nix::libc;
 use rustix::io::Errno;
 use std::os::fd::OwnedFd;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// What came on a channel.
 #[derive(Debug)]
@@ -56,23 +57,25 @@ pub fn hear<M: Message>(by: &mut Possessed, from: u32) -> Heard<M> {
 
 /// What comes next, if it comes in time.
 pub fn hear_within<M: Message>(by: &mut Possessed, from: u32, within: Duration) -> Heard<M> {
-    let end = Instant::now() + within;
-    loop {
-        match by.receive(from) {
-            Ok(datagram) if datagram.bytes.is_empty() => return Heard::Ended,
-            Ok(datagram) => {
-                let stand_ins = datagram.descriptors.iter().map(|_| stand_in()).collect();
-                let message = M::from_datagram(&datagram.bytes, stand_ins);
-                return Heard::Message(message.expect("the peer is honest"), datagram.descriptors);
-            }
-            Err(Outcome::Failed(errno)) if errno == Errno::CONNRESET => return Heard::Ended,
-            Err(Outcome::Failed(errno)) if errno == Errno::AGAIN => {}
-            Err(other) => panic!("receiving: {other:?}"),
+    let mut heard = Heard::Nothing;
+    wait_for(within, || {
+        heard = look(by.receive(from));
+        !matches!(heard, Heard::Nothing)
+    });
+    heard
+}
+
+fn look<M: Message>(received: Result<Datagram, Outcome>) -> Heard<M> {
+    match received {
+        Ok(datagram) if datagram.bytes.is_empty() => Heard::Ended,
+        Ok(datagram) => {
+            let stand_ins = datagram.descriptors.iter().map(|_| stand_in()).collect();
+            let message = M::from_datagram(&datagram.bytes, stand_ins);
+            Heard::Message(message.expect("the peer is honest"), datagram.descriptors)
         }
-        if Instant::now() >= end {
-            return Heard::Nothing;
-        }
-        std::thread::sleep(Duration::from_millis(2));
+        Err(Outcome::Failed(Errno::CONNRESET)) => Heard::Ended,
+        Err(Outcome::Failed(Errno::AGAIN)) => Heard::Nothing,
+        Err(other) => panic!("receiving: {other:?}"),
     }
 }
 
