@@ -73,6 +73,55 @@ impl Call {
             .trim_start_matches("SYS_")
             .trim_end_matches(" and")
     }
+
+    /// Its name alone.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        let words = self.words();
+        words.split_once(' ').map_or(words, |(name, _)| name)
+    }
+
+    /// Whether it lets arguments through, or answers them; `accounts` are the first
+    /// and the last uid that an account can have. The filter that the kernel runs
+    /// says the same (a test of [`crate::filter`]'s compares the two).
+    #[must_use]
+    pub fn covers(&self, arguments: [u64; 6], accounts: Option<(u32, u32)>) -> bool {
+        match self.when {
+            When::Always | When::Answered(_) => true,
+            When::If(all) => all.iter().all(|one| one.holds(arguments, accounts)),
+        }
+    }
+
+    /// Whether all that this one covers is covered by another rule for the same
+    /// call, which covers more.
+    #[must_use]
+    pub fn is_narrower_than(&self, other: &Self) -> bool {
+        self.number == other.number
+            && match (self.when, other.when) {
+                (When::If(_), When::Always) => true,
+                (When::If(own), When::If(fewer)) => {
+                    own.len() > fewer.len() && fewer.iter().all(|one| own.contains(one))
+                }
+                _ => false,
+            }
+    }
+}
+
+impl Argument {
+    fn holds(&self, arguments: [u64; 6], accounts: Option<(u32, u32)>) -> bool {
+        let Some(&value) = arguments.get(usize::from(self.index)) else {
+            return false;
+        };
+        let word = value & 0xffff_ffff;
+        match self.test {
+            Test::Is(number) => word == number & 0xffff_ffff,
+            Test::Lacks(bits) => value & bits == 0,
+            Test::Has(bits) => value & bits == bits,
+            Test::Account => {
+                accounts.is_some_and(|(first, last)| (first.into()..=last.into()).contains(&word))
+            }
+        }
+    }
 }
 
 const fn is(index: u8, number: u64) -> Argument {
@@ -134,7 +183,7 @@ lists! {
     /// What any Rust program needs to run and to end.
     LIFE {
         SYS_brk, "heap";
-        SYS_mmap if lacks(2, PROT_EXEC), "heap and stacks, never executable";
+        SYS_mmap if lacks(2, PROT_EXEC) and lacks(3, MAP_SHARED | MAP_GROWSDOWN), "heap and stacks: never executable, always counted by RLIMIT_DATA";
         SYS_mprotect if lacks(2, PROT_EXEC), "heap and stacks, never executable";
         SYS_mremap, "heap";
         SYS_munmap, "heap";
@@ -165,8 +214,8 @@ lists! {
 
     /// Messages over channels, descriptors among them.
     CHANNEL {
-        SYS_sendmsg, "a message";
-        SYS_recvmsg, "a message";
+        SYS_sendmsg if lacks(2, MSG_FASTOPEN | MSG_OOB), "a message, never a connection";
+        SYS_recvmsg if lacks(2, MSG_OOB), "a message";
         SYS_ioctl if is(1, FIONBIO), "channels don't block";
         SYS_fcntl if is(1, F_GETFL), "channels don't block";
         SYS_getsockopt if is(1, SOL_SOCKET), "kind and cookie of a socket; never the keys of kTLS";
@@ -191,10 +240,10 @@ lists! {
     STREAM {
         SYS_read, "a connection";
         SYS_readv, "a connection";
-        SYS_recvfrom, "a connection";
+        SYS_recvfrom if lacks(3, MSG_OOB), "a connection";
         SYS_write, "a connection";
         SYS_writev, "a connection";
-        SYS_sendto if is(4, 0), "a connection, never to an address";
+        SYS_sendto if is(4, 0) and lacks(3, MSG_FASTOPEN | MSG_OOB), "a connection, never to an address";
         SYS_shutdown, "the end of one direction";
     }
 

@@ -12,6 +12,7 @@ pub mod account;
 pub mod binaries;
 pub mod directory;
 pub mod proc;
+pub mod record;
 pub mod repository;
 pub mod session;
 pub mod set;
