@@ -72,10 +72,9 @@ impl Seen {
 
 fn value_of(word: &str) -> u64 {
     match (word, word.strip_prefix("0x")) {
-        ("_", _) => u64::MAX,
+        ("_" | "process", _) => u64::MAX,
         ("account", _) => accounts().0.into(),
-        (_, Some(digits)) => u64::from_str_radix(digits, 16).expect("a number"),
-        (decimal, None) => decimal.parse().expect("a number"),
+        (_, digits) => u64::from_str_radix(digits.expect("0x"), 16).expect("a number"),
     }
 }
 
@@ -220,5 +219,8 @@ fn a_call_needs_the_narrowest_rule_that_covers_it() {
     let account = "setresuid if account(0) and account(1) and account(2)";
     let as_account = "setresuid(0: account, 1: account, 2: account)";
     assert_eq!(seen(as_account), BTreeSet::from([account]));
-    assert_eq!(seen("setresuid(0: account, 1: 0, 2: account)"), BTreeSet::new());
+    assert_eq!(
+        seen("setresuid(0: account, 1: 0x0, 2: account)"),
+        BTreeSet::new()
+    );
 }

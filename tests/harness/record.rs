@@ -45,6 +45,7 @@ fn words(directory: &Path) -> Vec<OsString> {
         "--quiet=attach,personality",
         "--signal=none",
         "--raw=!execve,execveat",
+        "--const-print-style=raw",
         "--string-limit=4096",
         "--output",
         &gather,

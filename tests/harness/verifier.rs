@@ -66,10 +66,10 @@ fn child(broker: u32) -> Option<u32> {
 }
 
 /// Whether it stands still and is confined already: then it has a filter more than its
-/// broker, which it inherits.
+/// broker, which it inherits. The kernel says t of one that is recorded.
 fn is_stopped(pid: u32, broker: u32) -> bool {
     let filters = |pid| status(pid, "Seccomp_filters:").parse::<u32>().unwrap_or(0);
-    status(pid, "State:").starts_with('T') && filters(pid) > filters(broker)
+    status(pid, "State:").starts_with(['T', 't']) && filters(pid) > filters(broker)
 }
 
 /// A line of a process's status; nothing once it has ended.

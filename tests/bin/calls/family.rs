@@ -7,7 +7,7 @@
 
 use crate::line::{Call, Event, Line, parse};
 use crate::seen::Seen;
-use sandbox::{Profile, profile};
+use sandbox::{Process, Profile, profile};
 use std::collections::HashMap;
 
 /// Threads start with this flag of clone(2).
@@ -77,7 +77,7 @@ impl Family {
             seen.note(profile, call);
         }
         if let Some(program) = call.program {
-            self.lives[life].program = named(program);
+            self.lives[life].program = named(program, call.name);
         }
     }
 
@@ -118,10 +118,15 @@ impl Family {
     }
 }
 
-fn named(program: &str) -> Option<&'static Profile> {
-    profile::ALL
+/// Whose program it is. A parent of ours executes by descriptor; only the supervisor,
+/// whom nobody bears, is executed by its path. `mailkeep-config check`, by its path, is
+/// no process of the set.
+fn named(program: &str, by: &str) -> Option<&'static Profile> {
+    let found = profile::ALL
         .into_iter()
-        .find(|profile| profile.process.program() == program)
+        .find(|profile| profile.process.program() == program)?;
+    let is_borne = found.process != Process::Supervisor;
+    (is_borne == (by == "execveat")).then_some(found)
 }
 
 #[cfg(test)]
@@ -141,6 +146,11 @@ mod tests {
         "11 clone(0x3d0f00, 0x1, 0x2, 0x3, 0x4) = 0xc",
         "12 flock(0x5, 0x2) = 0",
         "10 kill(0xb, 0x9) = 0",
+        r#"13 execve("/m", ["mailkeep-config", "check"], 0x1 /* 1 var */) = 0"#,
+        "13 seccomp(0x1, 0x1, 0x7ff) = 0",
+        "13 reboot(0x1) = 0",
+        "10 clone(0x1011, 0, 0, 0, 0) = 0xd",
+        "11 ???() = ?",
     ];
 
     fn seen(lines: &[&str]) -> Vec<String> {
@@ -158,8 +168,10 @@ mod tests {
             "mailkeep-auth flock",
             "mailkeep-supervisor brk",
             "mailkeep-supervisor clone",
+            "mailkeep-supervisor execve",
             "mailkeep-supervisor execveat",
             "mailkeep-supervisor kill",
+            "mailkeep-supervisor reboot",
             "mailkeep-supervisor seccomp",
             "mailkeep-supervisor setsid",
         ];

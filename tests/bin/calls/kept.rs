@@ -6,15 +6,17 @@
 pub enum Kind {
     /// A command, a level, or a set of flags: kept, if it isn't an address after all.
     Flags,
+    /// A switch or a signal: kept if it can be one.
+    Switch,
     /// A descriptor: kept if it is one of the first three.
     Descriptor,
     /// An address: kept if it is null.
     Address,
-    /// A uid or gid: kept, the accounts' as one.
+    /// A uid or gid: those of the accounts are one, those of processes another.
     Id,
 }
 
-use Kind::{Address, Descriptor, Flags, Id};
+use Kind::{Address, Descriptor, Flags, Id, Switch};
 
 /// The calls of which anything is kept.
 #[rustfmt::skip]
@@ -27,6 +29,7 @@ const KEPT: &[(&str, &[(usize, Kind)])] = &[
     ("epoll_create1", &[(0, Flags)]),
     ("epoll_ctl", &[(1, Flags)]),
     ("eventfd2", &[(0, Flags), (1, Flags)]),
+    ("execveat", &[(4, Flags)]),
     ("fchmod", &[(1, Flags)]),
     ("fchmodat", &[(2, Flags)]),
     ("fcntl", &[(1, Flags)]),
@@ -50,7 +53,7 @@ const KEPT: &[(&str, &[(usize, Kind)])] = &[
     ("openat", &[(2, Flags)]),
     ("pidfd_send_signal", &[(1, Flags), (3, Flags)]),
     ("pipe2", &[(1, Flags)]),
-    ("prctl", &[(0, Flags), (1, Flags)]),
+    ("prctl", &[(0, Flags), (1, Switch)]),
     ("preadv2", &[(5, Flags)]),
     ("prlimit64", &[(0, Flags), (1, Flags), (2, Address)]),
     ("recvfrom", &[(3, Flags), (4, Address)]),
@@ -76,8 +79,14 @@ const KEPT: &[(&str, &[(usize, Kind)])] = &[
     ("write", &[(0, Descriptor)]),
 ];
 
+/// The one signal that a parent's death is told by.
+const SIGKILL: u64 = 9;
+
 /// The accounts' uids, where the configuration doesn't say otherwise.
 const ACCOUNTS: std::ops::RangeInclusive<u64> = 1_900_000_000..=2_099_999_999;
+
+/// The processes' uids, below them.
+const PROCESSES: std::ops::RangeInclusive<u64> = 1_899_999_000..=1_899_999_999;
 
 /// A call in the ledger's words: its name, and what is kept, by position. `_` stands
 /// for what isn't.
@@ -93,11 +102,13 @@ pub fn words(name: &str, arguments: [u64; 6]) -> String {
 fn word(kind: Kind, value: u64) -> String {
     match kind {
         Flags if value <= u64::from(u32::MAX) => format!("{value:#x}"),
+        Switch if value <= 1 || value == SIGKILL => format!("{value:#x}"),
         Descriptor if value <= 2 => format!("{value:#x}"),
         Address if value == 0 => "0x0".to_owned(),
         Id if ACCOUNTS.contains(&value) => "account".to_owned(),
-        Id => format!("{value}"),
-        Flags | Descriptor | Address => "_".to_owned(),
+        Id if PROCESSES.contains(&value) => "process".to_owned(),
+        Id => format!("{value:#x}"),
+        Flags | Switch | Descriptor | Address => "_".to_owned(),
     }
 }
 
@@ -126,7 +137,7 @@ mod tests {
         let id = 1_900_000_007;
         assert_eq!(
             words("setresuid", [id, id, 0, 0, 0, 0]),
-            "setresuid(0: account, 1: account, 2: 0)"
+            "setresuid(0: account, 1: account, 2: 0x0)"
         );
     }
 }
