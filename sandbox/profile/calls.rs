@@ -282,7 +282,7 @@ lists! {
 
     /// Making both ends of a local connection.
     PAIR {
-        SYS_socketpair if is(0, AF_UNIX), "the two ends of a channel or a session";
+        SYS_socketpair if is(0, AF_UNIX) and lacks(1, SOCK_DGRAM), "the two ends of a channel or a session";
     }
 
     /// Connections whose other end may be far away, and vanish without a word.
@@ -372,7 +372,7 @@ lists! {
     HOST {
         SYS_geteuid, "who started the set";
         SYS_getegid, "who started the set";
-        SYS_socket if is(0, AF_UNIX), "listening sockets";
+        SYS_socket if is(0, AF_UNIX) and lacks(1, SOCK_DGRAM), "listening sockets";
         SYS_socket if is(0, AF_INET) and is(1, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK), "listening sockets";
         SYS_socket if is(0, AF_INET6) and is(1, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK), "listening sockets";
         SYS_bind, "listening sockets";
