@@ -103,7 +103,7 @@ fn assert_as_stated(told: &Value, code: i32) {
             "{:#?}",
             with(told, "waived")
         );
-        assert_eq!((code, told["verdict"].as_str()), (0, Some("tested")));
+        assert_eq!((code, told["verdict"].as_str()), (0, Some("as stated")));
     } else {
         let [(_, check)] = differing.as_slice() else {
             panic!("not the waived layer alone: {differing:#?}");
@@ -148,10 +148,10 @@ fn a_healthy_set_is_as_the_ledger_says_in_table_json_and_page() {
     assert!(restarts.iter().all(|one| one["restarts"] == 0));
 }
 
-/// The text of the first element of a kind behind a place.
+/// The page of an audit, whatever it judges.
 fn page_of(set: &Set) -> String {
     let path = set.directory().path().join("page.html");
-    let _judged_elsewhere = set.mailkeep(&["audit", "--html", path.to_str().expect("a name")]);
+    let _judged = set.mailkeep(&["audit", "--html", path.to_str().expect("a name")]);
     std::fs::read_to_string(path).expect("a page")
 }
 
@@ -248,6 +248,23 @@ fn the_page_shows_what_each_may_do_with_its_reasons() {
             page.contains(&format!("<strong>{layer}</strong>")),
             "{layer}"
         );
+    }
+}
+
+#[test]
+fn every_test_that_the_page_names_is_there() {
+    let (set, _session) = living();
+    let page = page_of(&set);
+    let named = page
+        .split("<code>")
+        .filter_map(|part| part.split("</code>").next());
+    let files: Vec<&str> = named.filter(|name| name.ends_with(".rs")).collect();
+    assert!(files.len() >= 3, "{files:?}");
+    let missing = |file: &&str| !workspace().join(file).exists();
+    // Only the repository has them, not what an ordinary user is given of it.
+    if workspace().join("sandbox").exists() {
+        let missing: Vec<&str> = files.into_iter().filter(missing).collect();
+        assert!(missing.is_empty(), "{missing:?}");
     }
 }
 

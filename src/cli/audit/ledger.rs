@@ -25,6 +25,7 @@ pub const ADMINISTRATOR: &str = "the mailkeep command";
 pub struct Ledger {
     processes: BTreeMap<String, Entry>,
     lists: BTreeMap<String, Vec<Reasoned>>,
+    unused: BTreeMap<String, Vec<Reasoned>>,
     directions: Vec<Direction>,
 }
 
@@ -105,6 +106,13 @@ impl Ledger {
         others.collect()
     }
 
+    /// Rules that a process has and that no recorded run has used, with the reason
+    /// why they stay; those of every process first.
+    pub fn unused(&self, program: &str) -> impl Iterator<Item = &Reasoned> {
+        let of = |name: &str| self.unused.get(name).into_iter().flatten();
+        of("every").chain(of(program))
+    }
+
     /// A list of system calls, by its name.
     pub fn list(&self, name: &str) -> &[Reasoned] {
         self.lists.get(name).map_or(&[], Vec::as_slice)
@@ -134,16 +142,13 @@ impl Entry {
 fn read(text: &str, channels: &str) -> Option<Ledger> {
     let document = DeTable::parse(text).ok()?;
     let processes = table(document.get_ref().get("process")?.get_ref())?;
-    let lists = table(document.get_ref().get("lists")?.get_ref())?;
     Some(Ledger {
         processes: processes
             .iter()
             .map(|(name, value)| entry(text, name.get_ref(), value.get_ref()))
             .collect::<Option<_>>()?,
-        lists: lists
-            .iter()
-            .map(|(name, value)| Some((name.get_ref().to_string(), reasons(value.get_ref())?)))
-            .collect::<Option<_>>()?,
+        lists: tables(document.get_ref().get("lists")?.get_ref())?,
+        unused: tables(document.get_ref().get("unused")?.get_ref())?,
         directions: directions(channels)?,
     })
 }
@@ -240,6 +245,14 @@ fn reasons(value: &DeValue<'_>) -> Option<Vec<Reasoned>> {
     table(value)?.iter().map(reason).collect()
 }
 
+/// Tables of things with their reasons, by name.
+fn tables(value: &DeValue<'_>) -> Option<BTreeMap<String, Vec<Reasoned>>> {
+    let tables = table(value)?.iter();
+    tables
+        .map(|(name, value)| Some((name.get_ref().to_string(), reasons(value.get_ref())?)))
+        .collect()
+}
+
 fn rights(value: &DeValue<'_>) -> Option<Vec<(String, Vec<String>)>> {
     let paths = table(value)?.iter();
     paths
@@ -291,8 +304,8 @@ mod tests {
             assert!(read(text, "").is_none(), "{text}");
         }
         let strange = "[a.ToB]\nfrom = \"somebody\"\nto = \"auth\"\nwired = \"\"\nmessages = {}";
-        assert!(read("[process]\n[lists]", strange).is_none());
-        assert!(read("[process]\n[lists]", "").is_some());
+        assert!(read("[process]\n[lists]\n[unused]", strange).is_none());
+        assert!(read("[process]\n[lists]\n[unused]", "").is_some());
     }
 
     #[test]

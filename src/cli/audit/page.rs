@@ -248,3 +248,59 @@ fn foot(page: &mut Markup, report: &Report) {
         ));
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::living::Unseen;
+    use crate::audit::programs::Programs;
+
+    const HOSTILE: &str = "</td><script>alert(1)</script><img src=x onerror=\"alert('x')\">";
+
+    /// A report in which everything that can come from outside is hostile.
+    fn hostile() -> Report {
+        let checks = Layer::ALL.map(|layer| Check::compare(layer, "what", HOSTILE, "other"));
+        let subject = |program: &str| Subject {
+            program: program.to_owned(),
+            pid: Some(1),
+            which: Some(HOSTILE.to_owned()),
+            checks: checks.to_vec(),
+        };
+        Report {
+            at: 0,
+            host: HOSTILE.to_owned(),
+            kernel: HOSTILE.to_owned(),
+            looked_as_root: false,
+            site: sandbox::Site::single(sandbox::Waivers::NONE),
+            programs: Programs {
+                directory: Some(HOSTILE.into()),
+                supervisor: Err(Unseen::Gone),
+                all: Vec::new(),
+            },
+            set: subject("the set"),
+            members: vec![subject("mailkeep-worker"), subject("mailkeep-auth")],
+            edges: None,
+        }
+    }
+
+    #[test]
+    fn nothing_that_was_found_becomes_markup() {
+        let page = page(&hostile());
+        for markup in ["<script", "<img", "onerror=\"", "alert('"] {
+            assert!(!page.contains(markup), "{markup}");
+        }
+        assert!(page.contains("&lt;script&gt;alert(1)"));
+    }
+
+    #[test]
+    fn what_differs_and_what_was_not_seen_stand_at_the_top() {
+        let page = page(&hostile());
+        let (before, _) = page.split_once("id=\"picture\"").unwrap();
+        assert!(before.contains("class=\"banner bad\""));
+        assert_eq!(
+            before.matches("<tr class=\"differs\">").count(),
+            4 * Layer::ALL.len()
+        );
+        assert!(before.contains("separate-uids"));
+    }
+}

@@ -145,8 +145,10 @@ pub fn bounds(page: &mut Markup) {
         "These tests of the source hold what can't be seen from outside:",
     );
     page.element("ul", &[], |page| {
-        for test in SHOWN_BY_TESTS {
-            page.of("li", &[], test);
+        for (file, what) in SHOWN_BY_TESTS {
+            page.element("li", &[], |page| {
+                page.of("code", &[], file).text(": ").text(what);
+            });
         }
     });
 }

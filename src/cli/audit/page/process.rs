@@ -38,8 +38,11 @@ pub fn section(page: &mut Markup, report: &Report, ledger: &Ledger, program: &st
                     .map(|(term, fact)| (*term, fact.as_str()))
                     .collect::<Vec<_>>(),
             );
-            held(page, entry);
-            said(page, ledger, program);
+            page.element("div", &[("class", "two")], |page| {
+                page.element("div", &[], |page| held(page, entry));
+                page.element("div", &[], |page| said(page, ledger, program));
+            });
+            unused(page, ledger, program);
             page.of("h4", &[], "What was found");
             found(page, &living);
         },
@@ -199,27 +202,44 @@ fn said(page: &mut Markup, ledger: &Ledger, program: &str) {
         .iter()
         .filter(|one| one.from.contains(&program) || one.to.contains(&program));
     page.of("h4", &[], "With whom it speaks (appendix B: when)");
-    page.table(
-        "",
-        &["says or hears", "with", "messages (appendix B: when each)"],
-        |page| {
-            for one in directions {
-                let says = one.from.contains(&program);
-                let with = if says { &one.to } else { &one.from };
-                let with: Vec<&str> = with
-                    .iter()
-                    .map(|name| name.trim_start_matches("mailkeep-"))
-                    .collect();
-                let messages: Vec<&str> = one
-                    .messages
-                    .iter()
-                    .map(|message| message.what.as_str())
-                    .collect();
-                let word = if says { "says" } else { "hears" };
-                page.row(&[word, &with.join(", "), &or(&messages.join(", "), "nothing")]);
-            }
-        },
+    page.table("", &["", "with", "messages"], |page| {
+        for one in directions {
+            let says = one.from.contains(&program);
+            let with = if says { &one.to } else { &one.from };
+            let with: Vec<&str> = with
+                .iter()
+                .map(|name| name.trim_start_matches("mailkeep-"))
+                .collect();
+            let messages: Vec<&str> = one
+                .messages
+                .iter()
+                .map(|message| message.what.as_str())
+                .collect();
+            let word = if says { "says" } else { "hears" };
+            page.row(&[word, &with.join(", "), &or(&messages.join(", "), "nothing")]);
+        }
+    });
+}
+
+/// What a process may call that nobody has seen it call.
+fn unused(page: &mut Markup, ledger: &Ledger, program: &str) {
+    let unused: Vec<_> = ledger.unused(program).collect();
+    if unused.is_empty() {
+        return;
+    }
+    page.of(
+        "h4",
+        &[],
+        "Calls that no recorded run of the tests has used, and why they stay",
     );
+    page.table("", &["call", "why"], |page| {
+        for call in unused {
+            page.element("tr", &[], |page| {
+                page.of("td", &[("class", "value")], &call.what)
+                    .of("td", &[], &call.why);
+            });
+        }
+    });
 }
 
 /// One row for each check; where processes of the kind differ, each value.
