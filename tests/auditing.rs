@@ -19,15 +19,40 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 const ALICE: &str = "alice@example.org";
 
-/// Ids of these sets alone, so that nobody else's processes are in their house.
-const IDS: &str = "[ids]\nprocesses = 1700000000\naccounts = 1710000000\naccounts_count = 1000\n";
+/// Ids that each set has for itself: nobody else's processes are in its house, also
+/// while they die.
+#[derive(Clone, Copy)]
+struct Ids(u32);
 
-/// A uid in the middle of those.
-const OF_THE_HOUSE: u32 = 1_710_000_500;
+impl Ids {
+    /// Those that no set of this test program has had.
+    fn new() -> Self {
+        static TAKEN: AtomicU32 = AtomicU32::new(0);
+        Self(TAKEN.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// As the configuration has them; an ordinary user's set has none.
+    fn configured(self) -> String {
+        if !is_root() {
+            return String::new();
+        }
+        let (processes, accounts) = (self.processes(), self.accounts());
+        format!("[ids]\nprocesses = {processes}\naccounts = {accounts}\naccounts_count = 1000\n")
+    }
+
+    fn processes(self) -> u32 {
+        1_700_000_000 + self.0 * 1000
+    }
+
+    fn accounts(self) -> u32 {
+        1_710_000_000 + self.0 * 1000
+    }
+}
 
 /// How long the set may take to have what has died again.
 const MENDING: Duration = Duration::from_secs(20);
@@ -38,8 +63,11 @@ fn is_root() -> bool {
 
 /// A set with a session, so that everybody is there who can be.
 fn living() -> (Set, Session) {
-    let further = if is_root() { IDS } else { "" };
-    let set = Set::with(further);
+    living_with(Ids::new())
+}
+
+fn living_with(ids: Ids) -> (Set, Session) {
+    let set = Set::with(&ids.configured());
     set.add_user(ALICE);
     let mut session = set.login(ALICE);
     session.ok("s SELECT INBOX");
@@ -304,14 +332,17 @@ fn a_limit_that_was_changed_is_told_by_its_line() {
     if !only_root_can() {
         return;
     }
-    let (set, _session) = living();
+    let ids = Ids::new();
+    let (set, _session) = living_with(ids);
     let pid = set.pid("keyholder");
     // Who has the same ids may, without any capability.
-    let id: u32 = 1_700_000_000
-        + sandbox::profile::ALL
-            .iter()
-            .position(|one| one.process == sandbox::Process::Keyholder)
-            .map_or(0, |at| u32::try_from(at).expect("few"));
+    let keyholder = |one: &&sandbox::Profile| one.process == sandbox::Process::Keyholder;
+    let profile = sandbox::profile::ALL.into_iter().find(keyholder);
+    let ranges = sandbox::IdRanges::new(ids.processes(), ids.accounts(), 1000);
+    let id = ranges
+        .expect("ranges")
+        .process(profile.expect("a profile").process)
+        .number();
     let limits = |numbers: &str| {
         let pid = pid.to_string();
         let arguments = ["--pid", &pid, &format!("--nofile={numbers}")];
@@ -340,7 +371,9 @@ fn a_descriptor_more_is_told_by_its_line() {
     let (set, _session) = living();
     let mut lmtp = Possessed::seize(set.pid("lmtp"));
     let name = lmtp.place(b"smuggled\0");
-    let Outcome::Returned(number) = lmtp.call(libc::SYS_memfd_create, &[name, 0]) else {
+    // The one way in which it may.
+    let sealed = u64::from(libc::MFD_NOEXEC_SEAL);
+    let Outcome::Returned(number) = lmtp.call(libc::SYS_memfd_create, &[name, sealed]) else {
         panic!("lmtp may make memory");
     };
     lmtp.let_go();
@@ -389,14 +422,16 @@ fn whoever_is_in_the_house_unbidden_is_told_by_his_line() {
     if !only_root_can() {
         return;
     }
-    let (set, _session) = living();
-    let with_an_id = as_somebody(OF_THE_HOUSE, "sleep", &["60"]).spawn();
+    let ids = Ids::new();
+    let (set, _session) = living_with(ids);
+    let of_the_house = ids.accounts() + 500;
+    let with_an_id = as_somebody(of_the_house, "sleep", &["60"]).spawn();
     let unbidden = Unbidden(with_an_id.expect("sleep runs"));
     let (program, layer, found) = the_one_difference(&set);
     assert_eq!((program.as_str(), layer.as_str()), ("the set", "program"));
     assert!(
         found.contains(&format!(
-            "process {} has uid {OF_THE_HOUSE}",
+            "process {} has uid {of_the_house}",
             unbidden.0.id()
         )),
         "{found}"
@@ -464,7 +499,7 @@ fn a_directory_that_was_opened_to_others_is_told_by_its_line() {
 #[test]
 fn a_waived_layer_is_told_by_its_line() {
     let user = if is_root() { "" } else { "\"separate-uids\", " };
-    let ids = if is_root() { IDS } else { "" };
+    let ids = Ids::new().configured();
     let set = Set::with(&format!(
         "{ids}[confinement]\nwithout = [{user}\"landlock-scopes\"]\n"
     ));
@@ -494,7 +529,7 @@ fn a_program_that_was_changed_on_the_disk_is_told_by_its_line() {
     let own = programs_of_our_own(place.path());
     let command = format!("shift; exec {}/mailkeep \"$@\"", own.display());
     let before: Vec<OsString> = ["/bin/sh", "-c", &command, "sh"].map(OsString::from).into();
-    let set = Set::through(&before, if is_root() { IDS } else { "" }).expect("the set starts");
+    let set = Set::through(&before, &Ids::new().configured()).expect("the set starts");
     let (told, code) = audit(&set);
     assert_as_stated(&told, code);
     std::fs::write(own.join("new"), "other bytes").expect("the directory is ours");
