@@ -19,6 +19,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -167,6 +168,8 @@ fn a_healthy_set_is_as_the_ledger_says_in_table_json_and_page() {
         let section = format!("id=\"{}\"", profile.process.program());
         assert!(page.contains(&section), "{section} in the page");
     }
+    let nowhere = set.mailkeep(&["audit", "--html", "/nonexistent/page.html"]);
+    assert_eq!(nowhere.status.code(), Some(73), "{}", text(&nowhere));
     // It was a look, and nothing else.
     session.ok("n NOOP");
     let restarts = set.status()["processes"]
@@ -176,17 +179,18 @@ fn a_healthy_set_is_as_the_ledger_says_in_table_json_and_page() {
     assert!(restarts.iter().all(|one| one["restarts"] == 0));
 }
 
-/// The page of an audit, whatever it judges.
-fn page_of(set: &Set) -> String {
+/// The page of one healthy set.
+static PAGE: LazyLock<String> = LazyLock::new(|| {
+    let (set, _session) = living();
     let path = set.directory().path().join("page.html");
-    let _judged = set.mailkeep(&["audit", "--html", path.to_str().expect("a name")]);
-    std::fs::read_to_string(path).expect("a page")
-}
+    let judged = set.mailkeep(&["audit", "--html", path.to_str().expect("a name")]);
+    let page = std::fs::read_to_string(path);
+    page.unwrap_or_else(|_| panic!("{}", text(&judged)))
+});
 
 #[test]
 fn the_page_refers_to_nothing_outside_of_itself_and_runs_nothing() {
-    let (set, _session) = living();
-    let page = page_of(&set);
+    let page = &*PAGE;
     let lower = page.to_lowercase();
     for outside in [
         "http://",
@@ -213,7 +217,7 @@ fn the_page_refers_to_nothing_outside_of_itself_and_runs_nothing() {
         assert!(page.contains(&format!("id=\"{place}\"")), "{target}");
     }
     assert!(lower.contains("content-security-policy"));
-    assert_every_element_is_closed(&page);
+    assert_every_element_is_closed(page);
 }
 
 /// Whatever opens is closed, in order.
@@ -234,8 +238,7 @@ fn assert_every_element_is_closed(page: &str) {
 
 #[test]
 fn the_page_shows_what_each_may_do_with_its_reasons() {
-    let (set, _session) = living();
-    let page = page_of(&set);
+    let page = &*PAGE;
     let ledger =
         std::fs::read_to_string(workspace().join("audit/privileges.toml")).expect("the ledger");
     let ledger: toml::Table = toml::from_str(&ledger).expect("the ledger is TOML");
@@ -281,8 +284,7 @@ fn the_page_shows_what_each_may_do_with_its_reasons() {
 
 #[test]
 fn every_test_that_the_page_names_is_there() {
-    let (set, _session) = living();
-    let page = page_of(&set);
+    let page = &*PAGE;
     let named = page
         .split("<code>")
         .filter_map(|part| part.split("</code>").next());
@@ -303,9 +305,6 @@ fn whoever_can_not_be_asked_is_an_exit_code_of_its_own() {
         .output()
         .expect("mailkeep runs");
     assert_eq!(nobody.status.code(), Some(69), "{}", text(&nobody));
-    let (set, _session) = living();
-    let nowhere = set.mailkeep(&["audit", "--html", "/nonexistent/page.html"]);
-    assert_eq!(nowhere.status.code(), Some(73), "{}", text(&nowhere));
 }
 
 /// Runs a program with the ids of somebody else.
@@ -328,7 +327,7 @@ fn only_root_can() -> bool {
 }
 
 #[test]
-fn a_limit_that_was_changed_is_told_by_its_line() {
+fn a_limit_that_was_changed_and_a_directory_that_was_opened_are_told_by_their_lines() {
     if !only_root_can() {
         return;
     }
@@ -359,6 +358,16 @@ fn a_limit_that_was_changed_is_told_by_its_line() {
     );
     assert_eq!(found, "60 / 64");
     limits("64:64");
+    let spool = set.state().join("spool");
+    let modes = |mode| std::fs::set_permissions(&spool, PermissionsExt::from_mode(mode));
+    modes(0o755).expect("we are root");
+    let (program, layer, found) = the_one_difference(&set);
+    assert_eq!(
+        (program.as_str(), layer.as_str()),
+        ("mailkeep-lmtp", "root")
+    );
+    assert!(found.contains("mode 0755"), "{found}");
+    modes(0o700).expect("we are root");
     let (told, code) = audit(&set);
     assert_as_stated(&told, code);
 }
@@ -478,22 +487,6 @@ fn assert_runs_the_login_by_hand(set: &Set) {
     by_hand
         .into_iter()
         .for_each(|pid| signal_pid(pid, Signal::KILL));
-}
-
-#[test]
-fn a_directory_that_was_opened_to_others_is_told_by_its_line() {
-    if !only_root_can() {
-        return;
-    }
-    let (set, _session) = living();
-    let spool = set.state().join("spool");
-    std::fs::set_permissions(&spool, PermissionsExt::from_mode(0o755)).expect("we are root");
-    let (program, layer, found) = the_one_difference(&set);
-    assert_eq!(
-        (program.as_str(), layer.as_str()),
-        ("mailkeep-lmtp", "root")
-    );
-    assert!(found.contains("mode 0755"), "{found}");
 }
 
 #[test]
