@@ -100,9 +100,14 @@ impl House {
 
     /// An account that is open.
     pub fn around(account: Rc<Account>) -> Self {
-        let commits = Rc::clone(&account);
         let upkeep = Rc::clone(&account);
         tokio::task::spawn_local(async move { upkeep.run_upkeep().await });
+        Self::untended(account)
+    }
+
+    /// One whose files nobody looks after: all that is read, clients have caused.
+    pub fn untended(account: Rc<Account>) -> Self {
+        let commits = Rc::clone(&account);
         Self {
             commits: tokio::task::spawn_local(async move { commits.run_commits().await }),
             account,
