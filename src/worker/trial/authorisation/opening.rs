@@ -2,8 +2,9 @@
 //! changes nothing.
 
 use super::rows::Place;
-use super::world::{FRIEND, Image, World, has};
+use super::world::{FRIEND, Image, STRANGER, World, has};
 use crate::trial::run;
+use store::Grantee;
 
 /// Every set of the rights on which it depends.
 fn sets() -> impl Iterator<Item = String> {
@@ -90,6 +91,27 @@ fn whoever_can_change_nothing_takes_recent_from_nobody() {
                 format!("* STATUS box (RECENT {left})"),
                 "{rights} {command}"
             );
+        }
+    });
+}
+
+/// What everybody has and what one has add up, for that one alone.
+#[test]
+fn rights_of_everybody_are_everybodys_and_add_to_ones_own() {
+    run(async {
+        let world = World::on(&Image::with_box().await);
+        world.give_to(Grantee::Anyone, "box", "lr").await;
+        world.give("box", "s").await;
+        for (principal, code) in [(FRIEND, "READ-WRITE"), (STRANGER, "READ-ONLY")] {
+            let mut wire = world.client(principal, Place::Anywhere).await;
+            let opened = wire.command("x", "SELECT box").await.pop().unwrap();
+            assert!(opened.starts_with(&format!("x OK [{code}]")), "{opened}");
+            let stored = wire
+                .command("x", "STORE 1 +FLAGS (\\Seen)")
+                .await
+                .pop()
+                .unwrap();
+            assert_eq!(stored.starts_with("x OK"), principal == FRIEND, "{stored}");
         }
     });
 }

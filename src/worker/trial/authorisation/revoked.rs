@@ -107,3 +107,28 @@ fn an_answer_under_way_ends_with_the_letter_that_was_begun() {
         );
     });
 }
+
+/// A letter that is on its way when the right to put it there goes.
+#[test]
+fn a_letter_on_its_way_is_not_kept_without_the_right_and_says_no_more_than_any_other() {
+    run(async {
+        for (left, answer) in [
+            ("lr", "x NO [NOPERM] You have no right to do that here"),
+            (
+                "ri",
+                "x NO [TRYCREATE] There is no such mailbox; create it first",
+            ),
+        ] {
+            let world = World::on(&Image::with_box().await);
+            let before = world.picture();
+            world.give("box", "li").await;
+            let mut friend = world.client(FRIEND, Place::Anywhere).await;
+            friend.send(b"x APPEND box {3}\r\n").await;
+            assert!(friend.line().await.starts_with('+'));
+            world.give("box", left).await;
+            friend.send(b"new\r\n").await;
+            assert_eq!(friend.answer("x").await, [answer]);
+            assert_eq!(world.picture(), before);
+        }
+    });
+}

@@ -6,7 +6,7 @@ use super::world::{FRIEND, Image, Letter, Picture, World, answer, has, rights_th
 use crate::fixture::ACCOUNT;
 use crate::trial::run;
 use ipc::AccountId;
-use store::{Rights, SystemFlags};
+use store::{Grantee, Rights, SystemFlags};
 
 /// What a row comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -179,6 +179,9 @@ fn untagged(heard: &[String]) -> impl Iterator<Item = &String> {
 async fn by_owner(image: &Image, row: &Row) -> (Vec<String>, Picture) {
     let world = World::on(image);
     world.give("other", &Rights::ALL.letters()).await;
+    // He has every right, and can lose none.
+    let himself = Grantee::Account(store::AccountId(ACCOUNT.0));
+    world.give_to(himself, "box", "l").await;
     let case = Case {
         row,
         rights: "",
