@@ -4,7 +4,6 @@
 use super::rows::Place;
 use super::world::{FRIEND, Image, World};
 use crate::trial::{Wire, run};
-use std::time::Duration;
 
 const GONE: &str = "* BYE The selected mailbox is gone, or no longer yours to read\r\n";
 
@@ -95,8 +94,7 @@ fn an_answer_under_way_ends_with_the_letter_that_was_begun() {
         let mut friend = world.client(FRIEND, Place::InBox).await;
         friend.send(b"x FETCH 1:* BODY[]\r\n").await;
         friend.line().await;
-        // The server has written what the socket takes, and waits.
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        // From here on the server writes what the socket takes, and no more.
         world.give("box", "").await;
         let heard = friend.last_words().await;
         assert!(heard.ends_with(GONE), "{}", &heard[heard.len() - 200..]);
