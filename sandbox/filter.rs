@@ -44,13 +44,17 @@ pub fn compile(profile: &Profile, accounts: Option<IdRanges>) -> Result<BpfProgr
 /// Installs the short second filter on every thread: no further thread,
 /// process or filter.
 pub fn install_second() -> Result<(), Fault> {
+    seccompiler::apply_filter_all_threads(&compile_second()?)
+}
+
+/// That filter.
+pub fn compile_second() -> Result<BpfProgram, Fault> {
     let never = [libc::SYS_clone, libc::SYS_clone3, libc::SYS_seccomp];
     let rules = never
         .into_iter()
         .map(|number| (number, Vec::new()))
         .collect();
-    let program = build(rules, SeccompAction::Allow, SeccompAction::KillProcess)?;
-    seccompiler::apply_filter_all_threads(&program)
+    build(rules, SeccompAction::Allow, SeccompAction::KillProcess)
 }
 
 /// The calls of a profile, its own first, then those of whom it bears.
