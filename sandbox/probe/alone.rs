@@ -105,6 +105,8 @@ static WIDE_CALLS: List = List {
         wide(libc::SYS_sendmsg),
         wide(libc::SYS_fcntl),
         wide(libc::SYS_ptrace),
+        wide(libc::SYS_socketpair),
+        wide(libc::SYS_kill),
     ],
 };
 

@@ -38,8 +38,8 @@ pub const ATTEMPTS: Table = &[
     ("setuid(0)", || ids(libc::SYS_setuid, [0; 3])),
     ("setgid(0)", || ids(libc::SYS_setgid, [0; 3])),
     ("setreuid(0)", || ids(libc::SYS_setreuid, [0; 3])),
-    ("setfsuid(0)", || ids(libc::SYS_setfsuid, [0; 3])),
-    ("setfsgid(0)", || ids(libc::SYS_setfsgid, [0; 3])),
+    ("setfsuid(0)", || file_id(libc::SYS_setfsuid)),
+    ("setfsgid(0)", || file_id(libc::SYS_setfsgid)),
     ("setgroups of one", || call(libc::SYS_setgroups, [1, words(&[42])])),
     ("become an account, then root", || ids(libc::SYS_setresuid, [1_900_000_007; 3]).and_then(|_| ids(libc::SYS_setresuid, [0; 3]))),
     ("raise a capability", || call(libc::SYS_capset, [words(&[CAPABILITIES_V3]), words(&[1 << ADMIN | 1 << (ADMIN + 32), 1 << ADMIN, 0])])),
@@ -91,6 +91,15 @@ pub const ATTEMPTS: Table = &[
 
 fn ids(number: i64, ids: [u32; 3]) -> Result<i64, Errno> {
     call(number, ids.map(u64::from))
+}
+
+/// setfsuid(2) never fails: it answers with what was, so a second call tells.
+fn file_id(number: i64) -> Result<i64, Errno> {
+    call(number, [0])?;
+    match call(number, [u32::MAX.into()])? {
+        0 => Ok(0),
+        _ => Err(Errno::PERM),
+    }
 }
 
 fn prctl([option, first, second]: [u64; 3]) -> Result<i64, Errno> {
