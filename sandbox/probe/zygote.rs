@@ -6,7 +6,7 @@
 //! nothing from them: it is the sibling that they try to signal, trace and rob.
 
 use crate::alone::Layer;
-use crate::attempts::call::{LEAKED, OUTSIDER, PAIR, PORT, SIBLING, call, seen, words};
+use crate::attempts::call::{LEAKED, OUTSIDER, PAIR, PORT, PROGRAM, SIBLING, call, seen, words};
 use crate::attempts::{self, Outcome, network};
 use crate::order::{receive, send};
 use crate::{CHANNEL, borrow, nursery};
@@ -15,7 +15,7 @@ use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use rustix::process::{Signal, WaitId, WaitIdOptions};
-use sandbox::profile::Threads;
+use sandbox::profile::{Identity, Threads};
 use sandbox::{Profile, enter, enter_supervisor, seal_threads};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -39,13 +39,16 @@ const PATIENCE: Timespec = Timespec {
 /// Exit status of a child that was refused confinement; standard error says why.
 const REFUSED: i32 = 250;
 
-/// Makes the attempts that are asked for over the channel until it closes.
-pub fn run(way: Way, port: &str) {
-    PORT.store(port.parse().unwrap_or(0), Ordering::Relaxed);
+/// Makes the attempts that are asked for over the channel until it closes. Around it
+/// are "PORT OUTSIDER".
+pub fn run(way: Way, around: &str) {
+    let (port, outsider) = around.split_once(' ').expect("a port and a process");
+    PORT.store(port.parse().expect("a port"), Ordering::Relaxed);
     SIBLING.store(std::process::id().cast_signed(), Ordering::Relaxed);
-    let outsider = if let Way::Alone = way { std::process::id().cast_signed() } else { parent() };
-    OUTSIDER.store(outsider, Ordering::Relaxed);
-    notice_signals();
+    OUTSIDER.store(outsider.parse().expect("a process"), Ordering::Relaxed);
+    if !is_under_a_filter(way) {
+        notice_signals();
+    }
     leave_open(way);
     let _heard = listen_by_name(way);
     loop {
@@ -85,8 +88,11 @@ fn notice_signals() {
 /// The supervisor is executed, not born: its channel is standard input.
 pub fn run_as_supervisor() {
     take_channel();
-    let port = receive(borrow(CHANNEL));
-    run(Way::Supervisor, &port);
+    let program = std::fs::File::open("/proc/self/exe").expect("/proc is there");
+    let program = sandbox::Program::seal(c"probe", &program).expect("memory can be sealed");
+    place(&program, PROGRAM);
+    let around = receive(borrow(CHANNEL));
+    run(Way::Supervisor, &around);
 }
 
 /// Puts standard input where a newborn finds its channel.
@@ -102,8 +108,10 @@ pub fn say_whether_capable() {
     }
 }
 
-fn parent() -> i32 {
-    rustix::process::getppid().map_or(1, |pid| pid.as_raw_nonzero().get())
+/// Those whom the broker bears are under its filter from their birth on, which leaves
+/// them what the broker needs for a birth.
+fn is_under_a_filter(way: Way) -> bool {
+    matches!(way, Way::Profile(profile) if profile.identity == Identity::Account)
 }
 
 /// Puts a copy of a descriptor at a number.
@@ -139,11 +147,9 @@ fn leave_open(way: Way) {
     }
 }
 
-/// Whoever may send to an address finds somebody in its network namespace. Those whom
-/// the broker bears are under its filter by now, which leaves them no such call.
+/// Whoever may send to an address finds somebody in its network namespace.
 fn listen_by_name(way: Way) -> Option<OwnedFd> {
-    let Way::Profile(profile) = way else { return None };
-    if profile.identity == sandbox::profile::Identity::Account {
+    if is_under_a_filter(way) {
         return None;
     }
     let socket = rustix::net::socket(AddressFamily::UNIX, SocketType::DGRAM, None).ok()?;

@@ -5,7 +5,7 @@
 //! through.
 
 use super::Table;
-use super::call::{CWD, LOG, at, call, place, scratch, words};
+use super::call::{CWD, LOG, PAIR, at, call, place, scratch, seen, words};
 use super::processes::software_clock;
 use libc::{SIGEV_NONE, TIOCSTI};
 use rustix::io::Errno;
@@ -33,13 +33,14 @@ pub const ATTEMPTS: Table = &[
     ("a semaphore of events", || call(libc::SYS_eventfd2, [0, 1])),
     ("another wait (epoll_pwait2)", || call(libc::SYS_epoll_pwait2, [u64::MAX, scratch(), 1, 0, 0, 0])),
     ("a pipe", || call(libc::SYS_pipe2, [scratch(), 0])),
+    ("a large pipe (F_SETPIPE_SZ)", large_pipe),
     ("who else uses processor and memory (getrusage)", || call(libc::SYS_getrusage, [0, scratch()])),
     ("what the machine is (uname)", || call(libc::SYS_uname, [scratch()])),
     ("what the machine has (sysinfo)", || call(libc::SYS_sysinfo, [scratch()])),
     ("on which processor (getcpu)", || call(libc::SYS_getcpu, [scratch(), 0, 0])),
     ("TIOCSTI", || call(libc::SYS_ioctl, [LOG, TIOCSTI, place(b"x")])),
     ("TIOCLINUX", || call(libc::SYS_ioctl, [LOG, libc::TIOCLINUX, place(&[2])])),
-    ("how many bytes wait (FIONREAD)", || call(libc::SYS_ioctl, [super::call::PAIR, libc::FIONREAD, scratch()])),
+    ("how many bytes wait (FIONREAD)", || call(libc::SYS_ioctl, [PAIR, libc::FIONREAD, scratch()])),
     // Mounts.
     ("mount", || call(libc::SYS_mount, [at(c"none"), at(c"mount"), at(c"tmpfs"), 0, 0])),
     ("mount what is there again (bind)", || call(libc::SYS_mount, [at(c"."), at(c"mount"), 0, libc::MS_BIND, 0])),
@@ -69,6 +70,12 @@ pub const ATTEMPTS: Table = &[
     ("ports of the machine (iopl)", || call(libc::SYS_iopl, [3])),
     ("ports of the machine (ioperm)", || call(libc::SYS_ioperm, [0x80, 1, 1])),
 ];
+
+fn large_pipe() -> Result<i64, Errno> {
+    let ends = scratch();
+    call(libc::SYS_pipe2, [ends, 0])?;
+    call(libc::SYS_fcntl, [seen(ends), libc::F_SETPIPE_SZ as u64, 1 << 20])
+}
 
 /// getpid by the i386 ABI, which counts calls otherwise.
 #[cfg(target_arch = "x86_64")]

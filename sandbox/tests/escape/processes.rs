@@ -5,15 +5,15 @@ use super::Row;
 #[rustfmt::skip]
 pub const ROWS: &[Row] = &[
     // Signals.
-    ("kill the outsider",                                     "own: supervisor"),
-    ("kill a sibling",                                        "own: supervisor"),
+    ("kill the outsider",                                     ""),
+    ("kill a sibling",                                        ""),
     ("kill a sibling's thread (tkill)",                       ""),
     ("kill a sibling's thread (tgkill)",                      ""),
     ("queue a signal for a sibling",                          ""),
     ("abort a sibling (tgkill)",                              "1: all; signalled: supervisor"),
     ("signal a sibling by its pidfd",                         ""),
-    ("signal the peer of a socket by its pidfd",              "own: supervisor; 1: broker"),
-    ("let the kernel signal a sibling (F_SETOWN)",            "signalled: supervisor; own: broker"),
+    ("signal the peer of a socket by its pidfd",              ""),
+    ("let the kernel signal a sibling (F_SETOWN)",            ""),
     ("let the kernel signal a sibling (FIOASYNC)",            ""),
     // Tracing and robbing.
     ("ptrace the outsider",                                   ""),
@@ -23,7 +23,7 @@ pub const ROWS: &[Row] = &[
     ("read a sibling's memory",                               ""),
     ("write a sibling's memory",                              ""),
     ("pidfd_open the outsider",                               ""),
-    ("pidfd of a socket's peer",                              "own: all"),
+    ("pidfd of a socket's peer",                              ""),
     ("pidfd_getfd the outsider's",                            ""),
     ("pidfd_getfd a sibling's",                               ""),
     ("pidfd_getfd a peer's",                                  ""),
@@ -35,8 +35,8 @@ pub const ROWS: &[Row] = &[
     ("a sibling's robust list",                               ""),
     ("a sibling's events (perf)",                             ""),
     // Slowing down, and moving about.
-    ("a sibling's limits",                                    "own: supervisor broker"),
-    ("the outsider's limits",                                 "own: supervisor; 1|own: broker"),
+    ("a sibling's limits",                                    ""),
+    ("the outsider's limits",                                 ""),
     ("a sibling's priority",                                  ""),
     ("the outsider's priority",                               ""),
     ("a sibling's scheduler",                                 ""),

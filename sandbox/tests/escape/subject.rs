@@ -46,7 +46,8 @@ impl Subject {
         let (listener, target) = (listen(), listen());
         let born = house.bear_with(profile, &listener);
         let (_, channel) = born.unwrap_or_else(|stillborn| panic!("{stillborn}"));
-        send(&channel, &format!("{order} {}", port(&target)));
+        let (port, outsider) = (port(&target), std::process::id());
+        send(&channel, &format!("{order} {port} {outsider}"));
         Self::around(channel, listener, target, None)
     }
 
@@ -62,7 +63,7 @@ impl Subject {
             .stdout(output)
             .spawn()
             .expect("the probe can be executed");
-        send(&ours, &port(&target).to_string());
+        send(&ours, &format!("{} {}", port(&target), std::process::id()));
         Self::around(ours, listener, target, Some(child))
     }
 
