@@ -3,15 +3,14 @@
 //! The modules that make a layer are the sandbox's own, compiled in here once more: the
 //! crate itself offers no way to put one on without the rest, and is not to.
 
-// Modules of the sandbox by the names by which they know each other; not all that they
-// hold is used here.
-#[allow(dead_code)]
+// Modules of the sandbox, which know each other by the names in `main`.
+#[allow(dead_code, reason = "not all of it is needed here")]
 #[path = "../capability.rs"]
 mod capability;
-#[allow(dead_code)]
+#[allow(dead_code, reason = "not all of it is needed here")]
 #[path = "../filter.rs"]
 mod filter;
-#[allow(dead_code)]
+#[allow(dead_code, reason = "not all of it is needed here")]
 #[path = "../birth/maps.rs"]
 mod maps;
 #[path = "../paths.rs"]
@@ -133,7 +132,11 @@ pub fn run() {
     place(&program, PROGRAM);
     let (_ours, socket) = nursery::pair();
     let store = File::open("..").expect("the store is there");
-    let log = File::options().read(true).write(true).open("../../log").expect("the log is there");
+    let log = File::options()
+        .read(true)
+        .write(true)
+        .open("../../log")
+        .expect("the log is there");
     let proc = File::open("/proc").expect("/proc is there");
     let leaked = [store.as_fd(), log.as_fd(), socket.as_fd(), proc.as_fd()];
     for (number, one) in (LEAKED..).zip(leaked) {
@@ -146,7 +149,10 @@ pub fn run() {
 /// As many as may be; and attempts at more than that need not come near it.
 fn raise_descriptors() {
     let limit = rustix::process::getrlimit(Resource::Nofile);
-    let raised = Rlimit { current: limit.maximum, ..limit };
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
     rustix::process::setrlimit(Resource::Nofile, raised).expect("anybody may");
     attempts::resources::MANY.store(4_000, Ordering::Relaxed);
 }
@@ -211,32 +217,37 @@ fn bear_sibling(layer: Layer, is_on: bool, channel: BorrowedFd<'_>) -> OwnedFd {
     if let Some((number, sibling)) = fork() {
         receive(&ours);
         SIBLING.store(number, Ordering::Relaxed);
+        // Open as long as the attempt lasts: the sibling ends when it closes.
+        std::mem::forget(ours);
         return sibling;
     }
-    live_as_long_as_the_attempt();
+    drop(ours);
     if !is_on {
         put_on(layer, channel);
     }
     if layer != Layer::Filter {
-        // A change of credentials takes both away.
+        // A change of credentials takes it away.
         set_dumpable_behavior(DumpableBehavior::Dumpable).expect("nothing forbids it");
-        live_as_long_as_the_attempt();
     }
     send(&theirs, "ready");
-    let _killed = attempts::call::call(libc::SYS_ppoll, [0; 5]);
+    receive(&theirs);
     std::process::exit(0);
-}
-
-fn live_as_long_as_the_attempt() {
-    let killed = Some(rustix::process::Signal::KILL);
-    rustix::process::set_parent_process_death_signal(killed).expect("nothing forbids it");
 }
 
 /// The zygote's part before: what an earlier attempt has made goes.
 pub fn clear_away() {
     let files = [
-        "made", "own", "own-again", "letter", "large", "made-program", "link", "node", "device",
-        "character-device", "../stolen",
+        "made",
+        "own",
+        "own-again",
+        "letter",
+        "large",
+        "made-program",
+        "link",
+        "node",
+        "device",
+        "character-device",
+        "../stolen",
     ];
     for file in files {
         let _none = std::fs::remove_file(file);
@@ -280,13 +291,19 @@ fn put_on(layer: Layer, channel: BorrowedFd<'_>) {
 
 /// The worker's rules name its root; without the chroot that is its directory.
 fn landlock() {
-    let rights = WORKER.paths.and_then(<[Path]>::first).expect("a worker has a path").rights;
+    let rights = WORKER
+        .paths
+        .and_then(<[Path]>::first)
+        .expect("a worker has a path")
+        .rights;
     let own: &'static [Path] = vec![Path { path: ".", rights }].leak();
     paths::restrict(own, Waivers::NONE).expect("Landlock");
 }
 
 fn take_uid() {
-    let account = IdRanges::default().account(nursery::ACCOUNT).expect("it is in the range");
+    let account = IdRanges::default()
+        .account(nursery::ACCOUNT)
+        .expect("it is in the range");
     let (uid, gid): (Uid, Gid) = (account.uid(), account.gid());
     rustix::thread::set_thread_groups(&[]).expect("root may");
     rustix::thread::set_thread_res_gid(gid, gid, gid).expect("root may");
@@ -317,7 +334,10 @@ fn take_limits(limits: Limits) {
         (Resource::Data, limits.data),
     ] {
         let limit = Some(limit);
-        let both = Rlimit { current: limit, maximum: limit };
+        let both = Rlimit {
+            current: limit,
+            maximum: limit,
+        };
         rustix::process::setrlimit(resource, both).expect("anybody may lower his own");
     }
     set_dumpable_behavior(DumpableBehavior::NotDumpable).expect("anybody may");

@@ -101,7 +101,7 @@ impl House {
 
     /// Bears a probe that plays the profile's process.
     pub fn bear(&self, profile: &'static Profile) -> Result<(Child, OwnedFd), Stillborn> {
-        self.bear_with(profile, &open(Path::new("/dev/null"), OFlags::RDWR))
+        self.bear_with(profile, open(Path::new("/dev/null"), OFlags::RDWR))
     }
 
     /// As `bear`, with something else for standard output.

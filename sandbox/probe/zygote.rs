@@ -17,7 +17,7 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use rustix::process::{Signal, WaitId, WaitIdOptions};
 use sandbox::profile::{Identity, Threads};
 use sandbox::{Profile, enter, enter_supervisor, seal_threads};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What a child does before its attempt.
@@ -46,7 +46,7 @@ pub fn run(way: Way, around: &str) {
     PORT.store(port.parse().expect("a port"), Ordering::Relaxed);
     SIBLING.store(std::process::id().cast_signed(), Ordering::Relaxed);
     OUTSIDER.store(outsider.parse().expect("a process"), Ordering::Relaxed);
-    if !is_under_a_filter(way) {
+    if !is_under_a_filter(way) && !matches!(way, Way::Alone) {
         notice_signals();
     }
     leave_open(way);
@@ -116,9 +116,8 @@ fn is_under_a_filter(way: Way) -> bool {
 
 /// Puts a copy of a descriptor at a number.
 pub fn place(from: impl AsFd, to: u64) {
-    let mut to = std::mem::ManuallyDrop::new(crate::own(to as RawFd));
-    rustix::io::dup3(from, &mut to, rustix::io::DupFlags::empty())
-        .expect("the number is below the limit");
+    let from = from.as_fd().as_raw_fd().unsigned_abs();
+    call(libc::SYS_dup3, [from.into(), to, 0]).expect("the number is below the limit");
 }
 
 /// Puts a socket whose peer is the zygote at number 0, a new one for each child.
@@ -224,7 +223,9 @@ fn ending(child: &OwnedFd) -> String {
     let status = rustix::io::retry_on_intr(|| {
         rustix::process::waitid(WaitId::PidFd(child.as_fd()), WaitIdOptions::EXITED)
     });
-    let status = status.expect("a child can be waited for").expect("it has ended");
+    let status = status
+        .expect("a child can be waited for")
+        .expect("it has ended");
     match (status.exit_status(), status.terminating_signal()) {
         (Some(0), _) => "succeeded".to_owned(),
         (Some(REFUSED), _) => "refused".to_owned(),

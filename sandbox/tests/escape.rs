@@ -28,6 +28,7 @@ mod nursery;
 #[path = "../probe/order.rs"]
 mod order;
 
+#[allow(dead_code, reason = "other tests use the rest")]
 #[path = "escape/subject.rs"]
 mod subject;
 
@@ -91,7 +92,10 @@ fn ends(row: &'static str) -> BTreeMap<&'static str, &'static str> {
 /// How an attempt must end in a profile, in the probe's words.
 fn stated(row: &'static str, profile: &Profile, ids: Ids) -> String {
     let ends = ends(row);
-    let end = ends.get(word(profile)).or(ends.get("all")).unwrap_or(&"kill");
+    let end = ends
+        .get(word(profile))
+        .or(ends.get("all"))
+        .unwrap_or(&"kill");
     let (separate, single) = end.split_once('|').unwrap_or((end, end));
     match if ids == Ids::Single { single } else { separate } {
         "kill" => "killed 31".to_owned(),
@@ -191,16 +195,25 @@ fn the_matrix_has_every_attempt_once_and_names_profiles_that_exist() {
         "the probe's attempts, in its order"
     );
     assert_eq!(
-        rows.iter().map(|(attempt, _)| attempt).collect::<BTreeSet<_>>().len(),
+        rows.iter()
+            .map(|(attempt, _)| attempt)
+            .collect::<BTreeSet<_>>()
+            .len(),
         rows.len(),
         "no name twice"
     );
     let known: BTreeSet<&str> = profile::ALL.into_iter().map(word).chain(["all"]).collect();
     for (attempt, row) in rows {
-        let count = row.split([':', ' ', ';']).filter(|word| known.contains(word)).count();
+        let count = row
+            .split([':', ' ', ';'])
+            .filter(|word| known.contains(word))
+            .count();
         let ends = ends(row);
         assert_eq!(ends.len(), count, "{attempt}: a profile twice");
-        let unknown: Vec<_> = ends.keys().filter(|place| !known.contains(*place)).collect();
+        let unknown: Vec<_> = ends
+            .keys()
+            .filter(|place| !known.contains(*place))
+            .collect();
         assert_eq!(unknown, Vec::<&&str>::new(), "{attempt}");
     }
 }

@@ -97,7 +97,10 @@ pub fn seen(scratch: u64) -> u64 {
 /// Both ends of a new local connection.
 pub fn pair(kind: i32) -> Result<(u64, u64), Errno> {
     let ends = words(&[0]);
-    call(libc::SYS_socketpair, [libc::AF_UNIX as u64, kind as u64, 0, ends])?;
+    call(
+        libc::SYS_socketpair,
+        [libc::AF_UNIX as u64, kind as u64, 0, ends],
+    )?;
     Ok((seen(ends), seen(ends + 4)))
 }
 

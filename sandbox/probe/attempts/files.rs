@@ -136,7 +136,10 @@ fn walk_out_and_read() -> Result<i64, Errno> {
 /// A handle of a file: a name that needs no path.
 fn handle(path: u64) -> Result<i64, Errno> {
     let handle = place(&[128, 0, 0, 0].map(u8::from).repeat(64));
-    call(libc::SYS_name_to_handle_at, [CWD, path, handle, scratch(), 0])?;
+    call(
+        libc::SYS_name_to_handle_at,
+        [CWD, path, handle, scratch(), 0],
+    )?;
     Ok(handle as i64)
 }
 
@@ -200,10 +203,7 @@ fn make_immutable(file: u64) -> Result<i64, Errno> {
 /// A file that is open to read, though its owner may write it.
 fn reading_and(then: fn(u64) -> Result<i64, Errno>) -> Result<i64, Errno> {
     let file = open(c"letter", O_CREAT | O_WRONLY)?;
-    call(
-        libc::SYS_write,
-        [file as u64, place(&[b'x'; 4096]), 4096],
-    )?;
+    call(libc::SYS_write, [file as u64, place(&[b'x'; 4096]), 4096])?;
     then(open(c"letter", O_RDONLY)? as u64)
 }
 

@@ -74,7 +74,10 @@ pub const ATTEMPTS: Table = &[
 fn large_pipe() -> Result<i64, Errno> {
     let ends = scratch();
     call(libc::SYS_pipe2, [ends, 0])?;
-    call(libc::SYS_fcntl, [seen(ends), libc::F_SETPIPE_SZ as u64, 1 << 20])
+    call(
+        libc::SYS_fcntl,
+        [seen(ends), libc::F_SETPIPE_SZ as u64, 1 << 20],
+    )
 }
 
 /// getpid by the i386 ABI, which counts calls otherwise.

@@ -8,7 +8,9 @@ use rustix::io::Errno;
 pub const ATTEMPTS: Table = &[
     ("legitimate: create, write, sync, rename", writing),
     ("legitimate: open, look, list", reading),
-    ("a file before", || call(libc::SYS_write, [LEAKED, place(b"x"), 1])),
+    ("a file before", || {
+        call(libc::SYS_write, [LEAKED, place(b"x"), 1])
+    }),
 ];
 
 fn writing() -> Result<i64, Errno> {

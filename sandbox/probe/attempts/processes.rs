@@ -2,9 +2,7 @@
 //! uid and hides nothing; the outsider has another.
 
 use super::Table;
-use super::call::{
-    PAIR, bear, call, myself, outsider, pair, place, scratch, seen, sibling, words,
-};
+use super::call::{PAIR, bear, call, myself, outsider, pair, place, scratch, seen, sibling, words};
 use rustix::io::Errno;
 
 /// `FIOSETOWN` and `F_SETSIG` (ioctl_list(2), fcntl(2)).
@@ -87,16 +85,37 @@ fn page() -> u64 {
 }
 
 fn memory(number: i64, whose: u64) -> Result<i64, Errno> {
-    let (here, there) = (words(&[scratch(), 8]), words(&[WRITABLE.as_ptr() as u64, 8]));
+    let (here, there) = (
+        words(&[scratch(), 8]),
+        words(&[WRITABLE.as_ptr() as u64, 8]),
+    );
     call(number, [whose, here, 1, there, 1, 0])
 }
 
 /// At the same address in every process of the probe, and nobody looks at it.
-static WRITABLE: [std::sync::atomic::AtomicU64; 1] = [const { std::sync::atomic::AtomicU64::new(0) }];
+static WRITABLE: [std::sync::atomic::AtomicU64; 1] =
+    [const { std::sync::atomic::AtomicU64::new(0) }];
 
 /// `siginfo_t` as the sender of a queued signal gives it.
 fn queued() -> u64 {
-    words(&[0, u64::from((-1i32).cast_unsigned()), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
+    words(&[
+        0,
+        u64::from((-1i32).cast_unsigned()),
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+    ])
 }
 
 /// `struct perf_event_attr`: PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CPU_CLOCK.
@@ -127,7 +146,10 @@ fn signal_by_owner() -> Result<i64, Errno> {
     let (ours, theirs) = pair(libc::SOCK_STREAM)?;
     call(libc::SYS_fcntl, [ours, libc::F_SETOWN as u64, sibling()])?;
     call(libc::SYS_fcntl, [ours, F_SETSIG, libc::SIGUSR1 as u64])?;
-    call(libc::SYS_fcntl, [ours, libc::F_SETFL as u64, libc::O_ASYNC as u64])?;
+    call(
+        libc::SYS_fcntl,
+        [ours, libc::F_SETFL as u64, libc::O_ASYNC as u64],
+    )?;
     call(libc::SYS_write, [theirs, place(b"x"), 1])
 }
 

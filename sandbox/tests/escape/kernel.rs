@@ -25,6 +25,7 @@ pub const ROWS: &[Row] = &[
     ("a semaphore of events",                                 "own: all; kill: config director keyholder verify"),
     ("another wait (epoll_pwait2)",                           ""),
     ("a pipe",                                                "own: supervisor broker"),
+    ("a large pipe (F_SETPIPE_SZ)",                           ""),
     ("who else uses processor and memory (getrusage)",        ""),
     ("what the machine is (uname)",                           ""),
     ("what the machine has (sysinfo)",                        ""),

@@ -10,7 +10,7 @@ pub const ROWS: &[Row] = &[
     ("memory without end: the heap (brk)",                    "12: all"),
     ("memory without end: shared",                            ""),
     ("memory without end: downwards",                         ""),
-    ("a file in memory",                                      "own: supervisor"),
+    ("a file in memory",                                      "own: supervisor lmtp"),
     ("descriptors without end: events",                       "24: all; kill: config director keyholder verify"),
     ("descriptors without end: sockets",                      "24: supervisor broker director control front lmtp"),
     ("descriptors without end: waits",                        "24: all; kill: config verify"),

@@ -1,10 +1,10 @@
 //! A probe that makes attempts when it is asked to, and what is around it for them to
 //! reach: sockets on the machine's loopback, an abstract one, one by its path.
 
+use super::PROBE;
 use super::house::House;
 use super::nursery::pair;
 use super::order::{receive, send};
-use super::PROBE;
 use rustix::fs::Mode;
 use sandbox::Profile;
 use sandbox::profile::{BROKER, Identity, Root};
@@ -98,7 +98,9 @@ impl Subject {
 
 impl Drop for Subject {
     fn drop(&mut self) {
-        let Some(child) = &mut self.executed else { return };
+        let Some(child) = &mut self.executed else {
+            return;
+        };
         // It ends when its channel closes, which happens behind this.
         let _gone = child.kill();
         let _reaped = child.wait();
