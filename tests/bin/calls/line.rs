@@ -31,7 +31,8 @@ pub struct Call<'a> {
     pub name: &'a str,
     /// Its arguments; 0 where it has none.
     pub arguments: [u64; 6],
-    /// For execve and execveat, the name that the program is given.
+    /// For execve and execveat, of which else only the flags are read, the name that the
+    /// program is given.
     pub program: Option<&'a str>,
 }
 
@@ -68,9 +69,11 @@ fn in_words<'a>(name: &'a str, rest: &'a str) -> Call<'a> {
     let first = rest
         .split_once("[\"")
         .and_then(|(_, list)| list.split_once('"'));
+    let last = rest.rsplit_once(", ").map_or("", |(_, last)| last);
+    let flags = last.split([')', ' ']).next().and_then(number);
     Call {
         name,
-        arguments: [0; 6],
+        arguments: [0, 0, 0, 0, flags.unwrap_or(0), 0],
         program: first.map(|(program, _)| program.rsplit('/').next().unwrap_or(program)),
     }
 }

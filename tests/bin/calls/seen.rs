@@ -4,7 +4,6 @@
 use crate::kept;
 use crate::line::Call;
 use sandbox::Profile;
-use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
@@ -90,10 +89,9 @@ pub fn runs_in(directory: &Path) -> Result<BTreeMap<String, Seen>, String> {
 }
 
 /// audit/calls-seen.toml.
-#[derive(Deserialize, Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Ledger {
     runs: Vec<String>,
-    #[serde(default)]
     seen: BTreeMap<String, BTreeMap<String, u32>>,
 }
 
@@ -111,8 +109,26 @@ impl Ledger {
         match std::fs::read_to_string(file) {
             Err(fault) if fault.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
             Err(fault) => Err(format!("{}: {fault}", file.display())),
-            Ok(text) => toml::from_str(&text).map_err(|fault| format!("{fault}")),
+            Ok(text) => Ok(Self::parse(&text)),
         }
+    }
+
+    /// Reads what [`Self::text`] writes, line by line: TOML of the simplest kind.
+    fn parse(text: &str) -> Self {
+        let mut ledger = Self::default();
+        let mut program = None;
+        for line in text.lines().map(str::trim) {
+            let table = line.strip_prefix("[seen.");
+            if let Some(name) = table.and_then(|rest| rest.strip_suffix(']')) {
+                program = Some(name.to_owned());
+            } else if let Some(run) = quoted(line.trim_end_matches(',')) {
+                ledger.runs.push(run.to_owned());
+            } else if let (Some(program), Some((words, runs))) = (&program, counted(line)) {
+                let kinds = ledger.seen.entry(program.clone()).or_default();
+                kinds.insert(words.to_owned(), runs);
+            }
+        }
+        ledger
     }
 
     /// Adds one run.
@@ -126,6 +142,10 @@ impl Ledger {
 
     /// Writes it.
     pub fn write(&self, file: &Path) -> Result<(), String> {
+        std::fs::write(file, self.text()).map_err(|fault| format!("{}: {fault}", file.display()))
+    }
+
+    fn text(&self) -> String {
         let mut text = format!("{HEAD}\nruns = [\n");
         for run in &self.runs {
             let _ = writeln!(text, "    \"{run}\",");
@@ -137,6 +157,50 @@ impl Ledger {
                 let _ = writeln!(text, "\"{words}\" = {runs}");
             }
         }
-        std::fs::write(file, text).map_err(|fault| format!("{}: {fault}", file.display()))
+        text
+    }
+}
+
+fn quoted(word: &str) -> Option<&str> {
+    word.strip_prefix('"')?.strip_suffix('"')
+}
+
+fn counted(line: &str) -> Option<(&str, u32)> {
+    let (words, runs) = line.split_once(" = ")?;
+    Some((quoted(words)?, runs.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(kinds: &[(&str, &str)]) -> Seen {
+        let kinds = kinds
+            .iter()
+            .map(|(program, words)| ((*program).to_owned(), (*words).to_owned()));
+        Seen {
+            kinds: kinds.collect(),
+        }
+    }
+
+    #[test]
+    fn runs_add_up_and_the_ledger_reads_what_it_writes() {
+        let mut ledger = Ledger::default();
+        ledger.add(
+            "a kernel, debug, root".to_owned(),
+            &seen(&[("auth", "brk()")]),
+        );
+        ledger.add(
+            "a kernel, release, root".to_owned(),
+            &seen(&[
+                ("auth", "brk()"),
+                ("auth", "mmap(2: 0x3, 3: 0x22)"),
+                ("login", "brk()"),
+            ]),
+        );
+        assert_eq!(ledger.runs.len(), 2);
+        assert_eq!(ledger.seen["auth"]["brk()"], 2);
+        assert_eq!(ledger.seen["auth"]["mmap(2: 0x3, 3: 0x22)"], 1);
+        assert_eq!(Ledger::parse(&ledger.text()), ledger);
     }
 }
