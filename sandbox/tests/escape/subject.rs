@@ -45,7 +45,7 @@ impl Subject {
     pub fn ordered(house: &House, profile: &'static Profile, order: &str) -> Self {
         let (listener, target) = (listen(), listen());
         let born = house.bear_with(profile, &listener);
-        let (_, channel) = born.unwrap_or_else(|stillborn| panic!("{stillborn}"));
+        let (_, channel) = born.expect("the probe is born");
         let (port, outsider) = (port(&target), std::process::id());
         send(&channel, &format!("{order} {port} {outsider}"));
         Self::around(channel, listener, target, None)
