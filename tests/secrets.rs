@@ -100,8 +100,10 @@ impl Drop for Stopped {
     }
 }
 
-/// The ways in which a client can say a password.
-const WAYS: [(&str, fn(&Set, &str) -> Session, &str); 6] = [
+/// A way in which a client can say a password, and how the answer to it begins.
+type Way = (&'static str, fn(&Set, &str) -> Session, &'static str);
+
+const WAYS: [Way; 6] = [
     ("LOGIN in the clear", login_clear, "a OK"),
     ("LOGIN after STARTTLS", login_starttls, "a OK"),
     ("LOGIN over TLS, with literals", login_literal, "a OK"),

@@ -88,12 +88,29 @@ impl Set {
         let address = own_address();
         let certificate = write_certificate(&directory, address);
         let _ = directory.write("mailkeep.toml", configuration(&directory, address, further));
-        let mut set = Self::begin(directory, address, certificate, before);
+        let mut set = Self::begin(directory, address, certificate, &mailkeep(), before);
         if set.comes_up() {
             Ok(set)
         } else {
             Err(set.log())
         }
+    }
+
+    /// Starts one whose programs lie in another directory.
+    ///
+    /// # Panics
+    /// If it doesn't start; with its log.
+    #[must_use]
+    pub fn of(programs: &Path, further: &str) -> Self {
+        let directory = Directory::new();
+        let address = own_address();
+        let certificate = write_certificate(&directory, address);
+        let _ = directory.write("mailkeep.toml", configuration(&directory, address, further));
+        let mailkeep = programs.join("mailkeep").into_os_string();
+        let mut set = Self::begin(directory, address, certificate, &mailkeep, &[]);
+        let up = set.comes_up();
+        assert!(up, "the set did not start:\n{}", set.log());
+        set
     }
 
     /// # Panics
@@ -103,7 +120,7 @@ impl Set {
         address: Ipv4Addr,
         certificate: CertificateDer<'static>,
     ) -> Self {
-        let mut set = Self::begin(directory, address, certificate, &[]);
+        let mut set = Self::begin(directory, address, certificate, &mailkeep(), &[]);
         let up = set.comes_up();
         assert!(up, "the set did not start:\n{}", set.log());
         set
@@ -113,9 +130,9 @@ impl Set {
         directory: Directory,
         address: Ipv4Addr,
         certificate: CertificateDer<'static>,
+        mailkeep: &OsString,
         before: &[OsString],
     ) -> Self {
-        let mailkeep = binaries::program("mailkeep").into_os_string();
         let log = directory.path().join("log");
         let log = File::options()
             .create(true)
@@ -123,10 +140,10 @@ impl Set {
             .append(true)
             .open(log)
             .expect("the directory is ours");
-        let (program, arguments) = before.split_first().unwrap_or((&mailkeep, &[]));
+        let (program, arguments) = before.split_first().unwrap_or((mailkeep, &[]));
         let child = Command::new(program)
             .args(arguments)
-            .args((!before.is_empty()).then_some(&mailkeep))
+            .args((!before.is_empty()).then_some(mailkeep))
             .args(["run", "--config"])
             .arg(directory.path().join("mailkeep.toml"))
             .stdin(Stdio::null())
@@ -434,6 +451,10 @@ pub fn text(output: &Output) -> String {
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     )
+}
+
+fn mailkeep() -> OsString {
+    binaries::program("mailkeep").into_os_string()
 }
 
 fn greeted(mut session: Session, with: &str) -> Session {
