@@ -9,6 +9,7 @@ use crate::filter;
 use crate::ids::IdRanges;
 use crate::kernel;
 use crate::layer::{Layer, Waivers};
+use crate::limits;
 use crate::paths;
 use crate::profile::{CapabilitySet, Identity, Profile, Right, Root, SUPERVISOR};
 use crate::site::{Ids, Site};
@@ -177,6 +178,7 @@ pub fn enter_supervisor() -> Result<Entered, Refusal> {
     } else {
         step("capabilities", capability::set(CapabilitySet::empty()))?;
     }
+    step("limits", limits::take_soft(SUPERVISOR.limits))?;
     step("no_new_privs", rustix::thread::set_no_new_privs(true))?;
     enter_as(&SUPERVISOR, site)
 }

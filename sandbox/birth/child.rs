@@ -6,10 +6,11 @@
 use super::{Step, Stillborn, at};
 use crate::capability;
 use crate::kernel::{self, Arguments};
-use crate::profile::{Limits, Profile};
+use crate::limits;
+use crate::profile::Profile;
 use rustix::fs::Mode;
 use rustix::io::Errno;
-use rustix::process::{Gid, Pid, Resource, Rlimit, Signal, Uid};
+use rustix::process::{Gid, Pid, Signal, Uid};
 use std::convert::Infallible;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
 
@@ -52,7 +53,7 @@ fn steps(plan: &Plan<'_>) -> Result<Infallible, Stillborn> {
     at(Step::Namespaces, enter_namespaces(plan))?;
     at(Step::Ids, take_ids(plan.id))?;
     at(Step::Root, enter_root(plan.root.as_ref()))?;
-    at(Step::Limits, take_limits(plan.profile.limits))?;
+    at(Step::Limits, limits::take(plan.profile.limits))?;
     at(
         Step::Capabilities,
         capability::keep_only(plan.profile.capabilities),
@@ -113,24 +114,6 @@ fn enter_root(root: Option<&OwnedFd>) -> Result<(), Errno> {
     let Some(root) = root else { return Ok(()) };
     rustix::process::fchdir(root)?;
     rustix::process::chroot(c".")
-}
-
-fn take_limits(limits: Limits) -> Result<(), Errno> {
-    take_limit(Resource::Core, 0)?;
-    take_limit(Resource::Nofile, limits.descriptors)?;
-    take_limit(Resource::Data, limits.data)
-}
-
-fn take_limit(resource: Resource, wanted: u64) -> Result<(), Errno> {
-    let inherited = rustix::process::getrlimit(resource).maximum;
-    let limit = Some(inherited.map_or(wanted, |inherited| inherited.min(wanted)));
-    rustix::process::setrlimit(
-        resource,
-        Rlimit {
-            current: limit,
-            maximum: limit,
-        },
-    )
 }
 
 /// After the last change of credentials: each clears the signal. A parent that has
