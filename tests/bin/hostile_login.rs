@@ -10,6 +10,8 @@
 
 #[path = "hostile/accomplice.rs"]
 mod accomplice;
+#[path = "hostile/watch.rs"]
+mod watch;
 
 use accomplice::Accomplice;
 use ipc::codec::Message;
@@ -17,13 +19,12 @@ use ipc::edge::front_service::{ToFront, ToService, Transport};
 use ipc::edge::handover::{self, ToAsker, Work};
 use ipc::edge::login_auth::{Mechanism, ToAuth, ToLogin};
 use ipc::edge::supervisor::{Edge, ToProcess, ToSupervisor};
-use ipc::registry::{Registered, Registry, Watched};
 use ipc::slice::Protocol;
 use ipc::{Bytes, Channel, Cookie, Instance, Nonce, Secret};
 use std::collections::{BTreeMap, HashMap};
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitCode;
-use std::time::Duration;
+use watch::{Registered, Watch, turn};
 
 #[derive(Debug, Clone, Copy)]
 enum Peer {
@@ -41,7 +42,7 @@ const AT_ONCE: u32 = 100;
 struct Client {
     line: Accomplice,
     /// Nobody is, whose socket is being handed over: what he says is the worker's.
-    watched: Option<Watched>,
+    watched: Option<u64>,
     front: Instance,
     cookie: Cookie,
     keeps: bool,
@@ -59,7 +60,7 @@ struct Count {
 }
 
 struct Login {
-    registry: Registry<Peer>,
+    watch: Watch<Peer>,
     supervisor: Registered<ToSupervisor, ToProcess>,
     auth: Option<Registered<ToAuth, ToLogin>>,
     auths_life: Option<Instance>,
@@ -84,12 +85,12 @@ fn main() -> ExitCode {
     let mut supervisor = Channel::adopt(socket).expect("a channel");
     let given = ipc::start::collect(&mut supervisor).expect("a start");
     supervisor.send(ToSupervisor::Running).expect("it listens");
-    let mut registry = Registry::new().expect("an epoll");
+    let mut watch = Watch::new();
     let supervisor = supervisor.into_socket();
-    let supervisor = registry.register(Peer::Supervisor, supervisor);
+    let supervisor = watch.register(Peer::Supervisor, supervisor);
     let mut login = Login {
-        registry,
-        supervisor: supervisor.expect("a channel"),
+        watch,
+        supervisor,
         auth: None,
         auths_life: None,
         director: None,
@@ -112,8 +113,7 @@ fn main() -> ExitCode {
 impl Login {
     fn serve(&mut self) {
         loop {
-            let ready = self.registry.wait(Duration::from_secs(1));
-            for peer in ready.expect("an epoll") {
+            for peer in self.watch.wait() {
                 match peer {
                     Peer::Supervisor if self.is_over() => return,
                     Peer::Supervisor => {}
@@ -127,22 +127,22 @@ impl Login {
     }
 
     fn connect(&mut self, edge: Edge, who: Instance, socket: OwnedFd) {
-        let registry = &mut self.registry;
+        let watch = &mut self.watch;
         match edge {
             Edge::LoginAuth => {
-                self.auth = registry.register(Peer::Auth, socket).ok();
+                self.auth = Some(watch.register(Peer::Auth, socket));
                 self.auths_life = Some(who);
             }
-            Edge::LoginHandover => self.director = registry.register(Peer::Director, socket).ok(),
+            Edge::LoginHandover => self.director = Some(watch.register(Peer::Director, socket)),
             _ => {
-                let front = registry.register(Peer::Front(who), socket);
-                self.fronts.extend(front.ok().map(|front| (who, front)));
+                let front = watch.register(Peer::Front(who), socket);
+                self.fronts.insert(who, front);
             }
         }
     }
 
     fn is_over(&mut self) -> bool {
-        let (messages, open) = self.registry.turn(&mut self.supervisor);
+        let (messages, open) = turn(&mut self.supervisor);
         let mut stop = open.is_err();
         for message in messages {
             match message {
@@ -164,10 +164,10 @@ impl Login {
         let Some(front) = self.fronts.get_mut(&who) else {
             return;
         };
-        let (messages, open) = self.registry.turn(front);
+        let (messages, open) = turn(front);
         if open.is_err() {
             let gone = self.fronts.remove(&who);
-            gone.iter().for_each(|gone| self.registry.forget(gone));
+            gone.iter().for_each(|gone| self.watch.forget(gone));
         }
         for ToService::Session { socket, .. } in messages {
             self.greet(who, socket);
@@ -192,8 +192,8 @@ impl Login {
 
     fn listen(&mut self, number: u64) {
         if let Some(client) = self.clients.get_mut(&number) {
-            let watched = self.registry.watch(Peer::Client(number), &client.line);
-            client.watched = Some(watched.expect("an epoll"));
+            let watched = self.watch.watch(Peer::Client(number), &client.line);
+            client.watched = Some(watched);
         }
     }
 
@@ -201,7 +201,7 @@ impl Login {
         if let Some(client) = self.clients.get_mut(&number)
             && let Some(watched) = client.watched.take()
         {
-            self.registry.unwatch(&watched, &client.line);
+            self.watch.unwatch(watched, &client.line);
         }
     }
 
@@ -305,7 +305,7 @@ impl Login {
             return client.line.say(&format!("{tag} NO auth is not there"));
         };
         self.asked.insert(nonce, (number, tag.to_owned()));
-        let _cut_off = self.registry.send(auth, message);
+        let _cut_off = auth.channel.send(message);
         insist(auth);
     }
 
@@ -326,12 +326,12 @@ impl Login {
             work,
             socket,
         };
-        let _cut_off = self.registry.send(director, message);
+        let _cut_off = director.channel.send(message);
         insist(director);
     }
 
     fn hear_auth(&mut self) {
-        for message in hear(&mut self.registry, &mut self.auth) {
+        for message in hear(&mut self.watch, &mut self.auth) {
             match message {
                 ToLogin::Verified { nonce } => self.verified(nonce),
                 ToLogin::Rejected { nonce, .. } => self.rejected(nonce),
@@ -371,7 +371,7 @@ impl Login {
     }
 
     fn hear_director(&mut self) {
-        for message in hear(&mut self.registry, &mut self.director) {
+        for message in hear(&mut self.watch, &mut self.director) {
             match message {
                 ToAsker::Taken { nonce } => self.taken(nonce),
                 ToAsker::Refused { nonce, .. } | ToAsker::Lost { nonce } => self.refused(nonce),
@@ -387,7 +387,7 @@ impl Login {
         if let Some(instance) = self.auths_life.take() {
             let edge = Edge::LoginAuth;
             let torn = ToSupervisor::Torn { edge, instance };
-            let _untold = self.registry.send(&mut self.supervisor, torn);
+            let _untold = self.supervisor.channel.send(torn);
         }
     }
 
@@ -431,15 +431,15 @@ impl Login {
 
 /// What a peer has said; who has gone is forgotten.
 fn hear<Tx: Message, Rx: Message>(
-    registry: &mut Registry<Peer>,
+    watch: &mut Watch<Peer>,
     slot: &mut Option<Registered<Tx, Rx>>,
 ) -> Vec<Rx> {
     let Some(peer) = slot else {
         return Vec::new();
     };
-    let (messages, open) = registry.turn(peer);
+    let (messages, open) = turn(peer);
     if open.is_err() {
-        ipc::registry::close(registry, slot);
+        slot.take().iter().for_each(|gone| watch.forget(gone));
     }
     messages
 }
@@ -447,7 +447,7 @@ fn hear<Tx: Message, Rx: Message>(
 /// Waits until everything has been sent, lest its own queue be too full for its lies.
 fn insist<Tx: Message, Rx: Message>(peer: &mut Registered<Tx, Rx>) {
     while peer.channel.wants_to_send() && peer.channel.flush().is_ok() {
-        std::thread::yield_now();
+        std::hint::spin_loop();
     }
 }
 

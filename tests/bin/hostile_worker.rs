@@ -10,25 +10,23 @@
 
 #[path = "hostile/accomplice.rs"]
 mod accomplice;
+#[path = "hostile/watch.rs"]
+mod watch;
 
 use accomplice::Accomplice;
 use ipc::edge::birth::{Birth, ToBroker};
 use ipc::edge::delivery::{Outcome, ToLmtp, ToWorker as Delivery};
 use ipc::edge::director_worker::{Health, ToDirector, ToWorker};
 use ipc::edge::handover::Work;
-use ipc::registry::{Registered, Registry};
 use ipc::{Channel, Nonce, Received};
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use std::collections::BTreeMap;
-use std::io::IoSlice;
+use std::io::{IoSlice, Write as _};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
-
-/// How long a socket that takes nothing more is tried again.
-const AT_A_LOSS: Duration = Duration::from_secs(1);
+use watch::{Registered, Watch, turn};
 
 /// Messages and lines of a flood.
 const FLOOD: u32 = 100_000;
@@ -41,7 +39,7 @@ enum Peer {
 }
 
 struct Worker {
-    registry: Registry<Peer>,
+    watch: Watch<Peer>,
     director: Registered<ToDirector, ToWorker>,
     root: OwnedFd,
     sessions: BTreeMap<u64, Accomplice>,
@@ -63,18 +61,16 @@ fn main() -> ExitCode {
     assert!(born, "no birth record");
     let root = root();
     let locked = rustix::fs::flock(&root, FlockOperation::NonBlockingLockExclusive);
-    let mut registry = Registry::new().expect("an epoll");
-    let mut director = registry
-        .register(Peer::Director, director)
-        .expect("a channel");
+    let mut watch = Watch::new();
+    let mut director = watch.register(Peer::Director, director);
     let ready = match locked {
         Ok(()) => ToDirector::Ready,
         Err(_) => ToDirector::Failed,
     };
-    registry.send(&mut director, ready).expect("it listens");
+    director.channel.send(ready).expect("it listens");
     let _sealed = sandbox::seal_threads(entered).expect("it can be sealed");
     let mut worker = Worker {
-        registry,
+        watch,
         director,
         root,
         sessions: BTreeMap::new(),
@@ -93,8 +89,7 @@ fn root() -> OwnedFd {
 impl Worker {
     fn serve(&mut self) {
         loop {
-            let ready = self.registry.wait(Duration::from_secs(1));
-            for peer in ready.expect("an epoll") {
+            for peer in self.watch.wait() {
                 match peer {
                     Peer::Director if self.is_over() => return,
                     Peer::Director => {}
@@ -106,7 +101,7 @@ impl Worker {
     }
 
     fn is_over(&mut self) -> bool {
-        let (messages, open) = self.registry.turn(&mut self.director);
+        let (messages, open) = turn(&mut self.director);
         let mut leave = open.is_err();
         for message in messages {
             match message {
@@ -131,20 +126,18 @@ impl Worker {
                 let session = Accomplice::at(socket);
                 let tag = String::from_utf8_lossy(tag.as_slice()).into_owned();
                 session.say(&format!("{tag} OK logged in"));
-                let watched = self.registry.watch(Peer::Session(number), &session);
-                watched.expect("an epoll");
+                self.watch.watch(Peer::Session(number), &session);
                 self.sessions.insert(number, session);
             }
             _ => {
-                let letter = self.registry.register(Peer::Letter(number), socket);
-                self.letters
-                    .extend(letter.ok().map(|letter| (number, letter)));
+                let letter = self.watch.register(Peer::Letter(number), socket);
+                self.letters.insert(number, letter);
             }
         }
     }
 
     fn tell(&mut self, message: ToDirector) -> bool {
-        self.registry.send(&mut self.director, message).is_ok()
+        self.director.channel.send(message).is_ok()
     }
 
     /// Says that it is delivered, and lets it go.
@@ -152,14 +145,14 @@ impl Worker {
         let Some(mut pair) = self.letters.remove(&number) else {
             return;
         };
-        let (messages, _) = self.registry.turn(&mut pair);
+        let (messages, _) = turn(&mut pair);
         if messages.is_empty() {
             self.letters.insert(number, pair);
             return;
         }
         let outcome = Outcome::Delivered;
-        let _gone = self.registry.send(&mut pair, ToLmtp::Done { outcome });
-        self.registry.forget(&pair);
+        let _gone = pair.channel.send(ToLmtp::Done { outcome });
+        self.watch.forget(&pair);
     }
 
     fn hear(&mut self, number: u64) {
@@ -184,7 +177,7 @@ impl Worker {
             ["FORK"] => format!("{:?}", std::process::Command::new("/bin/true").spawn()),
             ["PANIC", words] => panic!("{words}"),
             ["LOG"] => {
-                (0..FLOOD).for_each(|n| eprintln!("<3>{n} lies"));
+                (0..FLOOD).for_each(log);
                 String::new()
             }
             ["FLOOD"] => format!("cut off: {}", self.flood()),
@@ -208,36 +201,46 @@ impl Worker {
     fn pass_the_lock_on(&self, number: u64) -> String {
         let session = self.sessions.get(&number).expect("who asks is there");
         let ways = [session.as_fd(), self.director.channel.as_fd()];
-        format!("{:?}", ways.map(|way| send(way, self.root.as_fd()).is_ok()))
+        format!(
+            "{:?}",
+            ways.map(|way| send(way, Some(self.root.as_fd())).is_ok())
+        )
     }
 
     /// Leaves the locked descriptor on its way to a client who doesn't read.
-    fn hoard_the_lock(&self, number: u64) -> String {
+    fn hoard_the_lock(&self, number: u64) -> ! {
         let session = self.sessions.get(&number).expect("who asks is there");
-        let mut progress = Instant::now();
         // `front` empties it as long as the client's own buffers take it.
-        while progress.elapsed() < AT_A_LOSS {
-            let filled = rustix::io::write(session, &[b'x'; 4096]).is_ok();
-            if filled && send(session.as_fd(), self.root.as_fd()).is_ok() {
-                progress = Instant::now();
+        loop {
+            let filled = send(session.as_fd(), None);
+            if filled.is_ok() {
+                let _full = send(session.as_fd(), Some(self.root.as_fd()));
             }
-            std::thread::yield_now();
+            std::hint::spin_loop();
         }
-        String::new()
     }
 }
 
-fn send(over: BorrowedFd<'_>, descriptor: BorrowedFd<'_>) -> rustix::io::Result<usize> {
+/// A few thousand bytes, and a descriptor with them.
+fn send(over: BorrowedFd<'_>, descriptor: Option<BorrowedFd<'_>>) -> rustix::io::Result<usize> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut control = SendAncillaryBuffer::new(&mut space);
-    let rights = [descriptor];
-    assert!(control.push(SendAncillaryMessage::ScmRights(&rights)));
+    let rights = descriptor.map(|one| [one]);
+    let pushed = rights
+        .as_ref()
+        .is_none_or(|rights| control.push(SendAncillaryMessage::ScmRights(rights)));
+    assert!(pushed, "room for one");
     sendmsg(
         over,
-        &[IoSlice::new(b"\n")],
+        &[IoSlice::new(&[b'\n'; 4096])],
         &mut control,
         SendFlags::NOSIGNAL,
     )
+}
+
+/// A line of the log, if it takes one.
+fn log(number: u32) {
+    let _full = writeln!(std::io::stderr(), "<3>{number} lies");
 }
 
 /// What it finds of another account, by every name that it may have.

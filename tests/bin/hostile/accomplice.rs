@@ -2,6 +2,7 @@
 //! lies.
 
 use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags, recv, send};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// A client, line by line.
@@ -21,14 +22,14 @@ impl Accomplice {
     /// Says a line, if he listens.
     pub fn say(&self, line: &str) {
         let line = format!("{line}\r\n");
-        let _gone = rustix::io::write(&self.socket, line.as_bytes());
+        let _gone = send(&self.socket, line.as_bytes(), SendFlags::NOSIGNAL);
     }
 
     /// What he has said by now, in words; `None` when he has gone.
     pub fn lines(&mut self) -> Option<Vec<Vec<String>>> {
         let mut piece = [0; 4096];
         loop {
-            match rustix::io::read(&self.socket, &mut piece) {
+            match recv(&self.socket, &mut piece[..], RecvFlags::empty()).map(|(bytes, _)| bytes) {
                 Ok(0) => return None,
                 Ok(bytes) => self.heard.extend_from_slice(&piece[..bytes]),
                 Err(Errno::AGAIN) => return Some(self.whole_lines()),
