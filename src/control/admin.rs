@@ -84,16 +84,24 @@ async fn accept(listener: &AsyncFd<OwnedFd>) -> OwnedFd {
 }
 
 async fn serve(house: &Rc<House>, socket: OwnedFd) {
-    let permitted = is_admin(house, &socket);
+    let peer = rustix::net::sockopt::socket_peercred(&socket);
+    let uid = peer.ok().map(|peer| peer.uid.as_raw());
     let Ok(client) = Client::adopt(socket).map(Rc::new) else {
         return;
     };
-    if permitted {
-        converse(house, &client).await;
-    } else {
+    if !is_admin(house, uid) || converse(house, &client, uid).await == Over::NotPermitted {
         // One that asks for longer is cut off.
         let _cut_off = tokio::time::timeout(TURNING_AWAY_MAX, turn_away(&client)).await;
     }
+}
+
+/// Why a conversation is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Over {
+    /// The client has gone.
+    Gone,
+    /// It is no admin any more; its last request has been told so.
+    NotPermitted,
 }
 
 /// Answers somebody who may not ask. Each request is read before: an end that is
@@ -106,23 +114,27 @@ async fn turn_away(client: &Client) {
     }
 }
 
-/// The kernel's word on who has connected (SO_PEERCRED, unix(7)).
-fn is_admin(house: &House, socket: &OwnedFd) -> bool {
-    let Ok(peer) = rustix::net::sockopt::socket_peercred(socket) else {
-        return false;
-    };
-    let uid = peer.uid.as_raw();
-    let permitted = house.slice.borrow().admins.as_slice().contains(&uid);
+/// Whether somebody is an admin by the kernel's word on who has connected
+/// (SO_PEERCRED, unix(7)) and by the configuration as it is now.
+fn is_admin(house: &House, uid: Option<u32>) -> bool {
+    let admins = &house.slice.borrow().admins;
+    let permitted = uid.is_some_and(|uid| admins.as_slice().contains(&uid));
     if !permitted {
         tracing::warn!(uid, "somebody who is no admin used the admin socket");
     }
     permitted
 }
 
-async fn converse(house: &Rc<House>, client: &Rc<Client>) {
+async fn converse(house: &Rc<House>, client: &Rc<Client>, uid: Option<u32>) -> Over {
     let (begun, to_finish) = mpsc::channel(REQUESTS_MAX);
     let answers = tokio::task::spawn_local(answer_in_order(Rc::clone(client), to_finish));
+    let mut over = Over::Gone;
     while let Ok(Some(request)) = client.receive().await {
+        // Who was an admin when he connected needn't be one now.
+        if !is_admin(house, uid) {
+            over = Over::NotPermitted;
+            break;
+        }
         let (tell, told) = mpsc::channel(ANSWERS_AHEAD_MAX);
         let house = Rc::clone(house);
         tokio::task::spawn_local(async move { carry_out(&house, &tell, request).await });
@@ -132,6 +144,10 @@ async fn converse(house: &Rc<House>, client: &Rc<Client>) {
     }
     drop(begun);
     let _finished = answers.await;
+    if over == Over::NotPermitted {
+        let _gone = client.send(Answer::NotPermitted);
+    }
+    over
 }
 
 async fn answer_in_order(client: Rc<Client>, mut requests: mpsc::Receiver<mpsc::Receiver<Answer>>) {
