@@ -10,6 +10,18 @@
 // Conditions are written in the kernel's own words.
 use libc::*;
 
+/// The flags with which the C library makes a thread: it shares all that there is to
+/// share, and nothing is new.
+const A_THREAD: c_int = CLONE_VM
+    | CLONE_FS
+    | CLONE_FILES
+    | CLONE_SIGHAND
+    | CLONE_THREAD
+    | CLONE_SYSVSEM
+    | CLONE_SETTLS
+    | CLONE_PARENT_SETTID
+    | CLONE_CHILD_CLEARTID;
+
 /// A list of calls that belong together.
 #[derive(Debug)]
 pub struct List {
@@ -405,7 +417,7 @@ lists! {
 
     /// A few threads, made at start, and the call that then forbids more.
     THREADS {
-        SYS_clone if is(0, CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID), "a thread as the C library makes it, never a process or a namespace";
+        SYS_clone if is(0, A_THREAD), "a thread with the flags of the C library's (pthread_create(3)), never a process or a namespace";
         SYS_set_robust_list, "a thread's start";
         SYS_rseq, "a thread's start";
         SYS_sched_getaffinity, "a thread's start";
