@@ -340,7 +340,10 @@ fn a_descriptor_more_is_told_by_its_line() {
     let (set, _session) = living();
     let mut lmtp = Possessed::seize(set.pid("lmtp"));
     let name = lmtp.place(b"smuggled\0");
-    let Outcome::Returned(number) = lmtp.call(libc::SYS_memfd_create, &[name, 0]) else {
+    let Outcome::Returned(number) = lmtp.call(
+        libc::SYS_memfd_create,
+        &[name, libc::MFD_NOEXEC_SEAL.into()],
+    ) else {
         panic!("lmtp may make memory");
     };
     lmtp.let_go();
