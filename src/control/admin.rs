@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::{Semaphore, mpsc};
+use tokio::time::Instant;
 
 /// Requests of one client under way: enough that `auth` always has some to
 /// commit together, few enough to hold.
@@ -32,6 +33,10 @@ const ANSWERS_AHEAD_MAX: usize = 4;
 
 /// Clients at once. Commands come one by one; monitoring adds a few.
 const CLIENTS_MAX: usize = 32;
+
+/// How long `director` may take over each question of `status`. It has the answers at
+/// hand; one that is stuck is what an administrator looks for.
+const DIRECTOR_SECONDS_MAX: u64 = 5;
 
 /// How long somebody who may not ask keeps a place. A command reads its answer and
 /// goes.
@@ -297,7 +302,7 @@ async fn tell_health(house: &House, tell: &mpsc::Sender<Answer>) {
         scrubbed_bytes,
         verifiers,
         ..
-    }) = house.director.ask(query, question).await
+    }) = house.director.ask_until(soon(), query, question).await
     {
         let health = Answer::Health {
             ailing,
@@ -314,21 +319,28 @@ async fn list_workers(house: &House, tell: &mpsc::Sender<Answer>) {
     loop {
         let query = house.query();
         let question = control_director::ToDirector::Workers { query, after };
-        let Some(answer) = house.director.ask(query, question).await else {
+        let Some(answer) = house.director.ask_until(soon(), query, question).await else {
             return;
         };
         let control_director::ToControl::Workers { workers, more, .. } = answer else {
             return;
         };
-        after = workers
+        let last = workers
             .as_slice()
             .last()
             .map(|worker: &WorkerStatus| worker.account);
+        // A list that doesn't go on has no end.
+        let goes_on = more && last > after;
+        after = last;
         let told = tell.send(Answer::Workers { workers }).await;
-        if told.is_err() || !more || after.is_none() {
+        if told.is_err() || !goes_on {
             return;
         }
     }
+}
+
+fn soon() -> Instant {
+    Instant::now() + Duration::from_secs(DIRECTOR_SECONDS_MAX)
 }
 
 async fn reload(house: &House) -> Answer {
