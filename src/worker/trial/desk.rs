@@ -50,7 +50,10 @@ impl Office {
             scratch,
             nonces: 0,
         };
-        assert!(matches!(office.next().await, ToDirector::Ready));
+        assert!(matches!(
+            office.next().await,
+            ToDirector::Ready { storage: Some(_) }
+        ));
         office
     }
 
@@ -182,7 +185,7 @@ fn taken_is_said_before_the_first_byte() {
             Received::Message(message) => message,
             other => panic!("not said yet: {other:?}"),
         };
-        assert!(matches!(next(), ToDirector::Ready));
+        assert!(matches!(next(), ToDirector::Ready { storage: Some(_) }));
         assert!(matches!(next(), ToDirector::Taken { .. }));
         director.send(ToWorker::Leave).unwrap();
         assert_eq!(worker.await.unwrap(), Ending::Told);
