@@ -288,6 +288,7 @@ impl Desk {
         match work {
             Work::Session { tag, leftover, .. } => {
                 let handed = Handed {
+                    principal: admitted.principal(),
                     epoch: admitted.epoch(),
                     tag: tag.into_vec(),
                     leftover: leftover.into_vec(),
