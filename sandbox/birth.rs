@@ -152,6 +152,7 @@ impl<'a> Newborn<'a> {
         Ok(child::Plan {
             profile: self.profile,
             namespaces: unshared(self.profile, self.site),
+            parents: self.parents_namespaces()?,
             maps: maps::wanted(self.profile, self.site),
             id: self.id()?,
             root: at(Step::Root, root)?,
@@ -162,6 +163,15 @@ impl<'a> Newborn<'a> {
             told: at(Step::Fork, copy(told.as_fd()))?,
             wait,
         })
+    }
+
+    /// Ours, which the child must have left; `broker`, whose root holds no /proc, bears
+    /// into its own.
+    fn parents_namespaces(&self) -> Result<child::ParentsNamespaces, Stillborn> {
+        match unshared(self.profile, self.site) {
+            0 => Ok(child::ParentsNamespaces::default()),
+            _ => at(Step::Namespaces, child::own_namespaces()),
+        }
     }
 
     /// The number that becomes the child's uid and gid, where ids are separate.

@@ -5,6 +5,7 @@
 //! named by none; a call in several lists is allowed if one of them allows it.
 
 use crate::ids::IdRanges;
+use crate::kernel;
 use crate::profile::Profile;
 use crate::profile::calls::{Argument, Call, Test, When};
 use seccompiler::{
@@ -12,6 +13,16 @@ use seccompiler::{
     SeccompRule, sock_filter,
 };
 use std::collections::BTreeMap;
+
+/// Sizes that no argument of clone3(2) has: asked with one of them, the filter that was
+/// installed last says who it is.
+const WHOSE_FILTER: u32 = 1;
+const IS_IT_SEALED: u32 = 2;
+
+/// Errors that the kernel has none of: a profile's own is this plus its number. Filters
+/// are inherited, and a parent's would answer "no such call" as the child's does.
+const PROFILES: u16 = 1000;
+const SEALED: u16 = 2000;
 
 /// Why there is no filter.
 pub type Fault = seccompiler::Error;
@@ -38,7 +49,22 @@ pub fn compile(profile: &Profile, accounts: Option<IdRanges>) -> Result<BpfProgr
             answer(&mut program, call.number, errno);
         }
     }
+    sign(&mut program, WHOSE_FILTER, signature(profile));
     Ok(program)
+}
+
+/// Whether the filter of this profile was installed last.
+pub fn stands(profile: &Profile) -> bool {
+    kernel::clone3_of_size(WHOSE_FILTER).raw_os_error() == i32::from(signature(profile))
+}
+
+/// Whether the second filter stands.
+pub fn is_sealed() -> bool {
+    kernel::clone3_of_size(IS_IT_SEALED).raw_os_error() == i32::from(SEALED)
+}
+
+fn signature(profile: &Profile) -> u16 {
+    PROFILES.saturating_add(profile.process as u16)
 }
 
 /// Installs the short second filter on every thread: no further thread,
@@ -49,7 +75,8 @@ pub fn install_second() -> Result<(), Fault> {
         .into_iter()
         .map(|number| (number, Vec::new()))
         .collect();
-    let program = build(rules, SeccompAction::Allow, SeccompAction::KillProcess)?;
+    let mut program = build(rules, SeccompAction::Allow, SeccompAction::KillProcess)?;
+    sign(&mut program, IS_IT_SEALED, SEALED);
     seccompiler::apply_filter_all_threads(&program)
 }
 
@@ -127,31 +154,70 @@ fn conditions(
 /// matches; a second filter would cost each birth and each call more than two
 /// instructions behind the one that loads the call's number.
 fn answer(program: &mut BpfProgram, number: i64, errno: i32) {
-    const LOAD_WORD: u16 = 0x20;
-    const JUMP_IF_EQUAL: u16 = 0x15;
-    const RETURN: u16 = 0x06;
-    let loads_number = |one: &sock_filter| one.code == LOAD_WORD && one.k == 0;
-    let Some(load) = program.iter().position(loads_number) else {
-        return;
-    };
-    let place = load.saturating_add(1);
-    let number = u32::try_from(number).unwrap_or(u32::MAX);
-    let result = libc::SECCOMP_RET_ERRNO | errno.cast_unsigned();
-    let inserted = [
-        sock_filter {
-            code: JUMP_IF_EQUAL,
-            jt: 0,
-            jf: 1,
-            k: number,
-        },
-        sock_filter {
-            code: RETURN,
-            jt: 0,
-            jf: 0,
-            k: result,
-        },
+    let errno = u16::try_from(errno).unwrap_or(0);
+    insert(program, &[unless(call(number), 1), fail_with(errno)]);
+}
+
+/// Answers clone3 of an impossible size with an error that says whose filter this is.
+fn sign(program: &mut BpfProgram, size: u32, errno: u16) {
+    /// The lower half of the second argument (`struct seccomp_data`, seccomp(2)).
+    const SIZE: u32 = 24;
+    let signed = [
+        unless(call(libc::SYS_clone3), 4),
+        load(SIZE),
+        unless(size, 1),
+        fail_with(errno),
+        load(NUMBER),
     ];
-    program.splice(place..place, inserted);
+    insert(program, &signed);
+}
+
+/// Where `struct seccomp_data` has the call's number.
+const NUMBER: u32 = 0;
+
+/// Puts instructions behind the one that loads the call's number.
+fn insert(program: &mut BpfProgram, instructions: &[sock_filter]) {
+    let number = load(NUMBER);
+    let loads_number = |one: &sock_filter| (one.code, one.k) == (number.code, number.k);
+    if let Some(load) = program.iter().position(loads_number) {
+        let place = load.saturating_add(1);
+        program.splice(place..place, instructions.iter().cloned());
+    }
+}
+
+fn call(number: i64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+/// BPF_LD | BPF_W | BPF_ABS.
+fn load(k: u32) -> sock_filter {
+    sock_filter {
+        code: 0x20,
+        jt: 0,
+        jf: 0,
+        k,
+    }
+}
+
+/// BPF_JMP | BPF_JEQ | BPF_K: skips so many if it is anything else.
+fn unless(k: u32, skipped: u8) -> sock_filter {
+    sock_filter {
+        code: 0x15,
+        jt: 0,
+        jf: skipped,
+        k,
+    }
+}
+
+/// BPF_RET | BPF_K.
+fn fail_with(errno: u16) -> sock_filter {
+    let k = libc::SECCOMP_RET_ERRNO | u32::from(errno);
+    sock_filter {
+        code: 0x06,
+        jt: 0,
+        jf: 0,
+        k,
+    }
 }
 
 #[cfg(test)]
@@ -212,6 +278,9 @@ mod tests {
         number: i64,
         arguments: [u64; 6],
     ) -> u32 {
+        if number == libc::SYS_clone3 && arguments[1] as u32 == WHOSE_FILTER {
+            return libc::SECCOMP_RET_ERRNO | u32::from(signature(profile));
+        }
         let holds = |argument: &Argument| {
             let value = arguments[usize::from(argument.index)];
             match argument.test {
@@ -285,6 +354,23 @@ mod tests {
                 prop_assert_eq!(found, stated(profile, ranges, number, arguments), "{} {:?}", number, arguments);
             }
         }
+    }
+
+    #[test]
+    fn every_filter_says_whose_it_is_and_no_two_say_the_same() {
+        let said: std::collections::BTreeSet<u32> = ALL
+            .into_iter()
+            .map(|profile| {
+                let program = compile(profile, None).unwrap();
+                let size = u64::from(WHOSE_FILTER);
+                verdict(&program, X86_64, libc::SYS_clone3, [0, size, 0, 0, 0, 0])
+            })
+            .collect();
+        assert_eq!(said.len(), ALL.len());
+        assert!(
+            said.iter()
+                .all(|one| one & 0xffff_0000 == libc::SECCOMP_RET_ERRNO)
+        );
     }
 
     #[test]
