@@ -11,7 +11,7 @@ mod child;
 mod maps;
 mod step;
 
-pub(crate) use step::at;
+pub(crate) use step::{NOT_DONE, advice, at};
 pub use step::{Step, Stillborn};
 
 use crate::ids::AccountUid;

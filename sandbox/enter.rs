@@ -14,6 +14,7 @@ use crate::filter;
 use crate::ids::IdRanges;
 use crate::kernel;
 use crate::layer::Waivers;
+use crate::limits;
 use crate::paths;
 use crate::profile::{CapabilitySet, Profile, SUPERVISOR};
 use crate::site::Site;
@@ -109,6 +110,7 @@ pub fn enter_supervisor() -> Result<Entered, Refusal> {
         let none = capability::set(CapabilitySet::empty());
         act(Act::Capabilities, none)?;
     }
+    act(Act::Limits, limits::take_soft(SUPERVISOR.limits))?;
     act(Act::NoNewPrivileges, rustix::thread::set_no_new_privs(true))?;
     enter_as(&SUPERVISOR, site)
 }

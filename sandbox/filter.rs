@@ -8,6 +8,7 @@ use crate::ids::IdRanges;
 use crate::kernel;
 use crate::profile::Profile;
 use crate::profile::calls::{Argument, Call, Test, When};
+use rustix::io::Errno;
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
     SeccompRule, sock_filter,
@@ -70,6 +71,11 @@ fn signature(profile: &Profile) -> u16 {
 /// Installs the short second filter on every thread: no further thread,
 /// process or filter.
 pub fn install_second() -> Result<(), Fault> {
+    seccompiler::apply_filter_all_threads(&compile_second()?)
+}
+
+/// That filter.
+pub fn compile_second() -> Result<BpfProgram, Fault> {
     let never = [libc::SYS_clone, libc::SYS_clone3, libc::SYS_seccomp];
     let rules = never
         .into_iter()
@@ -77,7 +83,15 @@ pub fn install_second() -> Result<(), Fault> {
         .collect();
     let mut program = build(rules, SeccompAction::Allow, SeccompAction::KillProcess)?;
     sign(&mut program, IS_IT_SEALED, SEALED);
-    seccompiler::apply_filter_all_threads(&program)
+    Ok(program)
+}
+
+/// Installs a filter that allows everything, to see whether one can be. Allocates
+/// nothing.
+pub fn install_nothing() -> Result<(), Errno> {
+    let mut allow = fail_with(0);
+    allow.k = libc::SECCOMP_RET_ALLOW;
+    seccompiler::apply_filter(&[allow]).map_err(|_| Errno::PERM)
 }
 
 /// The calls of a profile, its own first, then those of whom it bears.

@@ -251,9 +251,15 @@ pub fn is_single_threaded() -> bool {
 
 /// Whether an attempt at these namespaces, in a child that then ends, succeeds.
 pub fn can_unshare(flags: c_int) -> bool {
-    // SAFETY: the child makes two system calls and exits.
+    can(|| unshare(flags))
+}
+
+/// Whether something succeeds in a child that then ends. `attempt` must be
+/// async-signal-safe.
+pub fn can(attempt: impl FnOnce() -> Result<(), Errno>) -> bool {
+    // SAFETY: the child makes the attempt, which is safe by the callers' word, and exits.
     match unsafe { fork() } {
-        Ok(Forked::Child) => exit(c_int::from(unshare(flags).is_err())),
+        Ok(Forked::Child) => exit(c_int::from(attempt().is_err())),
         Ok(Forked::Parent(_, child)) => {
             crate::birth::reap(&child).is_ok_and(|end| end == crate::Ended::Exited(0))
         }
@@ -296,4 +302,86 @@ pub fn clone3_of_size(size: u32) -> Errno {
     answer(unsafe { libc::syscall(libc::SYS_clone3, none, libc::c_ulong::from(size)) })
         .err()
         .unwrap_or(Errno::IO)
+}
+
+/// One instruction of a filter (`struct sock_filter`), as it lies in memory.
+pub type Instruction = [u8; 8];
+
+/// Instructions in one filter (BPF_MAXINSNS).
+const INSTRUCTIONS_MAX: usize = 4096;
+
+/// `PTRACE_SECCOMP_GET_FILTER`, which libc lacks.
+const PTRACE_SECCOMP_GET_FILTER: libc::c_uint = 0x420c;
+
+/// A thread that this process traces (ptrace(2)), seized and told to stop.
+/// Invariant: only the thread that made it uses it, for tracing is by thread.
+pub struct Tracee {
+    thread: Pid,
+    only_here: std::marker::PhantomData<*const ()>,
+}
+
+impl Tracee {
+    /// Seizes a thread and tells it to stop; it may go on for a moment.
+    pub fn seize(thread: i32) -> Result<Self, Errno> {
+        let thread = Pid::from_raw(thread).ok_or(Errno::SRCH)?;
+        ptrace(libc::PTRACE_SEIZE, thread, 0, std::ptr::null_mut())?;
+        let tracee = Self {
+            thread,
+            only_here: std::marker::PhantomData,
+        };
+        ptrace(libc::PTRACE_INTERRUPT, thread, 0, std::ptr::null_mut())?;
+        Ok(tracee)
+    }
+
+    /// Whether it stands still. Must be asked until it does.
+    pub fn has_stopped(&self) -> Result<bool, Errno> {
+        let mut status: c_int = 0;
+        let thread = self.thread.as_raw_nonzero().get();
+        let flags = libc::WNOHANG | libc::__WALL;
+        // SAFETY: the kernel writes to a valid c_int.
+        let waited = unsafe { libc::waitpid(thread, &raw mut status, flags) };
+        match answer(waited.into())? {
+            0 => Ok(false),
+            _ if libc::WIFSTOPPED(status) => Ok(true),
+            _ => Err(Errno::SRCH),
+        }
+    }
+
+    /// A filter of a thread that stands, the newest at 0; `None` beyond the oldest.
+    pub fn filter(&self, index: usize) -> Result<Option<Vec<Instruction>>, Errno> {
+        let mut program = vec![Instruction::default(); INSTRUCTIONS_MAX];
+        match ptrace(
+            PTRACE_SECCOMP_GET_FILTER,
+            self.thread,
+            index,
+            program.as_mut_ptr().cast(),
+        ) {
+            Ok(length) => {
+                program.truncate(usize::try_from(length).unwrap_or(0));
+                Ok(Some(program))
+            }
+            Err(Errno::NOENT) => Ok(None),
+            Err(errno) => Err(errno),
+        }
+    }
+}
+
+/// Lets a traced thread go on. One that doesn't stand yet is let go by the kernel,
+/// when the tracer ends.
+pub fn detach(tracee: &Tracee) {
+    let nothing = std::ptr::null_mut();
+    let _gone = ptrace(libc::PTRACE_DETACH, tracee.thread, 0, nothing);
+}
+
+/// The requests of [`Tracee`] alone: of those the kernel writes for one, at most
+/// [`INSTRUCTIONS_MAX`] instructions, to `data`.
+fn ptrace(
+    request: libc::c_uint,
+    thread: Pid,
+    address: usize,
+    data: *mut libc::c_void,
+) -> Result<libc::c_long, Errno> {
+    let thread = thread.as_raw_nonzero().get();
+    // SAFETY: `data` is null, or room for as many instructions as a filter can have.
+    answer(unsafe { libc::syscall(libc::SYS_ptrace, request, thread, address, data) })
 }

@@ -4,11 +4,11 @@
 //! has prepared. It never allocates, never panics, never returns. What a call says that
 //! it has done is looked at, here where that shows, or in `enter`.
 
-use super::step::NOT_DONE;
-use super::{Step, Stillborn, at};
+use super::{NOT_DONE, Step, Stillborn, at};
 use crate::capability;
 use crate::kernel::{self, Arguments};
-use crate::profile::{Limits, Profile};
+use crate::limits;
+use crate::profile::Profile;
 use rustix::fs::{AtFlags, CWD, Stat, fstat, statat};
 use rustix::io::Errno;
 use rustix::process::{Gid, Pid, Signal, Uid};
@@ -79,7 +79,7 @@ fn steps(plan: &Plan<'_>) -> Result<Infallible, Stillborn> {
     at(Step::Namespaces, enter_namespaces(plan))?;
     at(Step::Ids, take_ids(plan.id))?;
     at(Step::Root, enter_root(plan.root.as_ref()))?;
-    at(Step::Limits, take_limits(plan.profile.limits))?;
+    at(Step::Limits, limits::take(plan.profile.limits))?;
     at(
         Step::Capabilities,
         capability::keep_only(plan.profile.capabilities),
@@ -153,19 +153,6 @@ fn enter_root(root: Option<&OwnedFd>) -> Result<(), Errno> {
         ))?;
     }
     Ok(())
-}
-
-fn take_limits(limits: Limits) -> Result<(), Errno> {
-    take_limit(libc::RLIMIT_CORE, 0)?;
-    take_limit(libc::RLIMIT_NOFILE, limits.descriptors)?;
-    take_limit(libc::RLIMIT_DATA, limits.data)
-}
-
-fn take_limit(resource: u32, wanted: u64) -> Result<(), Errno> {
-    let [_, inherited] = kernel::limit(resource, None)?;
-    let both = [inherited.min(wanted); 2];
-    kernel::limit(resource, Some(both))?;
-    done(kernel::limit(resource, None)? == both)
 }
 
 /// After the last change of credentials: each clears the signal. A parent that has

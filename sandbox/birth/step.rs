@@ -72,8 +72,15 @@ fn remedy(step: Step, errno: Errno) -> Option<&'static str> {
             "something on this machine forbids namespaces: a container, a security module, \
              or kernel.unprivileged_userns_clone",
         ),
-        (_, Errno::NOSYS) => Some("this kernel lacks the call; Linux 6.12 has all"),
-        (_, Errno::PERM) => Some(
+        _ => advice(errno),
+    }
+}
+
+/// The same, whatever it was that failed so.
+pub(crate) fn advice(errno: Errno) -> Option<&'static str> {
+    match errno {
+        Errno::NOSYS => Some("this kernel lacks the call; Linux 6.12 has all"),
+        Errno::PERM => Some(
             "something around the set forbids it: a container, a unit's SystemCallFilter= or \
              CapabilityBoundingSet=, or a security module",
         ),

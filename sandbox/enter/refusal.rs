@@ -4,6 +4,7 @@
 //! (`sandbox/tests/closed.rs`) that makes it be found: one that nothing ever finds
 //! fails there.
 
+use crate::birth::advice;
 use crate::layer::{Layer, Waivers};
 use rustix::io::Errno;
 
@@ -15,6 +16,7 @@ words! {
         Ids = "looking at its ids";
         Groups = "giving up groups";
         Capabilities = "giving up capabilities";
+        Limits = "taking its limits";
         NoNewPrivileges = "giving up new privileges";
         Dumpable = "forbidding others to look into it";
     }
@@ -87,7 +89,8 @@ impl std::fmt::Display for Refusal {
             }
             Self::HasThreads => f.write_str("a second thread exists before confinement"),
             Self::Failed(act, errno) => {
-                write!(f, "confinement failed: {}: {errno}", act.text())
+                write!(f, "confinement failed: {}: {errno}", act.text())?;
+                advice(*errno).map_or(Ok(()), |advice| write!(f, "; {advice}"))
             }
             Self::NoFilter => f.write_str(
                 "confinement failed: the system-call filter was not installed; nothing runs \
@@ -95,7 +98,12 @@ impl std::fmt::Display for Refusal {
                  may forbid seccomp(2)",
             ),
             Self::NotConfined(found) => {
-                write!(f, "confinement failed its own check: {}", found.text())
+                write!(
+                    f,
+                    "confinement failed its own check: {}; this is a mistake of ours, or something \
+                     answers in the kernel's place: please report it",
+                    found.text()
+                )
             }
         }
     }

@@ -5,6 +5,7 @@
 //! nothing: the test sits between it and the kernel, and makes single calls fail.
 
 #[path = "../probe/house.rs"]
+#[expect(dead_code, reason = "the tests beside this one use all of it")]
 mod house;
 #[path = "../probe/nursery.rs"]
 mod nursery;

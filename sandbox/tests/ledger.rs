@@ -29,6 +29,8 @@ struct Entry {
     limits: Limits,
     descriptors: Vec<String>,
     dies_with_parent: bool,
+    /// Only the living processes can show this: `mailkeep audit` looks.
+    holds: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize, Debug, PartialEq)]
@@ -48,7 +50,11 @@ fn every_process_has_in_the_ledger_what_its_profile_says() {
     let mut ledger = ledger().process;
     for profile in profile::ALL {
         let name = profile.process.program();
-        assert_eq!(ledger.remove(name), Some(entry(profile)), "{name}");
+        let mut stated = ledger.remove(name);
+        if let Some(stated) = &mut stated {
+            stated.holds.clear();
+        }
+        assert_eq!(stated, Some(entry(profile)), "{name}");
     }
     assert_eq!(
         ledger.keys().collect::<Vec<_>>(),
@@ -121,6 +127,7 @@ fn entry(profile: &Profile) -> Entry {
             .map(|one| (*one).to_owned())
             .collect(),
         dies_with_parent: profile.dies_with_parent,
+        holds: BTreeMap::new(),
     }
 }
 

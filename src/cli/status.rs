@@ -5,7 +5,7 @@ use crate::amount;
 use clap::Args;
 use ipc::edge::admin::{Answer, Request};
 use ipc::edge::control_director::{Ailing, WorkerStatus};
-use ipc::edge::control_supervisor::ProcessStatus;
+use ipc::edge::control_supervisor::{ProcessStatus, SiteIds};
 use ipc::edge::director_worker::Health;
 use ipc::edge::supervisor::Process;
 use sandbox::{IdRanges, Profile, Site, Waivers};
@@ -66,10 +66,10 @@ fn ask(admin: &mut AdminSocket) -> Result<Heard, Failure> {
             Answer::Processes {
                 processes,
                 waivers,
-                single_uid,
+                ids,
             } => {
                 heard.processes = processes.into_vec();
-                heard.site = site(waivers, single_uid);
+                heard.site = site(waivers, ids);
             }
             Answer::Workers { workers } => heard.workers.extend(workers.into_vec()),
             Answer::Health {
@@ -87,12 +87,16 @@ fn ask(admin: &mut AdminSocket) -> Result<Heard, Failure> {
     }
 }
 
-fn site(waivers: u32, single_uid: bool) -> Site {
+/// What the site has decided, as the supervisor tells it; ranges that are none are
+/// shown as the default ones.
+pub fn site(waivers: u32, ids: Option<SiteIds>) -> Site {
     let waivers = Waivers::from_bits(waivers).unwrap_or(Waivers::NONE);
-    if single_uid {
-        Site::single(waivers)
-    } else {
-        Site::separate(IdRanges::default(), waivers)
+    match ids {
+        None => Site::single(waivers),
+        Some(ids) => {
+            let ranges = IdRanges::new(ids.processes, ids.accounts, ids.accounts_count);
+            Site::separate(ranges.unwrap_or_default(), waivers)
+        }
     }
 }
 

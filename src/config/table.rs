@@ -318,7 +318,7 @@ const PROCESSES: &[Key<Settings>] = &[
     },
     Key {
         name: "restart",
-        takes: Takes::Amount(value::milliseconds, 10..=30_000, |s, n| {
+        takes: Takes::Amount(value::milliseconds, 0..=30_000, |s, n| {
             s.supervision.restart_milliseconds = n as u32;
         }),
     },

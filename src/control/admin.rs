@@ -252,7 +252,7 @@ async fn status(house: &House, tell: &mpsc::Sender<Answer>) -> Result<(), Refusa
     let Some(control_supervisor::ToControl::Status {
         processes,
         waivers,
-        single_uid,
+        ids,
     }) = answer
     else {
         return Err(Refusal::Unavailable);
@@ -261,7 +261,7 @@ async fn status(house: &House, tell: &mpsc::Sender<Answer>) -> Result<(), Refusa
         .send(Answer::Processes {
             processes,
             waivers,
-            single_uid,
+            ids,
         })
         .await
         .is_ok()

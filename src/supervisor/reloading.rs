@@ -8,9 +8,12 @@ use crate::plan::Plan;
 use crate::reload::{Reason, Reload, Verdict};
 use crate::set::Set;
 use crate::table::{Gift, Where, name};
-use ipc::edge::control_supervisor::{ProcessStatus, ToControl, ToSupervisor as FromControl};
+use ipc::edge::control_supervisor::{
+    ProcessStatus, SiteIds, ToControl, ToSupervisor as FromControl,
+};
 use ipc::edge::supervisor::{FileUse, Process, REASON_BYTES_MAX, ToProcess};
 use ipc::{Bytes, Instance, List};
+use sandbox::IdRanges;
 use std::os::fd::AsFd;
 use std::time::Instant;
 use tracing::{error, info};
@@ -223,7 +226,7 @@ impl Set {
         ToControl::Status {
             processes: List::new(all.collect()).unwrap_or_default(),
             waivers: self.site.waivers().bits(),
-            single_uid: self.site.ranges().is_none(),
+            ids: self.site.ranges().map(site_ids),
         }
     }
 
@@ -256,5 +259,13 @@ impl Set {
             age_seconds: life.since.elapsed().as_secs(),
             running: life.state == State::Running,
         })
+    }
+}
+
+fn site_ids(ranges: IdRanges) -> SiteIds {
+    SiteIds {
+        processes: ranges.processes().0,
+        accounts: ranges.accounts().0,
+        accounts_count: ranges.accounts_count(),
     }
 }

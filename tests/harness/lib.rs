@@ -11,6 +11,7 @@
 pub mod account;
 pub mod binaries;
 pub mod directory;
+pub mod possession;
 pub mod proc;
 pub mod repository;
 pub mod session;

@@ -176,7 +176,7 @@ async fn tell_processes(supervisor: &Supervisor) {
     let status = control_supervisor::ToControl::Status {
         processes: List::default(),
         waivers: 6,
-        single_uid: true,
+        ids: None,
     };
     supervisor.send(status).unwrap();
 }
@@ -236,7 +236,7 @@ fn a_status_has_every_page_of_workers_and_who_is_ailing() {
             first,
             Answer::Processes {
                 waivers: 6,
-                single_uid: true,
+                ids: None,
                 ..
             }
         ));

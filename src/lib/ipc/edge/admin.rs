@@ -7,7 +7,7 @@
 use crate::codec::{Bytes, List};
 use crate::edge::control_auth::{Account, Credential, PAGE_ACCOUNTS_MAX, Refusal};
 use crate::edge::control_director::{AILING_MAX, Ailing, PAGE_WORKERS_MAX, WorkerStatus};
-use crate::edge::control_supervisor::{PROCESSES_MAX, ProcessStatus};
+use crate::edge::control_supervisor::{PROCESSES_MAX, ProcessStatus, SiteIds};
 use crate::edge::lmtp_auth::ADDRESS_BYTES_MAX;
 use crate::edge::supervisor::{Process, REASON_BYTES_MAX};
 use crate::edge::task::{Mend, PAGE_MENDS_MAX, Quota, QuotaChange, Repairs};
@@ -43,7 +43,7 @@ messages! {
         /// Part of the answer to `UserList`.
         3 => Accounts { accounts: List<Account, PAGE_ACCOUNTS_MAX>, },
         /// Parts of the answer to `Status`.
-        4 => Processes { processes: List<ProcessStatus, PROCESSES_MAX>, waivers: u32, single_uid: bool, },
+        4 => Processes { processes: List<ProcessStatus, PROCESSES_MAX>, waivers: u32, ids: Option<SiteIds>, },
         5 => Workers { workers: List<WorkerStatus, PAGE_WORKERS_MAX>, },
         /// The answer to a `Reload` that changed nothing.
         6 => NotReloaded { process: Option<Process>, reason: Bytes<REASON_BYTES_MAX>, },

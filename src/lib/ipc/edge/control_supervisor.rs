@@ -23,6 +23,18 @@ record! {
     }
 }
 
+record! {
+    /// The ids that the set runs under, as `sandbox::IdRanges` takes them.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct SiteIds {
+        /// The first uid of the processes' range.
+        processes: u32,
+        /// The first uid of the accounts' range, and how many there are.
+        accounts: u32,
+        accounts_count: u32,
+    }
+}
+
 messages! {
     /// What `control` asks; one question at a time.
     pub enum ToSupervisor, at most 16, {
@@ -34,7 +46,8 @@ messages! {
 messages! {
     /// What the supervisor answers.
     pub enum ToControl, at most 16 * 1024, {
-        1 => Status { processes: List<ProcessStatus, PROCESSES_MAX>, waivers: u32, single_uid: bool, },
+        /// Without `ids` all processes have the uid of whoever started the set.
+        1 => Status { processes: List<ProcessStatus, PROCESSES_MAX>, waivers: u32, ids: Option<SiteIds>, },
         2 => Reloaded,
         /// Nothing was changed. `process` is the one that refused; none: the
         /// configuration has mistakes, which are in the log.
