@@ -100,7 +100,7 @@ impl<'a> Newborn<'a> {
         };
         drop(plan);
         self.attend(&child, &tell, &go)
-            .inspect_err(|_| child.abandon())?;
+            .inspect_err(|_| child.abandon(self.account))?;
         Ok(child)
     }
 
@@ -270,11 +270,13 @@ impl Child {
         )
     }
 
-    /// Reaps a child whose birth has failed, and which ends by itself or, if it
-    /// waits for us, by our signal.
-    fn abandon(&self) {
+    /// Reaps a child whose birth has failed, and which ends by itself or by our signal:
+    /// it may wait for us, or, if we failed to hear that it was born, for nobody. Whose
+    /// uid it has depends on how far it came.
+    fn abandon(&self, account: Option<AccountUid>) {
         // It may be gone already, and there is nobody to tell.
         let _gone = self.kill();
+        let _gone_as_account = crate::account::kill(self, account);
         let _reaped = reap(&self.descriptor);
     }
 }
