@@ -110,7 +110,7 @@ pub fn enter_supervisor() -> Result<Entered, Refusal> {
         let none = capability::set(CapabilitySet::empty());
         act(Act::Capabilities, none)?;
     }
-    act(Act::Limits, limits::take_soft(SUPERVISOR.limits))?;
+    act(Act::Limits, limits::take(&SUPERVISOR))?;
     act(Act::NoNewPrivileges, rustix::thread::set_no_new_privs(true))?;
     enter_as(&SUPERVISOR, site)
 }

@@ -1,48 +1,62 @@
 //! The limits of a process (setrlimit(2)). Async-signal-safe.
 //!
-//! Invariants: nobody gets more than he inherited, and nobody dumps core; what is said to
-//! be set is looked at.
+//! Invariants: nobody gets more than he inherited, nobody dumps core, and a hard limit
+//! is as high as those need it who are borne, for they can't raise it again. What is
+//! said to be set is looked at.
 
 use crate::birth::NOT_DONE;
 use crate::kernel;
-use crate::profile::Limits;
+use crate::profile::{Limits, Profile};
 use rustix::io::Errno;
 
-/// Soft and hard, so that nothing but `CAP_SYS_RESOURCE` raises them.
-pub fn take(limits: Limits) -> Result<(), Errno> {
-    take_core()?;
-    set(libc::RLIMIT_NOFILE, limits.descriptors, Hard::Taken)?;
-    set(libc::RLIMIT_DATA, limits.data, Hard::Taken)
+/// Takes those of a profile.
+pub fn take(profile: &Profile) -> Result<(), Errno> {
+    let (soft, hard) = (profile.limits, profile.hard_limits());
+    set(libc::RLIMIT_CORE, 0, 0)?;
+    set(libc::RLIMIT_NOFILE, soft.descriptors, hard.descriptors)?;
+    set(libc::RLIMIT_DATA, soft.data, hard.data)
 }
 
-/// The soft ones alone: whom the supervisor bears may need more than it does
-/// itself, and nobody can have more than its hard ones.
-pub fn take_soft(limits: Limits) -> Result<(), Errno> {
-    take_core()?;
-    set(libc::RLIMIT_NOFILE, limits.descriptors, Hard::Left)?;
-    set(libc::RLIMIT_DATA, limits.data, Hard::Left)
+impl Profile {
+    /// The highest limits among the process's own and those of whom it bears.
+    #[must_use]
+    pub fn hard_limits(&self) -> Limits {
+        let borne = self.bears.iter().map(|child| child.hard_limits());
+        borne.fold(self.limits, |one, other| Limits {
+            descriptors: one.descriptors.max(other.descriptors),
+            data: one.data.max(other.data),
+        })
+    }
 }
 
-/// Whether the hard limit goes with the soft one.
-enum Hard {
-    Taken,
-    Left,
-}
-
-fn take_core() -> Result<(), Errno> {
-    set(libc::RLIMIT_CORE, 0, Hard::Taken)
-}
-
-fn set(resource: u32, wanted: u64, hard: Hard) -> Result<(), Errno> {
+fn set(resource: u32, soft: u64, hard: u64) -> Result<(), Errno> {
     let [_, inherited] = kernel::limit(resource, None)?;
-    let soft = inherited.min(wanted);
-    let both = match hard {
-        Hard::Taken => [soft; 2],
-        Hard::Left => [soft, inherited],
-    };
+    let both = [soft, hard].map(|wanted| wanted.min(inherited));
     kernel::limit(resource, Some(both))?;
     match kernel::limit(resource, None)? == both {
         true => Ok(()),
         false => Err(NOT_DONE),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::profile::{BROKER, LOGIN, SUPERVISOR, VERIFY, WORKER};
+
+    /// The broker's hard limit once was its own soft one, and no worker ever had the
+    /// memory that its profile says.
+    #[test]
+    fn a_parent_leaves_its_children_what_their_profiles_say() {
+        for (parent, child) in [
+            (&SUPERVISOR, &BROKER),
+            (&SUPERVISOR, &LOGIN),
+            (&SUPERVISOR, &WORKER),
+            (&BROKER, &WORKER),
+            (&BROKER, &VERIFY),
+        ] {
+            let (left, wanted) = (parent.hard_limits(), child.hard_limits());
+            assert!(left.data >= wanted.data && left.descriptors >= wanted.descriptors);
+        }
+        assert_eq!(LOGIN.hard_limits(), LOGIN.limits);
     }
 }

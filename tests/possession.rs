@@ -5,13 +5,15 @@
 
 use harness::possession::{Outcome, Possessed};
 use harness::session::PATIENCE;
-use harness::set::wait_for;
+use harness::set::{signal_pid, wait_for};
 use harness::{binaries, proc};
 use nix::libc;
 use rustix::io::Errno;
+use rustix::process::Signal;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt as _;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 /// A process that waits in one way.
@@ -27,6 +29,7 @@ impl Sleeper {
         let (wakes, input) = UnixStream::pair().expect("a pair");
         let mut child = Command::new(binaries::program("sleeper"))
             .arg(way)
+            .process_group(0)
             .stdin(OwnedFd::from(input))
             .stdout(Stdio::piped())
             .spawn()
@@ -238,6 +241,18 @@ fn who_is_killed_by_his_filter_is_told_as_killed_with_all_his_threads() {
         assert_eq!(possessed.call(libc::SYS_getppid, &[]), Outcome::Killed);
         assert!(proc::descriptors(sleeper.pid()).is_empty(), "{way}");
         possessed.let_go();
+    }
+}
+
+#[test]
+fn who_is_killed_by_somebody_else_meanwhile_is_let_go_like_the_living() {
+    for way in ["receive", "busy"] {
+        let sleeper = Sleeper::begin(way);
+        let mut possessed = Possessed::seize(sleeper.pid());
+        let _placed = possessed.place(b"something to be taken back");
+        signal_pid(sleeper.pid(), Signal::KILL);
+        possessed.let_go();
+        assert!(proc::descriptors(sleeper.pid()).is_empty(), "{way}");
     }
 }
 

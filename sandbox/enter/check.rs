@@ -110,11 +110,11 @@ fn is_empty_root() -> Result<bool, Refusal> {
     )?;
     let mut buffer = [MaybeUninit::uninit(); 1024];
     let mut entries = RawDir::new(root, &mut buffer);
-    let (mut listed, mut others) = (0, 0);
+    let (mut listed, mut others) = (0_u8, 0_u8);
     while let Some(entry) = entries.next() {
         match act(Act::Root, entry)?.file_name() {
-            name if [c".", c".."].contains(&name) => listed += 1,
-            _ => others += 1,
+            name if [c".", c".."].contains(&name) => listed = listed.saturating_add(1),
+            _ => others = others.saturating_add(1),
         }
     }
     // Where nothing at all is listed nobody has looked.

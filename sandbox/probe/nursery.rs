@@ -40,14 +40,21 @@ pub fn pair() -> (OwnedFd, OwnedFd) {
 
 /// Waits for a child's end, with no call that the broker's filter lacks.
 fn ending(child: &Child) -> String {
-    use rustix::event::{PollFd, PollFlags, poll};
     loop {
-        // It is looked at below, whatever woke us.
-        let _woken = poll(&mut [PollFd::new(child, PollFlags::IN)], None);
         match child.ended().expect("a child can be waited for") {
             Some(Ended::Killed(signal)) => return format!("killed {signal}"),
             Some(Ended::Exited(status)) => return format!("exited {status}"),
-            None => {}
+            None => wait(child),
         }
     }
+}
+
+/// Waits until a child may have ended.
+fn wait(child: &Child) {
+    let mut ended = [rustix::event::PollFd::new(
+        child,
+        rustix::event::PollFlags::IN,
+    )];
+    // If it fails, we look again.
+    let _readable = rustix::event::poll(&mut ended, None);
 }

@@ -10,6 +10,9 @@
 //! What remains: a descriptor that was opened and not closed, whatever a call has done
 //! to the world, and time. A deadline inside the process goes on while it stands.
 //!
+//! One that is killed by somebody else meanwhile is not gone before it is let go: its
+//! parent can't reap it, for the test does.
+//!
 //! Works on whoever the test may trace: as root on every process of a set, dumpable or
 //! not, in its own namespaces, filtered. A child that comes of a call is killed before
 //! its first instruction.
@@ -20,15 +23,18 @@ mod resume;
 mod text;
 mod thread;
 mod vigil;
+mod wires;
 
 pub use datagram::Datagram;
 pub use thread::{Stop, Traced};
+pub use wires::wires;
 
 use crate::proc;
 use arena::Arena;
 use nix::libc::{self, user_regs_struct};
 use nix::sys::ptrace::Options;
 use nix::sys::signal::Signal;
+use nix::unistd::Pid;
 use rustix::io::Errno;
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
@@ -78,9 +84,16 @@ impl Possessed {
     /// Takes a process over: all its threads stand when this returns.
     ///
     /// # Panics
-    /// If it doesn't live, or may not be traced.
+    /// If it doesn't live, may not be traced, or doesn't lead a process group (those of a
+    /// set do).
     #[must_use]
     pub fn seize(pid: u32) -> Self {
+        let number = Some(Pid::from_raw(i32::try_from(pid).expect("a pid")));
+        assert_eq!(
+            nix::unistd::getpgid(number).ok(),
+            number,
+            "{pid} leads no group"
+        );
         let vigil = Vigil::keep(pid);
         let threads = stand_all(pid);
         let memory = format!("/proc/{pid}/mem");
@@ -111,6 +124,12 @@ impl Possessed {
     /// # Panics
     /// If it has ended before, or ends otherwise than by its filter.
     pub fn call(&mut self, number: i64, arguments: &[u64]) -> Outcome {
+        let outcome = self.try_call(number, arguments);
+        outcome.unwrap_or_else(|| panic!("{} was ended meanwhile", self.pid))
+    }
+
+    /// As [`Self::call`]; nothing if it has ended otherwise than by its filter.
+    fn try_call(&mut self, number: i64, arguments: &[u64]) -> Option<Outcome> {
         let mut registers = self.kept;
         registers.rip = self.call;
         registers.rax = number.cast_unsigned();
@@ -130,22 +149,55 @@ impl Possessed {
             .into_iter()
             .zip(filled)
             .for_each(|(to, from)| *to = *from);
-        let set = self.main().set_registers(registers);
-        set.expect("nobody has ended it meanwhile");
+        let begun = self.threads.first()?.set_registers(registers);
+        if begun.is_err() {
+            self.bury();
+            return None;
+        }
         self.step()
     }
 
     /// Over one instruction, a call.
-    fn step(&mut self) -> Outcome {
-        loop {
-            self.main().step().expect("nobody has ended it meanwhile");
-            match self.main().wait() {
-                Stop::Signal(Signal::SIGTRAP) => return self.answer(),
+    fn step(&mut self) -> Option<Outcome> {
+        while self.main().step().is_ok() {
+            match self.wait() {
+                Stop::Signal(Signal::SIGTRAP) => return Some(self.answer()),
                 Stop::Signal(other) => self.owed = Some(other),
                 Stop::Bears(child) => end(&Traced::known(child)),
-                Stop::Ends => return self.bury(),
-                Stop::Ended(how) => panic!("{} was ended meanwhile: {how:?}", self.pid),
+                Stop::Ended(how) => return Some(how).filter(is_of_filter).map(|_| Outcome::Killed),
+                Stop::Ends => break,
                 Stop::Asked | Stop::Executes | Stop::Call => {}
+            }
+        }
+        self.bury()
+    }
+
+    /// Waits for the main thread. The others only end, and only with it.
+    fn wait(&mut self) -> Stop {
+        loop {
+            let (number, stop) = self.main().wait_for_any();
+            let is_end = matches!(stop, Stop::Ended(_));
+            if number == self.pid {
+                if is_end {
+                    self.threads.clear();
+                }
+                return stop;
+            }
+            if is_end {
+                self.threads.retain(|thread| thread.number() != number);
+            }
+        }
+    }
+
+    /// It is about to end, or has been killed: waits until it has, and says whether it
+    /// was its filter.
+    fn bury(&mut self) -> Option<Outcome> {
+        loop {
+            for thread in &self.threads {
+                let _its_end_goes_on = thread.go_on(None);
+            }
+            if let Stop::Ended(how) = self.wait() {
+                return Some(how).filter(is_of_filter).map(|_| Outcome::Killed);
             }
         }
     }
@@ -159,23 +211,6 @@ impl Possessed {
                 Outcome::Failed(Errno::from_raw_os_error(errno))
             }
             _ => Outcome::Returned(registers.rax),
-        }
-    }
-
-    /// Its main thread is about to end, and all others with it; each of them has to be
-    /// waited for before it can.
-    fn bury(&mut self) -> Outcome {
-        let mut threads = std::mem::take(&mut self.threads);
-        let main = threads.remove(0);
-        let _its_end_goes_on = main.go_on(None);
-        for other in threads {
-            while !matches!(other.wait(), Stop::Ended(_)) {
-                let _its_end_goes_on = other.go_on(None);
-            }
-        }
-        match main.wait() {
-            Stop::Ended(Some(Signal::SIGSYS)) => Outcome::Killed,
-            other => panic!("{} ended of a call: {other:?}", self.pid),
         }
     }
 
@@ -245,10 +280,16 @@ impl Possessed {
             return;
         }
         if let Some(arena) = self.arena.take() {
-            let _unmapped = self.call(libc::SYS_munmap, &arena.whole());
+            let _unmapped = self.try_call(libc::SYS_munmap, &arena.whole());
         }
         // Who has been killed meanwhile has nothing that could be given back.
-        let _restored = self.main().set_registers(self.kept);
+        let restored = self
+            .threads
+            .first()
+            .map(|main| main.set_registers(self.kept));
+        if restored.is_some_and(|restored| restored.is_err()) {
+            self.bury();
+        }
         for (number, thread) in self.threads.drain(..).enumerate() {
             let _resumed = thread.registers().and_then(|registers| {
                 let registers = resume::resumed(registers);
@@ -297,9 +338,13 @@ fn stand(pid: u32, number: u32) -> Option<Traced> {
     }
 }
 
+/// Whether it was the filter that has ended somebody.
+fn is_of_filter(how: &Option<Signal>) -> bool {
+    *how == Some(Signal::SIGSYS)
+}
+
 /// Ends a newborn child before it has done anything.
 fn end(child: &Traced) {
-    let _born_standing = child.wait();
     crate::set::signal_pid(child.number(), rustix::process::Signal::KILL);
     while !matches!(child.wait(), Stop::Ended(_)) {
         let _its_end_goes_on = child.go_on(None);

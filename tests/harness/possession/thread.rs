@@ -72,37 +72,20 @@ impl Traced {
     /// If it isn't traced, or stands for a reason that nobody asked for.
     #[must_use]
     pub fn wait(&self) -> Stop {
-        loop {
-            match waitpid(self.number, Some(WaitPidFlag::__WALL)) {
-                Ok(status) => return self.reason(status),
-                Err(Errno::EINTR) => {}
-                Err(errno) => panic!("waiting for the traced {}: {errno}", self.number),
-            }
-        }
+        reason(wait(self.number))
     }
 
-    fn reason(&self, status: WaitStatus) -> Stop {
-        match status {
-            WaitStatus::PtraceEvent(_, _, event) => self.event(event),
-            WaitStatus::PtraceSyscall(_) => Stop::Call,
-            WaitStatus::Stopped(_, signal) => Stop::Signal(signal),
-            WaitStatus::Exited(..) => Stop::Ended(None),
-            WaitStatus::Signaled(_, signal, _) => Stop::Ended(Some(signal)),
-            other => panic!("nobody asked for {other:?}"),
-        }
-    }
-
-    fn event(&self, event: i32) -> Stop {
-        match event {
-            libc::PTRACE_EVENT_FORK | libc::PTRACE_EVENT_VFORK | libc::PTRACE_EVENT_CLONE => {
-                let child = ptrace::getevent(self.number).expect("it stands");
-                Stop::Bears(u32::try_from(child).expect("a pid"))
-            }
-            libc::PTRACE_EVENT_EXEC => Stop::Executes,
-            libc::PTRACE_EVENT_EXIT => Stop::Ends,
-            libc::PTRACE_EVENT_STOP => Stop::Asked,
-            other => panic!("nobody asked for event {other}"),
-        }
+    /// Waits until it or another thread of its process group stands or has ended; which,
+    /// and why. A main thread that is killed ends only after all others, so who traces
+    /// several must wait for any.
+    ///
+    /// # Panics
+    /// If none is traced.
+    #[must_use]
+    pub fn wait_for_any(&self) -> (u32, Stop) {
+        let status = wait(Pid::from_raw(-self.number.as_raw()));
+        let number = status.pid().expect("the kernel says whose");
+        (number.as_raw().unsigned_abs(), reason(status))
     }
 
     /// Makes it stand, wherever it is: between two instructions of its own, or in a
@@ -175,5 +158,39 @@ impl Traced {
     /// ESRCH: it has been killed.
     pub fn let_go(self, signal: Option<Signal>) -> Result<(), Errno> {
         ptrace::detach(self.number, signal)
+    }
+}
+
+fn wait(whom: Pid) -> WaitStatus {
+    loop {
+        match waitpid(whom, Some(WaitPidFlag::__WALL)) {
+            Ok(status) => return status,
+            Err(Errno::EINTR) => {}
+            Err(errno) => panic!("waiting for the traced {whom}: {errno}"),
+        }
+    }
+}
+
+fn reason(status: WaitStatus) -> Stop {
+    match status {
+        WaitStatus::PtraceEvent(who, _, event) => met(who, event),
+        WaitStatus::PtraceSyscall(_) => Stop::Call,
+        WaitStatus::Stopped(_, signal) => Stop::Signal(signal),
+        WaitStatus::Exited(..) => Stop::Ended(None),
+        WaitStatus::Signaled(_, signal, _) => Stop::Ended(Some(signal)),
+        other => panic!("nobody asked for {other:?}"),
+    }
+}
+
+fn met(who: Pid, event: i32) -> Stop {
+    match event {
+        libc::PTRACE_EVENT_FORK | libc::PTRACE_EVENT_VFORK | libc::PTRACE_EVENT_CLONE => {
+            let child = ptrace::getevent(who).expect("it stands");
+            Stop::Bears(u32::try_from(child).expect("a pid"))
+        }
+        libc::PTRACE_EVENT_EXEC => Stop::Executes,
+        libc::PTRACE_EVENT_EXIT => Stop::Ends,
+        libc::PTRACE_EVENT_STOP => Stop::Asked,
+        other => panic!("nobody asked for event {other}"),
     }
 }
