@@ -38,7 +38,10 @@ impl Need {
             Self::PidDescriptors => "Linux 5.4, and nothing around the set that forbids the calls",
             Self::Resolving => "Linux 5.6, and nothing around the set that forbids the call",
             Self::ProgramsInMemory => "the sysctl vm.memfd_noexec at 0 or 1",
-            Self::Root => "CAP_SYS_CHROOT; without a start as root, user namespaces",
+            Self::Root => {
+                "a start as root with CAP_SYS_CHROOT, or else user namespaces \
+                 (user.max_user_namespaces above 0, and nothing that forbids them to users)"
+            }
             Self::Ids => "CAP_SETUID and CAP_SETGID, which a start as root has by itself",
         }
     }

@@ -1,7 +1,7 @@
 //! Why a process refuses to go on, in words for whoever has to mend it.
 //!
 //! Each wall that a process looks at has its own finding, and a test
-//! (`sandbox/tests/closed.rs`) that makes it be found: one that nothing ever finds
+//! (`sandbox/tests/half_confined.rs`) that makes it be found: one that nothing ever finds
 //! fails there.
 
 use crate::birth::advice;

@@ -5,9 +5,9 @@
 //! Nobody has to remember to add a test: a new step makes calls, and each call is tried.
 //! A new name of a step, an act or a finding doesn't compile here until it has its case.
 
-#[path = "closed/appearance.rs"]
+#[path = "half_confined/appearance.rs"]
 mod appearance;
-#[path = "closed/tracer.rs"]
+#[path = "half_confined/tracer.rs"]
 mod tracer;
 
 use appearance::Appearance;
@@ -224,8 +224,13 @@ fn no_call_of_a_parent_fails_and_leaves_its_child_half_confined() {
         let birth: Vec<Call> = birth
             .take_while(|call| call.number != libc::SYS_sendmsg)
             .collect();
-        // Neither can fail and leave anything as it was.
-        let never = [libc::SYS_getpid, libc::SYS_close];
+        // None can fail and leave anything as it was.
+        let never = [
+            libc::SYS_getpid,
+            libc::SYS_geteuid,
+            libc::SYS_getegid,
+            libc::SYS_close,
+        ];
         let mut tried = worth_trying(&birth);
         tried.retain(|call| !never.contains(&call.number));
         for call in tried {
@@ -404,6 +409,10 @@ fn every_finding_is_found_and_the_process_refuses() {
     for finding in Finding::ALL {
         let mut stage = Stage::begin(PROBE);
         let (profile, order, replaced, decide) = found(*finding);
+        if is_nobody() && [Finding::ForeignRoot, Finding::NoStore].contains(finding) {
+            eprintln!("not checked: to nobody everything unknown looks like his own");
+            continue;
+        }
         if let Some(name) = replaced {
             exchange(&stage, name);
         }
@@ -516,6 +525,11 @@ fn a_capability_that_is_left_in_any_set_is_found_or_lost() {
             assert_eq!(ending.appearance.as_ref(), Some(&healthy));
         }
     }
+}
+
+/// Whether this user's number is the one that stands for every other in a namespace.
+fn is_nobody() -> bool {
+    rustix::process::geteuid().as_raw() == 65_534
 }
 
 fn is_root() -> bool {
