@@ -129,6 +129,7 @@ pub fn seal_threads(entered: Entered) -> Result<Sealed, Refusal> {
 /// First what birth has left, looked at before anything here could hide it; then the
 /// layers that a process takes itself, each tried.
 fn enter_as(profile: &'static Profile, site: Site) -> Result<Entered, Refusal> {
+    crate::panic::say_where_only();
     check::kernel_has_landlock(profile, site.waivers())?;
     close_the_rest(profile)?;
     check::birth(profile, site)?;

@@ -14,7 +14,8 @@
 //! can't be waived; nothing here is decided by what a stranger or a file says.
 //!
 //! This is the one crate where `unsafe` may stand: in [`mod@birth`] (fork and
-//! exec) and in `kernel` (system calls that no safe crate offers). It must
+//! exec), in `kernel` (system calls that no safe crate offers) and in `memory` (an
+//! allocator that forgets). It must
 //! never parse text, and never open a file by a name that it was given.
 
 #![deny(clippy::expect_used, clippy::indexing_slicing)]
@@ -34,7 +35,9 @@ pub mod inspect;
 mod kernel;
 mod layer;
 mod limits;
+mod memory;
 mod need;
+mod panic;
 mod paths;
 pub mod profile;
 mod program;
@@ -47,6 +50,7 @@ pub use enter::{
 };
 pub use ids::{AccountUid, IdRanges, ProcessUid};
 pub use layer::{Layer, Waivers, kernel_lacks};
+pub use memory::{Wiping, wipe};
 pub use need::{Need, machine_lacks};
 pub use profile::{Process, Profile};
 pub use program::{NotSealed, Program, is_sealed};
