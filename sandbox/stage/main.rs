@@ -22,7 +22,7 @@ fn main() {
     match arguments.next().as_deref() {
         Some("supervisor") => be_supervisor(),
         Some(probe) => bear_all(probe),
-        None => eprintln!("usage: sandbox-stage PROBE | supervisor"),
+        None => say("usage: sandbox-stage PROBE | supervisor"),
     }
 }
 

@@ -24,9 +24,12 @@ use std::time::Duration;
 /// How long who was left may take to end.
 const ENDING: Duration = Duration::from_secs(5);
 
-/// x86_64's numbers of system calls, and for some the bits that one argument has.
+/// A name, a system call's number, and for some the bits that one argument has.
+type Named = (&'static str, i64, Option<(u8, u64)>);
+
+/// x86_64's numbers.
 #[rustfmt::skip]
-const CALLS: &[(&str, i64, Option<(u8, u64)>)] = &[
+const CALLS: &[Named] = &[
     ("landlock",          444, None), // landlock_create_ruleset
     ("landlock",          445, None), // landlock_add_rule
     ("landlock",          446, None), // landlock_restrict_self
