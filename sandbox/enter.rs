@@ -18,7 +18,7 @@ use crate::limits;
 use crate::paths;
 use crate::profile::{CapabilitySet, Profile, SUPERVISOR};
 use crate::site::Site;
-use refusal::{act, demand};
+use refusal::act;
 use rustix::process::DumpableBehavior;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -122,7 +122,7 @@ pub fn enter_supervisor() -> Result<Entered, Refusal> {
 /// [`Refusal::NoFilter`], [`Refusal::NotConfined`]: end.
 pub fn seal_threads(entered: Entered) -> Result<Sealed, Refusal> {
     filter::install_second().map_err(|_| Refusal::NoFilter)?;
-    demand(filter::is_sealed(), Finding::NotSealed)?;
+    check::sealed()?;
     Ok(Sealed(entered))
 }
 
@@ -144,7 +144,7 @@ fn enter_as(profile: &'static Profile, site: Site) -> Result<Entered, Refusal> {
     }
     check::has_descriptors(profile)?;
     filter::install(profile, site.ranges()).map_err(|_| Refusal::NoFilter)?;
-    demand(filter::stands(profile), Finding::NotFiltered)?;
+    check::filtered(profile)?;
     Ok(Entered {
         profile,
         site,

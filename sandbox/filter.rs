@@ -5,7 +5,6 @@
 //! named by none; a call in several lists is allowed if one of them allows it.
 
 use crate::ids::IdRanges;
-use crate::kernel;
 use crate::profile::Profile;
 use crate::profile::calls::{Argument, Call, Test, When};
 use rustix::io::Errno;
@@ -17,13 +16,15 @@ use std::collections::BTreeMap;
 
 /// Sizes that no argument of clone3(2) has: asked with one of them, the filter that was
 /// installed last says who it is.
-const WHOSE_FILTER: u32 = 1;
-const IS_IT_SEALED: u32 = 2;
+pub const WHOSE_FILTER: u32 = 1;
+/// See [`WHOSE_FILTER`].
+pub const IS_IT_SEALED: u32 = 2;
 
 /// Errors that the kernel has none of: a profile's own is this plus its number. Filters
 /// are inherited, and a parent's would answer "no such call" as the child's does.
 const PROFILES: u16 = 1000;
-const SEALED: u16 = 2000;
+/// The second filter's.
+pub const SEALED: u16 = 2000;
 
 /// Why there is no filter.
 pub type Fault = seccompiler::Error;
@@ -54,17 +55,9 @@ pub fn compile(profile: &Profile, accounts: Option<IdRanges>) -> Result<BpfProgr
     Ok(program)
 }
 
-/// Whether the filter of this profile was installed last.
-pub fn stands(profile: &Profile) -> bool {
-    kernel::clone3_of_size(WHOSE_FILTER).raw_os_error() == i32::from(signature(profile))
-}
-
-/// Whether the second filter stands.
-pub fn is_sealed() -> bool {
-    kernel::clone3_of_size(IS_IT_SEALED).raw_os_error() == i32::from(SEALED)
-}
-
-fn signature(profile: &Profile) -> u16 {
+/// The error that this profile's filter, if it was installed last, answers clone3 of the
+/// size [`WHOSE_FILTER`] with.
+pub fn signature(profile: &Profile) -> u16 {
     PROFILES.saturating_add(profile.process as u16)
 }
 

@@ -4,6 +4,7 @@
 
 use super::refusal::{Act, Finding, Refusal, act, demand};
 use crate::capability;
+use crate::filter;
 use crate::kernel;
 use crate::layer::{Layer, Waivers, landlock_lacks};
 use crate::profile::{CapabilitySet, Identity, Path, Profile, Right, Root};
@@ -68,6 +69,20 @@ pub fn has_descriptors(profile: &Profile) -> Result<(), Refusal> {
     let mut all = (0..).zip(profile.descriptors);
     let open = all.all(|(number, _)| kernel::status_of(number).is_ok());
     demand(open, Finding::NoDescriptors)
+}
+
+/// The filter of this profile was installed last: those that are inherited sign with
+/// other numbers.
+pub fn filtered(profile: &Profile) -> Result<(), Refusal> {
+    let answer = kernel::clone3_of_size(filter::WHOSE_FILTER).raw_os_error();
+    let is_own = answer == i32::from(filter::signature(profile));
+    demand(is_own, Finding::NotFiltered)
+}
+
+/// The second filter stands.
+pub fn sealed() -> Result<(), Refusal> {
+    let answer = kernel::clone3_of_size(filter::IS_IT_SEALED).raw_os_error();
+    demand(answer == i32::from(filter::SEALED), Finding::NotSealed)
 }
 
 /// Whether nobody can look into it.

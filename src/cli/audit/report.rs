@@ -4,7 +4,7 @@
 use super::finding::{Check, Layer, Subject, Verdict};
 use super::judging::House;
 use super::ledger::Ledger;
-use super::programs::{Programs, hexadecimal};
+use super::programs::Programs;
 use sandbox::Site;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -177,10 +177,10 @@ impl Report {
         let checks: usize = self.subjects().map(|subject| subject.checks.len()).sum();
         let of = format!("{} processes, {checks} checks", self.members.len());
         match self.gravest() {
-            Verdict::Differs => format!(
-                "{} of the ledger's statements DON'T hold ({of}).",
-                self.count(Verdict::Differs)
-            ),
+            Verdict::Differs => match self.count(Verdict::Differs) {
+                1 => format!("1 statement of the ledger does NOT hold ({of})."),
+                more => format!("{more} statements of the ledger do NOT hold ({of})."),
+            },
             Verdict::NotSeen => format!(
                 "Nothing differs from the ledger, but {} checks could not be made ({of}).",
                 self.count(Verdict::NotSeen)
@@ -255,7 +255,7 @@ impl Report {
         let ledger = Ledger::files();
         let ledger = ledger
             .iter()
-            .map(|(name, digest)| ((*name).to_owned(), hexadecimal(digest).into()));
+            .map(|(name, digest)| ((*name).to_owned(), digest.as_str().into()));
         json!({
             "version": env!("CARGO_PKG_VERSION"),
             "revision": REVISION,
