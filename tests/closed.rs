@@ -8,7 +8,8 @@
 #![allow(clippy::panic, reason = "a test that can't go on says why and ends")]
 
 use harness::directory::Directory;
-use harness::set::{Failed, PASSWORD, text};
+use harness::session::PATIENCE;
+use harness::set::{Failed, PASSWORD, text, wait_for};
 use harness::{Session, Set};
 use std::ffi::OsString;
 
@@ -224,11 +225,8 @@ fn a_worker_that_can_not_be_born_costs_its_sessions_and_is_named() {
     let refused = session.command(&format!("a LOGIN {ALICE} \"{PASSWORD}\""));
     let unavailable = |line: &String| line.starts_with("a NO [UNAVAILABLE]");
     assert!(refused.last().is_some_and(unavailable), "{refused:?}");
-    assert!(
-        set.log().contains("directory is not its own"),
-        "{}",
-        set.log()
-    );
+    let told = || set.log().contains("directory is not its own");
+    assert!(wait_for(PATIENCE, told), "{}", set.log());
 }
 
 fn is_root() -> bool {
