@@ -471,8 +471,9 @@ lists! {
         SYS_rt_sigaction if is(0, SIGPIPE), "a program's start: ends of connections are no faults";
         SYS_readlink, "a program's start: /proc/self/exe, which isn't there";
         SYS_newfstatat if is(3, AT_EMPTY_PATH), "a program's start: by descriptor";
+        SYS_newfstatat if is(3, AT_SYMLINK_NOFOLLOW), "proof of the root: what the child sees as it";
         SYS_poll, "a program's start: are descriptors 0 to 2 open";
-        SYS_openat if lacks(2, O_WRONLY | O_RDWR | O_CREAT | O_TRUNC), "the root, to name it to Landlock; a trial that Landlock refuses";
+        SYS_openat, "the root, to name it to Landlock; a trial that Landlock refuses";
         SYS_fstat, "whose the root is";
         SYS_mknodat if is(2, S_IFIFO), "a trial that Landlock refuses";
         SYS_getresuid, "proof of the ids";
@@ -503,6 +504,7 @@ lists! {
         SYS_prctl if is(0, PR_CAP_AMBIENT) and is(1, PR_CAP_AMBIENT_RAISE), "the broker's capabilities";
         SYS_getppid, "whether the parent still lives";
         SYS_getdents64, "whether an empty root is empty";
+        SYS_newfstatat if is(3, 0), "proof of the namespaces: that they are not the parent's";
         SYS_prctl if is(0, PR_SET_CHILD_SUBREAPER), "a dead broker's workers";
     }
 
