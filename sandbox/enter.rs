@@ -178,7 +178,7 @@ pub fn enter_supervisor() -> Result<Entered, Refusal> {
     } else {
         step("capabilities", capability::set(CapabilitySet::empty()))?;
     }
-    step("limits", limits::take_soft(SUPERVISOR.limits))?;
+    step("limits", limits::take(&SUPERVISOR))?;
     step("no_new_privs", rustix::thread::set_no_new_privs(true))?;
     enter_as(&SUPERVISOR, site)
 }

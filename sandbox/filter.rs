@@ -216,24 +216,13 @@ mod tests {
         number: i64,
         arguments: [u64; 6],
     ) -> u32 {
-        let holds = |argument: &Argument| {
-            let value = arguments[usize::from(argument.index)];
-            match argument.test {
-                Test::Is(number) => value as u32 == number as u32,
-                Test::Lacks(bits) => value & bits == 0,
-                Test::Has(bits) => value & bits == bits,
-                Test::Account => ranges.is_some_and(|ranges| {
-                    (ranges.accounts().0..=ranges.accounts().1).contains(&(value as u32))
-                }),
-            }
-        };
+        let accounts = ranges.map(|ranges| ranges.accounts());
         let calls = needed(profile)
             .into_iter()
-            .filter(|call| call.number == number);
-        let answers = calls.filter_map(|call| match call.when {
-            When::Always => Some(ALLOW),
-            When::If(arguments) => arguments.iter().all(holds).then_some(ALLOW),
-            When::Answered(errno) => Some(libc::SECCOMP_RET_ERRNO | errno as u32),
+            .filter(|call| call.number == number && call.covers(arguments, accounts));
+        let answers = calls.map(|call| match call.when {
+            When::Answered(errno) => libc::SECCOMP_RET_ERRNO | errno as u32,
+            When::Always | When::If(_) => ALLOW,
         });
         answers.max().unwrap_or(KILL)
     }

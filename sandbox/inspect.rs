@@ -43,14 +43,11 @@ impl Filter {
         self.0.as_flattened()
     }
 
-    #[expect(
-        clippy::host_endian_bytes,
-        reason = "in the order of the machine, as the kernel gives them back"
-    )]
+    /// In the order of the machine, which is little-endian wherever we have profiles.
     fn of(program: &[sock_filter]) -> Self {
         let bytes = |one: &sock_filter| {
-            let [c0, c1] = one.code.to_ne_bytes();
-            let [k0, k1, k2, k3] = one.k.to_ne_bytes();
+            let [c0, c1] = one.code.to_le_bytes();
+            let [k0, k1, k2, k3] = one.k.to_le_bytes();
             [c0, c1, one.jt, one.jf, k0, k1, k2, k3]
         };
         Self(program.iter().map(bytes).collect())
@@ -71,14 +68,10 @@ pub fn filters(thread: i32) -> Result<Vec<Filter>, Errno> {
         }
         std::thread::sleep(STOPPING_PAUSE);
     }
-    let newest_first: Result<Vec<Filter>, Errno> = (0..FILTERS_MAX)
+    (0..FILTERS_MAX)
         .map_while(|index| tracee.filter(index).transpose())
         .map(|program| program.map(Filter))
-        .collect();
-    newest_first.map(|mut filters| {
-        filters.reverse();
-        filters
-    })
+        .collect()
 }
 
 /// The filters that a process of this profile has on each thread once it serves, in

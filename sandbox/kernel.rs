@@ -241,7 +241,7 @@ impl Tracee {
         }
     }
 
-    /// A filter of a thread that stands, the newest at 0; `None` beyond the oldest.
+    /// A filter of a thread that stands, the oldest at 0; `None` beyond the newest.
     pub fn filter(&self, index: usize) -> Result<Option<Vec<Instruction>>, Errno> {
         let mut program = vec![Instruction::default(); INSTRUCTIONS_MAX];
         match ptrace(

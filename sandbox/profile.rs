@@ -190,8 +190,9 @@ pub struct Path {
     pub rights: &'static [Right],
 }
 
-/// Limits, soft and hard alike; where the inherited hard limit is lower, it stays.
-/// None dumps core.
+/// Limits, soft and hard alike, but for those who bear others
+/// ([`Profile::hard_limits`]); where the inherited hard limit is lower, it stays. None
+/// dumps core.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Open descriptors (`RLIMIT_NOFILE`).

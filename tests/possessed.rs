@@ -12,10 +12,10 @@
 mod calls;
 #[path = "possessed/front.rs"]
 mod front;
-#[path = "possessed/house.rs"]
-mod house;
 #[path = "possessed/login.rs"]
 mod login;
+#[path = "possessed/neighbours.rs"]
+mod neighbours;
 #[path = "possessed/words.rs"]
 mod words;
 #[path = "possessed/worker.rs"]

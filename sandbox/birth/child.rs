@@ -53,7 +53,7 @@ fn steps(plan: &Plan<'_>) -> Result<Infallible, Stillborn> {
     at(Step::Namespaces, enter_namespaces(plan))?;
     at(Step::Ids, take_ids(plan.id))?;
     at(Step::Root, enter_root(plan.root.as_ref()))?;
-    at(Step::Limits, limits::take(plan.profile.limits))?;
+    at(Step::Limits, limits::take(plan.profile))?;
     at(
         Step::Capabilities,
         capability::keep_only(plan.profile.capabilities),

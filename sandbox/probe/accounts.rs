@@ -32,9 +32,7 @@ fn end(site: Site) -> String {
     order::send(&channel, "wait");
     let mut as_parent = Ok(());
     let ended = nursery::follow(&child, &channel, |_| {
-        as_parent = child
-            .signal(rustix::process::Signal::STOP)
-            .and(child.signal(rustix::process::Signal::CONT));
+        as_parent = child.kill();
         kill(&child, uid(site, nursery::ACCOUNT)).expect("the account's own uid may");
     });
     format!("as its parent: {}; then {ended}", said(as_parent))

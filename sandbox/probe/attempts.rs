@@ -312,7 +312,8 @@ const ATTEMPTS: &[(&str, Attempt)] = &[
         call(libc::SYS_fsync, [LEAKED, 0, 0, 0, 0, 0])
     }),
     ("take the writer's lock", || {
-        call(libc::SYS_flock, [LEAKED, libc::LOCK_EX as u64, 0, 0, 0, 0])
+        let how = libc::LOCK_EX | libc::LOCK_NB;
+        call(libc::SYS_flock, [LEAKED, how as u64, 0, 0, 0, 0])
     }),
     ("make a directory", || {
         call(libc::SYS_mkdirat, [CWD, at(c"/folder"), 0o700, 0, 0, 0])

@@ -7,6 +7,7 @@
 
 mod accounts;
 mod attempts;
+mod crashes;
 mod house;
 mod nursery;
 mod order;
@@ -23,7 +24,7 @@ const LEAKED: RawFd = 20;
 
 fn main() {
     if std::env::args().nth(1).as_deref() == Some("supervise") {
-        return supervise();
+        return supervise(&std::env::args().nth(2).unwrap_or_default());
     }
     let channel = borrow(CHANNEL);
     let order = receive(channel);
@@ -35,11 +36,12 @@ fn main() {
     send(channel, &outcome);
 }
 
-/// Plays the supervisor: confines itself, then bears every process once. What it
+/// Plays the supervisor: confines itself, dies if that is the order, else bears every process once. What it
 /// has put on the disk is its caller's to remove.
-fn supervise() {
+fn supervise(order: &str) {
     let house = std::mem::ManuallyDrop::new(house::House::new("supervise", "/proc/self/exe"));
     sandbox::enter_supervisor().expect("the supervisor can be confined");
+    crashes::crash(order);
     for profile in profile::ALL
         .into_iter()
         .filter(|one| !one.descriptors.is_empty())
@@ -85,6 +87,7 @@ fn before_entering(order: &str) {
 }
 
 fn obey(order: &str, entered: Entered) -> String {
+    crashes::crash(order);
     match (order, entered.profile().process) {
         ("two threads", _) => two_threads(entered).to_string(),
         ("wait", _) => wait().to_string(),
@@ -101,11 +104,15 @@ fn borrow(descriptor: RawFd) -> BorrowedFd<'static> {
     unsafe { BorrowedFd::borrow_raw(descriptor) }
 }
 
-/// Lives until its parent closes the channel.
+/// Lives until its parent closes the channel, or says something.
 fn wait() -> Outcome {
     let channel = borrow(CHANNEL);
     send(channel, "waiting");
-    receive(channel);
+    match role().process {
+        // It hears nothing from anybody; but it reads.
+        Process::Config => drop(rustix::io::read(channel, &mut [0; 64])),
+        _ => drop(receive(channel)),
+    }
     Outcome::Succeeded
 }
 

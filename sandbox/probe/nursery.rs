@@ -44,7 +44,17 @@ fn ending(child: &Child) -> String {
         match child.ended().expect("a child can be waited for") {
             Some(Ended::Killed(signal)) => return format!("killed {signal}"),
             Some(Ended::Exited(status)) => return format!("exited {status}"),
-            None => rustix::thread::sched_yield(),
+            None => wait(child),
         }
     }
+}
+
+/// Waits until a child may have ended.
+fn wait(child: &Child) {
+    let mut ended = [rustix::event::PollFd::new(
+        child,
+        rustix::event::PollFlags::IN,
+    )];
+    // If it fails, we look again.
+    let _readable = rustix::event::poll(&mut ended, None);
 }

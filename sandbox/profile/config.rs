@@ -14,9 +14,10 @@ pub static PROFILE: Profile = Profile {
     calls: &[
         &calls::LIFE,
         &calls::LOG,
-        &calls::CHANNEL,
+        &calls::SAYING,
         &calls::GIVEN_FILE,
         &calls::STARTER,
+        &calls::SLOW_READER,
     ],
     bears: &[],
     threads: Threads::One,

@@ -103,7 +103,7 @@ const MATRIX: &[(&str, [&str; 4])] = &[
     ("x32 getpid",                                  ["kill", "kill", "kill", "kill"]),
     ("TIOCSTI",                                     ["kill", "kill", "kill", "kill"]),
     ("dumpable again",                              ["kill", "kill", "kill", "kill"]),
-    ("another filter",                              ["kill", "kill", "14", "kill"]),
+    ("another filter",                              ["kill", "kill", "kill", "kill"]),
     ("make a file",                                 ["own", "kill", "own", "kill"]),
     ("open its root for writing",                   ["21", "kill", "21", "kill"]),
     ("write a file at an offset",                   ["9", "kill", "9", "kill"]),

@@ -9,6 +9,7 @@
 
 mod admin_socket;
 mod amount;
+mod audit;
 mod demo;
 mod passwd_file;
 mod password_scheme;
@@ -43,6 +44,7 @@ enum Task {
     /// Add, change, show and delete accounts
     User(user::User),
     Status(status::Status),
+    Audit(audit::Audit),
     Verify(verify::Verify),
     Repair(repair::Repair),
     Rewound(rewound::Rewound),
@@ -73,7 +75,8 @@ fn carry_out(command: &Command) -> Result<ExitCode, String> {
         Task::Repair(repair) => repair.run(socket).map_err(text),
         Task::Rewound(rewound) => rewound.run(socket),
         Task::Quota(quota) => quota.run(socket).map_err(text),
-        // Its exit code says more than that it was done.
+        // Their exit codes say more than that it was done.
+        Task::Audit(audit) => return Ok(audit.run(socket)),
         Task::Verify(verify) => return Ok(verify.run(socket)),
         Task::Reload => match status::reload(socket).map_err(text)? {
             status::Reloaded::Yes => {

@@ -72,9 +72,12 @@ impl Run {
             return Err(Failure::Mistakes);
         }
         let supervisor = beside("mailkeep-supervisor")?;
+        // A backtrace opens files: its filter would kill a panicking supervisor before
+        // it has said why.
         let error = Command::new(&supervisor)
             .arg(&self.config)
             .args(passed_names()?)
+            .env_remove("RUST_BACKTRACE")
             .exec();
         Err(Failure::Program(supervisor, error))
     }

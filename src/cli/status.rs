@@ -8,21 +8,19 @@ use ipc::edge::control_director::{Ailing, WorkerStatus};
 use ipc::edge::control_supervisor::{ProcessStatus, SiteIds};
 use ipc::edge::director_worker::Health;
 use ipc::edge::supervisor::Process;
-use sandbox::{IdRanges, Profile, Site, Waivers};
+use sandbox::{IdRanges, Site, Waivers};
 use std::path::Path;
 
 /// Damaged accounts that are shown by line: a screen has no room for more.
 const AILING_SHOWN_MAX: usize = 16;
 
-/// Show the processes, what confines each, the workers, and which accounts are damaged
+/// Show the processes, the workers, what is missing of confinement, and which accounts
+/// are damaged (mailkeep audit shows what confines each process)
 #[derive(Debug, Args)]
 pub struct Status {
     /// As one JSON document
     #[arg(long)]
     json: bool,
-    /// Show for each kind of process what confines it
-    #[arg(long)]
-    confinement: bool,
 }
 
 /// What was heard.
@@ -45,7 +43,7 @@ impl Status {
         if self.json {
             println!("{}", as_json(&heard));
         } else {
-            print(&heard, self.confinement);
+            print(&heard);
         }
         Ok(())
     }
@@ -100,7 +98,7 @@ pub fn site(waivers: u32, ids: Option<SiteIds>) -> Site {
     }
 }
 
-fn print(heard: &Heard, confinement: bool) {
+fn print(heard: &Heard) {
     println!(
         "{:<12} {:>8} {:>12} {:>10} {:>9}  state",
         "process", "pid", "uid", "age", "restarts"
@@ -126,9 +124,6 @@ fn print(heard: &Heard, confinement: bool) {
     println!();
     for line in missing(heard.site) {
         println!("{line}");
-    }
-    if confinement {
-        print_confinement(heard.site);
     }
 }
 
@@ -219,15 +214,6 @@ pub fn missing(site: Site) -> Vec<String> {
     vec![format!("NOT protected by: {}", layers.join(", "))]
 }
 
-fn print_confinement(site: Site) {
-    for profile in sandbox::profile::ALL {
-        println!("\n{}", profile.process.program());
-        for (wall, words) in sandbox::describe(profile, site) {
-            println!("  {wall:<22} {words}");
-        }
-    }
-}
-
 fn as_json(heard: &Heard) -> serde_json::Value {
     let processes: Vec<_> = heard.processes.iter().map(process_json).collect();
     let workers: Vec<_> = heard.workers.iter().map(worker_json).collect();
@@ -237,10 +223,6 @@ fn as_json(heard: &Heard) -> serde_json::Value {
         .layers()
         .map(sandbox::Layer::name)
         .collect();
-    let confinement: serde_json::Map<_, _> = sandbox::profile::ALL
-        .into_iter()
-        .map(|profile| confinement_json(profile, heard.site))
-        .collect();
     let damaged: Vec<_> = heard.ailing.iter().map(ailing_json).collect();
     serde_json::json!({
         "processes": processes,
@@ -249,7 +231,6 @@ fn as_json(heard: &Heard) -> serde_json::Value {
         "verifiers": heard.verifiers,
         "damaged": damaged,
         "without": without,
-        "confinement": confinement,
     })
 }
 
@@ -283,14 +264,6 @@ fn ailing_json(ailing: &Ailing) -> serde_json::Value {
         "scrubbed_bytes": ailing.health.scrubbed_bytes,
         "scrubbed_at": ailing.health.scrubbed_at,
     })
-}
-
-fn confinement_json(profile: &Profile, site: Site) -> (String, serde_json::Value) {
-    let rows = sandbox::describe(profile, site).into_iter();
-    let walls: serde_json::Map<_, _> = rows
-        .map(|(wall, words)| (wall.to_owned(), words.into()))
-        .collect();
-    (profile.process.program().to_owned(), walls.into())
 }
 
 /// Asks for a reload.

@@ -9,7 +9,9 @@
 //! broker may not signal an account.
 //!
 //! A number is used only after the kernel has said that it is our own child:
-//! until we reap it nobody else can get it.
+//! until we reap it nobody else can get it. It is the broker who told it, and he may
+//! have lied: the processes of the house are our children, too, and are never ended or
+//! reaped here.
 
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
@@ -54,17 +56,18 @@ impl Adopted {
         self.verifiers.remove(&account);
     }
 
-    /// The broker has died: its workers are ours, and its verifiers end.
-    pub fn take(&mut self, now: Instant) {
+    /// The broker has died: its workers are ours, and its verifiers end. `house` are the
+    /// processes that were never the broker's.
+    pub fn take(&mut self, now: Instant, house: &[Pid]) {
+        let is_orphan = |pid: &Pid| !house.contains(pid) && is_living_child(*pid);
         let verifiers = std::mem::take(&mut self.verifiers);
-        let verifiers = verifiers.into_values().filter(|pid| is_living_child(*pid));
-        for verifier in verifiers {
+        for verifier in verifiers.into_values().filter(is_orphan) {
             kill(verifier);
             self.orphans.push((verifier, now));
         }
         let end = now.checked_add(ADOPTED_MAX).unwrap_or(now);
         let born = std::mem::take(&mut self.born);
-        let ours = born.into_values().filter(|pid| is_living_child(*pid));
+        let ours = born.into_values().filter(is_orphan);
         self.orphans.extend(ours.map(|pid| (pid, end)));
     }
 
@@ -139,7 +142,7 @@ mod tests {
         let mut adopted = Adopted::default();
         let now = Instant::now();
         adopted.born(7, child);
-        adopted.take(now);
+        adopted.take(now, &[]);
         adopted.look(now);
         assert!(!adopted.is_empty());
         settle(&mut adopted, now + ADOPTED_MAX);
@@ -154,7 +157,7 @@ mod tests {
         adopted.verifier_born(8, other);
         adopted.verifier_ended(8);
         let now = Instant::now();
-        adopted.take(now);
+        adopted.take(now, &[]);
         settle(&mut adopted, now);
         assert!(adopted.is_empty());
         let other = Pid::from_raw(other.cast_signed()).unwrap();
@@ -171,9 +174,25 @@ mod tests {
         let child = sleeper();
         adopted.born(4, child);
         adopted.ended(4);
-        adopted.take(Instant::now());
+        adopted.take(Instant::now(), &[]);
         assert!(adopted.is_empty());
         kill(Pid::from_raw(child.cast_signed()).unwrap());
+    }
+
+    #[test]
+    fn a_process_of_the_house_that_a_broker_calls_its_child_is_left_alone() {
+        let (worker, verifier) = (sleeper(), sleeper());
+        let mut adopted = Adopted::default();
+        adopted.born(7, worker);
+        adopted.verifier_born(7, verifier);
+        let house = [worker, verifier].map(|pid| Pid::from_raw(pid.cast_signed()).unwrap());
+        adopted.take(Instant::now(), &house);
+        adopted.end();
+        assert!(adopted.is_empty());
+        for pid in house {
+            assert!(is_living_child(pid));
+            kill(pid);
+        }
     }
 
     #[test]
@@ -182,7 +201,7 @@ mod tests {
         let mut adopted = Adopted::default();
         let now = Instant::now();
         adopted.born(7, child);
-        adopted.take(now);
+        adopted.take(now, &[]);
         adopted.end();
         settle(&mut adopted, now);
         assert!(adopted.is_empty());

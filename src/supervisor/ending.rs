@@ -69,7 +69,7 @@ impl Set {
     /// processes that took too long; a set that fails gives nobody time, and says
     /// only why it fails.
     pub fn kill_all(&mut self, had_time: bool) {
-        self.adopted.take(Instant::now());
+        self.adopt();
         self.adopted.end();
         for slot in &mut self.slots {
             if let Some(life) = slot.life.take() {

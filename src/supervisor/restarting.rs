@@ -6,6 +6,7 @@ use crate::set::Set;
 use crate::table::name;
 use ipc::Instance;
 use ipc::edge::supervisor::Process;
+use rustix::process::Pid;
 use sandbox::Ended;
 use std::time::{Duration, Instant};
 use tracing::error;
@@ -32,7 +33,7 @@ impl Set {
             return Ok(());
         };
         if death.process == Process::Broker {
-            self.adopted.take(Instant::now());
+            self.adopt();
         }
         match (self.stopping.is_some(), self.up) {
             (true, _) => {}
@@ -40,6 +41,15 @@ impl Set {
             (false, false) => return Err(Failure::EndedAtStart(death.process, death.ended)),
         }
         Ok(())
+    }
+
+    /// What a broker leaves behind is ours.
+    pub fn adopt(&mut self) {
+        let lives = self.slots.iter().filter_map(|slot| slot.life.as_ref());
+        let house: Vec<Pid> = lives
+            .filter_map(|life| Pid::from_raw(life.child.number()))
+            .collect();
+        self.adopted.take(Instant::now(), &house);
     }
 
     /// Lets go of a process, if it has ended.

@@ -13,6 +13,7 @@ pub mod binaries;
 pub mod directory;
 pub mod possession;
 pub mod proc;
+pub mod record;
 pub mod repository;
 pub mod session;
 pub mod set;

@@ -2,6 +2,7 @@
 
 use crate::binaries;
 use crate::directory::{Directory, number};
+use crate::record;
 use crate::session::{PATIENCE, Session};
 use rustix::process::{Pid, Signal};
 use rustls::pki_types::CertificateDer;
@@ -123,10 +124,11 @@ impl Set {
             .append(true)
             .open(log)
             .expect("the directory is ours");
-        let (program, arguments) = before.split_first().unwrap_or((&mailkeep, &[]));
-        let child = Command::new(program)
-            .args(arguments)
-            .args((!before.is_empty()).then_some(&mailkeep))
+        let mut words = record::through();
+        words.extend_from_slice(before);
+        words.push(mailkeep);
+        let child = Command::new(&words[0])
+            .args(&words[1..])
             .args(["run", "--config"])
             .arg(directory.path().join("mailkeep.toml"))
             .stdin(Stdio::null())

@@ -1,1 +1,1 @@
-//! To come.
+//! `front`, taken over.

@@ -1,297 +1,214 @@
-//! A set of its own for each attack, and what must be as before when it is over.
+//! A living set, and who of it is to be taken over.
 
-use harness::possession::{Possessed, wires};
-use harness::session::PATIENCE;
-use harness::set::wait_for;
-use harness::{Session, Set, proc};
-use ipc::Instance;
-use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
-use std::path::Path;
-use std::time::{Duration, Instant};
+use crate::wiring::{self, End};
+use harness::possession::Possessed;
+use harness::set::{LMTP, signal_pid, wait_for};
+use harness::{Session, Set, binaries, proc};
+use ipc::edge::supervisor::Edge;
+use ipc::{AccountId, Instance};
+use rustix::process::Signal;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
-/// Whose processes are taken over.
+/// Two accounts, in the order in which they were added.
 pub const ALICE: &str = "alice@example.org";
-/// Who must not notice.
 pub const BOB: &str = "bob@example.org";
+pub const ALICE_ID: AccountId = AccountId(1);
+pub const BOB_ID: AccountId = AccountId(2);
 
-/// What stands in each one's only letter.
-pub const OF_ALICE: &str = "canary-of-alice-6f1d";
-/// See [`OF_ALICE`].
-pub const OF_BOB: &str = "canary-of-bob-93ac";
+/// How long anybody may take over anything here.
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
-/// How long a command of somebody who isn't concerned may take, on a busy machine.
-pub const UNDISTURBED: Duration = Duration::from_secs(5);
+/// One of each kind; whoever dies is started again at once; and all clients of a test
+/// have one address.
+const FURTHER: &str = "\
+[processes]
+fronts = 1
+logins = 1
+restart = \"0 ms\"
+[limits]
+connections_per_client = 5000
+";
 
-/// The processes that live as long as the set, by the names of `mailkeep status`.
-const LASTING: [&str; 8] = [
-    "auth",
-    "broker",
-    "control",
-    "director",
-    "front",
-    "keyholder",
-    "lmtp",
-    "login",
+/// How a process waits for its work.
+const WAITS: [i64; 3] = [
+    nix::libc::SYS_epoll_wait,
+    nix::libc::SYS_epoll_pwait,
+    nix::libc::SYS_epoll_pwait2,
 ];
 
-/// A set with two accounts.
+/// A set with two accounts, each with a letter.
 pub struct House {
     pub set: Set,
-    /// Descriptors of each kind of process while nobody is there but two workers.
-    at_rest: BTreeMap<String, usize>,
-}
-
-/// A client that has not logged in.
-pub struct Stranger {
-    /// Its connection.
-    pub session: Session,
-    /// Who relays it.
-    pub front: u32,
-    /// Who hears it.
-    pub login: u32,
-    /// By which descriptor.
-    pub socket: u32,
-}
-
-/// Whether this can be tried here; says so if not.
-pub fn may_possess() -> bool {
-    let is_root = rustix::process::geteuid().is_root();
-    if !is_root {
-        eprintln!("not root: no living process was taken over, and nothing was shown");
-    }
-    is_root
 }
 
 impl House {
-    /// One `front` and one `login`, so that it is clear who has a session.
-    pub fn begin() -> Self {
-        Self::with(1, "")
-    }
-
-    /// With so many of both, and further lines of configuration.
-    pub fn with(many: u8, further: &str) -> Self {
-        let set = Set::with(&format!(
-            "[processes]\nrestart = \"0 ms\"\nfronts = {many}\nlogins = {many}\n{further}"
-        ));
-        for (name, canary) in [(ALICE, OF_ALICE), (BOB, OF_BOB)] {
+    /// Opens one; nobody but root may take processes over.
+    pub fn open() -> Option<Self> {
+        if !rustix::process::geteuid().is_root() {
+            eprintln!("not checked: only root can take a living process over");
+            return None;
+        }
+        let set = Set::with(FURTHER);
+        for name in [ALICE, BOB] {
             set.add_user(name);
-            let reply = set.deliver(name, &format!("Subject: {canary}\r\n\r\n{canary}\r\n"));
-            assert!(reply.starts_with("250"), "{reply}");
+            let letter = format!("Subject: to {name}\r\n\r\nsecret of {name}\r\n");
+            assert!(set.deliver(name, &letter).starts_with("250"));
         }
-        let mut house = Self {
-            set,
-            at_rest: BTreeMap::new(),
-        };
-        house.both_read_their_own();
-        house.at_rest = house.settled();
-        house
+        Some(Self { set })
     }
 
+    /// All that the supervisor has started, by name.
+    pub fn living(&self) -> Vec<(String, u32)> {
+        let children = proc::children(self.set.supervisor()).into_iter();
+        children.filter_map(|pid| Some((name(pid)?, pid))).collect()
+    }
+
+    /// Everybody: the supervisor, whom it has started, and the workers.
+    pub fn everybody(&self) -> Vec<(String, u32)> {
+        let workers = self.set.workers().into_iter();
+        let workers = workers.map(|pid| ("worker".to_owned(), pid));
+        let mut all = self.living();
+        all.push(("supervisor".to_owned(), self.set.supervisor()));
+        all.extend(workers);
+        all
+    }
+
+    /// The pid of a process that waits for work.
     pub fn pid(&self, process: &str) -> u32 {
-        self.set.pid(process)
+        let mut found = None;
+        wait_for(PATIENCE, || {
+            let living = self.living();
+            let one = living.iter().find(|(name, _)| name == process);
+            found = one.map(|(_, pid)| *pid).filter(|pid| waits(*pid));
+            found.is_some()
+        });
+        found.unwrap_or_else(|| panic!("{process} does not come back"))
     }
 
-    /// The worker that serves an account's directory: its root says so.
-    pub fn worker_of(&self, account: u32) -> u32 {
-        let directory = self.set.state().join("store").join(account.to_string());
-        let directory = directory.canonicalize().expect("the account has one");
-        let workers = self.set.workers();
-        let is_it = |pid: &u32| Path::new(&proc::link(*pid, "root")) == directory;
-        workers.into_iter().find(is_it).expect("it lives")
+    /// Takes one over.
+    pub fn possess(&self, process: &str) -> (u32, Possessed) {
+        let pid = self.pid(process);
+        (pid, Possessed::seize(pid))
     }
 
-    /// The only descriptor that leads from one process to another.
-    pub fn wire(&self, from: u32, to: u32) -> u32 {
-        match wires(from, to)[..] {
-            [wire] => wire,
-            ref all => panic!("{from} has {all:?} to {to}"),
-        }
+    /// Ends a process that was taken over, as an administrator would who noticed; the
+    /// supervisor starts it anew.
+    pub fn end_of(&self, pid: u32, possessed: Possessed) {
+        possessed.let_go();
+        signal_pid(pid, Signal::KILL);
+        assert!(wait_for(PATIENCE, || self
+            .living()
+            .iter()
+            .all(|(_, one)| *one != pid)));
     }
 
-    /// Alice and Bob log in and read their own letter, and see no other.
-    pub fn both_read_their_own(&self) {
-        for (name, own, other) in [(ALICE, OF_ALICE, OF_BOB), (BOB, OF_BOB, OF_ALICE)] {
-            let mut session = self.logged_in(name);
-            session.ok("s SELECT INBOX");
-            let letters = session.ok("f FETCH 1:* BODY.PEEK[]").join("\n");
-            assert!(
-                letters.contains(own) && !letters.contains(other),
-                "{letters}"
-            );
-            session.ok("l LOGOUT");
-        }
+    /// Which life of a process it is, as the supervisor counts.
+    pub fn instance(&self, process: &str) -> Instance {
+        let status = self.set.status();
+        let all = status["processes"].as_array().expect("an array");
+        let one = all.iter().find(|one| one["process"] == process);
+        let number = one.and_then(|one| one["instance"].as_u64());
+        Instance(u32::try_from(number.expect("it lives")).expect("a number"))
     }
 
-    /// A session, as soon as one can be had.
-    pub fn logged_in(&self, name: &str) -> Session {
+    /// All ends of edges that a process has.
+    pub fn ends(&self, pid: u32) -> Vec<End> {
+        let mut living = self.living();
+        living.push(("supervisor".to_owned(), self.set.supervisor()));
+        wiring::ends(pid, &living)
+    }
+
+    /// The descriptor of a process for an edge.
+    pub fn end(&self, pid: u32, edge: Edge) -> u32 {
+        let mut found = None;
+        wait_for(PATIENCE, || {
+            let ends = self.ends(pid).into_iter();
+            let mut ends = ends.filter(|end| end.edge == edge);
+            found = ends.next_back().map(|end| end.descriptor);
+            found.is_some()
+        });
+        found.unwrap_or_else(|| panic!("{pid} has no end of {edge:?}"))
+    }
+
+    /// A client that has sent its LOGIN and not read the answer.
+    pub fn begin_login(&self, name: &str) -> Session {
+        let mut client = self.set.imaps();
+        client.line(&format!("a LOGIN {name} \"{}\"", harness::set::PASSWORD));
+        client
+    }
+
+    /// Begins a `mailkeep` command, as an administrator.
+    pub fn command(&self, arguments: &[&str]) -> Child {
+        let socket = self.set.directory().path().join("control.sock");
+        let mut command = Command::new(binaries::program("mailkeep"));
+        let command = command.arg("--socket").arg(socket).args(arguments);
+        let begun = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn();
+        begun.expect("mailkeep runs")
+    }
+
+    /// That an honest user is served, after at most so long.
+    pub fn serves(&self, name: &str, within: Duration) {
         let mut session = None;
-        let able = wait_for(PATIENCE, || {
+        let served = wait_for(within, || {
             session = self.set.try_login(name);
             session.is_some()
         });
-        assert!(able, "{name} can't log in any more");
-        session.expect("able")
+        assert!(
+            served,
+            "{name} is not served within {within:?}\n{}",
+            self.set.log()
+        );
+        session.expect("served").ok("s SELECT INBOX");
     }
 
-    /// The whole house serves as before, everybody has as many descriptors as before,
-    /// and nobody else has died.
-    pub fn is_as_before(&self) {
-        self.both_read_their_own();
-        let reply = self.set.deliver(BOB, "Subject: later\r\n\r\nlater\r\n");
-        assert!(reply.starts_with("250"), "{reply}");
-        let now = || self.counted();
-        let as_before = wait_for(PATIENCE, || now() == self.at_rest);
-        assert!(as_before, "before: {:?}\nnow: {:?}", self.at_rest, now());
+    /// That a letter is taken for somebody, after at most so long.
+    pub fn delivers(&self, name: &str, within: Duration) {
+        let greets = || {
+            let mut client = Session::clear(self.set.at(LMTP));
+            client
+                .read_line()
+                .is_some_and(|line| line.starts_with("220"))
+        };
+        assert!(wait_for(within, greets), "{}", self.set.log());
+        let reply = self.set.deliver(name, "Subject: y\r\n\r\ny");
+        assert!(reply.starts_with("250"), "{reply}\n{}", self.set.log());
     }
 
-    /// What is counted once the last client has gone, and what was held for it.
-    fn settled(&self) -> BTreeMap<String, usize> {
-        let alone = wait_for(PATIENCE, || self.connections() == 0);
-        assert!(alone, "a client's connection stays");
-        let mut last = self.counted();
-        let settled = wait_for(PATIENCE, || {
-            std::thread::sleep(Duration::from_millis(200));
-            let now = self.counted();
-            now == std::mem::replace(&mut last, now.clone())
-        });
-        assert!(settled, "the set does not come to rest");
-        last
-    }
-
-    /// TCP connections that the set still holds, by /proc/net/tcp: local address, remote
-    /// address, state (0A is a listener), …, inode (0 is nobody's).
-    fn connections(&self) -> usize {
-        let host: Ipv4Addr = self.set.host().parse().expect("an address");
-        let host = format!("{:08X}:", u32::from_le_bytes(host.octets()));
-        let table = std::fs::read_to_string("/proc/net/tcp").expect("there is TCP");
-        let held = table.lines().filter(|line| {
-            let fields: Vec<&str> = line.split_whitespace().collect();
-            let [_, local, _, state, ..] = fields[..] else {
-                return false;
-            };
-            local.starts_with(&host) && state != "0A" && fields.get(9) != Some(&"0")
-        });
-        held.count()
-    }
-
-    fn counted(&self) -> BTreeMap<String, usize> {
-        let mut counted = BTreeMap::new();
-        for (name, pid) in self.processes() {
-            *counted.entry(name).or_default() += proc::descriptors(pid).len();
-        }
-        counted
-    }
-
-    /// The lasting processes that live now.
-    pub fn processes(&self) -> Vec<(String, u32)> {
-        let status = self.set.status();
-        let listed = status["processes"].as_array().expect("an array").clone();
-        let known = listed.iter().filter_map(|one| {
-            let name = one["process"].as_str()?;
-            let pid = u32::try_from(one["pid"].as_u64()?).ok()?;
-            LASTING.contains(&name).then(|| (name.to_owned(), pid))
-        });
-        known.collect()
-    }
-
-    /// Says something that must be answered in time, whatever happens elsewhere.
-    pub fn is_undisturbed(&self, session: &mut Session) {
-        let begun = Instant::now();
-        session.ok("u NOOP");
-        let took = begun.elapsed();
-        assert!(took < UNDISTURBED, "a NOOP took {took:?}");
-    }
-
-    /// Another process of this kind than the one that was there.
-    pub fn successor(&self, process: &str, of: u32) -> u32 {
-        let mut found = None;
-        let there = wait_for(PATIENCE, || {
-            let processes = self.processes();
-            let other = processes
-                .iter()
-                .find(|(name, pid)| name == process && *pid != of);
-            found = other.map(|(_, pid)| *pid);
-            found.is_some()
-        });
-        assert!(there, "no {process} any more\n{}", self.set.log());
-        found.expect("there")
-    }
-
-    /// A client's connection over TLS, the greeting read, and who has it.
-    pub fn stranger(&self) -> Stranger {
-        self.met(|| self.set.imaps())
-    }
-
-    /// As [`Self::stranger`], for a client that comes in another way.
-    pub fn met(&self, come: impl FnOnce() -> Session) -> Stranger {
-        let kinds = ["front", "login"];
-        let now = || kinds.map(|kind| self.held_by(kind));
-        let before = now();
-        let session = come();
-        let after = now();
-        let [front, login] = [0, 1].map(|kind: usize| {
-            let is_new = |one: &&(u32, u32)| !before[kind].contains(one);
-            *after[kind]
-                .iter()
-                .find(is_new)
-                .expect("a session has a descriptor")
-        });
-        Stranger {
-            session,
-            front: front.0,
-            login: login.0,
-            socket: login.1,
-        }
-    }
-
-    /// Every process of a kind, with each of its sockets.
-    fn held_by(&self, kind: &str) -> Vec<(u32, u32)> {
-        let processes = self
-            .processes()
-            .into_iter()
-            .filter(|(name, _)| name == kind);
-        let held = processes.flat_map(|(_, pid)| {
-            let sockets = proc::descriptors(pid).into_iter();
-            sockets
-                .filter(|(_, what)| what.starts_with("socket:"))
-                .map(move |(number, _)| (pid, number))
-        });
-        held.collect()
-    }
-
-    /// The first descriptor that leads to another process: channels are older than
-    /// sessions.
-    pub fn way(&self, from: u32, to: &str) -> u32 {
-        let mut ways = Vec::new();
-        let there = wait_for(PATIENCE, || {
-            ways = wires(from, self.pid(to));
-            !ways.is_empty()
-        });
-        assert!(there, "{from} has no way to {to}");
-        ways[0]
-    }
-
-    /// Which life of a process this is.
-    pub fn instance_of(&self, pid: u32) -> Instance {
-        let status = self.set.status();
-        let listed = status["processes"].as_array().expect("an array");
-        let found = listed.iter().find(|one| one["pid"] == pid);
-        let number = found.and_then(|one| one["instance"].as_u64());
-        Instance(
-            number
-                .and_then(|one| u32::try_from(one).ok())
-                .expect("a number"),
-        )
-    }
-
-    /// What the command said, for messages of failure.
-    pub fn log(&self) -> String {
-        self.set.log()
+    /// How many letters an account has in INBOX.
+    pub fn letters(&self, name: &str) -> usize {
+        let lines = self.set.login(name).ok("s SELECT INBOX");
+        let exists = lines
+            .iter()
+            .find_map(|line| line.strip_prefix("* ")?.strip_suffix(" EXISTS"));
+        exists
+            .and_then(|count| count.parse().ok())
+            .expect("a count")
     }
 }
 
-/// Takes a process over.
-pub fn possess(pid: u32) -> Possessed {
-    Possessed::seize(pid)
+/// The uid of an account.
+pub fn uid(account: AccountId) -> u32 {
+    let uid = sandbox::IdRanges::default().account(account.0);
+    uid.expect("in range").number()
+}
+
+fn name(pid: u32) -> Option<String> {
+    let program = proc::link(pid, "exe");
+    let name = program.split("mailkeep-").nth(1)?;
+    Some(name.trim_end_matches(" (deleted)").to_owned())
+}
+
+/// Whether it waits for what comes; a process that begins doesn't yet.
+fn waits(pid: u32) -> bool {
+    let call = std::fs::read_to_string(format!("/proc/{pid}/syscall")).unwrap_or_default();
+    let number = call
+        .split(' ')
+        .next()
+        .and_then(|number| number.parse().ok());
+    number.is_some_and(|number| WAITS.contains(&number))
 }

@@ -2,7 +2,7 @@
 //! meanwhile, and what that opens; he names nobody whose password he hasn't heard.
 
 use crate::calls;
-use crate::house::{ALICE, BOB, House, Stranger, UNDISTURBED, may_possess, possess};
+use crate::neighbours::{ALICE, BOB, House, Stranger, UNDISTURBED, may_possess, possess};
 use crate::words::{broken, bytes, cookie, hear, is_cut, listen, placeholder, read_until, say};
 use harness::possession::{Outcome, Possessed};
 use harness::session::PATIENCE;
@@ -290,9 +290,17 @@ fn one_nonce_brings_a_taken_over_login_no_second_account() {
     }
     taken.hands_over(numbered(1), stranger.socket);
     taken.hears_nothing();
-    // A second question under an open one.
-    taken.begins(Question::about(2, cookie, ALICE));
-    taken.begins(Question::about(2, cookie, BOB));
+    // A second question under an open one: both are there when `auth` looks, and what it
+    // doesn't remember takes it a while.
+    let auth = possess(house.pid("auth"));
+    for name in [ALICE, BOB] {
+        let password = "a guess";
+        taken.begins(Question {
+            password,
+            ..Question::about(2, cookie, name)
+        });
+    }
+    auth.let_go();
     is_cut(&mut taken.possessed, taken.auth);
     taken.hands_over(numbered(1), stranger.socket);
     is_cut(&mut taken.possessed, taken.director);

@@ -1,7 +1,7 @@
 //! A worker, taken over: by a letter, say. The attacker has this account, and no other.
 
 use crate::calls;
-use crate::house::{ALICE, BOB, House, OF_ALICE, may_possess, possess};
+use crate::neighbours::{ALICE, BOB, House, OF_ALICE, may_possess, possess};
 use crate::words::{broken, bytes, close, cookie, hear, pair, placeholder, read, read_until, say};
 use harness::possession::{Outcome, Possessed};
 use harness::session::PATIENCE;
@@ -401,7 +401,7 @@ fn a_worker_that_answers_nothing_is_ended_and_its_owner_served_by_the_next() {
         let begun = Instant::now();
         let waiting = scope.spawn(|| house.logged_in(ALICE));
         let (_ticket, socket) = intercept(&mut possessed);
-        let _half_a_line = possessed.send(socket, b"a OK [CAPA", &[]);
+        let _half_a_line = possessed.send(socket, b"* OK [CAPA", &[]);
         house.is_undisturbed(&mut bob);
         let ended = || house.log().contains("a worker had to be killed");
         assert!(wait_for(ENDED, ended), "{}", house.log());
@@ -458,13 +458,27 @@ impl Accomplice<'_> {
             socket: placeholder(),
         };
         say(&mut self.director, wire, serve, &[far]);
-        let (answer, _) = hear(&mut self.director, wire);
+        let answer = self.answer(wire, claim.nonce);
         let written = match &answer {
             ToDirector::Taken { .. } => read_until(&mut self.director, near, "forged OK"),
             _ => String::from_utf8_lossy(&read(&mut self.director, near)).into_owned(),
         };
         close(&mut self.director, &[near, far]);
         (answer, written)
+    }
+
+    /// What a worker says about a session; that others have ended is nothing to us.
+    fn answer(&mut self, wire: u32, about: Nonce) -> ToDirector {
+        loop {
+            match hear(&mut self.director, wire).0 {
+                answer @ (ToDirector::Taken { nonce } | ToDirector::Refused { nonce, .. })
+                    if nonce == about =>
+                {
+                    return answer;
+                }
+                _ => {}
+            }
+        }
     }
 
     fn is_refused(&mut self, to: u32, what: &str, claim: impl FnOnce(Cookie) -> Grant) {

@@ -1,0 +1,260 @@
+//! `mailkeep audit`: the running set against the ledger, process by process and
+//! layer by layer.
+//!
+//! It reads /proc, asks the kernel for the very filters that it runs, and believes
+//! nobody in the set; what the status says only tells where to look. It changes
+//! nothing. The ledger is compiled in, so what it prints is what this build was
+//! made to be.
+
+mod finding;
+mod judging;
+mod ledger;
+mod living;
+mod members;
+mod page;
+mod procfs;
+mod programs;
+mod report;
+mod sockets;
+
+use crate::admin_socket::{AdminSocket, Failure};
+use crate::status;
+use clap::Args;
+use finding::{Check, Layer, Subject, Verdict};
+use ipc::edge::admin::{Answer, Request};
+use ipc::edge::control_supervisor::ProcessStatus;
+use judging::House;
+use ledger::Ledger;
+use members::Found;
+use programs::{Hashes, Programs};
+use report::Report;
+use sandbox::Site;
+use sockets::Sockets;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// Looks until the set is as stated: a process that is just being born, or a socket
+/// on its way, is none of it for a moment. What lasts longer is told.
+const LOOKS_MAX: usize = 3;
+
+/// Between two looks.
+const LOOKING_PAUSE: Duration = Duration::from_millis(300);
+
+/// Something is not as the ledger says.
+const DIFFERS: u8 = 1;
+
+/// Others are those of sysexits(3).
+const EX_UNAVAILABLE: u8 = 69;
+const EX_CANTCREAT: u8 = 73;
+const EX_NOPERM: u8 = 77;
+
+/// Hold the running set against the ledger of privileges
+///
+/// As root. Exit codes: 0, all is as the ledger says; 1, something differs; 69, no
+/// set answers; 73, the page can't be written; 77, nothing differs, but not all
+/// could be seen.
+#[derive(Debug, Args)]
+pub struct Audit {
+    /// As one JSON document
+    #[arg(long)]
+    json: bool,
+    /// Write a page that can be filed: one HTML file with all that was seen
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+}
+
+impl Audit {
+    /// Looks, judges and tells.
+    pub fn run(&self, socket: &Path) -> ExitCode {
+        let report = match look(socket) {
+            Ok(report) => report,
+            Err(failure) => {
+                eprintln!("mailkeep: {failure}");
+                return ExitCode::from(match failure {
+                    Failure::NotPermitted => EX_NOPERM,
+                    _ => EX_UNAVAILABLE,
+                });
+            }
+        };
+        match self.json {
+            true => println!("{}", report.as_json()),
+            false => print!("{}", report.as_text()),
+        }
+        if let Some(path) = &self.html
+            && let Err(error) = std::fs::write(path, page::page(&report))
+        {
+            eprintln!("mailkeep: {}: {error}", path.display());
+            return ExitCode::from(EX_CANTCREAT);
+        }
+        match report.gravest() {
+            Verdict::Differs => ExitCode::from(DIFFERS),
+            Verdict::NotSeen => ExitCode::from(EX_NOPERM),
+            // A layer that is waived is a difference of the set itself.
+            Verdict::Waived | Verdict::Tested | Verdict::AsStated => ExitCode::SUCCESS,
+        }
+    }
+}
+
+/// Looks again while something differs, for a few times.
+fn look(socket: &Path) -> Result<Report, Failure> {
+    let ledger = Ledger::compiled_in();
+    let mut hashes = Hashes::default();
+    for _ in 1..LOOKS_MAX {
+        let report = look_once(socket, &ledger, &mut hashes)?;
+        if report.gravest() != Verdict::Differs || report.differs_for_good() {
+            return Ok(report);
+        }
+        std::thread::sleep(LOOKING_PAUSE);
+    }
+    look_once(socket, &ledger, &mut hashes)
+}
+
+fn look_once(socket: &Path, ledger: &Ledger, hashes: &mut Hashes) -> Result<Report, Failure> {
+    let (told, site) = ask(socket)?;
+    let found = members::find(&told, site);
+    let sockets = Sockets::look(found.members.iter().map(|member| &member.living));
+    let programs = Programs::look(&found, hashes);
+    let house = House {
+        ledger,
+        site,
+        found: &found,
+        sockets: &sockets,
+        programs: &programs,
+    };
+    let members: Vec<Subject> = found
+        .members
+        .iter()
+        .map(|member| house.judge(member))
+        .collect();
+    let edges = report::edges(&house);
+    let set = Subject {
+        program: "the set".to_owned(),
+        pid: None,
+        which: None,
+        checks: set_checks(&found, site, &programs),
+    };
+    Ok(Report::new(set, members, edges, programs, site))
+}
+
+/// What the supervisor tells of the set.
+fn ask(socket: &Path) -> Result<(Vec<ProcessStatus>, Site), Failure> {
+    let mut admin = AdminSocket::connect(socket)?;
+    admin.send(Request::Status)?;
+    let mut told = None;
+    loop {
+        match admin.answer()? {
+            Answer::Processes {
+                processes,
+                waivers,
+                ids,
+            } => told = Some((processes.into_vec(), status::site(waivers, ids))),
+            Answer::Workers { .. } | Answer::Health { .. } => {}
+            Answer::Done => return told.ok_or(Failure::OutOfOrder),
+            _ => return Err(Failure::OutOfOrder),
+        }
+    }
+}
+
+/// What is true of no single process.
+fn set_checks(found: &Found, site: Site, programs: &Programs) -> Vec<Check> {
+    let mut checks = vec![waived_layers(site)];
+    checks.push(kinds_present(found));
+    let missing = Check::compare(
+        Layer::Program,
+        "named by the status and not there",
+        "none",
+        or_none(&found.missing),
+    );
+    checks.push(missing);
+    checks.extend(strangers(found));
+    checks.extend(programs.checks());
+    checks
+}
+
+/// A layer that the configuration does without is none of the ledger's.
+fn waived_layers(site: Site) -> Check {
+    let waived: Vec<&str> = site.waivers().layers().map(sandbox::Layer::name).collect();
+    Check::compare(
+        Layer::Privileges,
+        "layers that the configuration does without",
+        "none",
+        or_none(&waived),
+    )
+}
+
+/// Every kind that lives as long as the set must be there.
+fn kinds_present(found: &Found) -> Check {
+    let comes_and_goes = ["mailkeep-config", "mailkeep-worker", "mailkeep-verify"];
+    let kinds = sandbox::profile::ALL.map(|profile| profile.process.program());
+    let absent: Vec<&str> = kinds
+        .into_iter()
+        .filter(|kind| !comes_and_goes.contains(kind))
+        .filter(|kind| !found.members.iter().any(|member| member.program() == *kind))
+        .collect();
+    Check::compare(
+        Layer::Program,
+        "processes that are not there",
+        "none",
+        or_none(&absent),
+    )
+}
+
+/// One line each.
+fn strangers(found: &Found) -> Vec<Check> {
+    let check = |shown: String| {
+        Check::compare(
+            Layer::Program,
+            "processes in the house that no status names",
+            "none",
+            shown,
+        )
+    };
+    let told = found
+        .strangers
+        .iter()
+        .map(|one| check(format!("process {} {}", one.pid, one.why)));
+    match found.strangers.is_empty() {
+        true => vec![check("none".to_owned())],
+        false => told.collect(),
+    }
+}
+
+fn or_none(words: &[impl AsRef<str>]) -> String {
+    match words {
+        [] => "none".to_owned(),
+        words => words
+            .iter()
+            .map(AsRef::as_ref)
+            .collect::<Vec<_>>()
+            .join(", "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sandbox::Waivers;
+
+    #[test]
+    fn a_waived_layer_is_a_difference_of_the_set() {
+        let whole = Site::separate(sandbox::IdRanges::default(), Waivers::NONE);
+        assert_eq!(waived_layers(whole).verdict, Verdict::AsStated);
+        let check = waived_layers(Site::single(Waivers::NONE));
+        assert_eq!(
+            (check.verdict, check.found.as_str()),
+            (Verdict::Differs, "separate-uids")
+        );
+    }
+
+    #[test]
+    fn a_set_without_its_processes_is_none() {
+        let nobody = Found {
+            members: Vec::new(),
+            strangers: Vec::new(),
+            missing: Vec::new(),
+        };
+        let check = kinds_present(&nobody);
+        assert!(check.found.contains("mailkeep-auth") && !check.found.contains("mailkeep-worker"));
+    }
+}
