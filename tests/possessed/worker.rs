@@ -2,8 +2,8 @@
 
 use crate::calls;
 use crate::neighbours::{ALICE, BOB, House, OF_ALICE, may_possess, possess};
-use crate::words::{broken, bytes, close, cookie, hear, pair, placeholder, read, read_until, say};
-use harness::possession::{Outcome, Possessed};
+use crate::words::{broken, bytes, close, hear, pair, placeholder, read, read_until, say};
+use harness::possession::{Outcome, Possessed, cookie};
 use harness::session::PATIENCE;
 use harness::set::wait_for;
 use harness::{Session, proc};
@@ -432,6 +432,7 @@ fn grant(account: AccountId, cookie: Cookie, number: u8) -> Grant {
 /// A taken-over `director` that does what the worker's owner wants.
 struct Accomplice<'a> {
     house: &'a House,
+    broker: u32,
     director: Possessed,
     /// With this a worker seals tickets.
     key: [u8; KEY_BYTES],
@@ -443,7 +444,7 @@ impl Accomplice<'_> {
     fn brings(&mut self, to: u32, claim: impl FnOnce(Cookie) -> Grant) -> (ToDirector, String) {
         let wire = self.house.wire(self.director.pid(), to);
         let (near, far) = pair(&mut self.director);
-        let claim = claim(cookie(&mut self.director, far));
+        let claim = claim(Cookie(cookie(self.director.pid(), far)));
         let ticket = key(claim.account, self.key)
             .seal(claim)
             .expect("of this account");
@@ -522,6 +523,7 @@ fn the_key_of_a_taken_over_worker_opens_no_other_account_whoever_brings_its_tick
     let bobs = house.worker_of(2);
     let mut accomplice = Accomplice {
         house: &house,
+        broker: house.pid("broker"),
         director: possess(house.pid("director")),
         key,
     };
@@ -553,8 +555,8 @@ fn the_key_of_a_taken_over_worker_opens_no_other_account_whoever_brings_its_tick
 
 /// Nor does `broker` bear a worker by such a ticket.
 fn bears_none(mut accomplice: Accomplice<'_>) {
-    let broker = accomplice.house.pid("broker");
-    let wire = accomplice.house.wire(accomplice.director.pid(), broker);
+    let director = accomplice.director.pid();
+    let wire = accomplice.house.wire(director, accomplice.broker);
     let claim = grant(AccountId(3), Cookie(1), 9);
     let ticket = key(claim.account, accomplice.key)
         .seal(claim)
