@@ -38,7 +38,7 @@ fn transcript(sent: &[u8], size: usize, dialect: Dialect) -> Vec<String> {
 fn line(event: &Event<'_>, dialect: Dialect) -> String {
     match event {
         Event::Request(request) => assert_round_trip(request, dialect),
-        Event::Bad { tag, why } => {
+        Event::Bad { tag, why, .. } => {
             let mut out = Vec::new();
             response::refused(&mut out, tag.as_ref(), why);
             assert_one_line(&out);

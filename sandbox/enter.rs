@@ -194,6 +194,7 @@ pub fn seal_threads(entered: Entered) -> Result<Sealed, Refusal> {
 }
 
 fn enter_as(profile: &'static Profile, site: Site) -> Result<Entered, Refusal> {
+    crate::panic::say_where_only();
     check_kernel(profile, site.waivers())?;
     step(
         "dumpable",

@@ -14,7 +14,8 @@
 //! can't be waived; nothing here is decided by what a stranger or a file says.
 //!
 //! This is the one crate where `unsafe` may stand: in [`mod@birth`] (fork and
-//! exec) and in `kernel` (system calls that no safe crate offers). It must
+//! exec), in `kernel` (system calls that no safe crate offers) and in `memory` (an
+//! allocator that forgets). It must
 //! never parse text, and never open a file by a name that it was given.
 
 #![deny(clippy::expect_used, clippy::indexing_slicing)]
@@ -30,6 +31,8 @@ mod ids;
 pub mod inspect;
 mod kernel;
 mod layer;
+mod memory;
+mod panic;
 mod limits;
 mod paths;
 pub mod profile;
@@ -41,6 +44,7 @@ pub use describe::describe;
 pub use enter::{Entered, Refusal, Sealed, enter, enter_supervisor, refuse, seal_threads};
 pub use ids::{AccountUid, IdRanges, ProcessUid};
 pub use layer::{Layer, Waivers, kernel_lacks};
+pub use memory::{Wiping, wipe};
 pub use profile::{Process, Profile};
 pub use program::{NotSealed, Program, is_sealed};
 pub use site::{Ids, Site};

@@ -6,15 +6,29 @@
 //! that.
 
 mod accounts;
+mod alone;
 mod attempts;
 mod crashes;
 mod house;
 mod nursery;
 mod order;
+mod zygote;
+
+// The names by which the sandbox's modules in `alone` know each other.
+use sandbox::profile;
+mod ids {
+    pub use sandbox::IdRanges;
+}
+mod layer {
+    pub use sandbox::{Layer, Waivers};
+}
+mod site {
+    pub use sandbox::{Ids, Site};
+}
 
 use attempts::Outcome;
 use order::{receive, send};
-use sandbox::{Child, Entered, Newborn, Process, Profile, Program, Site, enter, profile};
+use sandbox::{Child, Entered, Newborn, Process, Profile, Program, Site, enter};
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 
 /// Where a newborn finds the channel to its parent.
@@ -23,11 +37,23 @@ const CHANNEL: RawFd = 3;
 const LEAKED: RawFd = 20;
 
 fn main() {
-    if std::env::args().nth(1).as_deref() == Some("supervise") {
-        return supervise(&std::env::args().nth(2).unwrap_or_default());
+    match std::env::args().nth(1).unwrap_or_default().as_str() {
+        "supervise" => return supervise(&std::env::args().nth(2).unwrap_or_default()),
+        "supervisor" => return zygote::run_as_supervisor(),
+        "layers" => return alone::run(),
+        "names" => return attempts::names().for_each(|name| println!("{name}")),
+        "executed" => return,
+        "capable" => return zygote::say_whether_capable(),
+        _ => {}
     }
     let channel = borrow(CHANNEL);
     let order = receive(channel);
+    if let Some(port) = order.strip_prefix("attempts ") {
+        return zygote::run(zygote::Way::Profile(role()), port);
+    }
+    if let Some(port) = order.strip_prefix("wide attempts ") {
+        return zygote::run(zygote::Way::Profile(&alone::WIDE), port);
+    }
     before_entering(&order);
     let outcome = match enter(role()) {
         Err(refusal) => Outcome::Refused(refusal.to_string()).to_string(),
@@ -134,6 +160,10 @@ fn bear(order: &str, entered: &Entered) -> String {
         .expect("a program and its order");
     match born(named(program), entered.site()) {
         Err(why) => why,
+        Ok((_, channel)) if order.starts_with("attempts ") => {
+            send(&channel, order);
+            relay(&channel)
+        }
         Ok((child, channel)) => {
             send(&channel, order);
             nursery::follow(&child, &channel, |number| {
@@ -141,6 +171,18 @@ fn bear(order: &str, entered: &Entered) -> String {
                 receive(borrow(CHANNEL));
             })
         }
+    }
+}
+
+/// Carries names of attempts down and how they went up, until there are no more.
+fn relay(channel: &OwnedFd) -> String {
+    loop {
+        let name = receive(borrow(CHANNEL));
+        if name.is_empty() {
+            return String::new();
+        }
+        send(channel, &name);
+        send(borrow(CHANNEL), &receive(channel));
     }
 }
 
@@ -152,8 +194,8 @@ fn born(profile: &'static Profile, site: Site) -> Result<(Child, OwnedFd), Strin
     let directory = sandbox::account::open_directory(borrow(5), nursery::ACCOUNT, uid)
         .map_err(|not| format!("{not:?}"))?;
     let (ours, theirs) = nursery::pair();
-    let (null, log) = (rustix::stdio::stdin(), rustix::stdio::stderr());
-    let table = [null, null, log, theirs.as_fd(), null];
+    let (null, output) = (rustix::stdio::stdin(), rustix::stdio::stdout());
+    let table = [null, output, rustix::stdio::stderr(), theirs.as_fd(), null];
     let newborn = Newborn::of_account(profile, site, uid, directory.as_fd(), &program, &table);
     newborn
         .spawn()

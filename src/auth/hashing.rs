@@ -7,6 +7,7 @@
 use crate::verifier::{self, Cost};
 use ipc::Secret;
 use ipc::edge::control_auth::{PASSWORD_BYTES_MAX, Verifier};
+use ipc::secret::wipe_stack;
 use rustix::event::EventfdFlags;
 use rustix::io::Errno;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -152,7 +153,10 @@ fn work_off(queue: &Mutex<Receiver<(Job, Work)>>, done: &Sender<(Job, Outcome)>,
     loop {
         let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok((job, work)) = next else { return };
-        if done.send((job, work.run())).is_err() || ring(wake).is_err() {
+        let outcome = work.run();
+        // The hash functions' own copies of the password.
+        wipe_stack();
+        if done.send((job, outcome)).is_err() || ring(wake).is_err() {
             return;
         }
     }

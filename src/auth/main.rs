@@ -54,6 +54,10 @@ use tracing::{error, info, warn};
 /// The slice can't be served under (sysexits.h, EX_CONFIG).
 const EXIT_BAD_SLICE: u8 = 78;
 
+/// Passwords, what is kept instead of them, and the key of tickets are here.
+#[global_allocator]
+static MEMORY: sandbox::Wiping = sandbox::Wiping;
+
 fn main() -> ExitCode {
     match sandbox::enter(&sandbox::profile::AUTH) {
         Ok(entered) => match prepare(entered) {

@@ -33,6 +33,10 @@ use nursery::Nursery;
 use serve::Broker;
 use std::process::ExitCode;
 
+/// The keys of tickets pass through here.
+#[global_allocator]
+static MEMORY: sandbox::Wiping = sandbox::Wiping;
+
 fn main() -> ExitCode {
     match sandbox::enter(&sandbox::profile::BROKER) {
         Ok(entered) => run(&entered),

@@ -53,6 +53,10 @@ enum Task {
     Reload,
 }
 
+/// Passwords are typed here.
+#[global_allocator]
+static MEMORY: sandbox::Wiping = sandbox::Wiping;
+
 fn main() -> ExitCode {
     let command = Command::parse();
     match carry_out(&command) {

@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::{Semaphore, mpsc};
+use tokio::time::Instant;
 
 /// Requests of one client under way: enough that `auth` always has some to
 /// commit together, few enough to hold.
@@ -32,6 +33,10 @@ const ANSWERS_AHEAD_MAX: usize = 4;
 
 /// Clients at once. Commands come one by one; monitoring adds a few.
 const CLIENTS_MAX: usize = 32;
+
+/// How long `director` may take over each question of `status`. It has the answers at
+/// hand; one that is stuck is what an administrator looks for.
+const DIRECTOR_SECONDS_MAX: u64 = 5;
 
 /// How long somebody who may not ask keeps a place. A command reads its answer and
 /// goes.
@@ -84,16 +89,24 @@ async fn accept(listener: &AsyncFd<OwnedFd>) -> OwnedFd {
 }
 
 async fn serve(house: &Rc<House>, socket: OwnedFd) {
-    let permitted = is_admin(house, &socket);
+    let peer = rustix::net::sockopt::socket_peercred(&socket);
+    let uid = peer.ok().map(|peer| peer.uid.as_raw());
     let Ok(client) = Client::adopt(socket).map(Rc::new) else {
         return;
     };
-    if permitted {
-        converse(house, &client).await;
-    } else {
+    if !is_admin(house, uid) || converse(house, &client, uid).await == Over::NotPermitted {
         // One that asks for longer is cut off.
         let _cut_off = tokio::time::timeout(TURNING_AWAY_MAX, turn_away(&client)).await;
     }
+}
+
+/// Why a conversation is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Over {
+    /// The client has gone.
+    Gone,
+    /// It is no admin any more; its last request has been told so.
+    NotPermitted,
 }
 
 /// Answers somebody who may not ask. Each request is read before: an end that is
@@ -106,23 +119,27 @@ async fn turn_away(client: &Client) {
     }
 }
 
-/// The kernel's word on who has connected (SO_PEERCRED, unix(7)).
-fn is_admin(house: &House, socket: &OwnedFd) -> bool {
-    let Ok(peer) = rustix::net::sockopt::socket_peercred(socket) else {
-        return false;
-    };
-    let uid = peer.uid.as_raw();
-    let permitted = house.slice.borrow().admins.as_slice().contains(&uid);
+/// Whether somebody is an admin by the kernel's word on who has connected
+/// (SO_PEERCRED, unix(7)) and by the configuration as it is now.
+fn is_admin(house: &House, uid: Option<u32>) -> bool {
+    let admins = &house.slice.borrow().admins;
+    let permitted = uid.is_some_and(|uid| admins.as_slice().contains(&uid));
     if !permitted {
         tracing::warn!(uid, "somebody who is no admin used the admin socket");
     }
     permitted
 }
 
-async fn converse(house: &Rc<House>, client: &Rc<Client>) {
+async fn converse(house: &Rc<House>, client: &Rc<Client>, uid: Option<u32>) -> Over {
     let (begun, to_finish) = mpsc::channel(REQUESTS_MAX);
     let answers = tokio::task::spawn_local(answer_in_order(Rc::clone(client), to_finish));
+    let mut over = Over::Gone;
     while let Ok(Some(request)) = client.receive().await {
+        // Who was an admin when he connected needn't be one now.
+        if !is_admin(house, uid) {
+            over = Over::NotPermitted;
+            break;
+        }
         let (tell, told) = mpsc::channel(ANSWERS_AHEAD_MAX);
         let house = Rc::clone(house);
         tokio::task::spawn_local(async move { carry_out(&house, &tell, request).await });
@@ -132,6 +149,10 @@ async fn converse(house: &Rc<House>, client: &Rc<Client>) {
     }
     drop(begun);
     let _finished = answers.await;
+    if over == Over::NotPermitted {
+        let _gone = client.send(Answer::NotPermitted);
+    }
+    over
 }
 
 async fn answer_in_order(client: Rc<Client>, mut requests: mpsc::Receiver<mpsc::Receiver<Answer>>) {
@@ -281,7 +302,7 @@ async fn tell_health(house: &House, tell: &mpsc::Sender<Answer>) {
         scrubbed_bytes,
         verifiers,
         ..
-    }) = house.director.ask(query, question).await
+    }) = house.director.ask_until(soon(), query, question).await
     {
         let health = Answer::Health {
             ailing,
@@ -298,21 +319,28 @@ async fn list_workers(house: &House, tell: &mpsc::Sender<Answer>) {
     loop {
         let query = house.query();
         let question = control_director::ToDirector::Workers { query, after };
-        let Some(answer) = house.director.ask(query, question).await else {
+        let Some(answer) = house.director.ask_until(soon(), query, question).await else {
             return;
         };
         let control_director::ToControl::Workers { workers, more, .. } = answer else {
             return;
         };
-        after = workers
+        let last = workers
             .as_slice()
             .last()
             .map(|worker: &WorkerStatus| worker.account);
+        // A list that doesn't go on has no end.
+        let goes_on = more && last > after;
+        after = last;
         let told = tell.send(Answer::Workers { workers }).await;
-        if told.is_err() || !more || after.is_none() {
+        if told.is_err() || !goes_on {
             return;
         }
     }
+}
+
+fn soon() -> Instant {
+    Instant::now() + Duration::from_secs(DIRECTOR_SECONDS_MAX)
 }
 
 async fn reload(house: &House) -> Answer {

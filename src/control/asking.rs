@@ -14,6 +14,7 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 /// How long an answer may take. `auth` hashes a password in a tenth of a second
 /// and may have a thousand before this one; a worker may have to be born.
@@ -53,10 +54,15 @@ where
 
     /// Asks, and waits for the answer; `None` if none will come.
     pub async fn ask(&self, key: K, question: Tx) -> Option<Rx> {
+        let limit = Duration::from_secs(ANSWER_SECONDS_MAX);
+        self.ask_until(Instant::now() + limit, key, question).await
+    }
+
+    /// As [`Self::ask`], but no longer than this.
+    pub async fn ask_until(&self, end: Instant, key: K, question: Tx) -> Option<Rx> {
         let answer = self.expect(key);
         self.send(question)?;
-        let limit = Duration::from_secs(ANSWER_SECONDS_MAX);
-        let answered = tokio::time::timeout(limit, answer).await;
+        let answered = tokio::time::timeout_at(end, answer).await;
         self.waiting.borrow_mut().remove(&key);
         answered.ok()?.ok()
     }

@@ -33,6 +33,10 @@ use ipc::{Channel, start};
 use std::process::ExitCode;
 use std::rc::Rc;
 
+/// Passwords pass through here, and what is kept instead of them.
+#[global_allocator]
+static MEMORY: sandbox::Wiping = sandbox::Wiping;
+
 fn main() -> ExitCode {
     match sandbox::enter(&sandbox::profile::CONTROL) {
         Ok(entered) => run(&entered).map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS),
@@ -51,6 +55,7 @@ fn run(entered: &sandbox::Entered) -> Option<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
+        .on_thread_park(ipc::secret::wipe_stack)
         .build()
         .ok()?;
     let tasks = tokio::task::LocalSet::new();

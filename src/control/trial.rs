@@ -2,6 +2,7 @@
 //! supervisor, workers and admins that the test plays, over real sockets.
 
 mod deletions;
+mod permission;
 mod requests;
 mod tasks;
 

@@ -33,6 +33,10 @@ use ipc_async::life::{self, End, SUPERVISOR_DESCRIPTOR};
 use sandbox::Entered;
 use std::process::ExitCode;
 
+/// What clients say passes through buffers of TLS's and of the runtime's.
+#[global_allocator]
+static MEMORY: sandbox::Wiping = sandbox::Wiping;
+
 fn main() -> ExitCode {
     match sandbox::enter(&sandbox::profile::FRONT) {
         Ok(entered) => run(&entered).exit_code(),

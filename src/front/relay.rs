@@ -224,7 +224,8 @@ impl Unanswered {
     fn answered(&mut self) {
         self.is_too_much = false;
         if let Some(bytes) = &mut self.bytes {
-            bytes.clear();
+            // Given back, and so wiped: it may have been a password.
+            *bytes = Vec::new();
         }
     }
 
@@ -266,6 +267,8 @@ impl Buffer {
                 let mut desk = ReadBuf::new(desk);
                 ready!(Pin::new(&mut *from).poll_read(cx, &mut desk))?;
                 (self.bytes, self.start) = (desk.filled().to_vec(), 0);
+                // It may have been a password, and the next to read here is somebody else.
+                sandbox::wipe(desk.filled_mut());
                 Poll::Ready(Ok(self.bytes.len()))
             })
         })

@@ -1,9 +1,9 @@
 //! The private key: read from PEM, asked to sign, never shown.
 //!
 //! There is no way from a [`Key`] back to its bytes. The text that it was read
-//! from is wiped by whoever read it, the DER here; the PEM reader's own buffer
-//! is not ours to wipe, which gives nothing away: the key itself stays in this
-//! process's memory, and what guards it is that nobody can read that.
+//! from is wiped by whoever read it, the DER here, and the PEM reader's own buffer
+//! by the process's allocator. So is the key, once another has taken its place: it
+//! lies on the heap, for what is moved about on a stack leaves copies.
 
 use ring::rand::SystemRandom;
 use ring::signature::{self as sig, KeyPair as _};
@@ -52,7 +52,7 @@ pub mod scheme {
 
 /// A private key.
 pub struct Key {
-    kind: Kind,
+    kind: Box<Kind>,
     random: SystemRandom,
 }
 
@@ -85,6 +85,7 @@ impl Key {
             PrivateKeyDer::Sec1(_) => return Err(BadKey::OldForm),
             _ => None,
         };
+        let kind = kind.map(Box::new);
         kind.map(|kind| Self { kind, random })
             .ok_or(BadKey::Unusable)
     }
@@ -92,7 +93,7 @@ impl Key {
     /// The schemes that the key can sign with, best first; without TLS 1.2, those
     /// that TLS 1.3 knows.
     pub fn schemes(&self, tls12: bool) -> &'static [u16] {
-        match self.kind {
+        match *self.kind {
             Kind::P256(_) => &[scheme::ECDSA_SECP256R1_SHA256],
             Kind::P384(_) => &[scheme::ECDSA_SECP384R1_SHA384],
             Kind::Ed25519(_) => &[scheme::ED25519],
@@ -105,7 +106,7 @@ impl Key {
 
     /// Its public key, as X.509 certificates have it.
     pub fn public(&self) -> &[u8] {
-        match &self.kind {
+        match &*self.kind {
             Kind::P256(pair) | Kind::P384(pair) => pair.public_key().as_ref(),
             Kind::Ed25519(pair) => pair.public_key().as_ref(),
             Kind::Rsa(pair) => pair.public_key().as_ref(),
@@ -114,7 +115,7 @@ impl Key {
 
     /// Signs; `None` if the scheme is not the key's, or ring fails.
     pub fn sign(&self, scheme: u16, input: &[u8]) -> Option<Vec<u8>> {
-        match &self.kind {
+        match &*self.kind {
             Kind::P256(pair) if scheme == scheme::ECDSA_SECP256R1_SHA256 => self.ecdsa(pair, input),
             Kind::P384(pair) if scheme == scheme::ECDSA_SECP384R1_SHA384 => self.ecdsa(pair, input),
             Kind::Ed25519(pair) if scheme == scheme::ED25519 => {
@@ -254,7 +255,7 @@ mod tests {
     #[test]
     fn a_signature_of_an_rsa_key_verifies_with_each_of_its_schemes() {
         let key = read(samples::RSA_2048);
-        let Kind::Rsa(pair) = &key.kind else {
+        let Kind::Rsa(pair) = &*key.kind else {
             panic!("an RSA key is none")
         };
         let public = pair.public_key().as_ref();

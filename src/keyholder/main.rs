@@ -27,6 +27,10 @@ use sandbox::Entered;
 use service::End;
 use std::process::ExitCode;
 
+/// The private key, and what it is read from, are here.
+#[global_allocator]
+static MEMORY: sandbox::Wiping = sandbox::Wiping;
+
 fn main() -> ExitCode {
     match sandbox::enter(&sandbox::profile::KEYHOLDER) {
         Ok(entered) => exit_code(&run(&entered)),

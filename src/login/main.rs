@@ -39,6 +39,10 @@ use tokio::task::LocalSet;
 /// The slice can't be served under (sysexits.h, EX_CONFIG).
 const EXIT_BAD_SLICE: u8 = 78;
 
+/// Passwords pass through here.
+#[global_allocator]
+static MEMORY: sandbox::Wiping = sandbox::Wiping;
+
 fn main() -> ExitCode {
     match sandbox::enter(&sandbox::profile::LOGIN) {
         Ok(entered) => match prepare(&entered) {
@@ -81,6 +85,7 @@ fn serve(begun: Begun, _confined: &Entered) -> ExitCode {
     let Ok(runtime) = Builder::new_current_thread()
         .enable_io()
         .enable_time()
+        .on_thread_park(ipc::secret::wipe_stack)
         .build()
     else {
         return ExitCode::FAILURE;

@@ -121,6 +121,9 @@ pub struct Account {
     ailing: Notify,
     /// Held by whoever does upkeep.
     upkeep: Mutex<()>,
+    /// How often sessions turned to the store.
+    #[cfg(test)]
+    calls: Cell<u64>,
 }
 
 impl Account {
@@ -157,6 +160,8 @@ impl Account {
             damage: reading.damage,
             ailing: Notify::new(),
             upkeep: Mutex::default(),
+            #[cfg(test)]
+            calls: Cell::new(0),
         });
         account.set_limits(limits);
         account
@@ -169,6 +174,8 @@ impl Account {
 
     /// The store, to read. Never keep it across an await.
     pub fn store(&self) -> Ref<'_, Store> {
+        #[cfg(test)]
+        self.count_call();
         self.store.borrow()
     }
 
@@ -348,12 +355,25 @@ impl Account {
         self.commits.finish();
     }
 
+    /// How often anybody turned to the store.
+    #[cfg(test)]
+    pub fn calls(&self) -> u64 {
+        self.calls.get()
+    }
+
+    #[cfg(test)]
+    fn count_call(&self) {
+        self.calls.set(self.calls.get() + 1);
+    }
+
     async fn commit(
         &self,
         mut prepare: impl FnMut(&mut Store) -> Result<Ticket, Refusal>,
     ) -> Result<Outcome, Refusal> {
         loop {
             let settled = self.commits.settled();
+            #[cfg(test)]
+            self.count_call();
             let prepared = prepare(&mut self.store.borrow_mut());
             match prepared {
                 Ok(ticket) => return self.commits.wait(ticket).await,

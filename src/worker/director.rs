@@ -284,6 +284,7 @@ impl Desk {
         match work {
             Work::Session { tag, leftover, .. } => {
                 let handed = Handed {
+                    principal: admitted.principal(),
                     epoch: admitted.epoch(),
                     tag: tag.into_vec(),
                     leftover: leftover.into_vec(),

@@ -41,7 +41,7 @@ mod view;
 use crate::account::Account;
 use authenticated::Authenticated;
 use client::{Client, Heard};
-use ipc::Epoch;
+use ipc::{AccountId, Epoch};
 use selected::Selected;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdStream;
@@ -52,6 +52,8 @@ use wire::imap::Refusal;
 /// What `login` has handed over besides the socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Handed {
+    /// Who acts, by the session's ticket.
+    pub principal: AccountId,
     /// The epoch of the session's ticket.
     pub epoch: Epoch,
     /// Of the command that authenticated; its OK is ours to say.
@@ -77,7 +79,8 @@ pub enum End {
     Leaving,
     /// The account's tickets were revoked.
     Revoked,
-    /// The mailbox that was selected has been deleted.
+    /// The mailbox that was selected has been deleted, or the right to read it
+    /// taken away: what may not be seen isn't there.
     MailboxGone,
     /// So much was expunged since the client was last told that the store has
     /// forgotten what its message numbers mean.
@@ -141,6 +144,10 @@ async fn obey(client: &mut Client, state: State, heard: Heard) -> Result<State, 
                 client.answer(&tag, &answer).await?;
             }
             announced.map(|()| state)
+        }
+        (state, Heard::Unselectable(tag, why)) => {
+            let was_selected = matches!(state, State::Selected(_));
+            Ok(select::refuse(client, &tag, &why, was_selected))
         }
         // What was refused has been answered; the rest can't come first.
         (state, Heard::Refused | Heard::Bytes(_) | Heard::LetterEnd) => Ok(state),

@@ -8,7 +8,7 @@
 
 use ipc::codec::{Decoder, Encoder, Field, List, Malformed};
 use ipc::{AccountId, Epoch};
-use store::{MailboxId, Modseq, Uid, UidRange, UidValidity, View};
+use store::{MailboxId, Modseq, Principal, Uid, UidRange, UidValidity, View};
 use wire::imap::Dialect;
 
 /// The layout below. Another one is another session format.
@@ -71,18 +71,31 @@ pub struct Mailbox {
 pub struct Session {
     /// Whose mail.
     pub account: AccountId,
+    /// Who reads it.
+    pub principal: AccountId,
     /// Of the ticket that it came with.
     pub epoch: Epoch,
     /// What the client has enabled.
     pub enabled: Enabled,
 }
 
+impl Session {
+    /// Who reads it, as the store knows them.
+    pub fn principal(&self) -> Principal {
+        match self.principal == self.account {
+            true => Principal::Owner,
+            false => Principal::Account(store::AccountId(self.principal.0)),
+        }
+    }
+}
+
 impl Field for Session {
-    const LONGEST: usize = u8::LONGEST + <(AccountId, Epoch)>::LONGEST + bool::LONGEST;
+    const LONGEST: usize = u8::LONGEST + 2 * AccountId::LONGEST + Epoch::LONGEST + bool::LONGEST;
 
     fn encode(self, to: &mut Encoder) {
         VERSION.encode(to);
         self.account.encode(to);
+        self.principal.encode(to);
         self.epoch.encode(to);
         self.enabled.rev2.encode(to);
     }
@@ -93,6 +106,7 @@ impl Field for Session {
         }
         Ok(Self {
             account: Field::decode(from)?,
+            principal: Field::decode(from)?,
             epoch: Field::decode(from)?,
             enabled: Enabled {
                 rev2: bool::decode(from)?,
@@ -218,11 +232,27 @@ mod tests {
         encoder.finish().0
     }
 
-    proptest! {
-        #[test]
-        fn a_session_comes_back_as_it_went(mailbox in prop::option::of(mailbox()), rev2: bool) {
+    #[test]
+    fn nobody_is_the_owner_but_the_account_itself() {
+        let reads = |principal| {
             let session = Session {
                 account: AccountId(7),
+                principal: AccountId(principal),
+                epoch: Epoch(0),
+                enabled: Enabled::default(),
+            };
+            session.principal()
+        };
+        assert_eq!(reads(7), Principal::Owner);
+        assert_eq!(reads(8), Principal::Account(store::AccountId(8)));
+    }
+
+    proptest! {
+        #[test]
+        fn a_session_comes_back_as_it_went(mailbox in prop::option::of(mailbox()), principal: u32, rev2: bool) {
+            let session = Session {
+                account: AccountId(7),
+                principal: AccountId(principal),
                 epoch: Epoch(3),
                 enabled: Enabled { rev2 },
             };

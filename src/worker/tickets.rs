@@ -18,6 +18,9 @@ use std::os::fd::BorrowedFd;
 /// only somebody who means harm would bring.
 pub const REMEMBERED_MAX: usize = 8192;
 
+/// The rights in an owner's ticket: all, also those that RFC 4314 doesn't know yet.
+const OWNERS_RIGHTS: u32 = u32::MAX;
+
 /// Why a ticket was turned away. Each is `director`'s fault, or that of whoever
 /// it got the ticket from; only `Expired`, `OldEpoch` and `Crowded` happen
 /// between honest processes.
@@ -37,6 +40,9 @@ pub enum Turned {
     Replayed,
     /// It acts for another account, and mailboxes are not shared yet.
     OtherPrincipal,
+    /// It grants less than the owner's rights, and nothing here could hold a
+    /// session to that yet.
+    FewerRights,
     /// Too many tickets came within their lifetime.
     Crowded,
 }
@@ -59,6 +65,11 @@ impl Admitted {
     /// The number under which `director` hears of it.
     pub fn nonce(self) -> Nonce {
         self.0.nonce
+    }
+
+    /// Who acts.
+    pub fn principal(self) -> AccountId {
+        self.0.principal
     }
 
     /// The epoch of the ticket: a session ends when the account's rises above.
@@ -106,6 +117,9 @@ impl Gate {
         }
         if grant.principal != self.account {
             return Err(Turned::OtherPrincipal);
+        }
+        if grant.rights != OWNERS_RIGHTS {
+            return Err(Turned::FewerRights);
         }
         if grant.epoch < lowest {
             return Err(Turned::OldEpoch);
@@ -186,7 +200,7 @@ mod tests {
             account: ACCOUNT,
             epoch: LOWEST,
             principal: ACCOUNT,
-            rights: u32::MAX,
+            rights: OWNERS_RIGHTS,
             nonce: Nonce([1; 16]),
             cookie: ipc::socket::cookie(&socket).unwrap(),
             expires: NOW + 20,
@@ -239,6 +253,13 @@ mod tests {
                     ..good
                 },
                 Turned::OtherPrincipal,
+            ),
+            (
+                Grant {
+                    rights: u32::MAX >> 1,
+                    ..good
+                },
+                Turned::FewerRights,
             ),
             (
                 Grant {

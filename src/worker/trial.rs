@@ -1,6 +1,7 @@
 //! Whole sessions, in this process, over socket pairs, on a simulated disk.
 
 mod appending;
+mod authorisation;
 mod caching;
 mod copying;
 mod damage;

@@ -1,6 +1,7 @@
 //! Where the set's programs are. They are built here, once for each test program,
 //! so that no test runs against yesterday's.
 
+use crate::directory::Directory;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -32,6 +33,33 @@ pub fn program(name: &str) -> PathBuf {
         directory().display()
     );
     path
+}
+
+/// A directory with every program of the set, of which one is another: the supervisor
+/// takes what lies beside its own program.
+///
+/// # Panics
+/// If it can't be made.
+#[must_use]
+pub fn with_stand_in(name: &str, stand_in: &str) -> Directory {
+    let programs = Directory::new();
+    for entry in std::fs::read_dir(directory()).expect("it was built") {
+        let entry = entry.expect("nobody removes it");
+        let called = entry.file_name();
+        let is_ours = called.to_string_lossy().starts_with("mailkeep");
+        if is_ours && entry.path().extension().is_none() && called != name {
+            put(&entry.path(), &programs.path().join(called));
+        }
+    }
+    put(&program(stand_in), &programs.path().join(name));
+    programs
+}
+
+/// A name more for a file; on another file system a copy. (The supervisor asks where
+/// its own program lies, and would be led away by a symbolic link.)
+fn put(file: &Path, to: &Path) {
+    let put = std::fs::hard_link(file, to).or_else(|_| std::fs::copy(file, to).map(drop));
+    put.unwrap_or_else(|error| panic!("{}: {error}", to.display()));
 }
 
 fn build() -> PathBuf {

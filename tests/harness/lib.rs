@@ -11,6 +11,7 @@
 pub mod account;
 pub mod binaries;
 pub mod directory;
+pub mod memory;
 pub mod possession;
 pub mod proc;
 pub mod record;

@@ -89,12 +89,29 @@ impl Set {
         let address = own_address();
         let certificate = write_certificate(&directory, address);
         let _ = directory.write("mailkeep.toml", configuration(&directory, address, further));
-        let mut set = Self::begin(directory, address, certificate, before);
+        let mut set = Self::begin(directory, address, certificate, &mailkeep(), before);
         if set.comes_up() {
             Ok(set)
         } else {
             Err(set.log())
         }
+    }
+
+    /// Starts one whose programs lie in another directory.
+    ///
+    /// # Panics
+    /// If it doesn't start; with its log.
+    #[must_use]
+    pub fn of(programs: &Path, further: &str) -> Self {
+        let directory = Directory::new();
+        let address = own_address();
+        let certificate = write_certificate(&directory, address);
+        let _ = directory.write("mailkeep.toml", configuration(&directory, address, further));
+        let mailkeep = programs.join("mailkeep").into_os_string();
+        let mut set = Self::begin(directory, address, certificate, &mailkeep, &[]);
+        let up = set.comes_up();
+        assert!(up, "the set did not start:\n{}", set.log());
+        set
     }
 
     /// # Panics
@@ -104,7 +121,7 @@ impl Set {
         address: Ipv4Addr,
         certificate: CertificateDer<'static>,
     ) -> Self {
-        let mut set = Self::begin(directory, address, certificate, &[]);
+        let mut set = Self::begin(directory, address, certificate, &mailkeep(), &[]);
         let up = set.comes_up();
         assert!(up, "the set did not start:\n{}", set.log());
         set
@@ -114,9 +131,9 @@ impl Set {
         directory: Directory,
         address: Ipv4Addr,
         certificate: CertificateDer<'static>,
+        mailkeep: &OsString,
         before: &[OsString],
     ) -> Self {
-        let mailkeep = binaries::program("mailkeep").into_os_string();
         let log = directory.path().join("log");
         let log = File::options()
             .create(true)
@@ -126,7 +143,7 @@ impl Set {
             .expect("the directory is ours");
         let mut words = record::through();
         words.extend_from_slice(before);
-        words.push(mailkeep);
+        words.push(mailkeep.clone());
         let child = Command::new(&words[0])
             .args(&words[1..])
             .args(["run", "--config"])
@@ -436,6 +453,10 @@ pub fn text(output: &Output) -> String {
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     )
+}
+
+fn mailkeep() -> OsString {
+    binaries::program("mailkeep").into_os_string()
 }
 
 fn greeted(mut session: Session, with: &str) -> Session {

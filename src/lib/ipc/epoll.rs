@@ -1,6 +1,7 @@
 //! Waiting for many descriptors, for the processes that have no async runtime:
 //! epoll(7), level-triggered, with a token for each descriptor.
 
+use crate::secret::wipe_stack;
 use rustix::event::epoll;
 pub use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
@@ -70,7 +71,7 @@ impl Epoll {
     }
 
     /// Waits for at least one event, or for the time to pass; a signal ends the
-    /// wait early with no event.
+    /// wait early with no event. What the last turn left on the stack is wiped first.
     ///
     /// # Errors
     /// As epoll_wait(2), but for EINTR.
@@ -79,6 +80,7 @@ impl Epoll {
             tv_sec: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
             tv_nsec: i64::from(duration.subsec_nanos()),
         });
+        wipe_stack();
         let mut events = [MaybeUninit::<epoll::Event>::uninit(); EVENTS_MAX];
         match epoll::wait(&self.0, &mut events, timeout.as_ref()) {
             Ok((events, _)) => Ok(events.iter().map(ready).collect()),

@@ -54,6 +54,19 @@ impl<const MAX: usize> Field for Secret<MAX> {
     }
 }
 
+/// Bytes of stack that a turn of any loop of ours uses, several times over: in debug
+/// builds, which copy the most, tens of kilobytes.
+const STACK_BYTES_MAX: usize = 128 * 1024;
+
+/// Wipes what calls that have returned left on the stack, where values that were moved
+/// leave a copy in each frame that they came through. For a loop, before it waits.
+#[inline(never)]
+pub fn wipe_stack() {
+    // They are below us, so that whoever is called next stands on them.
+    let mut below = [0_u8; STACK_BYTES_MAX];
+    std::hint::black_box(&mut below);
+}
+
 /// Wipes a buffer that held secrets among other things, such as a datagram.
 pub fn wipe(bytes: &mut [u8]) {
     bytes.zeroize();
@@ -62,11 +75,34 @@ pub fn wipe(bytes: &mut [u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::FileExt;
 
     #[test]
     fn a_secret_does_not_print_itself() {
         let secret = Secret::<16>::new(b"hunter2".to_vec()).unwrap();
         assert_eq!(format!("{secret:?}"), "Secret");
         assert_eq!(secret.dangerous_reveal(), b"hunter2");
+    }
+
+    /// Leaves a copy on the stack, and says where.
+    #[inline(never)]
+    fn leave_a_copy() -> usize {
+        let mut copy = [0x5e_u8; 64];
+        std::hint::black_box(&mut copy).as_ptr().addr()
+    }
+
+    fn lies_at(address: usize) -> [u8; 64] {
+        let memory = std::fs::File::open("/proc/self/mem").unwrap();
+        let mut found = [0; 64];
+        let at = u64::try_from(address).unwrap();
+        memory.read_exact_at(&mut found, at).unwrap();
+        found
+    }
+
+    #[test]
+    fn a_copy_that_a_call_left_on_the_stack_is_wiped() {
+        let copy = leave_a_copy();
+        wipe_stack();
+        assert_eq!(lies_at(copy), [0; 64]);
     }
 }

@@ -78,7 +78,10 @@ pub fn lead(born_with: Option<OwnedFd>, serve: impl AsyncFnOnce(Supervisor, Give
 fn begin(born_with: Option<OwnedFd>) -> Result<(SupervisorChannel, Given, Runtime), End> {
     let mut supervisor = Channel::adopt(born_with.ok_or(End::Unpermitted)?)?;
     let given = start::collect(&mut supervisor).map_err(End::NotStarted)?;
-    let runtime = Builder::new_current_thread().enable_all().build();
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .on_thread_park(ipc::secret::wipe_stack)
+        .build();
     Ok((supervisor, given, runtime.map_err(|_| End::NoRuntime)?))
 }
 

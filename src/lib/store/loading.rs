@@ -87,12 +87,13 @@ fn wish(mailbox: &Mailbox) -> Option<Wish> {
 
 impl Store {
     /// What must be fetched before a mailbox can be used: its first chunks that
-    /// aren't in memory. `None` if all are.
+    /// aren't in memory. `None` if all are. Who may not read it has nothing
+    /// fetched: how long that takes would tell how much there is.
     ///
     /// # Errors
-    /// `NoSuchMailbox`.
+    /// `NoSuchMailbox`, `NoRight` (without `r`).
     pub fn wish(&self, handle: &MailboxHandle) -> Result<Option<Wish>, Refusal> {
-        self.checked(handle, Rights::NONE).map(wish)
+        self.checked(handle, Rights::READ).map(wish)
     }
 
     /// The same for a mailbox that is to be renamed, where nobody has a handle.

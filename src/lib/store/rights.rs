@@ -36,6 +36,12 @@ impl Rights {
     /// All that there are: the owner's.
     pub const ALL: Self = Self((1 << 11) - 1);
 
+    /// Whoever has none of these can change nothing that is in a mailbox: it opens
+    /// READ-ONLY (RFC 4314, section 5.2; all flags are shared by all who see them).
+    pub const CHANGE: Self = Self(
+        Self::INSERT.0 | Self::EXPUNGE.0 | Self::SEEN.0 | Self::WRITE.0 | Self::DELETE_MESSAGES.0,
+    );
+
     /// The letters, in the order of the bits.
     const LETTERS: [char; 11] = ['l', 'r', 's', 'w', 'i', 'p', 'k', 'x', 't', 'e', 'a'];
 

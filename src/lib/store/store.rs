@@ -170,6 +170,20 @@ impl Store {
         handle(mailbox, *principal)
     }
 
+    /// Opens a mailbox to put something into it, before anybody takes the trouble
+    /// to send it.
+    ///
+    /// # Errors
+    /// As [`Self::open_mailbox`]; `NoRight` (without `i`).
+    pub fn open_target(
+        &self,
+        principal: &Principal,
+        name: &MailboxName,
+    ) -> Result<MailboxHandle, Refusal> {
+        let handle = self.open_mailbox(principal, name)?;
+        self.checked(&handle, Rights::INSERT).map(|_| handle)
+    }
+
     /// Opens a mailbox by its id.
     ///
     /// # Errors
@@ -213,6 +227,15 @@ impl Store {
     pub fn name(&self, handle: &MailboxHandle) -> Result<&MailboxName, Refusal> {
         self.checked(handle, Rights::NONE)
             .map(|mailbox| &mailbox.name)
+    }
+
+    /// What may be done with a mailbox, as far as it could be when it was opened.
+    ///
+    /// # Errors
+    /// `NoSuchMailbox`.
+    pub fn rights(&self, handle: &MailboxHandle) -> Result<Rights, Refusal> {
+        let mailbox = self.checked(handle, Rights::NONE)?;
+        Ok(self.rights_of(handle, mailbox))
     }
 
     /// A mailbox's access list.

@@ -125,7 +125,10 @@ fn refuse(client: &mut Client, tag: Tag, why: NotKept) -> (Tag, Answer) {
 
 async fn keep(client: &Client, mailbox: &MailboxHandle, items: Vec<Item>) -> Answer {
     match arrival::keep(client.account(), mailbox, items).await {
-        Ok(placed) => Answer::ok_with(append_uid(&placed), "Kept"),
+        Ok(placed) => {
+            let code = append_uid(&placed).filter(|_| client.may_know_uids(mailbox));
+            Answer::ok_with(code, "Kept")
+        }
         Err(why) => Answer::from(why),
     }
 }

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use wire::Text;
 use wire::imap::response::{self, Code, Data};
-use wire::imap::{AppendBegin, Dialect, Event, Refusal, Request, Tag};
+use wire::imap::{AppendBegin, Dialect, Event, Refusal, Request, Status, Tag};
 
 /// How long a last word may take to be written.
 const LAST_WORD_WAIT_MAX: Duration = Duration::from_secs(5);
@@ -36,6 +36,8 @@ pub enum Heard {
     AppendDone,
     /// IDLE is over.
     IdleDone,
+    /// A SELECT or EXAMINE of what can't be a mailbox's name; it is to be answered.
+    Unselectable(Tag, Refusal),
     /// Something that was refused; it has been answered.
     Refused,
 }
@@ -60,6 +62,7 @@ impl Client {
             connection: Connection::new(socket, handed.leftover, append_bytes_max),
             session: Session {
                 account: account.id(),
+                principal: handed.principal,
                 epoch: handed.epoch,
                 enabled: Enabled::default(),
             },
@@ -85,7 +88,7 @@ impl Client {
 
     /// Who acts.
     pub fn principal(&self) -> Principal {
-        Principal::Owner
+        self.session.principal()
     }
 
     /// What the client has enabled.
@@ -119,7 +122,7 @@ impl Client {
     pub fn remark(&mut self, code: &Code, text: &'static str) {
         let text = Text::new(text);
         let out = self.out().buffer();
-        response::untagged(out, wire::imap::Status::Ok, Some(code), &text);
+        response::untagged(out, Status::Ok, Some(code), &text);
     }
 
     /// Answers a command.
@@ -232,7 +235,12 @@ impl Client {
                 Event::AppendEnd => Heard::LetterEnd,
                 Event::AppendDone(_) => Heard::AppendDone,
                 Event::IdleDone => Heard::IdleDone,
-                Event::Bad { tag, why } => self.refuse(tag.as_ref(), &why),
+                Event::Bad {
+                    tag: Some(tag),
+                    why,
+                    selects: true,
+                } if why.status() == Status::No => Heard::Unselectable(tag, why),
+                Event::Bad { tag, why, .. } => self.refuse(tag.as_ref(), &why),
                 Event::Bye(why) => return Err(End::OutOfStep(why)),
                 Event::Continue => {
                     response::continuation(self.out().buffer());
@@ -242,7 +250,8 @@ impl Client {
         }
     }
 
-    fn refuse(&mut self, tag: Option<&Tag>, why: &Refusal) -> Heard {
+    /// Answers what was refused.
+    pub fn refuse(&mut self, tag: Option<&Tag>, why: &Refusal) -> Heard {
         response::refused(self.out().buffer(), tag, why);
         Heard::Refused
     }
@@ -281,7 +290,10 @@ fn last_words(end: &End) -> Option<(Option<Code>, Text<'static>)> {
             Some(Code::Expired),
             "The account's password or standing has changed; log in again",
         ),
-        End::MailboxGone => (None, "The selected mailbox has been deleted"),
+        End::MailboxGone => (
+            None,
+            "The selected mailbox is gone, or no longer yours to read",
+        ),
         End::LeftBehind => (
             Some(Code::Unavailable),
             "Too much has changed since you were last told; select the mailbox again",

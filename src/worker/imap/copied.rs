@@ -91,6 +91,7 @@ mod tests {
         let (ours, theirs) = StdStream::pair().unwrap();
         ours.set_nonblocking(true).unwrap();
         let handed = Handed {
+            principal: house.account.id(),
             epoch: Epoch(0),
             tag: b"login".to_vec(),
             leftover: Vec::new(),

@@ -30,7 +30,10 @@ impl Selected {
             .account()
             .change(|store| store.copy(&source, &ranges, &target));
         Ok(match copied.await {
-            Ok(outcome) => Answer::copied(Copied::of(outcome)),
+            Ok(outcome) => {
+                let copied = Copied::of(outcome).filter(|_| client.may_know_uids(&target));
+                Answer::copied(copied)
+            }
             Err(refusal) => missing_target(refusal),
         })
     }
@@ -56,7 +59,8 @@ impl Selected {
             .change(|store| store.move_to(&source, &ranges, &target));
         Ok(match moved.await {
             Ok(outcome) => {
-                if let Some(moved) = Copied::of(outcome) {
+                let moved = Copied::of(outcome).filter(|_| client.may_know_uids(&target));
+                if let Some(moved) = moved {
                     client.tell_copied(None, &moved, "Moved").await?;
                 }
                 Answer::ok("Done")
@@ -93,7 +97,13 @@ impl Client {
     pub fn target(&self, name: &MailboxName) -> Result<MailboxHandle, Refusal> {
         let name = names::to_store(name).ok_or(Refusal::NoSuchMailbox)?;
         let store = self.account().store();
-        store.open_mailbox(&self.principal(), &name)
+        store.open_target(&self.principal(), &name)
+    }
+
+    /// Whether the client may know where in a mailbox it has put something.
+    /// Otherwise UIDs would tell how much is in there (RFC 4315 §3).
+    pub fn may_know_uids(&self, mailbox: &MailboxHandle) -> bool {
+        self.account().store().status(mailbox).is_ok()
     }
 }
 

@@ -1,6 +1,6 @@
 //! Flags of the wire and of the store.
 
-use store::{FlagAction, Flags, Keyword, SystemFlags};
+use store::{FlagAction, Flags, Keyword, Rights, SystemFlags};
 use wire::imap::{Flag, StoreAction};
 
 /// The system flags, in the order in which they are told.
@@ -44,6 +44,18 @@ pub fn to_wire<'a>(
 /// All system flags and these keywords.
 pub fn with_system<'a>(keywords: impl IntoIterator<Item = &'a Keyword>) -> Vec<Flag> {
     to_wire(SystemFlags::ALL, keywords)
+}
+
+/// Those that may be changed with these rights (RFC 4314 §4), for the client to
+/// know: the store decides by itself.
+pub fn changeable(flags: Vec<Flag>, rights: Rights) -> Vec<Flag> {
+    let right = |flag: &Flag| match flag {
+        Flag::Seen => Rights::SEEN,
+        Flag::Deleted => Rights::DELETE_MESSAGES,
+        Flag::Answered | Flag::Flagged | Flag::Draft | Flag::Keyword(_) => Rights::WRITE,
+    };
+    let may = |flag: &Flag| rights.contains(right(flag));
+    flags.into_iter().filter(may).collect()
 }
 
 /// What STORE does, for the store.

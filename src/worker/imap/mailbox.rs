@@ -6,7 +6,7 @@
 use super::answer::Answer;
 use super::client::Client;
 use super::names;
-use store::{MailboxId, MailboxName as StoreName, Outcome, Refusal};
+use store::{MailboxId, MailboxName as StoreName, Outcome, Principal, Refusal};
 use wire::imap::response::Code;
 use wire::imap::{MailboxName, SpecialUse};
 
@@ -52,19 +52,29 @@ impl Client {
         done(renamed, "Renamed")
     }
 
-    /// A rename of INBOX moves its messages, so they must be at hand.
+    /// A rename of INBOX moves its messages, so they must be at hand. The store
+    /// says so when it has found that the client may, and not before.
     async fn rename_loaded(&self, from: &StoreName, to: &StoreName) -> Result<Outcome, Refusal> {
-        let (account, principal) = (self.account(), self.principal());
+        let renamed = self.rename_at_hand(from, to).await;
+        if renamed != Err(Refusal::NotLoaded) {
+            return renamed;
+        }
+        let account = self.account();
+        // Whoever may rename it need not be allowed to read it: it is the store
+        // that wants to look.
         let inbox = account
             .store()
-            .open_by_id(&principal, MailboxId::INBOX)
-            .ok()
-            .filter(|_| *from == StoreName::inbox());
-        let _seat = inbox.map(|inbox| account.sit_down(&inbox));
-        if let Some(inbox) = inbox {
-            account.load(&inbox).await?;
-        }
-        let renamed = account.change_tree(|store| store.rename(&principal, from, to));
+            .open_by_id(&Principal::Owner, MailboxId::INBOX)?;
+        let _seat = account.sit_down(&inbox);
+        account.load(&inbox).await?;
+        self.rename_at_hand(from, to).await
+    }
+
+    async fn rename_at_hand(&self, from: &StoreName, to: &StoreName) -> Result<Outcome, Refusal> {
+        let principal = self.principal();
+        let renamed = self
+            .account()
+            .change_tree(|store| store.rename(&principal, from, to));
         renamed.await
     }
 

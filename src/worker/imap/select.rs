@@ -6,7 +6,7 @@ use super::client::Client;
 use super::selected::Selected;
 use super::{End, State, flags, names};
 use crate::session::{Access, Mailbox};
-use store::{Messages, Refusal, SystemFlags, Uid};
+use store::{Messages, Refusal, Rights, SystemFlags, Uid};
 use wire::imap::response::{Code, Data, ListAttribute, ListEntry};
 use wire::imap::{MailboxName, Tag};
 
@@ -45,16 +45,35 @@ pub async fn select(
     }
 }
 
+/// Answers a SELECT of what can't be a name. What was open is closed by it as by
+/// any that fails.
+pub fn refuse(
+    client: &mut Client,
+    tag: &Tag,
+    why: &wire::imap::Refusal,
+    was_selected: bool,
+) -> State {
+    if was_selected {
+        client.remark(&Code::Closed, "The previous mailbox is closed");
+    }
+    client.refuse(Some(tag), why);
+    State::Authenticated(Authenticated::after_unselect())
+}
+
 async fn open(client: &Client, name: &MailboxName, access: Access) -> Result<Selected, Refusal> {
     let name = names::to_store(name).ok_or(Refusal::NoSuchMailbox)?;
     let account = client.account();
     let handle = account.store().open_mailbox(&client.principal(), &name)?;
     let seat = account.sit_down(&handle);
     account.load(&handle).await?;
-    let view = account.store().messages(&handle)?.view();
+    let store = account.store();
+    let view = store.messages(&handle)?.view();
     let mailbox = Mailbox {
         id: handle.id(),
-        access,
+        access: match (store.rights(&handle)? & Rights::CHANGE).is_empty() {
+            true => Access::ReadOnly,
+            false => access,
+        },
         view,
         recent: Vec::new(),
         saved: Vec::new(),
@@ -99,15 +118,14 @@ impl Selected {
         self.mailbox.keywords_told = u16::try_from(keywords.len()).unwrap_or(u16::MAX);
         let all = flags::with_system(keywords);
         client.tell(&Data::Flags(&all));
-        let permanent = match self.is_read_only() {
-            true => Code::PermanentFlags {
-                flags: Vec::new(),
-                any: false,
-            },
-            false => Code::PermanentFlags {
-                flags: all,
-                any: true,
-            },
+        let rights = client.account().store().rights(self.handle());
+        let rights = match self.is_read_only() {
+            true => Rights::NONE,
+            false => rights.unwrap_or_default(),
+        };
+        let permanent = Code::PermanentFlags {
+            flags: flags::changeable(all, rights),
+            any: rights.contains(Rights::WRITE),
         };
         client.remark(&permanent, "Flags that last");
     }

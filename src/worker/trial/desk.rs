@@ -2,8 +2,10 @@
 
 mod distress;
 mod tasks;
+mod tickets;
 
 use super::{Wire, open, run};
+use crate::account::Account;
 use crate::director::{Desk, Ending};
 use crate::fixture::{self, ACCOUNT};
 use crate::scratch::Scratch;
@@ -22,6 +24,7 @@ use ipc_async::AsyncChannel;
 use journal::disk::OsDisk;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdStream;
+use std::rc::Rc;
 use tokio::task::JoinHandle;
 
 /// A worker's desk, as `director` sees it.
@@ -29,6 +32,8 @@ struct Office {
     director: AsyncChannel<ToWorker, ToDirector>,
     worker: JoinHandle<Ending>,
     scratch: Scratch,
+    /// None: its store doesn't open.
+    account: Option<Rc<Account>>,
     nonces: u8,
 }
 
@@ -43,11 +48,13 @@ impl Office {
         let root = std::fs::File::open(scratch.path()).unwrap();
         let account = open(&OsDisk::new(root.into()), scratch.path());
         let channel = AsyncChannel::adopt(theirs).unwrap();
-        let desk = Desk::new(channel, Gate::new(ACCOUNT, fixture::key()), account);
+        let gate = Gate::new(ACCOUNT, fixture::key());
+        let desk = Desk::new(channel, gate, Rc::clone(&account));
         let office = Self {
             director: AsyncChannel::adopt(ours).unwrap(),
             worker: tokio::task::spawn_local(desk.serve()),
             scratch,
+            account: Some(account),
             nonces: 0,
         };
         assert!(matches!(office.next().await, ToDirector::Ready));
@@ -104,12 +111,23 @@ impl Office {
 
     /// Delivers a letter; what came of it.
     async fn deliver(&mut self, trace: &str, letter: OwnedFd, length: u64) -> delivery::Outcome {
+        self.deliver_to("", trace, letter, length).await
+    }
+
+    /// The same for an address with a detail.
+    async fn deliver_to(
+        &mut self,
+        detail: &str,
+        trace: &str,
+        letter: OwnedFd,
+        length: u64,
+    ) -> delivery::Outcome {
         let (far, near) = ipc::channel::pair().unwrap();
         self.serve(Kind::Delivery, Epoch(0), Work::Delivery, far);
         let near = AsyncChannel::<delivery::ToWorker, delivery::ToLmtp>::adopt(near).unwrap();
         let sent = near.send(delivery::ToWorker::Letter {
             trace: Bytes::new(trace).unwrap(),
-            detail: Bytes::default(),
+            detail: Bytes::new(detail).unwrap(),
             length,
             letter,
         });

@@ -9,7 +9,7 @@ use crate::opening;
 use crate::scratch::Scratch;
 use crate::scrub::Rounds;
 use crate::suspects::Suspects;
-use ipc::Epoch;
+use ipc::{AccountId, Epoch};
 use journal::disk::Disk;
 use journal::sim::SimDisk;
 use std::cell::RefCell;
@@ -100,14 +100,27 @@ impl House {
 
     /// An account that is open.
     pub fn around(account: Rc<Account>) -> Self {
-        let commits = Rc::clone(&account);
         let upkeep = Rc::clone(&account);
         tokio::task::spawn_local(async move { upkeep.run_upkeep().await });
+        Self::untended(account)
+    }
+
+    /// One whose files nobody looks after: all that is read, clients have caused.
+    pub fn untended(account: Rc<Account>) -> Self {
+        let commits = Rc::clone(&account);
         Self {
             commits: tokio::task::spawn_local(async move { commits.run_commits().await }),
             account,
             sessions: RefCell::default(),
         }
+    }
+
+    /// A client that acts for somebody who need not be the owner, and has heard its
+    /// welcome.
+    pub async fn client_for(&self, principal: AccountId) -> Wire {
+        let mut wire = self.hand_over_for(principal, b"");
+        wire.line().await;
+        wire
     }
 
     /// A new account on a disk of its own.
@@ -128,8 +141,14 @@ impl House {
 
     /// A client that had sent `leftover` behind its login.
     pub fn hand_over(&self, leftover: &[u8]) -> Wire {
+        self.hand_over_for(self.account.id(), leftover)
+    }
+
+    /// The same for somebody who need not be the owner.
+    pub fn hand_over_for(&self, principal: AccountId, leftover: &[u8]) -> Wire {
         let (ours, theirs) = StdStream::pair().unwrap();
         let handed = Handed {
+            principal,
             epoch: Epoch(0),
             tag: b"login".to_vec(),
             leftover: leftover.to_vec(),
@@ -207,6 +226,28 @@ impl Wire {
                 return lines;
             }
         }
+    }
+
+    /// As [`Self::answer`]; or all lines that there are, if the server closes.
+    pub async fn answer_or_end(&mut self, tag: &str) -> Vec<String> {
+        let mut lines = Vec::new();
+        while self.heard_line() || self.hear().await {
+            if !self.heard_line() {
+                continue;
+            }
+            lines.push(self.line().await);
+            if lines
+                .iter()
+                .any(|line| line.starts_with(&format!("{tag} ")))
+            {
+                break;
+            }
+        }
+        lines
+    }
+
+    fn heard_line(&self) -> bool {
+        self.heard.windows(2).any(|it| it == b"\r\n")
     }
 
     /// Everything that is said until the server closes.

@@ -197,6 +197,7 @@ fn a_sleeping_session_takes_little_memory() {
         let house = House::new();
         let (socket, _client) = std::os::unix::net::UnixStream::pair().unwrap();
         let handed = crate::imap::Handed {
+            principal: crate::fixture::ACCOUNT,
             epoch: Epoch(0),
             tag: b"a".to_vec(),
             leftover: Vec::new(),

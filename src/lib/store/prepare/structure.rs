@@ -17,10 +17,13 @@ use crate::rights::{Grantee, Principal, Rights, granted};
 use crate::store::{Change, Store};
 
 impl Store {
-    /// Makes a mailbox. Names above it needn't exist.
+    /// Makes a mailbox. Names above it needn't exist. What it is for only the owner
+    /// says: whoever could call a mailbox of theirs "Sent" would be sent the owner's
+    /// letters by the owner's own client.
     ///
     /// # Errors
-    /// `AlreadyExists`, `NoRight` (without `l` and `k` on the nearest mailbox above),
+    /// `AlreadyExists`, `NoRight` (without `l` and `k` on the nearest mailbox above;
+    /// a special use from anybody but the owner),
     /// `OverQuota`, `TooManyMailboxes`, `NumbersExhausted`, `Busy`.
     pub fn create(
         &mut self,
@@ -30,6 +33,9 @@ impl Store {
     ) -> Result<Ticket, Refusal> {
         self.settled_ground()?;
         self.may_create(*principal, name)?;
+        if special_use.is_some() && *principal != Principal::Owner {
+            return Err(Refusal::NoRight);
+        }
         let operation = self.creation(name, special_use)?;
         self.submit(Change::of(operation).adding(Usage::of_mailbox()).alone())
     }

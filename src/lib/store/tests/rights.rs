@@ -13,7 +13,7 @@ use desk::{OWNER, append, create, done, flags, name, new_account, range};
 use journal::sim::SimDisk;
 use store::{
     AccountId, FlagAction, FlagChange, Grantee, MailboxHandle, Opened, Outcome, Principal, Refusal,
-    Rights, Store, SystemFlags,
+    Rights, SpecialUse, Store, SystemFlags,
 };
 
 const FRIEND: Principal = Principal::Account(AccountId(9));
@@ -51,7 +51,9 @@ fn give(opened: &mut Opened<SimDisk>, mailbox: &MailboxHandle, rights: Rights) {
 enum Operation {
     OpenByName,
     OpenById,
+    OpenTarget,
     Name,
+    Rights,
     Acl,
     Status,
     Wish,
@@ -77,10 +79,12 @@ enum Operation {
     Unsubscribe,
 }
 
-const OPERATIONS: [Operation; 26] = [
+const OPERATIONS: [Operation; 28] = [
     Operation::OpenByName,
     Operation::OpenById,
+    Operation::OpenTarget,
     Operation::Name,
+    Operation::Rights,
     Operation::Acl,
     Operation::Status,
     Operation::Wish,
@@ -122,10 +126,12 @@ fn rule(operation: Operation) -> (&'static str, Needs) {
     match operation {
         Operation::OpenByName => ("open_mailbox", On("l")),
         Operation::OpenById => ("open_by_id", On("l")),
+        Operation::OpenTarget => ("open_target", On("li")),
         Operation::Name => ("name", On("l")),
+        Operation::Rights => ("rights", On("l")),
         Operation::Acl => ("acl", On("la")),
         Operation::Status => ("status", On("lr")),
-        Operation::Wish => ("wish", On("l")),
+        Operation::Wish => ("wish", On("lr")),
         Operation::Messages => ("messages", On("lr")),
         Operation::ClaimRecent => ("claim_recent", On("lr")),
         Operation::FlagSeen => ("set_flags", On("ls")),
@@ -218,7 +224,9 @@ fn attempt(
     match operation {
         Operation::OpenByName => store.open_mailbox(who, &path).map(|_| ()),
         Operation::OpenById => store.open_by_id(who, on.id()).map(|_| ()),
+        Operation::OpenTarget => store.open_target(who, &path).map(|_| ()),
         Operation::Name => store.name(on).map(|_| ()),
+        Operation::Rights => store.rights(on).map(|_| ()),
         Operation::Acl => store.acl(on).map(|_| ()),
         Operation::Status => store.status(on).map(|_| ()),
         Operation::Wish => store.wish(on).map(|_| ()),
@@ -349,6 +357,7 @@ fn a_right_that_another_account_has_is_worth_nothing() {
             operation,
             Operation::OpenByName
                 | Operation::OpenById
+                | Operation::OpenTarget
                 | Operation::CreateBelow
                 | Operation::RenameFrom
                 | Operation::RenameTo
@@ -550,6 +559,30 @@ fn a_handle_of_a_deleted_mailbox_reaches_nothing_also_when_the_name_is_made_anew
     assert!(new.validity() > old.validity() && new.id() != old.id());
     let refused = opened.store.messages(&old).map(|_| ());
     assert_eq!(refused, Err(Refusal::NoSuchMailbox));
+}
+
+#[test]
+fn nobody_but_the_owner_says_what_a_mailbox_is_for() {
+    let mut opened = shared(Rights::ALL);
+    let use_of = |opened: &mut Opened<SimDisk>, who: &Principal, path: &str| {
+        let sent = Some(SpecialUse::Sent);
+        opened.store.create(who, &name(path), sent).map(|_| ())
+    };
+    let refused = use_of(&mut opened, &FRIEND, "box/Sent");
+    assert_eq!(refused, Err(Refusal::NoRight));
+    assert_eq!(use_of(&mut opened, OWNER, "box/Sent"), Ok(()));
+}
+
+#[test]
+fn rights_are_told_as_they_are_and_never_as_more_than_they_were() {
+    let mut opened = shared(Rights::of_letters("lrs").unwrap());
+    let handle = opened.store.open_mailbox(&FRIEND, &name("box")).unwrap();
+    let owners = opened.store.open_mailbox(OWNER, &name("box")).unwrap();
+    for (given, told) in [("lrs", "lrs"), ("lrsw", "lrs"), ("lrw", "lr"), ("l", "l")] {
+        give(&mut opened, &owners, Rights::of_letters(given).unwrap());
+        let rights = opened.store.rights(&handle).unwrap();
+        assert_eq!(rights.letters(), told);
+    }
 }
 
 #[test]

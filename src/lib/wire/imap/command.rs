@@ -165,6 +165,16 @@ pub(super) fn request(bytes: &[u8], dialect: Dialect) -> Result<Request, (Option
     }
 }
 
+/// Whether what has come of a command is a SELECT or EXAMINE, whatever follows.
+pub(super) fn selects(bytes: &[u8]) -> bool {
+    let Some(tag) = Tag::leading(bytes) else {
+        return false;
+    };
+    let mut cursor = Cursor::new(bytes.get(tag.as_str().len()..).unwrap_or_default());
+    let named = cursor.space().and_then(|()| cursor.word());
+    named.is_ok_and(|name| matches!(name.as_str(), "SELECT" | "EXAMINE"))
+}
+
 fn command(bytes: &[u8], dialect: Dialect) -> Parsed<Command> {
     let mut cursor = Cursor::new(bytes);
     cursor.space()?;

@@ -43,6 +43,9 @@ pub enum Event<'i> {
         tag: Option<Tag>,
         /// What was wrong.
         why: Refusal,
+        /// It was a SELECT or EXAMINE: one that fails closes the mailbox that is
+        /// open (RFC 9051, section 6.3.2).
+        selects: bool,
     },
     /// The connection is out of step: say BYE and close. Nothing more comes.
     Bye(Refusal),
@@ -181,10 +184,11 @@ impl Reader {
         match step {
             Step::Whole => {
                 let request = command::request(self.frame.bytes(), self.dialect);
+                let selects = command::selects(self.frame.bytes());
                 self.frame.reset();
                 match request {
                     Ok(request) => self.give(request),
-                    Err((tag, why)) => Turn::Event(Event::Bad { tag, why }),
+                    Err((tag, why)) => Turn::Event(Event::Bad { tag, why, selects }),
                 }
             }
             Step::Literal(literal) => self.on_literal(literal),
@@ -272,7 +276,7 @@ impl Reader {
                 left: literal.bytes,
             };
         }
-        Turn::Event(Event::Bad { tag, why })
+        bad(tag, why)
     }
 
     /// Behind a letter: `CRLF`, or another `append-message`.
@@ -324,12 +328,19 @@ impl Reader {
     }
 
     fn bad_line<'i>(&mut self, why: Fault) -> Turn<'i> {
-        self.bad(Tag::leading(self.frame.bytes()), why.into())
+        let (tag, selects) = (
+            Tag::leading(self.frame.bytes()),
+            command::selects(self.frame.bytes()),
+        );
+        self.frame.reset();
+        let why = why.into();
+        Turn::Event(Event::Bad { tag, why, selects })
     }
 
+    /// Of an APPEND or IDLE.
     fn bad<'i>(&mut self, tag: Option<Tag>, why: Refusal) -> Turn<'i> {
         self.frame.reset();
-        Turn::Event(Event::Bad { tag, why })
+        bad(tag, why)
     }
 
     fn bye<'i>(&mut self, why: Refusal) -> Turn<'i> {
@@ -360,6 +371,15 @@ fn take<'i>(input: &mut &'i [u8], left: &mut u64) -> &'i [u8] {
     *input = rest;
     *left = left.saturating_sub(u64::try_from(bytes).unwrap_or(u64::MAX));
     taken
+}
+
+/// The refusal of a command that is neither SELECT nor EXAMINE.
+fn bad<'i>(tag: Option<Tag>, why: Refusal) -> Turn<'i> {
+    Turn::Event(Event::Bad {
+        tag,
+        why,
+        selects: false,
+    })
 }
 
 const BOUNDS: Bounds = Bounds {
@@ -411,7 +431,7 @@ mod tests {
                 begin.sync
             ),
             Event::AppendDone(tag) => format!("{tag} DONE"),
-            Event::Bad { tag, why } => format!("{} BAD {why}", tagged(tag)),
+            Event::Bad { tag, why, .. } => format!("{} BAD {why}", tagged(tag)),
             other => format!("{other:?}"),
         }
     }

@@ -8,7 +8,7 @@ use ipc::edge::task::{ToControl, ToWorker as Task};
 type Control = AsyncChannel<Task, ToControl>;
 
 /// An account with one letter, and files in which nothing is right any more.
-async fn ruin() -> Scratch {
+pub async fn ruin() -> Scratch {
     let mut office = Office::open().await;
     let letter = ipc::letter::sealed(b"x").unwrap();
     office.deliver("", letter, 1).await;
@@ -27,7 +27,7 @@ async fn ruin() -> Scratch {
 }
 
 /// A desk in distress, as `director` sees it, that has just said how it is.
-async fn distressed(scratch: Scratch) -> Office {
+pub async fn distressed(scratch: Scratch) -> Office {
     let root = Root::lock(scratch.path(), std::time::Duration::ZERO).unwrap();
     let mender = Mender::start(&root, ACCOUNT).unwrap();
     let (ours, theirs) = ipc::channel::pair().unwrap();
@@ -41,6 +41,7 @@ async fn distressed(scratch: Scratch) -> Office {
         director: AsyncChannel::adopt(ours).unwrap(),
         worker,
         scratch,
+        account: None,
         nonces: 0,
     };
     assert!(matches!(office.next().await, ToDirector::Ready));

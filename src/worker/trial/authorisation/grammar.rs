@@ -1,0 +1,305 @@
+//! Nothing in IMAP's grammar is without a row: its enums are matched here without
+//! a wildcard, field by field. Whoever adds a command, an item, an option or a
+//! modifier to `wire` can't compile this file until it is named, nor pass until
+//! the table says what rights it takes.
+
+use super::rows;
+use std::collections::BTreeSet;
+use wire::imap::{
+    Command, Event, FetchItem, Flag, ListReturn, ListSelection, Reader, SearchKey, SearchReturn,
+    Section, SectionText, SequenceSet, SpecialUse, StatusItem, StoreAction,
+};
+
+/// The words for the variants of one enum.
+macro_rules! words {
+    ($name:ident, $all:ident of $of:ty { $($pattern:pat => $word:literal,)+ }) => {
+        const $all: &[&str] = &[$($word),+];
+
+        fn $name(value: &$of) -> &'static str {
+            match value {
+                $($pattern => $word,)+
+            }
+        }
+    };
+}
+
+words! { command, COMMANDS of Command {
+    Command::Capability => "CAPABILITY",
+    Command::Noop => "NOOP",
+    Command::Check => "CHECK",
+    Command::Logout => "LOGOUT",
+    Command::Id(_) => "ID",
+    Command::Enable(_) => "ENABLE",
+    Command::List(wire::imap::List { selection: _, patterns: _, returns: _, extended: false }) => "LIST",
+    Command::List(wire::imap::List { selection: _, patterns: _, returns: _, extended: true }) => "LIST, extended",
+    Command::Lsub(_) => "LSUB",
+    Command::Subscribe(_) => "SUBSCRIBE",
+    Command::Unsubscribe(_) => "UNSUBSCRIBE",
+    Command::Namespace => "NAMESPACE",
+    Command::Create { mailbox: _, special_use: _ } => "CREATE",
+    Command::Delete(_) => "DELETE",
+    Command::Rename { from: _, to: _ } => "RENAME",
+    Command::Status { mailbox: _, items: _ } => "STATUS",
+    Command::Select(_) => "SELECT",
+    Command::Examine(_) => "EXAMINE",
+    Command::Close => "CLOSE",
+    Command::Unselect => "UNSELECT",
+    Command::Idle => "IDLE",
+    Command::Expunge => "EXPUNGE",
+    Command::UidExpunge(_) => "UID EXPUNGE",
+    Command::Fetch { uid: false, set: _, items: _ } => "FETCH",
+    Command::Fetch { uid: true, set: _, items: _ } => "UID FETCH",
+    Command::Store { uid: false, set: _, action: _, silent: false, flags: _ } => "STORE",
+    Command::Store { uid: false, set: _, action: _, silent: true, flags: _ } => "STORE.SILENT",
+    Command::Store { uid: true, set: _, action: _, silent: false, flags: _ } => "UID STORE",
+    Command::Store { uid: true, set: _, action: _, silent: true, flags: _ } => "UID STORE.SILENT",
+    Command::Copy { uid: false, set: _, mailbox: _ } => "COPY",
+    Command::Copy { uid: true, set: _, mailbox: _ } => "UID COPY",
+    Command::Move { uid: false, set: _, mailbox: _ } => "MOVE",
+    Command::Move { uid: true, set: _, mailbox: _ } => "UID MOVE",
+    Command::Search { uid: false, returns: None, key: _ } => "SEARCH",
+    Command::Search { uid: true, returns: None, key: _ } => "UID SEARCH",
+    Command::Search { uid: false, returns: Some(_), key: _ } => "SEARCH RETURN",
+    Command::Search { uid: true, returns: Some(_), key: _ } => "UID SEARCH RETURN",
+}}
+
+words! { fetch_item, FETCH_ITEMS of FetchItem {
+    FetchItem::Flags => "FLAGS",
+    FetchItem::InternalDate => "INTERNALDATE",
+    FetchItem::Envelope => "ENVELOPE",
+    FetchItem::Body => "BODY",
+    FetchItem::BodyStructure => "BODYSTRUCTURE",
+    FetchItem::Uid => "UID item",
+    FetchItem::Rfc822 => "RFC822",
+    FetchItem::Rfc822Header => "RFC822.HEADER",
+    FetchItem::Rfc822Text => "RFC822.TEXT",
+    FetchItem::Rfc822Size => "RFC822.SIZE",
+    FetchItem::Section { peek: false, section: _, partial: _ } => "BODY[]",
+    FetchItem::Section { peek: true, section: _, partial: _ } => "BODY.PEEK[]",
+    FetchItem::Binary { peek: false, part: _, partial: _ } => "BINARY[]",
+    FetchItem::Binary { peek: true, part: _, partial: _ } => "BINARY.PEEK[]",
+    FetchItem::BinarySize { part: _ } => "BINARY.SIZE[]",
+}}
+
+words! { section, SECTIONS of Section {
+    Section { part: _, text: SectionText::Whole } => "[]",
+    Section { part: _, text: SectionText::Header } => "[HEADER]",
+    Section { part: _, text: SectionText::HeaderFields(_) } => "[HEADER.FIELDS]",
+    Section { part: _, text: SectionText::HeaderFieldsNot(_) } => "[HEADER.FIELDS.NOT]",
+    Section { part: _, text: SectionText::Text } => "[TEXT]",
+    Section { part: _, text: SectionText::Mime } => "[MIME]",
+}}
+
+words! { status_item, STATUS_ITEMS of StatusItem {
+    StatusItem::Messages => "MESSAGES",
+    StatusItem::Recent => "RECENT count",
+    StatusItem::UidNext => "UIDNEXT",
+    StatusItem::UidValidity => "UIDVALIDITY",
+    StatusItem::Unseen => "UNSEEN",
+    StatusItem::Deleted => "DELETED count",
+    StatusItem::Size => "SIZE",
+}}
+
+words! { list_selection, LIST_SELECTIONS of ListSelection {
+    ListSelection::Subscribed => "LIST (SUBSCRIBED)",
+    ListSelection::Remote => "LIST (REMOTE)",
+    ListSelection::RecursiveMatch => "LIST (RECURSIVEMATCH)",
+    ListSelection::SpecialUse => "LIST (SPECIAL-USE)",
+}}
+
+words! { list_return, LIST_RETURNS of ListReturn {
+    ListReturn::Subscribed => "RETURN (SUBSCRIBED)",
+    ListReturn::Children => "RETURN (CHILDREN)",
+    ListReturn::SpecialUse => "RETURN (SPECIAL-USE)",
+    ListReturn::Status(_) => "RETURN (STATUS)",
+}}
+
+words! { search_return, SEARCH_RETURNS of SearchReturn {
+    SearchReturn::Min => "MIN",
+    SearchReturn::Max => "MAX",
+    SearchReturn::All => "RETURN (ALL)",
+    SearchReturn::Count => "COUNT",
+    SearchReturn::Save => "SAVE",
+}}
+
+words! { search_key, SEARCH_KEYS of SearchKey {
+    SearchKey::All => "ALL",
+    SearchKey::And(_) => "and",
+    SearchKey::Or(_) => "OR",
+    SearchKey::Not(_) => "NOT",
+    SearchKey::Flag(_) => "flag",
+    SearchKey::New => "NEW",
+    SearchKey::Old => "OLD",
+    SearchKey::Recent => "RECENT",
+    SearchKey::Header { name: _, value: _ } => "HEADER",
+    SearchKey::Body(_) => "BODY key",
+    SearchKey::Text(_) => "TEXT",
+    SearchKey::Larger(_) => "LARGER",
+    SearchKey::Smaller(_) => "SMALLER",
+    SearchKey::Arrived(_, _) => "BEFORE",
+    SearchKey::Sent(_, _) => "SENTBEFORE",
+    SearchKey::Older(_) => "OLDER",
+    SearchKey::Younger(_) => "YOUNGER",
+    SearchKey::Sequence(_) => "sequence set",
+    SearchKey::Uid(_) => "UID key",
+}}
+
+words! { flag, FLAGS of Flag {
+    Flag::Answered => "\\Answered",
+    Flag::Flagged => "\\Flagged",
+    Flag::Deleted => "\\Deleted",
+    Flag::Seen => "\\Seen",
+    Flag::Draft => "\\Draft",
+    Flag::Keyword(_) => "keyword",
+}}
+
+words! { store_action, STORE_ACTIONS of StoreAction {
+    StoreAction::Replace => "STORE FLAGS",
+    StoreAction::Add => "STORE +FLAGS",
+    StoreAction::Remove => "STORE -FLAGS",
+}}
+
+words! { special_use, SPECIAL_USES of SpecialUse {
+    SpecialUse::All => "USE \\All",
+    SpecialUse::Archive => "USE \\Archive",
+    SpecialUse::Drafts => "USE \\Drafts",
+    SpecialUse::Flagged => "USE \\Flagged",
+    SpecialUse::Important => "USE \\Important",
+    SpecialUse::Junk => "USE \\Junk",
+    SpecialUse::Sent => "USE \\Sent",
+    SpecialUse::Trash => "USE \\Trash",
+}}
+
+words! { set, SETS of SequenceSet {
+    SequenceSet::Ranges(_) => "1:*",
+    SequenceSet::Saved => "$",
+}}
+
+words! { event, EVENTS of Event<'_> {
+    Event::Request(_) => "request",
+    Event::AppendBegin(wire::imap::AppendBegin { tag: _, mailbox: _, flags: _, date: None, bytes: _, sync: _, binary: false, number: 0 }) => "APPEND",
+    Event::AppendBegin(wire::imap::AppendBegin { tag: _, mailbox: _, flags: _, date: None, bytes: _, sync: _, binary: true, number: 0 }) => "APPEND, literal8",
+    Event::AppendBegin(wire::imap::AppendBegin { tag: _, mailbox: _, flags: _, date: Some(_), bytes: _, sync: _, binary: _, number: 0 }) => "APPEND, date",
+    Event::AppendBegin(wire::imap::AppendBegin { tag: _, mailbox: _, flags: _, date: _, bytes: _, sync: _, binary: _, number: 1.. }) => "MULTIAPPEND",
+    Event::AppendBytes(_) => "letter",
+    Event::AppendEnd => "end of letter",
+    Event::AppendDone(_) => "end of APPEND",
+    Event::IdleDone => "DONE",
+    Event::Continue => "a literal is awaited",
+    Event::Bad { tag: _, why: _, selects: _ } => "refused",
+    Event::Bye(_) => "out of step",
+}}
+
+/// All words, but for those of events that no row is to bring about.
+fn all_words() -> BTreeSet<&'static str> {
+    let lists = [
+        COMMANDS,
+        FETCH_ITEMS,
+        SECTIONS,
+        STATUS_ITEMS,
+        LIST_SELECTIONS,
+        LIST_RETURNS,
+        SEARCH_RETURNS,
+        SEARCH_KEYS,
+        FLAGS,
+        STORE_ACTIONS,
+        SPECIAL_USES,
+        SETS,
+        EVENTS,
+    ];
+    let no_rows = ["refused", "out of step", "a literal is awaited"];
+    let words = lists.into_iter().flatten().copied();
+    words.filter(|word| !no_rows.contains(word)).collect()
+}
+
+/// The words that one row says.
+#[derive(Default)]
+struct Said(BTreeSet<&'static str>);
+
+impl Said {
+    fn row(&mut self, says: &str) {
+        let bytes = format!("x {says}\r\n");
+        let mut rest = bytes.as_bytes();
+        let mut reader = Reader::new(1 << 20);
+        while let Some(happened) = reader.advance(&mut rest) {
+            self.0.insert(event(&happened));
+            match &happened {
+                Event::Request(request) => self.command(&request.command),
+                Event::AppendBegin(begin) => self.flags(&begin.flags),
+                Event::Bad { why, .. } => panic!("{says} is no command: {why}"),
+                _ => {}
+            }
+        }
+        assert!(rest.is_empty(), "{says} goes on");
+    }
+
+    fn command(&mut self, said: &Command) {
+        self.0.insert(command(said));
+        match said {
+            Command::Fetch {
+                set: which, items, ..
+            } => {
+                self.0.insert(set(which));
+                items.iter().for_each(|item| self.fetch_item(item));
+            }
+            Command::Store { action, flags, .. } => {
+                self.0.insert(store_action(action));
+                self.flags(flags);
+            }
+            Command::Search { returns, key, .. } => {
+                self.0.extend(returns.iter().flatten().map(search_return));
+                self.search_key(key);
+            }
+            Command::List(list) => {
+                self.0.extend(list.selection.iter().map(list_selection));
+                list.returns
+                    .iter()
+                    .for_each(|option| self.list_return(option));
+            }
+            Command::Status { items, .. } => self.0.extend(items.iter().map(status_item)),
+            Command::Create {
+                special_use: uses, ..
+            } => {
+                self.0.extend(uses.iter().map(special_use));
+            }
+            _ => {}
+        }
+    }
+
+    fn fetch_item(&mut self, item: &FetchItem) {
+        self.0.insert(fetch_item(item));
+        if let FetchItem::Section { section: which, .. } = item {
+            self.0.insert(section(which));
+        }
+    }
+
+    fn list_return(&mut self, option: &ListReturn) {
+        self.0.insert(list_return(option));
+        if let ListReturn::Status(items) = option {
+            self.0.extend(items.iter().map(status_item));
+        }
+    }
+
+    fn flags(&mut self, flags: &[Flag]) {
+        self.0.extend(flags.iter().map(flag));
+    }
+
+    fn search_key(&mut self, key: &SearchKey) {
+        self.0.insert(search_key(key));
+        match key {
+            SearchKey::And(keys) | SearchKey::Or(keys) => {
+                keys.iter().for_each(|key| self.search_key(key));
+            }
+            SearchKey::Not(key) => self.search_key(key),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn nothing_that_a_client_can_say_is_without_its_row() {
+    let mut said = Said::default();
+    rows::all().for_each(|row| said.row(row.says));
+    let missing: Vec<_> = all_words().difference(&said.0).copied().collect();
+    assert_eq!(missing, Vec::<&str>::new());
+}
