@@ -23,6 +23,9 @@ pub const OF_BOB: &str = "canary-of-bob-93ac";
 /// How long a command of somebody who isn't concerned may take, on a busy machine.
 pub const UNDISTURBED: Duration = Duration::from_secs(5);
 
+/// Looks in a row that find the same, for it to be called rest.
+const LOOKS: usize = 8;
+
 /// The processes that live as long as the set, by the names of `mailkeep status`.
 const LASTING: [&str; 8] = [
     "auth",
@@ -149,11 +152,12 @@ impl House {
     fn settled(&self) -> BTreeMap<String, usize> {
         let alone = wait_for(PATIENCE, || self.connections() == 0);
         assert!(alone, "a client's connection stays");
-        let mut last = self.counted();
+        let (mut last, mut looks) = (self.counted(), 0);
         let settled = wait_for(PATIENCE, || {
-            std::thread::sleep(Duration::from_millis(200));
             let now = self.counted();
-            now == std::mem::replace(&mut last, now.clone())
+            looks = if now == last { looks + 1 } else { 0 };
+            last = now;
+            looks >= LOOKS
         });
         assert!(settled, "the set does not come to rest");
         last
