@@ -1,9 +1,9 @@
 //! Hostile code inside a profile.
 //!
 //! Born like any process of Mailkeep, under the name of the one that it plays, it
-//! takes one order over descriptor 3, enters its profile, tries what it is told,
-//! and says how that went. It is killed where the filter kills, and the test sees
-//! that.
+//! takes one order over descriptor 3. Told to make attempts, it becomes a `zygote`: it
+//! forks a child for each, which enters the profile, tries, and is killed where the
+//! filter kills. Told anything else, it enters itself and does that.
 
 mod accounts;
 mod alone;
@@ -34,7 +34,7 @@ use std::os::fd::{AsFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 /// Where a newborn finds the channel to its parent.
 const CHANNEL: RawFd = 3;
 /// Above every table; a file is left here before confinement begins.
-const LEAKED: RawFd = 20;
+const LEAKED: RawFd = attempts::call::LEAKED as RawFd;
 
 fn main() {
     match std::env::args().nth(1).unwrap_or_default().as_str() {
@@ -62,8 +62,8 @@ fn main() {
     send(channel, &outcome);
 }
 
-/// Plays the supervisor: confines itself, dies if that is the order, else bears every process once. What it
-/// has put on the disk is its caller's to remove.
+/// Plays the supervisor: confines itself, dies if that is the order, else bears every
+/// process once. What it has put on the disk is its caller's to remove.
 fn supervise(order: &str) {
     let house = std::mem::ManuallyDrop::new(house::House::new("supervise", "/proc/self/exe"));
     sandbox::enter_supervisor().expect("the supervisor can be confined");
@@ -146,7 +146,10 @@ fn wait() -> Outcome {
 /// at both; then tries to make a third.
 fn two_threads(entered: Entered) -> Outcome {
     drop(std::thread::spawn(std::thread::park));
-    let _sealed = sandbox::seal_threads(entered).expect("the second filter is installed");
+    let _sealed = match sandbox::seal_threads(entered) {
+        Ok(sealed) => sealed,
+        Err(refusal) => return Outcome::Refused(refusal.to_string()),
+    };
     wait();
     attempts::attempt("thread")
 }

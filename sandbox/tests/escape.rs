@@ -182,6 +182,43 @@ fn even_the_supervisor_has_given_up_what_the_matrix_says() {
     assert_confined(&profile::SUPERVISOR);
 }
 
+/// The numbers of system calls that Linux has by now, and some that it will have.
+const CALLS: std::ops::Range<i64> = 0..512;
+
+/// uretprobe(2) and uprobe(2), which newer kernels let past every filter: whoever calls
+/// them from elsewhere than the kernel's own page ends by SIGILL (4), or gets ENXIO (6).
+const UNFILTERED: [(i64, &str); 2] = [(335, "killed 4"), (336, "errno 6")];
+
+/// The calls that a profile names, whatever their arguments, and those of whom it bears.
+fn named(profile: &Profile) -> BTreeSet<i64> {
+    let own = profile.calls.iter().flat_map(|list| list.calls);
+    let bears = profile.bears.iter().flat_map(|child| named(child));
+    own.map(|call| call.number).chain(bears).collect()
+}
+
+/// The matrix has the calls that somebody thought of: these are all the others, in those
+/// whom strangers and letters reach.
+#[test]
+fn every_call_that_a_profile_does_not_name_kills() {
+    let reached = [&WORKER, &profile::LOGIN, &profile::FRONT, &profile::LMTP];
+    for profile in reached {
+        let house = House::new(&format!("{}-calls", word(profile)), PROBE);
+        let subject = Subject::born(&house, profile);
+        let named = named(profile);
+        let survives = |number: &i64| {
+            let end = subject.attempt(&format!("call {number}"));
+            end != "killed 31" && !UNFILTERED.contains(&(*number, end.as_str()))
+        };
+        let survived = CALLS.filter(|number| !named.contains(number) && survives(number));
+        assert_eq!(
+            survived.collect::<Vec<_>>(),
+            Vec::<i64>::new(),
+            "{}",
+            word(profile)
+        );
+    }
+}
+
 /// A row that is misspelt would be a row that is killed, or not tried.
 #[test]
 fn the_matrix_has_every_attempt_once_and_names_profiles_that_exist() {

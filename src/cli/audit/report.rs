@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The tests that show what the kernel shows to nobody outside.
-pub const SHOWN_BY_TESTS: [(&str, &str); 3] = [
+pub const SHOWN_BY_TESTS: [(&str, &str); 4] = [
     (
         "tests/possessed_trusted.rs",
         "somebody else's code inside the living processes, and all that it can't do",
@@ -20,6 +20,10 @@ pub const SHOWN_BY_TESTS: [(&str, &str); 3] = [
     (
         "sandbox/tests/escape.rs",
         "the same in every profile, attempt by attempt",
+    ),
+    (
+        "sandbox/tests/layers.rs",
+        "each layer alone, and what still holds when another is gone",
     ),
     (
         "sandbox/tests/birth.rs",
