@@ -480,3 +480,51 @@ fn look(directory: &Path, needles: &[Needle], written: &mut Vec<String>) {
         }
     }
 }
+
+/// Where hashes of passwords and seals of tickets are compared.
+const COMPARERS: [(&str, &str, usize); 2] = [
+    ("src/auth/verifier.rs", "same(", 5),
+    ("src/lib/ipc/ticket.rs", "HMAC::verify(", 1),
+];
+
+#[test]
+fn secrets_are_compared_in_constant_time_alone() {
+    for (path, comparer, times) in COMPARERS {
+        let sources = harness::repository::rust();
+        let file = sources.iter().find(|file| file.path == path);
+        let code = file
+            .unwrap_or_else(|| panic!("no {path}"))
+            .production_code();
+        let code: Vec<String> = code.map(|(_, line)| line.to_string()).collect();
+        let calls = code
+            .iter()
+            .filter(|line| line.contains(comparer) && !line.contains("fn "));
+        assert!(calls.count() >= times, "{path}: {comparer}");
+        let plain: Vec<_> = code.iter().filter(|line| compares_plainly(line)).collect();
+        assert!(
+            plain.is_empty(),
+            "{path}: compared in variable time: {plain:?}"
+        );
+    }
+}
+
+/// Whether a hash or a seal stands beside an operator.
+fn compares_plainly(line: &str) -> bool {
+    let is_secret = |word: Option<&&str>| {
+        let name = word.and_then(|word| word.rsplit(['.', '*', '&']).next());
+        ["hash", "seal", "ours", "theirs"].contains(&name.unwrap_or_default())
+    };
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let mut comparisons = words
+        .windows(3)
+        .filter(|three| ["==", "!="].contains(&three[1]));
+    comparisons.any(|three| is_secret(three.first()) || is_secret(three.last()))
+}
+
+#[test]
+fn a_plain_comparison_would_be_seen() {
+    assert!(compares_plainly("    if self.seal == seal {"));
+    assert!(!compares_plainly(
+        "    if sealed.claim.account != self.account"
+    ));
+}
