@@ -19,15 +19,41 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 const ALICE: &str = "alice@example.org";
 
-/// Ids of these sets alone, so that nobody else's processes are in their house.
-const IDS: &str = "[ids]\nprocesses = 1700000000\naccounts = 1710000000\naccounts_count = 1000\n";
+/// Ids that each set has for itself: nobody else's processes are in its house, also
+/// while they die.
+#[derive(Clone, Copy)]
+struct Ids(u32);
 
-/// A uid in the middle of those.
-const OF_THE_HOUSE: u32 = 1_710_000_500;
+impl Ids {
+    /// Those that no set of this test program has had.
+    fn new() -> Self {
+        static TAKEN: AtomicU32 = AtomicU32::new(0);
+        Self(TAKEN.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// As the configuration has them; an ordinary user's set has none.
+    fn configured(self) -> String {
+        if !is_root() {
+            return String::new();
+        }
+        let (processes, accounts) = (self.processes(), self.accounts());
+        format!("[ids]\nprocesses = {processes}\naccounts = {accounts}\naccounts_count = 1000\n")
+    }
+
+    fn processes(self) -> u32 {
+        1_700_000_000 + self.0 * 1000
+    }
+
+    fn accounts(self) -> u32 {
+        1_710_000_000 + self.0 * 1000
+    }
+}
 
 /// How long the set may take to have what has died again.
 const MENDING: Duration = Duration::from_secs(20);
@@ -38,8 +64,11 @@ fn is_root() -> bool {
 
 /// A set with a session, so that everybody is there who can be.
 fn living() -> (Set, Session) {
-    let further = if is_root() { IDS } else { "" };
-    let set = Set::with(further);
+    living_with(Ids::new())
+}
+
+fn living_with(ids: Ids) -> (Set, Session) {
+    let set = Set::with(&ids.configured());
     set.add_user(ALICE);
     let mut session = set.login(ALICE);
     session.ok("s SELECT INBOX");
@@ -139,6 +168,8 @@ fn a_healthy_set_is_as_the_ledger_says_in_table_json_and_page() {
         let section = format!("id=\"{}\"", profile.process.program());
         assert!(page.contains(&section), "{section} in the page");
     }
+    let nowhere = set.mailkeep(&["audit", "--html", "/nonexistent/page.html"]);
+    assert_eq!(nowhere.status.code(), Some(73), "{}", text(&nowhere));
     // It was a look, and nothing else.
     session.ok("n NOOP");
     let restarts = set.status()["processes"]
@@ -148,17 +179,18 @@ fn a_healthy_set_is_as_the_ledger_says_in_table_json_and_page() {
     assert!(restarts.iter().all(|one| one["restarts"] == 0));
 }
 
-/// The page of an audit, whatever it judges.
-fn page_of(set: &Set) -> String {
+/// The page of one healthy set.
+static PAGE: LazyLock<String> = LazyLock::new(|| {
+    let (set, _session) = living();
     let path = set.directory().path().join("page.html");
-    let _judged = set.mailkeep(&["audit", "--html", path.to_str().expect("a name")]);
-    std::fs::read_to_string(path).expect("a page")
-}
+    let judged = set.mailkeep(&["audit", "--html", path.to_str().expect("a name")]);
+    let page = std::fs::read_to_string(path);
+    page.unwrap_or_else(|_| panic!("{}", text(&judged)))
+});
 
 #[test]
 fn the_page_refers_to_nothing_outside_of_itself_and_runs_nothing() {
-    let (set, _session) = living();
-    let page = page_of(&set);
+    let page = &*PAGE;
     let lower = page.to_lowercase();
     for outside in [
         "http://",
@@ -185,7 +217,7 @@ fn the_page_refers_to_nothing_outside_of_itself_and_runs_nothing() {
         assert!(page.contains(&format!("id=\"{place}\"")), "{target}");
     }
     assert!(lower.contains("content-security-policy"));
-    assert_every_element_is_closed(&page);
+    assert_every_element_is_closed(page);
 }
 
 /// Whatever opens is closed, in order.
@@ -206,8 +238,7 @@ fn assert_every_element_is_closed(page: &str) {
 
 #[test]
 fn the_page_shows_what_each_may_do_with_its_reasons() {
-    let (set, _session) = living();
-    let page = page_of(&set);
+    let page = &*PAGE;
     let ledger =
         std::fs::read_to_string(workspace().join("audit/privileges.toml")).expect("the ledger");
     let ledger: toml::Table = toml::from_str(&ledger).expect("the ledger is TOML");
@@ -253,8 +284,7 @@ fn the_page_shows_what_each_may_do_with_its_reasons() {
 
 #[test]
 fn every_test_that_the_page_names_is_there() {
-    let (set, _session) = living();
-    let page = page_of(&set);
+    let page = &*PAGE;
     let named = page
         .split("<code>")
         .filter_map(|part| part.split("</code>").next());
@@ -275,9 +305,6 @@ fn whoever_can_not_be_asked_is_an_exit_code_of_its_own() {
         .output()
         .expect("mailkeep runs");
     assert_eq!(nobody.status.code(), Some(69), "{}", text(&nobody));
-    let (set, _session) = living();
-    let nowhere = set.mailkeep(&["audit", "--html", "/nonexistent/page.html"]);
-    assert_eq!(nowhere.status.code(), Some(73), "{}", text(&nowhere));
 }
 
 /// Runs a program with the ids of somebody else.
@@ -300,18 +327,21 @@ fn only_root_can() -> bool {
 }
 
 #[test]
-fn a_limit_that_was_changed_is_told_by_its_line() {
+fn a_limit_that_was_changed_and_a_directory_that_was_opened_are_told_by_their_lines() {
     if !only_root_can() {
         return;
     }
-    let (set, _session) = living();
+    let ids = Ids::new();
+    let (set, _session) = living_with(ids);
     let pid = set.pid("keyholder");
     // Who has the same ids may, without any capability.
-    let id: u32 = 1_700_000_000
-        + sandbox::profile::ALL
-            .iter()
-            .position(|one| one.process == sandbox::Process::Keyholder)
-            .map_or(0, |at| u32::try_from(at).expect("few"));
+    let keyholder = |one: &&sandbox::Profile| one.process == sandbox::Process::Keyholder;
+    let profile = sandbox::profile::ALL.into_iter().find(keyholder);
+    let ranges = sandbox::IdRanges::new(ids.processes(), ids.accounts(), 1000);
+    let id = ranges
+        .expect("ranges")
+        .process(profile.expect("a profile").process)
+        .number();
     let limits = |numbers: &str| {
         let pid = pid.to_string();
         let arguments = ["--pid", &pid, &format!("--nofile={numbers}")];
@@ -328,6 +358,16 @@ fn a_limit_that_was_changed_is_told_by_its_line() {
     );
     assert_eq!(found, "60 / 64");
     limits("64:64");
+    let spool = set.state().join("spool");
+    let modes = |mode| std::fs::set_permissions(&spool, PermissionsExt::from_mode(mode));
+    modes(0o755).expect("we are root");
+    let (program, layer, found) = the_one_difference(&set);
+    assert_eq!(
+        (program.as_str(), layer.as_str()),
+        ("mailkeep-lmtp", "root")
+    );
+    assert!(found.contains("mode 0755"), "{found}");
+    modes(0o700).expect("we are root");
     let (told, code) = audit(&set);
     assert_as_stated(&told, code);
 }
@@ -340,7 +380,9 @@ fn a_descriptor_more_is_told_by_its_line() {
     let (set, _session) = living();
     let mut lmtp = Possessed::seize(set.pid("lmtp"));
     let name = lmtp.place(b"smuggled\0");
-    let Outcome::Returned(number) = lmtp.call(libc::SYS_memfd_create, &[name, 0]) else {
+    // The one way in which it may.
+    let sealed = u64::from(libc::MFD_NOEXEC_SEAL);
+    let Outcome::Returned(number) = lmtp.call(libc::SYS_memfd_create, &[name, sealed]) else {
         panic!("lmtp may make memory");
     };
     lmtp.let_go();
@@ -389,14 +431,16 @@ fn whoever_is_in_the_house_unbidden_is_told_by_his_line() {
     if !only_root_can() {
         return;
     }
-    let (set, _session) = living();
-    let with_an_id = as_somebody(OF_THE_HOUSE, "sleep", &["60"]).spawn();
+    let ids = Ids::new();
+    let (set, _session) = living_with(ids);
+    let of_the_house = ids.accounts() + 500;
+    let with_an_id = as_somebody(of_the_house, "sleep", &["60"]).spawn();
     let unbidden = Unbidden(with_an_id.expect("sleep runs"));
     let (program, layer, found) = the_one_difference(&set);
     assert_eq!((program.as_str(), layer.as_str()), ("the set", "program"));
     assert!(
         found.contains(&format!(
-            "process {} has uid {OF_THE_HOUSE}",
+            "process {} has uid {of_the_house}",
             unbidden.0.id()
         )),
         "{found}"
@@ -446,25 +490,9 @@ fn assert_runs_the_login_by_hand(set: &Set) {
 }
 
 #[test]
-fn a_directory_that_was_opened_to_others_is_told_by_its_line() {
-    if !only_root_can() {
-        return;
-    }
-    let (set, _session) = living();
-    let spool = set.state().join("spool");
-    std::fs::set_permissions(&spool, PermissionsExt::from_mode(0o755)).expect("we are root");
-    let (program, layer, found) = the_one_difference(&set);
-    assert_eq!(
-        (program.as_str(), layer.as_str()),
-        ("mailkeep-lmtp", "root")
-    );
-    assert!(found.contains("mode 0755"), "{found}");
-}
-
-#[test]
 fn a_waived_layer_is_told_by_its_line() {
     let user = if is_root() { "" } else { "\"separate-uids\", " };
-    let ids = if is_root() { IDS } else { "" };
+    let ids = Ids::new().configured();
     let set = Set::with(&format!(
         "{ids}[confinement]\nwithout = [{user}\"landlock-scopes\"]\n"
     ));
@@ -494,7 +522,7 @@ fn a_program_that_was_changed_on_the_disk_is_told_by_its_line() {
     let own = programs_of_our_own(place.path());
     let command = format!("shift; exec {}/mailkeep \"$@\"", own.display());
     let before: Vec<OsString> = ["/bin/sh", "-c", &command, "sh"].map(OsString::from).into();
-    let set = Set::through(&before, if is_root() { IDS } else { "" }).expect("the set starts");
+    let set = Set::through(&before, &Ids::new().configured()).expect("the set starts");
     let (told, code) = audit(&set);
     assert_as_stated(&told, code);
     std::fs::write(own.join("new"), "other bytes").expect("the directory is ours");

@@ -76,7 +76,8 @@ impl House {
             .map(|own| (own.uid(), own.gid()))
     }
 
-    fn path(&self, root: Root) -> PathBuf {
+    /// The directory of a root.
+    pub fn path(&self, root: Root) -> PathBuf {
         self.directory.join(if root == Root::Store {
             "store"
         } else {
@@ -100,6 +101,15 @@ impl House {
 
     /// Bears a probe that plays the profile's process.
     pub fn bear(&self, profile: &'static Profile) -> Result<(Child, OwnedFd), Stillborn> {
+        self.bear_with(profile, open(Path::new("/dev/null"), OFlags::RDWR))
+    }
+
+    /// As `bear`, with something else for standard output.
+    pub fn bear_with(
+        &self,
+        profile: &'static Profile,
+        output: impl AsFd,
+    ) -> Result<(Child, OwnedFd), Stillborn> {
         let (ours, theirs) = pair();
         let (null, store, root) = (
             open(Path::new("/dev/null"), OFlags::RDWR),
@@ -109,7 +119,7 @@ impl House {
         let error = std::io::stderr();
         let table = [
             null.as_fd(),
-            null.as_fd(),
+            output.as_fd(),
             error.as_fd(),
             theirs.as_fd(),
             self.program.as_fd(),

@@ -1,33 +1,59 @@
 //! Hostile code inside a profile.
 //!
 //! Born like any process of Mailkeep, under the name of the one that it plays, it
-//! takes one order over descriptor 3, enters its profile, tries what it is told,
-//! and says how that went. It is killed where the filter kills, and the test sees
-//! that.
+//! takes one order over descriptor 3. Told to make attempts, it becomes a `zygote`: it
+//! forks a child for each, which enters the profile, tries, and is killed where the
+//! filter kills. Told anything else, it enters itself and does that.
 
 mod accounts;
+mod alone;
 mod attempts;
 mod crashes;
 mod house;
 mod nursery;
 mod order;
+mod zygote;
+
+// The names by which the sandbox's modules in `alone` know each other.
+use sandbox::profile;
+mod ids {
+    pub use sandbox::IdRanges;
+}
+mod layer {
+    pub use sandbox::{Layer, Waivers};
+}
+mod site {
+    pub use sandbox::{Ids, Site};
+}
 
 use attempts::Outcome;
 use order::{receive, send};
-use sandbox::{Child, Entered, Newborn, Process, Profile, Program, Site, enter, profile};
+use sandbox::{Child, Entered, Newborn, Process, Profile, Program, Site, enter};
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 
 /// Where a newborn finds the channel to its parent.
 const CHANNEL: RawFd = 3;
 /// Above every table; a file is left here before confinement begins.
-const LEAKED: RawFd = 20;
+const LEAKED: RawFd = attempts::call::LEAKED as RawFd;
 
 fn main() {
-    if std::env::args().nth(1).as_deref() == Some("supervise") {
-        return supervise(&std::env::args().nth(2).unwrap_or_default());
+    match std::env::args().nth(1).unwrap_or_default().as_str() {
+        "supervise" => return supervise(&std::env::args().nth(2).unwrap_or_default()),
+        "supervisor" => return zygote::run_as_supervisor(),
+        "layers" => return alone::run(),
+        "names" => return attempts::names().for_each(|name| println!("{name}")),
+        "executed" => return,
+        "capable" => return zygote::say_whether_capable(),
+        _ => {}
     }
     let channel = borrow(CHANNEL);
     let order = receive(channel);
+    if let Some(port) = order.strip_prefix("attempts ") {
+        return zygote::run(zygote::Way::Profile(role()), port);
+    }
+    if let Some(port) = order.strip_prefix("wide attempts ") {
+        return zygote::run(zygote::Way::Profile(&alone::WIDE), port);
+    }
     before_entering(&order);
     let outcome = match enter(role()) {
         Err(refusal) => Outcome::Refused(refusal.to_string()).to_string(),
@@ -36,8 +62,8 @@ fn main() {
     send(channel, &outcome);
 }
 
-/// Plays the supervisor: confines itself, dies if that is the order, else bears every process once. What it
-/// has put on the disk is its caller's to remove.
+/// Plays the supervisor: confines itself, dies if that is the order, else bears every
+/// process once. What it has put on the disk is its caller's to remove.
 fn supervise(order: &str) {
     let house = std::mem::ManuallyDrop::new(house::House::new("supervise", "/proc/self/exe"));
     sandbox::enter_supervisor().expect("the supervisor can be confined");
@@ -134,6 +160,10 @@ fn bear(order: &str, entered: &Entered) -> String {
         .expect("a program and its order");
     match born(named(program), entered.site()) {
         Err(why) => why,
+        Ok((_, channel)) if order.starts_with("attempts ") => {
+            send(&channel, order);
+            relay(&channel)
+        }
         Ok((child, channel)) => {
             send(&channel, order);
             nursery::follow(&child, &channel, |number| {
@@ -141,6 +171,18 @@ fn bear(order: &str, entered: &Entered) -> String {
                 receive(borrow(CHANNEL));
             })
         }
+    }
+}
+
+/// Carries names of attempts down and how they went up, until there are no more.
+fn relay(channel: &OwnedFd) -> String {
+    loop {
+        let name = receive(borrow(CHANNEL));
+        if name.is_empty() {
+            return String::new();
+        }
+        send(channel, &name);
+        send(borrow(CHANNEL), &receive(channel));
     }
 }
 
@@ -152,8 +194,8 @@ fn born(profile: &'static Profile, site: Site) -> Result<(Child, OwnedFd), Strin
     let directory = sandbox::account::open_directory(borrow(5), nursery::ACCOUNT, uid)
         .map_err(|not| format!("{not:?}"))?;
     let (ours, theirs) = nursery::pair();
-    let (null, log) = (rustix::stdio::stdin(), rustix::stdio::stderr());
-    let table = [null, null, log, theirs.as_fd(), null];
+    let (null, output) = (rustix::stdio::stdin(), rustix::stdio::stdout());
+    let table = [null, output, rustix::stdio::stderr(), theirs.as_fd(), null];
     let newborn = Newborn::of_account(profile, site, uid, directory.as_fd(), &program, &table);
     newborn
         .spawn()

@@ -2,11 +2,25 @@
 //! the reason why it is needed, and with the arguments that it is needed for.
 //!
 //! A condition costs: the kernel remembers calls that are allowed whatever their
-//! arguments, and runs the filter for the others. So there is one only where the
-//! arguments that it shuts out would hurt.
+//! arguments, and runs the filter for the others (some 50 ns). So a call of every
+//! moment has one only where the arguments that it shuts out would hurt; the others
+//! say what they are used with. What nothing uses goes: `audit/calls-seen.toml` has
+//! what was seen, and `sandbox/tests/calls_seen.rs` holds the two against each other.
 
 // Conditions are written in the kernel's own words.
 use libc::*;
+
+/// The flags with which the C library makes a thread: it shares all that there is to
+/// share, and nothing is new.
+const A_THREAD: c_int = CLONE_VM
+    | CLONE_FS
+    | CLONE_FILES
+    | CLONE_SIGHAND
+    | CLONE_THREAD
+    | CLONE_SYSVSEM
+    | CLONE_SETTLS
+    | CLONE_PARENT_SETTID
+    | CLONE_CHILD_CLEARTID;
 
 /// A list of calls that belong together.
 #[derive(Debug)]
@@ -272,7 +286,12 @@ lists! {
 
     /// Ending a connection before its descriptor is closed.
     HANGING_UP {
-        SYS_shutdown, "the end of one direction";
+        SYS_shutdown if is(1, SHUT_WR), "the end of one direction; both ends of a listening socket would make it one that connects";
+    }
+
+    /// Ending a connection for whoever holds a copy of it.
+    CUTTING {
+        SYS_shutdown if is(1, SHUT_RDWR), "a session that is refused after all";
     }
 
     /// Accepting connections on sockets that came as descriptors.
@@ -329,12 +348,13 @@ lists! {
         SYS_fcntl if is(1, F_GETFL), "how a directory was opened, before it is opened again to be listed";
         SYS_mkdirat, "a directory";
         SYS_renameat, "a file's final name";
-        SYS_unlinkat, "a file that nothing needs any more";
+        SYS_unlinkat if is(2, 0), "a file that nothing needs any more";
     }
 
     /// What an account needs beside its journal.
     MAIL {
         SYS_preadv2 if is(5, RWF_NOWAIT), "a file, if it is in memory";
+        SYS_unlinkat if is(2, AT_REMOVEDIR), "an account that is deleted: its directories";
         SYS_flock if is(1, LOCK_EX | LOCK_NB), "the one writer";
         SYS_fcntl if is(1, F_GET_SEALS), "whether a letter in memory is sealed";
     }
@@ -350,7 +370,7 @@ lists! {
     /// Letters too large for memory, below the root.
     SPOOL {
         SYS_openat if lacks(2, O_PATH), "a letter: made, and opened again read-only";
-        SYS_unlinkat, "a letter's name, before its first byte is passed on";
+        SYS_unlinkat if is(2, 0), "a letter's name, before its first byte is passed on";
         SYS_getdents64, "what a former life has left";
         SYS_write, "a letter";
         SYS_memfd_create if has(1, MFD_NOEXEC_SEAL), "a small letter, which can't become a program";
@@ -362,7 +382,7 @@ lists! {
         SYS_openat2, "an account's directory";
         SYS_mkdirat, "a new account's directory";
         SYS_fsync, "a new account's name, on disk";
-        SYS_unlinkat, "a deleted account's directory";
+        SYS_unlinkat if is(2, AT_REMOVEDIR), "a deleted account's directory";
         SYS_fstat, "whose it is";
         SYS_geteuid, "whose it must be, where one id serves for all";
         SYS_fcntl if is(1, F_GET_SEALS), "that a worker's program can't change";
@@ -381,22 +401,23 @@ lists! {
         SYS_setsockopt if is(1, IPPROTO_IPV6) and is(2, IPV6_V6ONLY), "listening sockets: one for each protocol";
         SYS_openat, "programs, directories, files that the configuration names; maps of ids";
         SYS_mkdirat, "state directories";
-        SYS_unlinkat, "a stale socket";
+        SYS_unlinkat if is(2, 0), "a stale socket";
+        SYS_unlinkat if is(2, AT_REMOVEDIR), "the empty directory that was some processes' root";
         SYS_fchown, "state directories";
-        SYS_fchmod, "state directories";
-        SYS_fchmodat, "state directories";
+        SYS_fchmod if lacks(1, S_ISUID | S_ISGID), "state directories";
+        SYS_fchmodat if lacks(2, S_ISUID | S_ISGID), "who may connect to a socket";
         SYS_memfd_create, "sealed programs";
         SYS_fcntl if is(1, F_ADD_SEALS), "sealed programs";
         SYS_signalfd4, "signals, in order";
         SYS_kill if is(1, SIGKILL), "what a dead broker left";
-        SYS_newfstatat, "directories and stale sockets";
+        SYS_newfstatat if is(3, AT_SYMLINK_NOFOLLOW), "directories and stale sockets";
         SYS_flock if is(1, LOCK_EX | LOCK_NB), "one set for one state directory";
         SYS_sendfile, "programs into memory";
     }
 
     /// A few threads, made at start, and the call that then forbids more.
     THREADS {
-        SYS_clone if has(0, CLONE_THREAD), "a thread, never a process";
+        SYS_clone if is(0, A_THREAD), "a thread with the flags of the C library's (pthread_create(3)), never a process or a namespace";
         SYS_set_robust_list, "a thread's start";
         SYS_rseq, "a thread's start";
         SYS_sched_getaffinity, "a thread's start";
@@ -424,7 +445,8 @@ lists! {
         SYS_fchdir, "the child's root";
         SYS_capget, "the child's capabilities";
         SYS_capset, "the child's capabilities";
-        SYS_prctl if is(0, PR_CAP_AMBIENT), "the child's capabilities";
+        SYS_prctl if is(0, PR_CAP_AMBIENT) and is(1, PR_CAP_AMBIENT_CLEAR_ALL), "the child's capabilities";
+        SYS_prctl if is(0, PR_CAP_AMBIENT) and is(1, PR_CAP_AMBIENT_IS_SET), "proof of the capabilities";
         SYS_prctl if is(0, PR_CAPBSET_DROP), "the child's capabilities";
         SYS_prctl if is(0, PR_CAPBSET_READ), "proof of the capabilities";
         SYS_prctl if is(0, PR_SET_KEEPCAPS), "the child's ids before its capabilities";
@@ -436,7 +458,7 @@ lists! {
         SYS_dup3, "the child's descriptors";
         SYS_fcntl if is(1, F_DUPFD_CLOEXEC), "the child's descriptors";
         SYS_close_range, "the child's descriptors";
-        SYS_execveat if has(4, AT_EMPTY_PATH), "the child's program, by descriptor";
+        SYS_execveat if is(4, AT_EMPTY_PATH), "the child's program, by descriptor";
         SYS_write, "which step failed";
         SYS_read, "which step failed";
         SYS_pipe2, "which step failed";
@@ -448,9 +470,9 @@ lists! {
         SYS_rt_sigaction if is(0, SIGBUS), "a program's start: faults";
         SYS_rt_sigaction if is(0, SIGPIPE), "a program's start: ends of connections are no faults";
         SYS_readlink, "a program's start: /proc/self/exe, which isn't there";
-        SYS_newfstatat, "a program's start";
+        SYS_newfstatat if is(3, AT_EMPTY_PATH), "a program's start: by descriptor";
         SYS_poll, "a program's start: are descriptors 0 to 2 open";
-        SYS_openat, "the root, to name it to Landlock; a trial that Landlock refuses";
+        SYS_openat if lacks(2, O_WRONLY | O_RDWR | O_CREAT | O_TRUNC), "the root, to name it to Landlock; a trial that Landlock refuses";
         SYS_fstat, "whose the root is";
         SYS_mknodat if is(2, S_IFIFO), "a trial that Landlock refuses";
         SYS_getresuid, "proof of the ids";
@@ -478,6 +500,7 @@ lists! {
         SYS_unshare if lacks(0, !(CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWIPC)), "a process's namespaces";
         SYS_prctl if is(0, PR_SET_DUMPABLE) and is(1, 1), "a child whose maps its parent writes";
         SYS_prctl if is(0, PR_SET_PDEATHSIG) and is(1, SIGKILL), "a child that dies with its parent";
+        SYS_prctl if is(0, PR_CAP_AMBIENT) and is(1, PR_CAP_AMBIENT_RAISE), "the broker's capabilities";
         SYS_getppid, "whether the parent still lives";
         SYS_getdents64, "whether an empty root is empty";
         SYS_prctl if is(0, PR_SET_CHILD_SUBREAPER), "a dead broker's workers";

@@ -24,6 +24,7 @@ pub static PROFILE: Profile = Profile {
         &calls::TOKIO,
         &calls::STREAM,
         &calls::HANGING_UP,
+        &calls::CUTTING,
     ],
     bears: &[],
     threads: Threads::One,

@@ -27,7 +27,7 @@ const CRASHES: &[(&str, i32)] = &[
 
 /// The same of the supervisor, and what it says on standard error.
 const SUPERVISORS: &[(&str, i32, &str)] = &[
-    ("panic", libc::SIGABRT, "on purpose"),
+    ("panic", libc::SIGABRT, "panicked at"),
     ("fault", libc::SIGSEGV, ""),
     ("run out of heap", libc::SIGABRT, "memory allocation of"),
     ("run out of stack", libc::SIGABRT, "stack overflow"),

@@ -313,34 +313,40 @@ impl House<'_> {
 
     fn limits(&self, member: &Member, entry: &Entry) -> Vec<Check> {
         let hard = member.profile.hard_limits();
-        let rows = [
-            ("core dumps", "Max core file size", 0, 0),
-            (
+        let bytes = entry.data_mib_max << 20;
+        vec![
+            self.limit(member, "core dumps", "Max core file size", [0, 0]),
+            self.limit(
+                member,
                 "open descriptors",
                 "Max open files",
-                entry.descriptors_max,
-                hard.descriptors,
+                [entry.descriptors_max, hard.descriptors],
             ),
-            (
-                "memory (data)",
-                "Max data size",
-                entry.data_mib_max << 20,
-                hard.data,
-            ),
-        ];
-        rows.into_iter()
-            .map(|(what, row, soft, hard)| {
-                // Nobody gets more than the supervisor has from whoever started it.
-                let inherited = self.inherited_limit(row);
-                let at_most =
-                    |limit: u64| inherited.map_or(limit, |inherited| inherited.min(limit));
-                let expected = format!("{} / {}", at_most(soft), at_most(hard));
-                let found = member.living.limit(row);
-                let found =
-                    found.map(|limit| format!("{} / {}", number(limit.soft), number(limit.hard)));
-                Check::compare_seen(Layer::Limits, what, expected, found)
-            })
-            .collect()
+            self.limit(member, "memory (data)", "Max data size", [bytes, hard.data]),
+        ]
+    }
+
+    /// One limit, soft and hard. Nobody gets more than the supervisor has from
+    /// whoever started it.
+    fn limit(&self, member: &Member, what: &'static str, row: &str, stated: [u64; 2]) -> Check {
+        let inherited = self.inherited_limit(row).unwrap_or(u64::MAX);
+        let due = stated.map(|limit| Some(limit.min(inherited)));
+        let mut expected = both(due);
+        if stated[0] > inherited {
+            let ledgers = number(Some(stated[0]));
+            expected.push_str(&format!(
+                " (the ledger's {ledgers}, but whoever started the set has no more)"
+            ));
+        }
+        match member.living.limit(row) {
+            Ok(found) => {
+                let found = [found.soft, found.hard];
+                Check::judged(Layer::Limits, what, expected, both(found), found == due)
+            }
+            Err(unseen) => {
+                Check::compare_seen(Layer::Limits, what, expected, Err::<String, _>(unseen))
+            }
+        }
     }
 
     fn inherited_limit(&self, row: &str) -> Option<u64> {
@@ -397,8 +403,19 @@ fn or_none(text: &str) -> String {
     if text.is_empty() { "none" } else { text }.to_owned()
 }
 
+/// A soft limit and a hard one.
+fn both(limits: [Option<u64>; 2]) -> String {
+    limits.map(number).join(" / ")
+}
+
+/// A limit; of memory in MiB, where it is whole ones.
 fn number(limit: Option<u64>) -> String {
-    limit.map_or_else(|| "unlimited".to_owned(), |limit| limit.to_string())
+    const MIB: u64 = 1 << 20;
+    match limit {
+        None => "unlimited".to_owned(),
+        Some(bytes) if bytes >= MIB && bytes.is_multiple_of(MIB) => format!("{} MiB", bytes / MIB),
+        Some(number) => number.to_string(),
+    }
 }
 
 /// What these sets hold; if they differ, each.
@@ -440,9 +457,8 @@ fn told(filters: &[Filter]) -> String {
         .iter()
         .map(|one| one.instructions().to_string())
         .collect();
-    let mut hash = hmac_sha256::Hash::new();
-    filters.iter().for_each(|one| hash.update(one.bytes()));
-    let digest = super::programs::hexadecimal(&hash.finalize());
+    let bytes: Vec<u8> = filters.iter().flat_map(Filter::bytes).copied().collect();
+    let digest = super::programs::digest(&bytes);
     format!("{} instructions, sha256 {digest}", lengths.join(" + "))
 }
 
@@ -479,6 +495,12 @@ mod tests {
         assert_ne!(told(&one), told(&other));
         assert_ne!(told(&one), told(&one[..1]));
         assert!(told(&one).contains(" + "));
+    }
+
+    #[test]
+    fn limits_are_told_in_the_unit_of_the_ledger() {
+        assert_eq!(both([Some(64), None]), "64 / unlimited");
+        assert_eq!(both([Some(512 << 20), Some(1)]), "512 MiB / 1");
     }
 
     #[test]

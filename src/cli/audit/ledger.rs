@@ -120,13 +120,13 @@ impl Ledger {
 
     /// Its files and the SHA-256 of each, so that a page can be held against them.
     #[must_use]
-    pub fn files() -> [(&'static str, [u8; 32]); 3] {
+    pub fn files() -> [(&'static str, String); 3] {
         [
             ("audit/privileges.toml", PRIVILEGES),
             ("audit/channels.toml", CHANNELS),
             ("audit/threat-model.md", THREATS),
         ]
-        .map(|(name, text)| (name, hmac_sha256::Hash::hash(text.as_bytes())))
+        .map(|(name, text)| (name, super::programs::digest(text.as_bytes())))
     }
 }
 

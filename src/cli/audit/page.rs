@@ -163,8 +163,9 @@ fn glance_row(page: &mut Markup, member: &Subject) {
         page.element("th", &[("scope", "row")], |page| {
             page.text(short);
             let pid = member.pid.map_or(String::new(), |pid| pid.to_string());
-            let which = member.which.as_deref().unwrap_or_default();
-            page.of("span", &[("class", "which")], &format!(" {which} {pid}"));
+            let which = member.which.as_ref();
+            let which = which.map_or(String::new(), |which| format!("{which}, "));
+            page.of("span", &[("class", "which")], &format!(" {which}{pid}"));
         });
         for layer in Layer::ALL {
             page.element("td", &[], |page| {

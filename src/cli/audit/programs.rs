@@ -4,6 +4,7 @@
 use super::finding::{Check, Layer};
 use super::living::{Inode, Running, Seen, Unseen};
 use super::members::{self, Found};
+use ring::digest::{Context, SHA256};
 use sandbox::{Process, profile};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -165,11 +166,11 @@ fn hash_held(found: &Found, name: &str, hashes: &mut Hashes) -> Seen<String> {
 }
 
 fn hash(mut file: File) -> Seen<String> {
-    let mut hash = hmac_sha256::Hash::new();
+    let mut hash = Context::new(&SHA256);
     let mut piece = vec![0; PIECE_BYTES];
     loop {
         match file.read(&mut piece) {
-            Ok(0) => return Ok(hexadecimal(&hash.finalize())),
+            Ok(0) => return Ok(hexadecimal(hash.finish().as_ref())),
             Ok(length) => hash.update(&piece[..length]),
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
             Err(_) => return Err(Unseen::NotShown),
@@ -177,8 +178,13 @@ fn hash(mut file: File) -> Seen<String> {
     }
 }
 
+/// The SHA-256 of bytes.
+pub fn digest(bytes: &[u8]) -> String {
+    hexadecimal(ring::digest::digest(&SHA256, bytes).as_ref())
+}
+
 /// Bytes as people compare them.
-pub fn hexadecimal(bytes: &[u8]) -> String {
+fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

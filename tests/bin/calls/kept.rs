@@ -6,8 +6,8 @@
 pub enum Kind {
     /// A command, a level, or a set of flags: kept, if it isn't an address after all.
     Flags,
-    /// A switch or a signal: kept if it can be one.
-    Switch,
+    /// A switch, a signal or a small command: kept if it can be one.
+    Small,
     /// A descriptor: kept if it is one of the first three.
     Descriptor,
     /// An address: kept if it is null.
@@ -16,7 +16,7 @@ pub enum Kind {
     Id,
 }
 
-use Kind::{Address, Descriptor, Flags, Id, Switch};
+use Kind::{Address, Descriptor, Flags, Id, Small};
 
 /// The calls of which anything is kept.
 #[rustfmt::skip]
@@ -53,7 +53,7 @@ const KEPT: &[(&str, &[(usize, Kind)])] = &[
     ("openat", &[(2, Flags)]),
     ("pidfd_send_signal", &[(1, Flags), (3, Flags)]),
     ("pipe2", &[(1, Flags)]),
-    ("prctl", &[(0, Flags), (1, Switch)]),
+    ("prctl", &[(0, Flags), (1, Small)]),
     ("preadv2", &[(5, Flags)]),
     ("prlimit64", &[(0, Flags), (1, Flags), (2, Address)]),
     ("recvfrom", &[(3, Flags), (4, Address)]),
@@ -79,8 +79,8 @@ const KEPT: &[(&str, &[(usize, Kind)])] = &[
     ("write", &[(0, Descriptor)]),
 ];
 
-/// The one signal that a parent's death is told by.
-const SIGKILL: u64 = 9;
+/// SIGKILL, which a child asks for when its parent dies; other small numbers are lower.
+const SMALL_MAX: u64 = 9;
 
 /// The accounts' uids, where the configuration doesn't say otherwise.
 const ACCOUNTS: std::ops::RangeInclusive<u64> = 1_900_000_000..=2_099_999_999;
@@ -102,13 +102,13 @@ pub fn words(name: &str, arguments: [u64; 6]) -> String {
 fn word(kind: Kind, value: u64) -> String {
     match kind {
         Flags if value <= u64::from(u32::MAX) => format!("{value:#x}"),
-        Switch if value <= 1 || value == SIGKILL => format!("{value:#x}"),
+        Small if value <= SMALL_MAX => format!("{value:#x}"),
         Descriptor if value <= 2 => format!("{value:#x}"),
         Address if value == 0 => "0x0".to_owned(),
         Id if ACCOUNTS.contains(&value) => "account".to_owned(),
         Id if PROCESSES.contains(&value) => "process".to_owned(),
         Id => format!("{value:#x}"),
-        Flags | Switch | Descriptor | Address => "_".to_owned(),
+        Flags | Small | Descriptor | Address => "_".to_owned(),
     }
 }
 

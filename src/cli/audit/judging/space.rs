@@ -231,12 +231,17 @@ impl House<'_> {
             .map(|one| one.status.numbers("Uid"));
         let own = uid.and_then(|uids| uids.first().copied());
         let owned = own == Some(root.owner);
+        let single = self.site.ranges().is_none();
         match entry.root.as_str() {
             "host" => std::fs::metadata("/")
                 .is_ok_and(|ours| super::super::living::Inode::of(&ours) == root.inode),
-            "empty" => root.is_empty != Some(false) && (!owned || root.mode & 0o222 == 0),
+            // Where all have one id it is its own, and Landlock alone keeps it empty.
+            "empty" => {
+                let others = single || !owned || root.mode & 0o222 == 0;
+                root.is_empty != Some(false) && others
+            }
             "own" => owned && root.mode & 0o077 == 0,
-            "store" => self.site.ranges().is_none() || (!owned && root.mode & 0o007 == 0o001),
+            "store" => single || (!owned && root.mode & 0o007 == 0o001),
             _ => owned && root.mode & 0o077 == 0 && self.is_below_store(member, root),
         }
     }

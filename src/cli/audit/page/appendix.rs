@@ -4,7 +4,6 @@
 use super::markup::Markup;
 use crate::audit::ledger::Ledger;
 use crate::audit::living::Seen;
-use crate::audit::programs::hexadecimal;
 use crate::audit::report::{Report, SHOWN_BY_TESTS};
 use std::collections::BTreeMap;
 
@@ -115,7 +114,7 @@ pub fn hashes(page: &mut Markup, report: &Report) {
         for (name, digest) in Ledger::files() {
             page.element("tr", &[], |page| {
                 page.of("th", &[], name)
-                    .of("td", &[("class", "value")], &hexadecimal(&digest));
+                    .of("td", &[("class", "value")], &digest);
             });
         }
     });

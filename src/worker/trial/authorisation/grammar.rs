@@ -5,6 +5,7 @@
 
 use super::rows;
 use std::collections::BTreeSet;
+use std::path::Path;
 use wire::imap::{
     Command, Event, FetchItem, Flag, ListReturn, ListSelection, Reader, SearchKey, SearchReturn,
     Section, SectionText, SequenceSet, SpecialUse, StatusItem, StoreAction,
@@ -302,4 +303,31 @@ fn nothing_that_a_client_can_say_is_without_its_row() {
     rows::all().for_each(|row| said.row(row.says));
     let missing: Vec<_> = all_words().difference(&said.0).copied().collect();
     assert_eq!(missing, Vec::<&str>::new());
+}
+
+/// The lines of a command's source, tests aside, in which somebody is the owner.
+fn lines_about_the_owner(dir: &Path, found: &mut Vec<String>) {
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            lines_about_the_owner(&path, found);
+            continue;
+        }
+        let source = std::fs::read_to_string(&path).unwrap();
+        let code = source.split("#[cfg(test)]").next().unwrap_or_default();
+        let lines = code.lines().filter(|line| line.contains("Owner"));
+        let name = path.file_name().unwrap().to_string_lossy();
+        found.extend(lines.map(|line| format!("{name}: {}", line.trim())));
+    }
+}
+
+/// A command acts for whoever its session's ticket names. The one exception has
+/// been allowed by the store before.
+#[test]
+fn no_command_acts_for_the_owner_of_its_own_accord() {
+    let mut found = Vec::new();
+    let imap = Path::new(env!("CARGO_MANIFEST_DIR")).join("imap");
+    lines_about_the_owner(&imap, &mut found);
+    let rename_of_inbox = "mailbox.rs: .open_by_id(&Principal::Owner, MailboxId::INBOX)?;";
+    assert_eq!(found, [rename_of_inbox]);
 }

@@ -186,3 +186,27 @@ fn of_a_hidden_name_that_is_in_the_way_no_more_is_told_than_that_it_is_not_to_be
         }
     });
 }
+
+/// "The DELETE command MUST delete the ACL associated with the deleted mailbox." A
+/// new one has none either: the RFC would have it inherit its parent's, which waits
+/// until lists can be changed by IMAP.
+#[test]
+fn a_new_mailbox_is_nobodys_but_the_owners_whoever_made_it() {
+    run(async {
+        let world = World::on(&Image::with_box().await);
+        world.give("box", "lrk").await;
+        let mut friend = world.house.client_for(FRIEND).await;
+        let mut owner = world.house.client().await;
+        let made = friend.command("x", "CREATE box/new").await;
+        assert_eq!(made, ["x OK Created"]);
+        owner.command("o", "DELETE box").await;
+        owner.command("o", "CREATE box").await;
+        for name in ["box", "box/new"] {
+            let heard = friend.command("x", &format!("SELECT {name}")).await;
+            let absent = Some("NO [NONEXISTENT] There is no such mailbox");
+            assert_eq!(answer(&heard), absent, "{name}");
+            let listed = friend.command("x", &format!("LIST \"\" {name}")).await;
+            assert_eq!(listed, ["x OK Listed"]);
+        }
+    });
+}

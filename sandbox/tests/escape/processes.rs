@@ -1,0 +1,63 @@
+//! Other processes: signalled, traced, robbed, slowed down; and new ones.
+
+use super::Row;
+
+#[rustfmt::skip]
+pub const ROWS: &[Row] = &[
+    // Signals.
+    ("kill the outsider",                                     ""),
+    ("kill a sibling",                                        ""),
+    ("kill a sibling's thread (tkill)",                       ""),
+    ("kill a sibling's thread (tgkill)",                      ""),
+    ("queue a signal for a sibling",                          ""),
+    ("abort a sibling (tgkill)",                              "1: all; signalled: supervisor"),
+    ("signal a sibling by its pidfd",                         ""),
+    ("signal the peer of a socket by its pidfd",              ""),
+    ("let the kernel signal a sibling (F_SETOWN)",            ""),
+    ("let the kernel signal a sibling (FIOASYNC)",            ""),
+    // Tracing and robbing.
+    ("ptrace the outsider",                                   ""),
+    ("ptrace a sibling",                                      ""),
+    ("be traced by the parent (PTRACE_TRACEME)",              ""),
+    ("read the outsider's memory",                            ""),
+    ("read a sibling's memory",                               ""),
+    ("write a sibling's memory",                              ""),
+    ("pidfd_open the outsider",                               ""),
+    ("pidfd of a socket's peer",                              ""),
+    ("pidfd_getfd the outsider's",                            ""),
+    ("pidfd_getfd a sibling's",                               ""),
+    ("pidfd_getfd a peer's",                                  ""),
+    ("setns into the outsider",                               ""),
+    ("what a pidfd tells",                                    ""),
+    ("process_madvise a sibling",                             ""),
+    ("process_mrelease a sibling",                            ""),
+    ("compare with a sibling (kcmp)",                         ""),
+    ("a sibling's robust list",                               ""),
+    ("a sibling's events (perf)",                             ""),
+    // Slowing down, and moving about.
+    ("a sibling's limits",                                    ""),
+    ("the outsider's limits",                                 ""),
+    ("a sibling's priority",                                  ""),
+    ("the outsider's priority",                               ""),
+    ("a sibling's scheduler",                                 ""),
+    ("a sibling's scheduler (sched_setattr)",                 ""),
+    ("a sibling's processors",                                ""),
+    ("a sibling's disk priority",                             ""),
+    ("its own real-time priority",                            ""),
+    ("its own deadline (sched_setattr)",                      ""),
+    ("its own priority, upwards",                             ""),
+    ("a sibling's memory to another node (migrate_pages)",    ""),
+    ("a sibling's memory to another node (move_pages)",       ""),
+    ("a sibling's process group",                             ""),
+    ("leave its session",                                     "own: supervisor broker"),
+    // New processes and threads.
+    ("fork",                                                  ""),
+    ("fork with a pidfd",                                     "own: supervisor broker"),
+    ("vfork",                                                 ""),
+    ("fork, the memory shared",                               ""),
+    ("fork a sibling (CLONE_PARENT)",                         ""),
+    ("fork into namespaces",                                  ""),
+    ("clone3",                                                "38: all; kill: auth worker"),
+    ("fork by clone3",                                        "38: all; kill: auth worker"),
+    ("thread",                                                "own: supervisor broker"),
+];
