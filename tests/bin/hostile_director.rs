@@ -384,7 +384,7 @@ impl Director {
     fn heed(&mut self, account: AccountId, message: director_worker::ToDirector) {
         use director_worker::ToDirector as Said;
         match message {
-            Said::Ready => self.is_ready(account),
+            Said::Ready { .. } => self.is_ready(account),
             Said::Taken { nonce } => self.answer(nonce, "taken", ToAsker::Taken { nonce }),
             Said::Refused { nonce, refusal } => {
                 let words = format!("refused: {refusal:?}");
