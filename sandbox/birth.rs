@@ -11,7 +11,7 @@ mod child;
 mod maps;
 mod step;
 
-pub(crate) use step::at;
+pub(crate) use step::{NOT_DONE, advice, at};
 pub use step::{Step, Stillborn};
 
 use crate::ids::AccountUid;
@@ -100,7 +100,7 @@ impl<'a> Newborn<'a> {
         };
         drop(plan);
         self.attend(&child, &tell, &go)
-            .inspect_err(|_| child.abandon())?;
+            .inspect_err(|_| child.abandon(self.account))?;
         Ok(child)
     }
 
@@ -152,6 +152,7 @@ impl<'a> Newborn<'a> {
         Ok(child::Plan {
             profile: self.profile,
             namespaces: unshared(self.profile, self.site),
+            parents: self.parents_namespaces()?,
             maps: maps::wanted(self.profile, self.site),
             id: self.id()?,
             root: at(Step::Root, root)?,
@@ -162,6 +163,15 @@ impl<'a> Newborn<'a> {
             told: at(Step::Fork, copy(told.as_fd()))?,
             wait,
         })
+    }
+
+    /// Ours, which the child must have left; `broker`, whose root holds no /proc, bears
+    /// into its own.
+    fn parents_namespaces(&self) -> Result<child::ParentsNamespaces, Stillborn> {
+        match unshared(self.profile, self.site) {
+            0 => Ok(child::ParentsNamespaces::default()),
+            _ => at(Step::Namespaces, child::own_namespaces()),
+        }
     }
 
     /// The number that becomes the child's uid and gid, where ids are separate.
@@ -260,11 +270,13 @@ impl Child {
         )
     }
 
-    /// Reaps a child whose birth has failed, and which ends by itself or, if it
-    /// waits for us, by our signal.
-    fn abandon(&self) {
+    /// Reaps a child whose birth has failed, and which ends by itself or by our signal:
+    /// it may wait for us, or, if we failed to hear that it was born, for nobody. Whose
+    /// uid it has depends on how far it came.
+    fn abandon(&self, account: Option<AccountUid>) {
         // It may be gone already, and there is nobody to tell.
         let _gone = self.kill();
+        let _gone_as_account = crate::account::kill(self, account);
         let _reaped = reap(&self.descriptor);
     }
 }

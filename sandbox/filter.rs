@@ -7,11 +7,24 @@
 use crate::ids::IdRanges;
 use crate::profile::Profile;
 use crate::profile::calls::{Argument, Call, Test, When};
+use rustix::io::Errno;
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
     SeccompRule, sock_filter,
 };
 use std::collections::BTreeMap;
+
+/// Sizes that no argument of clone3(2) has: asked with one of them, the filter that was
+/// installed last says who it is.
+pub const WHOSE_FILTER: u32 = 1;
+/// See [`WHOSE_FILTER`].
+pub const IS_IT_SEALED: u32 = 2;
+
+/// Errors that the kernel has none of: a profile's own is this plus its number. Filters
+/// are inherited, and a parent's would answer "no such call" as the child's does.
+const PROFILES: u16 = 1000;
+/// The second filter's.
+pub const SEALED: u16 = 2000;
 
 /// Why there is no filter.
 pub type Fault = seccompiler::Error;
@@ -38,7 +51,14 @@ pub fn compile(profile: &Profile, accounts: Option<IdRanges>) -> Result<BpfProgr
             answer(&mut program, call.number, errno);
         }
     }
+    sign(&mut program, WHOSE_FILTER, signature(profile));
     Ok(program)
+}
+
+/// The error that this profile's filter, if it was installed last, answers clone3 of the
+/// size [`WHOSE_FILTER`] with.
+pub fn signature(profile: &Profile) -> u16 {
+    PROFILES.saturating_add(profile.process as u16)
 }
 
 /// Installs the short second filter on every thread: no further thread,
@@ -54,7 +74,17 @@ pub fn compile_second() -> Result<BpfProgram, Fault> {
         .into_iter()
         .map(|number| (number, Vec::new()))
         .collect();
-    build(rules, SeccompAction::Allow, SeccompAction::KillProcess)
+    let mut program = build(rules, SeccompAction::Allow, SeccompAction::KillProcess)?;
+    sign(&mut program, IS_IT_SEALED, SEALED);
+    Ok(program)
+}
+
+/// Installs a filter that allows everything, to see whether one can be. Allocates
+/// nothing.
+pub fn install_nothing() -> Result<(), Errno> {
+    let mut allow = fail_with(0);
+    allow.k = libc::SECCOMP_RET_ALLOW;
+    seccompiler::apply_filter(&[allow]).map_err(|_| Errno::PERM)
 }
 
 /// The calls of a profile, its own first, then those of whom it bears.
@@ -131,31 +161,70 @@ fn conditions(
 /// matches; a second filter would cost each birth and each call more than two
 /// instructions behind the one that loads the call's number.
 fn answer(program: &mut BpfProgram, number: i64, errno: i32) {
-    const LOAD_WORD: u16 = 0x20;
-    const JUMP_IF_EQUAL: u16 = 0x15;
-    const RETURN: u16 = 0x06;
-    let loads_number = |one: &sock_filter| one.code == LOAD_WORD && one.k == 0;
-    let Some(load) = program.iter().position(loads_number) else {
-        return;
-    };
-    let place = load.saturating_add(1);
-    let number = u32::try_from(number).unwrap_or(u32::MAX);
-    let result = libc::SECCOMP_RET_ERRNO | errno.cast_unsigned();
-    let inserted = [
-        sock_filter {
-            code: JUMP_IF_EQUAL,
-            jt: 0,
-            jf: 1,
-            k: number,
-        },
-        sock_filter {
-            code: RETURN,
-            jt: 0,
-            jf: 0,
-            k: result,
-        },
+    let errno = u16::try_from(errno).unwrap_or(0);
+    insert(program, &[unless(call(number), 1), fail_with(errno)]);
+}
+
+/// Answers clone3 of an impossible size with an error that says whose filter this is.
+fn sign(program: &mut BpfProgram, size: u32, errno: u16) {
+    /// The lower half of the second argument (`struct seccomp_data`, seccomp(2)).
+    const SIZE: u32 = 24;
+    let signed = [
+        unless(call(libc::SYS_clone3), 4),
+        load(SIZE),
+        unless(size, 1),
+        fail_with(errno),
+        load(NUMBER),
     ];
-    program.splice(place..place, inserted);
+    insert(program, &signed);
+}
+
+/// Where `struct seccomp_data` has the call's number.
+const NUMBER: u32 = 0;
+
+/// Puts instructions behind the one that loads the call's number.
+fn insert(program: &mut BpfProgram, instructions: &[sock_filter]) {
+    let number = load(NUMBER);
+    let loads_number = |one: &sock_filter| (one.code, one.k) == (number.code, number.k);
+    if let Some(load) = program.iter().position(loads_number) {
+        let place = load.saturating_add(1);
+        program.splice(place..place, instructions.iter().cloned());
+    }
+}
+
+fn call(number: i64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+/// BPF_LD | BPF_W | BPF_ABS.
+fn load(k: u32) -> sock_filter {
+    sock_filter {
+        code: 0x20,
+        jt: 0,
+        jf: 0,
+        k,
+    }
+}
+
+/// BPF_JMP | BPF_JEQ | BPF_K: skips so many if it is anything else.
+fn unless(k: u32, skipped: u8) -> sock_filter {
+    sock_filter {
+        code: 0x15,
+        jt: 0,
+        jf: skipped,
+        k,
+    }
+}
+
+/// BPF_RET | BPF_K.
+fn fail_with(errno: u16) -> sock_filter {
+    let k = libc::SECCOMP_RET_ERRNO | u32::from(errno);
+    sock_filter {
+        code: 0x06,
+        jt: 0,
+        jf: 0,
+        k,
+    }
 }
 
 #[cfg(test)]
@@ -216,6 +285,9 @@ mod tests {
         number: i64,
         arguments: [u64; 6],
     ) -> u32 {
+        if number == libc::SYS_clone3 && arguments[1] as u32 == WHOSE_FILTER {
+            return libc::SECCOMP_RET_ERRNO | u32::from(signature(profile));
+        }
         let accounts = ranges.map(|ranges| ranges.accounts());
         let calls = needed(profile)
             .into_iter()
@@ -278,6 +350,23 @@ mod tests {
                 prop_assert_eq!(found, stated(profile, ranges, number, arguments), "{} {:?}", number, arguments);
             }
         }
+    }
+
+    #[test]
+    fn every_filter_says_whose_it_is_and_no_two_say_the_same() {
+        let said: std::collections::BTreeSet<u32> = ALL
+            .into_iter()
+            .map(|profile| {
+                let program = compile(profile, None).unwrap();
+                let size = u64::from(WHOSE_FILTER);
+                verdict(&program, X86_64, libc::SYS_clone3, [0, size, 0, 0, 0, 0])
+            })
+            .collect();
+        assert_eq!(said.len(), ALL.len());
+        assert!(
+            said.iter()
+                .all(|one| one & 0xffff_0000 == libc::SECCOMP_RET_ERRNO)
+        );
     }
 
     #[test]

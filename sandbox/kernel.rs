@@ -10,6 +10,10 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 /// landlock_create_ruleset(2): "return the highest supported ABI version".
 const LANDLOCK_CREATE_RULESET_VERSION: u32 = 1;
 
+/// Descriptors that the kernel is asked about in one call: a call costs more than the
+/// numbers in it. It answers EINVAL for more than the caller's limit.
+const ASKED_AT_ONCE: RawFd = 1024;
+
 /// The answer of a system call: -1 and errno, or a number.
 fn answer(result: libc::c_long) -> Result<libc::c_long, Errno> {
     if result >= 0 {
@@ -124,14 +128,109 @@ fn close_range(first: RawFd, flags: u32) -> Result<(), Errno> {
 
 /// Lets every signal through, whatever the parent had blocked.
 pub fn unblock_signals() -> Result<(), Errno> {
-    let none: u64 = 0;
-    // SAFETY: reads 8 bytes, the size of the kernel's set, and writes nothing.
+    let (none, mut blocked): (u64, u64) = (0, u64::MAX);
+    for found in [std::ptr::null_mut(), &raw mut blocked] {
+        // SAFETY: reads 8 bytes, the size of the kernel's set, and writes as many to a
+        // place of that size, or none.
+        let result = unsafe {
+            libc::syscall(
+                libc::SYS_rt_sigprocmask,
+                libc::SIG_SETMASK,
+                &raw const none,
+                found,
+                size_of::<u64>(),
+            )
+        };
+        answer(result)?;
+    }
+    if blocked == 0 {
+        Ok(())
+    } else {
+        Err(Errno::CANCELED)
+    }
+}
+
+/// Sets the mask of modes; what it was before. A filter can refuse it, though umask(2)
+/// says that it never fails.
+pub fn umask(mask: u32) -> Result<u32, Errno> {
+    // SAFETY: touches no memory.
+    answer(unsafe { libc::syscall(libc::SYS_umask, mask) }).map(number)
+}
+
+/// Starts a session; its number.
+pub fn start_session() -> Result<u32, Errno> {
+    // SAFETY: touches no memory.
+    answer(unsafe { libc::syscall(libc::SYS_setsid) }).map(number)
+}
+
+/// The caller's process number.
+pub fn own_number() -> u32 {
+    rustix::process::getpid()
+        .as_raw_nonzero()
+        .get()
+        .unsigned_abs()
+}
+
+fn number(result: libc::c_long) -> u32 {
+    u32::try_from(result).unwrap_or(0)
+}
+
+/// A limit of the caller's, soft and hard, as it was before; and sets it to what is
+/// given, if anything is.
+pub fn limit(resource: u32, new: Option<[u64; 2]>) -> Result<[u64; 2], Errno> {
+    let new = new.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
+    let mut old = [0_u64; 2];
+    // SAFETY: prlimit64 reads two words, if it is not given a null pointer, and writes
+    // two.
+    let result = unsafe { libc::syscall(libc::SYS_prlimit64, 0, resource, new, &raw mut old) };
+    answer(result).map(|_| old)
+}
+
+/// What lies at this number.
+pub fn status_of(descriptor: RawFd) -> Result<rustix::fs::Stat, Errno> {
+    // SAFETY: borrowed for one call, which answers EBADF if it isn't open.
+    rustix::fs::fstat(unsafe { BorrowedFd::borrow_raw(descriptor) })
+}
+
+/// Whether a descriptor is open whose number is at least `first` and below `end`
+/// (ppoll(2): one that isn't is `POLLNVAL`).
+pub fn is_any_open(first: RawFd, end: RawFd) -> Result<bool, Errno> {
+    let mut from = first;
+    while from < end {
+        let to = end.min(from.saturating_add(ASKED_AT_ONCE.min(end)));
+        let mut asked: Vec<libc::pollfd> = (from..to).map(unasked).collect();
+        poll_at_once(&mut asked)?;
+        if asked.iter().any(|one| one.revents & libc::POLLNVAL == 0) {
+            return Ok(true);
+        }
+        from = to;
+    }
+    Ok(false)
+}
+
+fn unasked(fd: RawFd) -> libc::pollfd {
+    libc::pollfd {
+        fd,
+        events: 0,
+        revents: 0,
+    }
+}
+
+fn poll_at_once(asked: &mut [libc::pollfd]) -> Result<(), Errno> {
+    let at_once = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    let no_mask: *const u64 = std::ptr::null();
+    // SAFETY: the kernel writes into as many places as it is told that there are, and
+    // reads a timespec that outlives the call.
     let result = unsafe {
         libc::syscall(
-            libc::SYS_rt_sigprocmask,
-            libc::SIG_SETMASK,
-            &raw const none,
-            std::ptr::null_mut::<u64>(),
+            libc::SYS_ppoll,
+            asked.as_mut_ptr(),
+            asked.len(),
+            &raw const at_once,
+            no_mask,
             size_of::<u64>(),
         )
     };
@@ -152,9 +251,15 @@ pub fn is_single_threaded() -> bool {
 
 /// Whether an attempt at these namespaces, in a child that then ends, succeeds.
 pub fn can_unshare(flags: c_int) -> bool {
-    // SAFETY: the child makes two system calls and exits.
+    can(|| unshare(flags))
+}
+
+/// Whether something succeeds in a child that then ends. `attempt` must be
+/// async-signal-safe.
+pub fn can(attempt: impl FnOnce() -> Result<(), Errno>) -> bool {
+    // SAFETY: the child makes the attempt, which is safe by the callers' word, and exits.
     match unsafe { fork() } {
-        Ok(Forked::Child) => exit(c_int::from(unshare(flags).is_err())),
+        Ok(Forked::Child) => exit(c_int::from(attempt().is_err())),
         Ok(Forked::Parent(_, child)) => {
             crate::birth::reap(&child).is_ok_and(|end| end == crate::Ended::Exited(0))
         }
@@ -188,12 +293,13 @@ pub fn ids() -> Result<([u32; 3], [u32; 3]), Errno> {
     Ok(([r, e, s], [rg, eg, sg]))
 }
 
-/// Calls clone3 with no arguments: ENOSYS is our filter's answer, EINVAL is the
-/// kernel's own.
-pub fn clone3_without_arguments() -> Errno {
+/// Calls clone3 with no arguments of this impossible size: EINVAL is the kernel's own
+/// answer, anything else a filter's.
+pub fn clone3_of_size(size: u32) -> Errno {
     let none: *const libc::c_void = std::ptr::null();
-    // SAFETY: with size 0 the kernel reads nothing and makes no process.
-    answer(unsafe { libc::syscall(libc::SYS_clone3, none, 0usize) })
+    // SAFETY: with a size below the smallest the kernel reads nothing and makes no
+    // process (clone(2)).
+    answer(unsafe { libc::syscall(libc::SYS_clone3, none, libc::c_ulong::from(size)) })
         .err()
         .unwrap_or(Errno::IO)
 }

@@ -21,6 +21,9 @@
 #![deny(clippy::expect_used, clippy::indexing_slicing)]
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
+#[macro_use]
+mod words;
+
 pub mod account;
 pub mod birth;
 mod capability;
@@ -33,6 +36,7 @@ mod kernel;
 mod layer;
 mod limits;
 mod memory;
+mod need;
 mod panic;
 mod paths;
 pub mod profile;
@@ -41,10 +45,13 @@ mod site;
 
 pub use birth::{Child, Ended, Newborn, Stillborn};
 pub use describe::describe;
-pub use enter::{Entered, Refusal, Sealed, enter, enter_supervisor, refuse, seal_threads};
+pub use enter::{
+    Act, Entered, Finding, Refusal, Sealed, enter, enter_supervisor, refuse, seal_threads,
+};
 pub use ids::{AccountUid, IdRanges, ProcessUid};
 pub use layer::{Layer, Waivers, kernel_lacks};
 pub use memory::{Wiping, wipe};
+pub use need::{Need, machine_lacks};
 pub use profile::{Process, Profile};
 pub use program::{NotSealed, Program, is_sealed};
 pub use site::{Ids, Site};

@@ -1,18 +1,20 @@
 //! The limits of a process (setrlimit(2)). Async-signal-safe.
 //!
 //! Invariants: nobody gets more than he inherited, nobody dumps core, and a hard limit
-//! is as high as those need it who are borne, for they can't raise it again.
+//! is as high as those need it who are borne, for they can't raise it again. What is
+//! said to be set is looked at.
 
+use crate::birth::NOT_DONE;
+use crate::kernel;
 use crate::profile::{Limits, Profile};
 use rustix::io::Errno;
-use rustix::process::{Resource, Rlimit};
 
 /// Takes those of a profile.
 pub fn take(profile: &Profile) -> Result<(), Errno> {
     let (soft, hard) = (profile.limits, profile.hard_limits());
-    set(Resource::Core, 0, 0)?;
-    set(Resource::Nofile, soft.descriptors, hard.descriptors)?;
-    set(Resource::Data, soft.data, hard.data)
+    set(libc::RLIMIT_CORE, 0, 0)?;
+    set(libc::RLIMIT_NOFILE, soft.descriptors, hard.descriptors)?;
+    set(libc::RLIMIT_DATA, soft.data, hard.data)
 }
 
 impl Profile {
@@ -27,11 +29,14 @@ impl Profile {
     }
 }
 
-fn set(resource: Resource, soft: u64, hard: u64) -> Result<(), Errno> {
-    let inherited = rustix::process::getrlimit(resource).maximum;
-    let at_most = |wanted: u64| Some(inherited.map_or(wanted, |inherited| inherited.min(wanted)));
-    let (current, maximum) = (at_most(soft), at_most(hard));
-    rustix::process::setrlimit(resource, Rlimit { current, maximum })
+fn set(resource: u32, soft: u64, hard: u64) -> Result<(), Errno> {
+    let [_, inherited] = kernel::limit(resource, None)?;
+    let both = [soft, hard].map(|wanted| wanted.min(inherited));
+    kernel::limit(resource, Some(both))?;
+    match kernel::limit(resource, None)? == both {
+        true => Ok(()),
+        false => Err(NOT_DONE),
+    }
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::layer::{Layer, Waivers};
 use crate::profile::Path;
 use landlock::{
     ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd,
-    Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
+    Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetStatus, Scope,
 };
 
 /// Confines the calling thread to these paths. With the layer of Landlock waived it
@@ -19,7 +19,7 @@ pub fn restrict(paths: &[Path], waivers: Waivers) -> Result<(), Layer> {
         return Ok(());
     }
     let ruleset = closed(waivers)?;
-    let opened = open(ruleset, paths, waivers).map_err(|_| Layer::Landlock)?;
+    let opened = open(ruleset, paths, waivers)?;
     match opened.restrict_self() {
         Ok(status) if status.ruleset == RulesetStatus::FullyEnforced => Ok(()),
         _ => Err(Layer::Landlock),
@@ -62,13 +62,11 @@ fn open(
     ruleset: RulesetCreated,
     paths: &[Path],
     waivers: Waivers,
-) -> Result<RulesetCreated, RulesetError> {
+) -> Result<RulesetCreated, Layer> {
     paths.iter().try_fold(ruleset, |ruleset, rule| {
         let rights = rule.rights.iter().copied().collect::<BitFlags<AccessFs>>() & handled(waivers);
-        match PathFd::new(rule.path) {
-            Ok(path) => ruleset.add_rule(PathBeneath::new(path, rights)),
-            // A path that isn't there can't be opened later either.
-            Err(_) => Ok(ruleset),
-        }
+        let path = PathFd::new(rule.path).map_err(|_| Layer::Landlock)?;
+        let rule = PathBeneath::new(path, rights);
+        ruleset.add_rule(rule).map_err(|_| Layer::Landlock)
     })
 }

@@ -3,6 +3,7 @@
 //!
 //! Invariant: nobody, whoever holds the descriptor, can change a [`Program`].
 
+use crate::kernel::{self, Arguments};
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, memfd_create, sendfile};
 use rustix::io::Errno;
 use std::ffi::CStr;
@@ -75,6 +76,19 @@ impl AsFd for Program {
 #[must_use]
 pub fn is_sealed(descriptor: impl AsFd) -> bool {
     fcntl_get_seals(descriptor).is_ok_and(|seals| seals.contains(SEALS))
+}
+
+/// Whether this machine executes what is in memory: an empty program is refused for
+/// being none, and not before.
+pub fn can_execute() -> bool {
+    let arguments = Arguments::new(std::iter::once(c"trial"));
+    let refused = |memory: OwnedFd| {
+        kernel::can(|| match kernel::execute(memory.as_fd(), &arguments) {
+            Errno::NOEXEC => Ok(()),
+            errno => Err(errno),
+        })
+    };
+    create(c"trial").is_ok_and(refused)
 }
 
 fn seal(memory: &OwnedFd) -> Result<(), Errno> {

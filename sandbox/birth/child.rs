@@ -1,17 +1,19 @@
 //! The child, between fork and execveat.
 //!
 //! Everything here is async-signal-safe: plain system calls on what the parent
-//! has prepared. It never allocates, never panics, never returns.
+//! has prepared. It never allocates, never panics, never returns. What a call says that
+//! it has done is looked at, here where that shows, or in `enter`.
 
-use super::{Step, Stillborn, at};
+use super::{NOT_DONE, Step, Stillborn, at};
 use crate::capability;
 use crate::kernel::{self, Arguments};
 use crate::limits;
 use crate::profile::Profile;
-use rustix::fs::Mode;
+use rustix::fs::{AtFlags, CWD, Stat, fstat, statat};
 use rustix::io::Errno;
 use rustix::process::{Gid, Pid, Signal, Uid};
 use std::convert::Infallible;
+use std::ffi::CStr;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
 
 /// What the child tells its parent: the step, and errno in the order of the
@@ -21,6 +23,9 @@ pub type Report = [u8; 5];
 /// "The maps, please": no step has this number.
 pub const NAMESPACES_MADE: Report = [u8::MAX; 5];
 
+/// Nothing for group and others in what it makes.
+const UMASK: u32 = 0o077;
+
 /// Exit status of a child that was not born. Its parent has the report.
 const STILLBORN: i32 = 127;
 
@@ -29,6 +34,7 @@ const STILLBORN: i32 = 127;
 pub struct Plan<'a> {
     pub profile: &'static Profile,
     pub namespaces: i32,
+    pub parents: ParentsNamespaces,
     pub maps: bool,
     pub id: Option<u32>,
     pub root: Option<OwnedFd>,
@@ -40,10 +46,30 @@ pub struct Plan<'a> {
     pub wait: OwnedFd,
 }
 
+/// The namespaces that a child can be moved out of: flag, place in /proc, and which one
+/// its parent is in.
+pub type ParentsNamespaces = [(i32, &'static CStr, u64); 3];
+
+/// The caller's own.
+pub fn own_namespaces() -> Result<ParentsNamespaces, Errno> {
+    let at = |path| statat(CWD, path, AtFlags::empty()).map(|found| found.st_ino);
+    let (user, net, ipc) = (
+        c"/proc/self/ns/user",
+        c"/proc/self/ns/net",
+        c"/proc/self/ns/ipc",
+    );
+    Ok([
+        (libc::CLONE_NEWUSER, user, at(user)?),
+        (libc::CLONE_NEWNET, net, at(net)?),
+        (libc::CLONE_NEWIPC, ipc, at(ipc)?),
+    ])
+}
+
 /// Becomes the new process, or reports and ends.
 pub fn become_newborn(plan: &Plan<'_>) -> ! {
     let Err(stillborn) = steps(plan);
-    report(plan, &report_of(stillborn));
+    // If nobody is left to be told, its end tells.
+    let _untold = report(plan, &report_of(stillborn));
     kernel::exit(STILLBORN)
 }
 
@@ -72,8 +98,9 @@ fn steps(plan: &Plan<'_>) -> Result<Infallible, Stillborn> {
 
 fn start_session() -> Result<(), Errno> {
     kernel::unblock_signals()?;
-    rustix::process::umask(Mode::RWXG | Mode::RWXO);
-    rustix::process::setsid().map(drop)
+    kernel::umask(UMASK)?;
+    done(kernel::umask(UMASK)? == UMASK)?;
+    done(kernel::start_session()? == kernel::own_number())
 }
 
 /// Moves into the namespaces and waits until the parent has written the maps.
@@ -87,10 +114,14 @@ fn enter_namespaces(plan: &Plan<'_>) -> Result<(), Errno> {
         rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::Dumpable)?;
     }
     kernel::unshare(plan.namespaces)?;
+    for (flag, path, parents) in plan.parents {
+        let own = statat(CWD, path, AtFlags::empty())?.st_ino;
+        done(plan.namespaces & flag == 0 || own != parents)?;
+    }
     if !plan.maps {
         return Ok(());
     }
-    report(plan, &NAMESPACES_MADE);
+    report(plan, &NAMESPACES_MADE)?;
     match rustix::io::retry_on_intr(|| rustix::io::read(&plan.wait, &mut [0; 1]))? {
         1 => Ok(()),
         _ => Err(Errno::PIPE),
@@ -113,7 +144,15 @@ fn take_ids(id: Option<u32>) -> Result<(), Errno> {
 fn enter_root(root: Option<&OwnedFd>) -> Result<(), Errno> {
     let Some(root) = root else { return Ok(()) };
     rustix::process::fchdir(root)?;
-    rustix::process::chroot(c".")
+    rustix::process::chroot(c".")?;
+    let wanted = fstat(root)?;
+    for seen in [c"/", c"."] {
+        done(is_same(
+            &statat(CWD, seen, AtFlags::SYMLINK_NOFOLLOW)?,
+            &wanted,
+        ))?;
+    }
+    Ok(())
 }
 
 /// After the last change of credentials: each clears the signal. A parent that has
@@ -134,14 +173,26 @@ fn place_descriptors(descriptors: &[OwnedFd]) -> Result<(), Errno> {
     let mut place: RawFd = 0;
     for descriptor in descriptors {
         kernel::place(descriptor.as_fd(), place)?;
+        done(is_same(&fstat(descriptor)?, &kernel::status_of(place)?))?;
         place = place.saturating_add(1);
     }
     kernel::close_on_exec_from(place)
 }
 
-fn report(plan: &Plan<'_>, report: &Report) {
-    // Nobody is left to tell if the parent has gone.
-    let _gone = rustix::io::write(&plan.told, report);
+/// What a call claims to have done is so.
+fn done(is_so: bool) -> Result<(), Errno> {
+    if is_so { Ok(()) } else { Err(NOT_DONE) }
+}
+
+fn is_same(one: &Stat, other: &Stat) -> bool {
+    (one.st_dev, one.st_ino, one.st_rdev) == (other.st_dev, other.st_ino, other.st_rdev)
+}
+
+fn report(plan: &Plan<'_>, report: &Report) -> Result<(), Errno> {
+    match rustix::io::write(&plan.told, report)? {
+        written if written == report.len() => Ok(()),
+        _ => Err(Errno::PIPE),
+    }
 }
 
 fn report_of(stillborn: Stillborn) -> Report {

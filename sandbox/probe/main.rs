@@ -146,7 +146,10 @@ fn wait() -> Outcome {
 /// at both; then tries to make a third.
 fn two_threads(entered: Entered) -> Outcome {
     drop(std::thread::spawn(std::thread::park));
-    let _sealed = sandbox::seal_threads(entered).expect("the second filter is installed");
+    let _sealed = match sandbox::seal_threads(entered) {
+        Ok(sealed) => sealed,
+        Err(refusal) => return Outcome::Refused(refusal.to_string()),
+    };
     wait();
     attempts::attempt("thread")
 }

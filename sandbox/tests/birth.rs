@@ -173,7 +173,8 @@ fn a_root_that_is_not_empty_is_a_refusal() {
     let house = House::new("planted", PROBE);
     std::fs::write(house.directory.join("empty/passwd"), "planted").unwrap();
     let refusal = "refused: confinement failed its own check: its root is not empty";
-    assert_eq!(house.obey(&profile::LOGIN, "wait"), refusal);
+    let said = house.obey(&profile::LOGIN, "wait");
+    assert!(said.starts_with(refusal), "{said}");
 }
 
 #[test]

@@ -15,6 +15,9 @@ use sandbox::profile::{VERIFY, WORKER};
 use sandbox::{AccountUid, Child, Newborn, Process, Profile, Program, Site, Stillborn};
 use std::os::fd::{AsFd, OwnedFd};
 
+/// No step of a birth has this number: its storage comes before.
+const BEFORE_BIRTH: u16 = u16::MAX;
+
 /// What births need.
 #[derive(Debug)]
 pub struct Nursery {
@@ -126,7 +129,7 @@ impl Nursery {
         record: Birth,
     ) -> Result<Child, NotBorn> {
         let (Birth::Worker { account, .. } | Birth::Verifier { account, .. }) = record;
-        let record = left_to_read(record).map_err(|errno| kernel(account, 0, errno))?;
+        let record = left_to_read(record).map_err(|errno| kernel(account, BEFORE_BIRTH, errno))?;
         let program = match profile.process {
             Process::Verify => &self.verifier,
             _ => &self.worker,
@@ -183,7 +186,8 @@ impl Nursery {
             Err(NotOpened::Missing) if ticket.grant().may_create => {
                 make_directory(self.store.as_fd(), account.0, uid)
                     .map_err(|stillborn| not_born(account, stillborn))?;
-                rustix::fs::fsync(&self.store).map_err(|errno| kernel(account, 0, errno))?;
+                rustix::fs::fsync(&self.store)
+                    .map_err(|errno| kernel(account, BEFORE_BIRTH, errno))?;
                 open().map_err(|not_opened| no_storage(account, not_opened))
             }
             opened => opened.map_err(|not_opened| no_storage(account, not_opened)),
@@ -230,7 +234,7 @@ fn no_storage(account: AccountId, not_opened: NotOpened) -> NotBorn {
     let event = match not_opened {
         NotOpened::Failed(errno) => Event::BirthFailed {
             account: account.0,
-            step: 0,
+            step: BEFORE_BIRTH,
             errno: errno.raw_os_error(),
         },
         NotOpened::Missing | NotOpened::NotTheAccounts => {

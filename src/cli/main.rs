@@ -71,7 +71,13 @@ fn main() -> ExitCode {
 fn carry_out(command: &Command) -> Result<ExitCode, String> {
     let socket = &command.socket;
     match &command.task {
-        Task::Run(run) => run.run().map_err(text),
+        Task::Run(run) => match run.run() {
+            Ok(()) => Ok(()),
+            Err(why) => {
+                eprintln!("mailkeep: {why}");
+                return Ok(ExitCode::from(why.exit_code()));
+            }
+        },
         Task::Check(check) => check.run().map_err(text),
         Task::Demo(demo) => demo.run().map_err(text),
         Task::User(user) => user.run(socket).map_err(text),

@@ -37,6 +37,10 @@ pub enum Failure {
     Program(PathBuf, io::Error),
     /// The configuration has mistakes, which have been told.
     Mistakes,
+    /// It can't be read, which has been told.
+    Unreadable,
+    /// The machine can't confine the set, which has been told.
+    Machine,
     /// systemd passed sockets in a way that is not sd_listen_fds(3)'s.
     Passed,
 }
@@ -46,9 +50,25 @@ impl std::fmt::Display for Failure {
         match self {
             Self::Program(path, error) => write!(f, "{}: {error}", path.display()),
             Self::Mistakes => f.write_str("nothing was started: the configuration has mistakes"),
+            Self::Unreadable => f.write_str("nothing was started: there is no configuration"),
+            Self::Machine => f.write_str(
+                "nothing was started: this machine can't confine it as the configuration demands",
+            ),
             Self::Passed => f.write_str(
                 "LISTEN_FDS and LISTEN_FDNAMES don't agree; name each socket with FileDescriptorName=",
             ),
+        }
+    }
+}
+
+impl Failure {
+    /// As the manual has them (sysexits.h): EX_OSERR, EX_NOINPUT, EX_CONFIG, EX_USAGE.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Program(..) | Self::Machine => 71,
+            Self::Unreadable => 66,
+            Self::Mistakes => 78,
+            Self::Passed => 64,
         }
     }
 }
@@ -68,8 +88,11 @@ impl Run {
             .stdin(Stdio::null())
             .status()
             .map_err(|error| Failure::Program(checker, error))?;
-        if !checked.success() {
-            return Err(Failure::Mistakes);
+        match checked.code() {
+            Some(0) => {}
+            Some(66) => return Err(Failure::Unreadable),
+            Some(71) => return Err(Failure::Machine),
+            _ => return Err(Failure::Mistakes),
         }
         let supervisor = beside("mailkeep-supervisor")?;
         // A backtrace opens files: its filter would kill a panicking supervisor before

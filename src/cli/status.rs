@@ -9,6 +9,7 @@ use ipc::edge::control_supervisor::{ProcessStatus, SiteIds};
 use ipc::edge::director_worker::Health;
 use ipc::edge::supervisor::Process;
 use sandbox::{IdRanges, Site, Waivers};
+use std::io::IsTerminal as _;
 use std::path::Path;
 
 /// Damaged accounts that are shown by line: a screen has no room for more.
@@ -122,8 +123,9 @@ fn print(heard: &Heard) {
         .iter()
         .for_each(|line| println!("{line}"));
     println!();
+    let red = std::io::stdout().is_terminal() && heard.site.waivers() != Waivers::NONE;
     for line in missing(heard.site) {
-        println!("{line}");
+        println!("{}", if red { in_red(&line) } else { line });
     }
 }
 
@@ -203,6 +205,11 @@ fn duration(seconds: u64) -> String {
         3_600..86_400 => format!("{}h{:02}m", seconds / 3_600, seconds / 60 % 60),
         _ => format!("{}d{:02}h", seconds / 86_400, seconds / 3_600 % 24),
     }
+}
+
+/// As a terminal shows an alarm (ECMA-48, SGR: bold, red; then as before).
+fn in_red(line: &str) -> String {
+    format!("\x1b[1;31m{line}\x1b[0m")
 }
 
 /// What this site does without, plainly.

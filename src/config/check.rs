@@ -16,6 +16,10 @@ use std::process::ExitCode;
 /// The file has mistakes.
 const MISTAKES: u8 = 1;
 
+/// The file is right, but the machine can't confine the set as it demands (EX_OSERR,
+/// sysexits.h).
+const MACHINE: u8 = 71;
+
 /// The file can't be read (EX_NOINPUT, sysexits.h).
 const NO_INPUT: u8 = 66;
 
@@ -48,8 +52,11 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
 }
 
 fn tell(bytes: &[u8], machine: &Machine, file: &str, json: bool) -> ExitCode {
-    let (text, notes) = match plan::read_bytes(bytes, Some(machine)) {
-        Ok((text, _, notes)) => (text, notes),
+    let (text, notes, unconfined) = match plan::read_bytes(bytes, Some(machine)) {
+        Ok((text, settings, notes)) => {
+            let unconfined = machine.unconfined(&settings).into_iter().count();
+            (text, notes, unconfined)
+        }
         Err(objection) => return complain(NO_INPUT, &objection.reason),
     };
     let told = if json {
@@ -61,6 +68,7 @@ fn tell(bytes: &[u8], machine: &Machine, file: &str, json: bool) -> ExitCode {
     let _unheard = std::io::stdout().write_all(told.as_bytes());
     match notes.mistakes.count() {
         0 => ExitCode::SUCCESS,
+        all if all == unconfined => ExitCode::from(MACHINE),
         _ => ExitCode::from(MISTAKES),
     }
 }

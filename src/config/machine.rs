@@ -7,7 +7,7 @@ use crate::mistake::{Objection, quote};
 use crate::rules;
 use crate::settings::Settings;
 use rustix::fs::{CWD, FileType, Mode, OFlags};
-use sandbox::{Layer, Waivers};
+use sandbox::{Layer, Need, Waivers};
 use std::ops::RangeInclusive;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -32,6 +32,8 @@ pub struct Machine {
     pub claims: Vec<Claim>,
     /// Layers that the kernel lacks.
     pub lacks: Waivers,
+    /// What it lacks without which nothing runs.
+    pub needs: Vec<Need>,
 }
 
 impl Machine {
@@ -47,15 +49,60 @@ impl Machine {
         // Whether there are ids to separate shows at the start, which may be
         // another user's than this check's.
         let lacks = sandbox::kernel_lacks().without(Layer::SeparateUids);
-        Self { claims, lacks }
+        let needs = sandbox::machine_lacks();
+        Self {
+            claims,
+            lacks,
+            needs,
+        }
     }
 
     /// Notes where the settings don't agree with the machine.
     pub fn hold(&self, settings: &Settings, notes: &mut Notes) {
         self.ids_are_free(settings, notes);
-        self.layers_are_there(settings, notes);
+        if let Some(objection) = self.unconfined(settings) {
+            notes.mistakes.note(notes.place("confinement"), objection);
+        }
         files_are_there(settings, notes);
         directories_have_parents(settings, notes);
+    }
+
+    /// What the machine lacks to confine the set as the settings demand: nothing in the
+    /// file needs to be wrong.
+    pub fn unconfined(&self, settings: &Settings) -> Option<Objection> {
+        self.without_needs()
+            .or_else(|| self.without_layers(settings))
+    }
+
+    fn without_needs(&self) -> Option<Objection> {
+        let told = |tell: fn(&Need) -> String| {
+            let all: Vec<String> = self.needs.iter().map(tell).collect();
+            all.join("; ")
+        };
+        let lacks = told(|need| need.text().to_owned());
+        let remedies = told(|need| need.remedy().to_owned());
+        (!self.needs.is_empty()).then(|| {
+            Objection::new(
+                format!("this machine lacks what nothing runs without: {lacks}"),
+                format!("nothing in this file can help; it takes {remedies}"),
+            )
+        })
+    }
+
+    fn without_layers(&self, settings: &Settings) -> Option<Objection> {
+        let waived = Waivers::from_bits(settings.supervision.waivers).unwrap_or(Waivers::NONE);
+        let missing = self.lacks.minus(waived);
+        let all: Waivers = missing.layers().chain(waived.layers()).collect();
+        let told: Vec<String> = missing
+            .layers()
+            .map(|layer| format!("{}, which needs {}", layer.name(), layer.needs()))
+            .collect();
+        (!missing.is_empty()).then(|| {
+            Objection::new(
+                format!("this kernel lacks {}", told.join("; ")),
+                format!("to do without, write below [confinement]: {all}"),
+            )
+        })
     }
 
     fn ids_are_free(&self, settings: &Settings, notes: &mut Notes) {
@@ -74,26 +121,6 @@ impl Machine {
                 let reason = format!("the ids {first} to {last} meet those of {}", claim.whose);
                 notes.object(path, Objection::new(reason, "choose other ranges in [ids]"));
             }
-        }
-    }
-
-    fn layers_are_there(&self, settings: &Settings, notes: &mut Notes) {
-        let waived = Waivers::from_bits(settings.supervision.waivers).unwrap_or(Waivers::NONE);
-        let missing = self.lacks.minus(waived);
-        if missing.is_empty() {
-            return;
-        }
-        let all: Waivers = missing.layers().chain(waived.layers()).collect();
-        for layer in missing.layers() {
-            let reason = format!(
-                "this kernel lacks {}, which needs {}",
-                layer.name(),
-                layer.needs()
-            );
-            notes.object(
-                "confinement",
-                Objection::new(reason, format!("to do without it, write here: {all}")),
-            );
         }
     }
 }
@@ -223,6 +250,7 @@ mod tests {
         Machine {
             claims,
             lacks: Waivers::NONE,
+            needs: Vec::new(),
         }
     }
 
@@ -261,19 +289,38 @@ mod tests {
     }
 
     #[test]
-    fn a_lacking_layer_comes_with_the_line_that_does_without_it() {
+    fn lacking_layers_come_at_once_with_the_line_that_does_without_them() {
         let lacks = Waivers::NONE.with(Layer::LandlockScopes);
-        let machine = Machine {
-            claims: Vec::new(),
-            lacks,
-        };
-        let told = reasons(&machine, PLAIN);
+        let mut machine = machine(Vec::new());
+        machine.lacks = lacks.with(Layer::LandlockIoctl);
         assert_eq!(
-            told,
-            ["this kernel lacks landlock-scopes, which needs Linux 6.12"]
+            reasons(&machine, PLAIN),
+            ["this kernel lacks landlock-ioctl, which needs Linux 6.10; \
+              landlock-scopes, which needs Linux 6.12"]
         );
-        let waived = format!("{PLAIN}confinement.without = ['landlock-scopes']\n");
+        let (settings, _) = plan::read(PLAIN).unwrap();
+        assert_eq!(
+            machine.unconfined(&settings).unwrap().suggestion,
+            "to do without, write below [confinement]: \
+             without = [\"landlock-ioctl\", \"landlock-scopes\"]"
+        );
+        let waived =
+            format!("{PLAIN}confinement.without = ['landlock-scopes', 'landlock-ioctl']\n");
         assert_eq!(reasons(&machine, &waived), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_nothing_runs_without_can_not_be_waived() {
+        let mut machine = machine(Vec::new());
+        machine.needs = vec![Need::CloseRange];
+        let waived = format!("{PLAIN}confinement.without = ['landlock']\n");
+        for text in [PLAIN, &waived] {
+            let told = reasons(&machine, text);
+            assert_eq!(
+                told,
+                ["this machine lacks what nothing runs without: close_range(2)"]
+            );
+        }
     }
 
     #[test]

@@ -12,13 +12,16 @@ use ipc::edge::supervisor::Process;
 use ipc::registry::{Registered, Registry};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
-use sandbox::{Child, Newborn, Program, Site, profile};
+use sandbox::{Child, Ended, Newborn, Program, Site, profile};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// How long `config` may take; it needs some milliseconds.
 const READING_MAX: Duration = Duration::from_secs(10);
+
+/// How a process ends that would not be confined (`sandbox::refuse`).
+const NOT_CONFINED: i32 = 71;
 
 /// What `config` needs to be born.
 #[derive(Debug)]
@@ -126,9 +129,12 @@ impl Reading {
         }
         while self.hear() {}
         // Reaped; how it ended is in its answer, or in there being none.
-        let _end = self.child.ended();
+        let end = self.child.ended().ok().flatten();
         journal::write("config", &self.relay.finish(Instant::now()));
-        Ok(())
+        match end {
+            Some(Ended::Exited(NOT_CONFINED)) => Err(Failure::EndedAtStart(Process::Config, end)),
+            _ => Ok(()),
+        }
     }
 
     /// Takes what has come; whether there was anything.

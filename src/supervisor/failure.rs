@@ -58,6 +58,12 @@ impl std::fmt::Display for Failure {
             }
             Self::Kernel(what, errno) => write!(f, "{what}: {errno}"),
             Self::File(path, errno) => write!(f, "{}: {errno}", path.display()),
+            Self::Program(name, Errno::ACCESS) => write!(
+                f,
+                "the program {name} can't be made executable in memory: {}; the sysctl \
+                 vm.memfd_noexec must be 0 or 1",
+                Errno::ACCESS
+            ),
             Self::Program(name, errno) => {
                 write!(
                     f,
@@ -100,6 +106,39 @@ impl std::fmt::Display for Failure {
         }
     }
 }
+
+impl Failure {
+    /// As the manual has them (sysexits.h).
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::NoConfigurationNamed => USAGE,
+            Self::File(..) => NO_INPUT,
+            Self::AnotherSet(_) | Self::Listener(..) | Self::NoSuchSocket(_) => UNAVAILABLE,
+            Self::NoPlan | Self::SlowAtStart(_) => SOFTWARE,
+            Self::NotConfined(_)
+            | Self::KernelLacks(..)
+            | Self::Kernel(..)
+            | Self::Program(..)
+            | Self::Stillborn(..) => OS,
+            Self::ForeignDirectory(_) => NO_PERMISSION,
+            Self::Mistakes(_) | Self::Refused(..) => CONFIGURATION,
+            Self::EndedAtStart(_, ended) => match ended {
+                Some(Ended::Exited(71)) => OS,
+                Some(Ended::Exited(78)) => CONFIGURATION,
+                _ => SOFTWARE,
+            },
+        }
+    }
+}
+
+/// sysexits.h.
+const USAGE: u8 = 64;
+const NO_INPUT: u8 = 66;
+const UNAVAILABLE: u8 = 69;
+const SOFTWARE: u8 = 70;
+const OS: u8 = 71;
+const NO_PERMISSION: u8 = 77;
+const CONFIGURATION: u8 = 78;
 
 /// signal(7), on every architecture that we build for.
 const SIGABRT: i32 = 6;

@@ -2,6 +2,7 @@
 
 use crate::table;
 use ipc::edge::supervisor::{Event, Process};
+use sandbox::birth::Step;
 use tracing::{debug, error, info, warn};
 
 /// Logs one event of a process.
@@ -20,7 +21,10 @@ pub fn log(process: Process, event: Event) {
             step,
             errno,
         } => {
-            error!(from, account, step, errno, "a worker could not be born");
+            let step = Step::numbered(step).map_or("opening its storage", Step::text);
+            // Any number may come from there, and this type takes any.
+            let why = std::io::Error::from_raw_os_error(errno);
+            error!(from, account, step, %why, "a worker could not be born");
         }
         Event::WorkerEnded { account, status: 0 } => debug!(from, account, "a worker has left"),
         Event::WorkerEnded { account, status } => {

@@ -9,7 +9,7 @@ use rustls::pki_types::CertificateDer;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{Read as _, Seek as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
@@ -36,6 +36,17 @@ pub struct Set {
     address: Ipv4Addr,
     certificate: CertificateDer<'static>,
     log: File,
+}
+
+/// How a set ended that didn't start.
+#[derive(Debug)]
+pub struct Failed {
+    /// Its exit code, if no signal ended it.
+    pub code: Option<i32>,
+    /// All that it said.
+    pub log: String,
+    /// Whether anything still waits for clients.
+    pub listens: bool,
 }
 
 impl Set {
@@ -95,6 +106,42 @@ impl Set {
         } else {
             Err(set.log())
         }
+    }
+
+    /// Starts one through another program, and waits for the end that it is to come to
+    /// by itself.
+    ///
+    /// # Panics
+    /// If it doesn't end.
+    #[must_use]
+    pub fn failing(before: &[OsString], further: &str) -> Failed {
+        let directory = Directory::new();
+        let address = own_address();
+        let certificate = write_certificate(&directory, address);
+        let _ = directory.write("mailkeep.toml", configuration(&directory, address, further));
+        let mailkeep = binaries::program("mailkeep").into_os_string();
+        let mut set = Self::begin(directory, address, certificate, &mailkeep, before);
+        let mut code = None;
+        let ended = wait_for(START, || {
+            let status = set.child.try_wait().expect("our child");
+            code = status.and_then(|status| status.code());
+            status.is_some()
+        });
+        assert!(ended, "it serves:\n{}", set.log());
+        Failed {
+            code,
+            log: set.log(),
+            listens: set.listens(),
+        }
+    }
+
+    /// Whether anybody still waits at one of its sockets.
+    fn listens(&self) -> bool {
+        let ports = [IMAP, IMAPS, LMTP].map(|port| self.at(port));
+        let control = self.directory().path().join("control.sock");
+        ports.iter().any(|port| TcpStream::connect(port).is_ok())
+            || self.lmtp_socket().exists()
+            || control.exists()
     }
 
     /// Starts one whose programs lie in another directory.
