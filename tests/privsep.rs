@@ -4,6 +4,8 @@
 
 #![allow(clippy::panic, reason = "a test that can't go on says why and ends")]
 
+#[path = "privsep/exhausted.rs"]
+mod exhausted;
 #[path = "privsep/lies.rs"]
 mod lies;
 #[path = "privsep/stage.rs"]
@@ -174,7 +176,7 @@ fn a_liar_at_any_edge_of_auth_loses_it_and_other_logins_are_answered() {
     };
     besiege(&mut stage, Edge::ControlAuth, list, &mut others);
     let made = || auth_director::ToAuth::StorageMade {
-        account: ACCOUNT_ID,
+        storage: account_key(MASTER_KEY).seal_storage(),
     };
     besiege(&mut stage, Edge::AuthDirector, made, &mut others);
     flood(&mut stage, Edge::LoginAuth, honest, &mut others);
@@ -850,7 +852,10 @@ fn worker() -> Worker {
     assert!(matches!(answer, director_broker::ToDirector::Born { .. }));
     let mut director: OfWorker = Peer::of(near);
     let ready = director.hear();
-    assert!(matches!(ready, Some(director_worker::ToDirector::Ready)));
+    assert!(matches!(
+        ready,
+        Some(director_worker::ToDirector::Ready { .. })
+    ));
     Worker {
         director,
         broker,

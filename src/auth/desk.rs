@@ -28,7 +28,7 @@ use attempts::Attempt;
 use ipc::edge::auth_director::{ToAuth as FromDirector, ToDirector};
 use ipc::edge::director_broker::EPOCH_DELETED;
 use ipc::edge::{control_auth, front_auth, lmtp_auth, login_auth};
-use ipc::ticket::{Grant, Kind, MasterKey, SealedTicket, TICKET_SECONDS_MAX};
+use ipc::ticket::{Grant, Kind, MasterKey, SealedStorage, SealedTicket, TICKET_SECONDS_MAX};
 use ipc::{AccountId, Cookie, Instance, Nonce, slice};
 use journal::disk::Disk;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -196,7 +196,7 @@ impl<D: Disk> Desk<D> {
     /// `director` tells what became of what it was told.
     pub fn director_tells(&mut self, message: &FromDirector) {
         match message {
-            FromDirector::StorageMade { account } => self.storage_made(*account),
+            FromDirector::StorageMade { storage } => self.storage_made(storage),
             FromDirector::EpochRaised {
                 account,
                 epoch: EPOCH_DELETED,
@@ -267,7 +267,16 @@ impl<D: Disk> Desk<D> {
     }
 
     /// The directory exists, so no ticket may make it again.
-    fn storage_made(&mut self, account: AccountId) {
+    fn storage_made(&mut self, storage: &SealedStorage) {
+        let account = storage.account;
+        if self
+            .master
+            .account_key(account)
+            .open_storage(storage)
+            .is_err()
+        {
+            return tracing::error!(account = account.0, "a store was made that has no seal");
+        }
         if let Some(known) = self
             .ledger
             .table()

@@ -374,7 +374,7 @@ mod tests {
         let mut workers = Workers::new(9, 60_000);
         deliver(&mut workers, ALICE, 1);
         workers.born(ALICE, false);
-        say(&mut workers, ToDirector::Ready);
+        say(&mut workers, ToDirector::Ready { storage: None });
         say(&mut workers, ToDirector::Taken { nonce: nonce(1) });
         workers
     }
@@ -443,7 +443,7 @@ mod tests {
         let acts = workers.verifier_ended(5, ALICE);
         assert!(matches!(acts[..], [Act::Birth(ALICE, _)]));
         workers.born(ALICE, false);
-        let acts = say(&mut workers, ToDirector::Ready);
+        let acts = say(&mut workers, ToDirector::Ready { storage: None });
         assert!(matches!(acts[..], [Act::Give(..), Act::Give(..)]));
     }
 
@@ -453,7 +453,7 @@ mod tests {
         deliver(&mut workers, ALICE, 1);
         assert!(check(&mut workers, ALICE, 2).is_empty());
         workers.born(ALICE, false);
-        let acts = say(&mut workers, ToDirector::Ready);
+        let acts = say(&mut workers, ToDirector::Ready { storage: None });
         assert!(matches!(
             acts[..],
             [Act::Give(..), Act::Give(ALICE, ToWorker::Hold)]
@@ -667,7 +667,7 @@ mod tests {
                 let acts = match event {
                     Event::Check => check(&mut workers, ALICE, number),
                     Event::Deliver => deliver(&mut workers, ALICE, number),
-                    Event::Ready if world.worker => workers.said(now, ALICE, ToDirector::Ready).unwrap_or_default(),
+                    Event::Ready if world.worker => workers.said(now, ALICE, ToDirector::Ready { storage: None }).unwrap_or_default(),
                     Event::Held(hold) if world.worker => workers.said(now, ALICE, ToDirector::Held { hold }).unwrap_or_default(),
                     Event::NotHeld if world.worker => workers.said(now, ALICE, ToDirector::NotHeld).unwrap_or_default(),
                     Event::WorkerEnds if world.worker => {

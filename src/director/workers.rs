@@ -279,15 +279,15 @@ impl Workers {
     pub fn said(&mut self, now: u64, account: AccountId, message: ToDirector) -> Option<Vec<Act>> {
         let worker = self.workers.get_mut(&account)?;
         match message {
-            ToDirector::Ready if worker.stage == Stage::Expected => {
-                let mut acts = ready(account, worker, now);
+            ToDirector::Ready { storage } if worker.stage == Stage::Expected => {
+                let mut acts = ready(account, worker, now, storage);
                 acts.extend(self.go_on_checking(now, account));
                 Some(acts)
             }
             ToDirector::Failed if worker.stage == Stage::Expected => {
                 Some(self.failed(now, account))
             }
-            ToDirector::Ready | ToDirector::Failed => None,
+            ToDirector::Ready { .. } | ToDirector::Failed => None,
             ToDirector::Taken { nonce } => {
                 let (asker, _) = worker.unanswered.remove(&nonce)?;
                 worker.serving.insert(nonce);
@@ -513,10 +513,17 @@ mod tests {
     use super::*;
     use crate::joining::tests::ticket;
     use ipc::Epoch;
-    use ipc::ticket::{KEY_BYTES, Kind};
+    use ipc::ticket::{KEY_BYTES, Kind, SealedStorage};
 
     const ALICE: AccountId = AccountId(7);
     const LOGIN: Instance = Instance(1);
+    const STORAGE: SealedStorage = SealedStorage {
+        account: ALICE,
+        seal: [7; KEY_BYTES],
+    };
+    const READY: ToDirector = ToDirector::Ready {
+        storage: Some(STORAGE),
+    };
 
     fn nonce(number: u8) -> Nonce {
         Nonce([number; 16])
@@ -542,7 +549,7 @@ mod tests {
         let mut workers = workers();
         bring(&mut workers, ALICE, 1);
         workers.born(ALICE, false);
-        workers.said(0, ALICE, ToDirector::Ready).unwrap();
+        workers.said(0, ALICE, READY).unwrap();
         workers
             .said(0, ALICE, ToDirector::Taken { nonce: nonce(1) })
             .unwrap();
@@ -566,7 +573,7 @@ mod tests {
         ));
         assert!(bring(&mut workers, ALICE, 2).is_empty());
         workers.born(ALICE, false);
-        let acts = workers.said(5, ALICE, ToDirector::Ready).unwrap();
+        let acts = workers.said(5, ALICE, READY).unwrap();
         assert!(matches!(acts[..], [Act::Give(..), Act::Give(..)]));
     }
 
@@ -646,7 +653,7 @@ mod tests {
     #[test]
     fn a_worker_says_each_thing_once_and_in_order() {
         let mut workers = with_ready_worker();
-        assert!(workers.said(1, ALICE, ToDirector::Ready).is_none());
+        assert!(workers.said(1, ALICE, READY).is_none());
         assert!(
             workers
                 .said(1, ALICE, ToDirector::Taken { nonce: nonce(1) })
@@ -801,14 +808,18 @@ mod tests {
 
     #[test]
     fn the_first_session_of_a_new_account_tells_auth_that_its_storage_is_made() {
-        let mut workers = workers();
-        bring(&mut workers, ALICE, 1);
-        workers.born(ALICE, true);
-        let acts = workers.said(0, ALICE, ToDirector::Ready).unwrap();
-        assert!(matches!(
-            acts[0],
-            Act::TellAuth(ToAuth::StorageMade { account: ALICE })
-        ));
+        for storage in [Some(STORAGE), None] {
+            let mut workers = workers();
+            bring(&mut workers, ALICE, 1);
+            workers.born(ALICE, true);
+            let ready = ToDirector::Ready { storage };
+            let acts = workers.said(0, ALICE, ready).unwrap();
+            let told = matches!(
+                acts[0],
+                Act::TellAuth(ToAuth::StorageMade { storage: STORAGE })
+            );
+            assert_eq!(told, storage.is_some());
+        }
     }
 
     #[test]

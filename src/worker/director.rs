@@ -106,7 +106,11 @@ impl Desk {
         tokio::task::spawn_local(async move { account.run_chores().await });
         let desk = Rc::clone(&self);
         tokio::task::spawn_local(async move { desk.report_health().await });
-        if self.say(ToDirector::Ready).is_err() {
+        let sealed = self.gate.borrow().seal_storage();
+        let ready = ToDirector::Ready {
+            storage: Some(sealed),
+        };
+        if self.say(ready).is_err() {
             return Ending::DirectorGone;
         }
         let ending = tokio::select! {

@@ -113,7 +113,7 @@ impl Distress {
 
     /// Serves until the end. Must run within a `LocalSet`.
     pub async fn serve(self: Rc<Self>) -> Ending {
-        self.tell(ToDirector::Ready);
+        self.tell(ToDirector::Ready { storage: None });
         self.tell(ToDirector::Health {
             health: Health {
                 distress: true,

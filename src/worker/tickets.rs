@@ -8,7 +8,7 @@
 
 use ipc::edge::handover::{Refusal, Work};
 use ipc::socket::NotASession;
-use ipc::ticket::{AccountKey, Grant, Kind, SealedEpoch, SealedTicket};
+use ipc::ticket::{AccountKey, Grant, Kind, SealedEpoch, SealedStorage, SealedTicket};
 use ipc::{AccountId, Epoch, Nonce};
 use std::collections::BTreeSet;
 use std::os::fd::BorrowedFd;
@@ -127,6 +127,11 @@ impl Gate {
         check_socket(work, socket, grant).map_err(Turned::OtherSocket)?;
         self.use_up(&grant, now)?;
         Ok(Admitted(grant))
+    }
+
+    /// Our word that there is a store.
+    pub fn seal_storage(&self) -> SealedStorage {
+        self.key.seal_storage()
     }
 
     /// The epoch that `auth` has sealed, if it has.

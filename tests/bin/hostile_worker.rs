@@ -64,7 +64,7 @@ fn main() -> ExitCode {
     let mut watch = Watch::new();
     let mut director = watch.register(Peer::Director, director);
     let ready = match locked {
-        Ok(()) => ToDirector::Ready,
+        Ok(()) => ToDirector::Ready { storage: None },
         Err(_) => ToDirector::Failed,
     };
     director.channel.send(ready).expect("it listens");

@@ -99,6 +99,7 @@ const ATTEMPTS: &[Attempt] = attempts! {
     "a socket: Unix", SYS_socket, Never, |_, _| [libc::AF_UNIX as u64, libc::SOCK_STREAM as u64, 0];
     "a socket: netlink", SYS_socket, Never, |_, _| [libc::AF_NETLINK as u64, libc::SOCK_RAW as u64, 0];
     "a pair of another family", SYS_socketpair, Never, |by, _| [libc::AF_TIPC as u64, libc::SOCK_STREAM as u64, 0, by.place(&[0; 8])];
+    "a pair of datagrams", SYS_socketpair, Never, |by, _| [libc::AF_UNIX as u64, libc::SOCK_DGRAM as u64, 0, by.place(&[0; 8])];
     "connect", SYS_connect, Never, |by, _| [3, by.place(&ADDRESS), 16];
     "bind", SYS_bind, Never, |by, _| [3, by.place(&ADDRESS), 16];
     "send to an address", SYS_sendto, Never, |by, _| [3, by.place(b"x"), 1, 0, by.place(&ADDRESS), 16];
@@ -119,6 +120,9 @@ const ATTEMPTS: &[Attempt] = attempts! {
     "raise its limit of descriptors", SYS_prlimit64, Wall(Errno::PERM), |by, _| {
         let limit = [u64::MAX.to_le_bytes(), u64::MAX.to_le_bytes()].concat();
         [0, libc::RLIMIT_NOFILE as u64, by.place(&limit), 0]
+    };
+    "a neighbour's limits", SYS_prlimit64, Never, |by, house| {
+        [neighbour(house), libc::RLIMIT_NOFILE as u64, by.place(&[0; 16]), 0]
     };
     // Ids and namespaces.
     "become root", SYS_setresuid, Never, |_, _| [0, 0, 0];

@@ -13,7 +13,9 @@ use ipc::edge::handover::{self, Refusal, ToAsker, Work};
 use ipc::edge::supervisor::Edge;
 use ipc::edge::{auth_director, director_worker};
 use ipc::slice::Protocol;
-use ipc::ticket::{Grant, KEY_BYTES, Kind, MasterKey, SealedEpoch, SealedTicket, now};
+use ipc::ticket::{
+    Grant, KEY_BYTES, Kind, MasterKey, SealedEpoch, SealedStorage, SealedTicket, now,
+};
 use ipc::{AccountId, Bytes, Cookie, Epoch, Nonce, Secret};
 use nix::libc;
 
@@ -105,7 +107,7 @@ impl Taken {
         speech::close(&mut self.by, far);
         assert!(matches!(
             self.worker_says(near),
-            Some(director_worker::ToDirector::Ready)
+            Some(director_worker::ToDirector::Ready { .. })
         ));
         near
     }
@@ -183,10 +185,11 @@ impl Taken {
     }
 
     /// The attacker is gone, and everybody is served again.
-    fn over_and_out(self) {
+    fn over_and_out(self) -> House {
         self.house.end_of(self.pid, self.by);
         self.house.serves(ALICE, PATIENCE);
         self.house.serves(BOB, PATIENCE);
+        self.house
     }
 }
 
@@ -408,6 +411,26 @@ fn an_epoch_that_auth_has_not_raised_ends_nobody_and_removes_nothing() {
     );
     assert!(taken.worker_says(worker).is_none());
     taken.over_and_out();
+}
+
+/// Else no ticket would let a new account's directory be made.
+#[test]
+fn that_an_account_has_a_store_is_its_workers_word_and_not_directors() {
+    let Some(mut taken) = Taken::over() else {
+        return;
+    };
+    let stolen = taken.steal(CAROL);
+    let invented = invented().account_key(CAROL_ID).seal_storage();
+    let of_ticket = SealedStorage {
+        account: CAROL_ID,
+        seal: stolen.ticket.seal,
+    };
+    for storage in [invented, of_ticket] {
+        let lie = auth_director::ToAuth::StorageMade { storage };
+        say(&mut taken.by, taken.auth, lie, &[]);
+    }
+    let house = taken.over_and_out();
+    house.serves(CAROL, PATIENCE);
 }
 
 #[test]

@@ -83,7 +83,7 @@ pub const ATTEMPTS: Table = &[
     ("chmod its root", || call(libc::SYS_fchmodat, [CWD, at(c"."), 0o777])),
     ("chmod a file of its own", || made_and(|file| call(libc::SYS_fchmod, [file, 0o4777]))),
     ("chown what is outside", || call(libc::SYS_fchownat, [CWD, at(c"/tmp"), 0, 0])),
-    ("chown a file of its own", || made_and(|file| call(libc::SYS_fchown, [file, 12_345, 12_345]))),
+    ("chown a file of its own", || made_and(|file| call(libc::SYS_fchown, [file, 12_345, 12_345]).and_then(|_| call(libc::SYS_fchown, [file, 0, 0])))),
     ("set a file's times", || made_and(|file| call(libc::SYS_utimensat, [file, 0, 0, 0]))),
     ("setxattr", || made_and(|file| call(libc::SYS_fsetxattr, [file, at(c"user.x"), place(b"x"), 1, 0]))),
     ("make a file immutable", || made_and(make_immutable)),

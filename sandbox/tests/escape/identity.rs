@@ -24,7 +24,7 @@ pub const ROWS: &[Row] = &[
     ("setgroups of one",                                      ""),
     ("become an account, then root",                          "1: supervisor"),
     ("raise a capability",                                    "own|1: supervisor; 1: broker"),
-    ("raise an ambient capability",                           "own|1: supervisor; 1: broker"),
+    ("raise an ambient capability",                           "own|1: supervisor"),
     ("keep capabilities over a change of ids",                "own: supervisor broker"),
     ("secure bits",                                           ""),
     // Namespaces.

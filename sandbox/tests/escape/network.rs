@@ -32,7 +32,7 @@ pub const ROWS: &[Row] = &[
     ("bind what it holds",                                    "own: supervisor"),
     ("listen with what it holds",                             "22: supervisor"),
     ("accept from the network",                               "11: supervisor control front lmtp"),
-    ("stop listening",                                        "own: supervisor front login lmtp"),
+    ("stop listening",                                        "own: supervisor login"),
     ("a listener becomes a connection (sendmsg)",             ""),
     ("a listener becomes a connection (sendto)",              ""),
     ("a listener becomes a connection (sendmmsg)",            ""),

@@ -15,7 +15,7 @@ use ipc::edge::front_service::Transport;
 use ipc::edge::lmtp_auth::{Standing, ToAuth as FromLmtp, ToLmtp};
 use ipc::edge::login_auth::{Mechanism, Rejection, ToAuth as FromLogin, ToLogin};
 use ipc::slice::Protocol;
-use ipc::ticket::{KEY_BYTES, SealedEpoch};
+use ipc::ticket::{KEY_BYTES, SealedEpoch, SealedStorage};
 use ipc::{Epoch, Secret};
 use journal::sim::{Fault, SimDisk};
 
@@ -604,14 +604,27 @@ fn a_password_from_another_server_is_taken_and_hashed_anew_at_the_first_login() 
 }
 
 #[test]
-fn a_directory_may_be_made_until_it_was_and_never_again() {
+fn a_directory_may_be_made_until_its_worker_says_that_there_is_a_store_and_never_again() {
     let disk = SimDisk::new(1);
     let mut play = at(&disk);
     play.add("alice", "alice").unwrap();
     assert!(play.log_in(HOME, "|alice|alice").unwrap().claim.may_create);
-    play.desk.director_tells(&FromDirector::StorageMade {
+    let storage = master().account_key(AccountId(1)).seal_storage();
+    let forged = SealedStorage {
+        seal: [7; KEY_BYTES],
+        ..storage
+    };
+    let another = SealedStorage {
         account: AccountId(1),
-    });
+        ..master().account_key(AccountId(2)).seal_storage()
+    };
+    for storage in [forged, another] {
+        let lie = FromDirector::StorageMade { storage };
+        play.desk.director_tells(&lie);
+        assert!(play.log_in(HOME, "|alice|alice").unwrap().claim.may_create);
+    }
+    play.desk
+        .director_tells(&FromDirector::StorageMade { storage });
     assert!(!play.log_in(HOME, "|alice|alice").unwrap().claim.may_create);
     let mut restarted = at(&disk.restore_power());
     assert!(

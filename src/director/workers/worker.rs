@@ -8,7 +8,7 @@ use ipc::edge::control_director::WorkerStatus;
 use ipc::edge::director_broker::EPOCH_DELETED;
 use ipc::edge::director_worker::ToWorker;
 use ipc::edge::handover::{Refusal, ToAsker};
-use ipc::ticket::{SealedEpoch, SealedTicket};
+use ipc::ticket::{SealedEpoch, SealedStorage, SealedTicket};
 use ipc::{AccountId, Instance, Nonce};
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -132,11 +132,16 @@ pub fn give(account: AccountId, worker: &mut Worker, job: Job, now: u64) -> Act 
 }
 
 /// It is confined and its store open: what waited is given.
-pub fn ready(account: AccountId, worker: &mut Worker, now: u64) -> Vec<Act> {
+pub fn ready(
+    account: AccountId,
+    worker: &mut Worker,
+    now: u64,
+    storage: Option<SealedStorage>,
+) -> Vec<Act> {
     worker.enter(Stage::Ready, now);
     let mut acts = Vec::new();
-    if worker.created {
-        acts.push(Act::TellAuth(ToAuth::StorageMade { account }));
+    if let Some(storage) = storage.filter(|_| worker.created) {
+        acts.push(Act::TellAuth(ToAuth::StorageMade { storage }));
     }
     while let Some(job) = worker.queue.pop_front() {
         acts.push(give(account, worker, job, now));

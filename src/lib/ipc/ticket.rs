@@ -87,6 +87,18 @@ record! {
     }
 }
 
+record! {
+    /// A worker's word that its account has a store, under the account's seal: from then
+    /// on no ticket need make one. `director` brings it, and can't say it by itself.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct SealedStorage {
+        /// Whose.
+        account: AccountId,
+        /// HMAC-SHA-256 over that.
+        seal: [u8; KEY_BYTES],
+    }
+}
+
 /// Why a ticket was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
@@ -213,6 +225,25 @@ impl AccountKey {
         }
     }
 
+    /// Seals that the account has a store.
+    #[must_use]
+    pub fn seal_storage(&self) -> SealedStorage {
+        SealedStorage {
+            account: self.account,
+            seal: self.mac(b"mailkeep storage", self.account),
+        }
+    }
+
+    /// Opens a storage message.
+    ///
+    /// # Errors
+    /// [`Refusal::Forged`].
+    pub fn open_storage(&self, sealed: &SealedStorage) -> Result<(), Refusal> {
+        let good = sealed.account == self.account
+            && self.verifies(b"mailkeep storage", self.account, &sealed.seal);
+        if good { Ok(()) } else { Err(Refusal::Forged) }
+    }
+
     /// Compares in constant time.
     fn verifies(&self, label: &[u8], content: impl Field, seal: &[u8; KEY_BYTES]) -> bool {
         HMAC::verify(labelled(label, content), self.key.dangerous_reveal(), seal)
@@ -305,6 +336,20 @@ mod tests {
             ..sealed
         };
         assert_eq!(key.open_epoch(&raised), Err(Refusal::Forged));
+    }
+
+    #[test]
+    fn no_key_but_the_accounts_own_says_that_there_is_a_store() {
+        let key = |by, account| master(by).account_key(AccountId(account));
+        let sealed = key(1, 5).seal_storage();
+        assert_eq!(key(1, 5).open_storage(&sealed), Ok(()));
+        let others = SealedStorage {
+            account: AccountId(6),
+            ..sealed
+        };
+        assert_eq!(key(1, 6).open_storage(&others), Err(Refusal::Forged));
+        let invented = key(2, 5).seal_storage();
+        assert_eq!(key(1, 5).open_storage(&invented), Err(Refusal::Forged));
     }
 
     proptest! {

@@ -57,7 +57,10 @@ impl Office {
             account: Some(account),
             nonces: 0,
         };
-        assert!(matches!(office.next().await, ToDirector::Ready));
+        assert!(matches!(
+            office.next().await,
+            ToDirector::Ready { storage: Some(_) }
+        ));
         office
     }
 
@@ -200,7 +203,7 @@ fn taken_is_said_before_the_first_byte() {
             Received::Message(message) => message,
             other => panic!("not said yet: {other:?}"),
         };
-        assert!(matches!(next(), ToDirector::Ready));
+        assert!(matches!(next(), ToDirector::Ready { storage: Some(_) }));
         assert!(matches!(next(), ToDirector::Taken { .. }));
         director.send(ToWorker::Leave).unwrap();
         assert_eq!(worker.await.unwrap(), Ending::Told);

@@ -2,7 +2,7 @@
 
 use crate::identity::{AccountId, Epoch, Instance, Nonce};
 use crate::messages;
-use crate::ticket::{SealedEpoch, SealedTicket};
+use crate::ticket::{SealedEpoch, SealedStorage, SealedTicket};
 
 messages! {
     /// What `auth` says.
@@ -19,7 +19,7 @@ messages! {
     pub enum ToAuth, at most 64, {
         /// The account's worker has taken the epoch, or was ended, or none lives.
         1 => EpochRaised { account: AccountId, epoch: Epoch, },
-        /// The account's directory exists from now on.
-        2 => StorageMade { account: AccountId, },
+        /// The account has a store from now on, as its worker says.
+        2 => StorageMade { storage: SealedStorage, },
     }
 }

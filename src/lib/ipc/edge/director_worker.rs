@@ -11,7 +11,7 @@ use crate::edge::birth::Hold;
 use crate::edge::handover::{LEFTOVER_BYTES_MAX, Refusal, Work};
 use crate::identity::{AccountId, Epoch, Nonce};
 use crate::slice::Worker;
-use crate::ticket::{SealedEpoch, SealedTicket};
+use crate::ticket::{SealedEpoch, SealedStorage, SealedTicket};
 use crate::{messages, record};
 use std::os::fd::OwnedFd;
 
@@ -61,7 +61,10 @@ messages! {
 messages! {
     /// What a worker says.
     pub enum ToDirector, at most 128, {
-        1 => Ready,
+        1 => Ready {
+            /// That there is a store; none: it can't be opened.
+            storage: Option<SealedStorage>,
+        },
         /// The store can't be opened; the worker is about to exit.
         2 => Failed,
         3 => Taken { nonce: Nonce, },

@@ -44,7 +44,10 @@ pub async fn distressed(scratch: Scratch) -> Office {
         account: None,
         nonces: 0,
     };
-    assert!(matches!(office.next().await, ToDirector::Ready));
+    assert!(matches!(
+        office.next().await,
+        ToDirector::Ready { storage: None }
+    ));
     let health = office.next().await;
     assert!(matches!(health, ToDirector::Health { health } if health.distress));
     may_leave(&office).await;
