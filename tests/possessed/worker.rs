@@ -284,7 +284,10 @@ fn lies() -> Vec<(&'static str, ToDirector)> {
                 refusal: Refusal::NoWorker,
             },
         ),
-        ("that it is ready again", ToDirector::Ready),
+        (
+            "that it is ready again",
+            ToDirector::Ready { storage: None },
+        ),
         ("that it has failed", ToDirector::Failed),
         (
             "that it holds what nobody asked for",
