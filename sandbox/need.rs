@@ -6,7 +6,7 @@
 use crate::filter;
 use crate::kernel;
 use crate::program;
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
+use rustix::fs::{CWD, MemfdFlags, Mode, OFlags, ResolveFlags, memfd_create, openat2};
 use rustix::io::Errno;
 use rustix::process::{Gid, PidfdFlags, Signal, Uid, pidfd_open, pidfd_send_signal};
 
@@ -21,6 +21,7 @@ words! {
         PidDescriptors = "descriptors of processes, pidfd_open(2)";
         Resolving = "openat2(2)";
         ProgramsInMemory = "the execution of programs in memory, memfd_create(2) and execveat(2)";
+        LettersInMemory = "memory that never becomes a program, memfd_create(2) with MFD_NOEXEC_SEAL";
         Root = "chroot(2)";
         Ids = "setgroups(2), setresgid(2) and setresuid(2)";
     }
@@ -38,6 +39,7 @@ impl Need {
             Self::PidDescriptors => "Linux 5.4, and nothing around the set that forbids the calls",
             Self::Resolving => "Linux 5.6, and nothing around the set that forbids the call",
             Self::ProgramsInMemory => "the sysctl vm.memfd_noexec at 0 or 1",
+            Self::LettersInMemory => "Linux 6.3",
             Self::Root => {
                 "a start as root with CAP_SYS_CHROOT, or else user namespaces \
                  (user.max_user_namespaces above 0, and nothing that forbids them to users)"
@@ -54,6 +56,7 @@ impl Need {
             Self::PidDescriptors => kernel::can(signal_itself),
             Self::Resolving => resolve().is_ok(),
             Self::ProgramsInMemory => program::can_execute(),
+            Self::LettersInMemory => memfd_create(c"trial", MemfdFlags::NOEXEC_SEAL).is_ok(),
             Self::Root => kernel::can(change_root),
             Self::Ids => !is_root() || kernel::can(take_ids),
         }

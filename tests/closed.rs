@@ -53,6 +53,7 @@ const FORETOLD: &[(&str, &[&str])] = &[
     ("seccomp:ENOSYS",        &["seccomp(2)", "CONFIG_SECCOMP_FILTER"]),
     ("seccomp:EPERM",         &["seccomp(2)", "forbids seccomp(2)"]),
     ("memfd-exec:EACCES",     &["programs in memory", "vm.memfd_noexec"]),
+    ("memfd-noexec:EINVAL",   &["MFD_NOEXEC_SEAL", "Linux 6.3"]),
     ("execveat:ENOSYS",       &["programs in memory"]),
     ("close_range:ENOSYS",    &["close_range(2)", "Linux 5.11"]),
     ("close_range:EINVAL",    &["close_range(2)", "Linux 5.11"]),

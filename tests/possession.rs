@@ -251,6 +251,7 @@ fn who_is_killed_by_somebody_else_meanwhile_is_let_go_like_the_living() {
         let mut possessed = Possessed::seize(sleeper.pid());
         let _placed = possessed.place(b"something to be taken back");
         signal_pid(sleeper.pid(), Signal::KILL);
+        assert_eq!(possessed.call(libc::SYS_getpid, &[]), Outcome::Ended);
         possessed.let_go();
         assert!(proc::descriptors(sleeper.pid()).is_empty(), "{way}");
     }

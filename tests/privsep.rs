@@ -4,6 +4,8 @@
 
 #![allow(clippy::panic, reason = "a test that can't go on says why and ends")]
 
+#[path = "privsep/exhausted.rs"]
+mod exhausted;
 #[path = "privsep/lies.rs"]
 mod lies;
 #[path = "privsep/stage.rs"]

@@ -279,33 +279,6 @@ fn nothing_of_a_password_or_a_letter_is_in_the_log() {
 }
 
 #[test]
-fn a_kernel_without_landlock_is_named_and_one_line_does_without_it() {
-    let script = harness::set::workspace().join("tests/clients/without_landlock.py");
-    let before: Vec<OsString> = vec!["python3".into(), script.into()];
-    let said = Set::through(&before, "").expect_err("a set without Landlock serves");
-    assert!(said.contains("this kernel lacks landlock"), "{said}");
-    assert!(said.contains("without = ["), "{said}");
-    let layers = [
-        "landlock",
-        "landlock-truncate",
-        "landlock-net",
-        "landlock-ioctl",
-        "landlock-scopes",
-    ];
-    let user = (!rustix::process::geteuid().is_root()).then_some("separate-uids");
-    let names: Vec<String> = layers
-        .into_iter()
-        .chain(user)
-        .map(|name| format!("\"{name}\""))
-        .collect();
-    let further = format!("[confinement]\nwithout = [{}]\n", names.join(", "));
-    let set = Set::through(&before, &further).unwrap_or_else(|log| panic!("{log}"));
-    set.add_user(ALICE);
-    set.login(ALICE).ok("a NOOP");
-    assert!(text(&set.mailkeep(&["status"])).contains("landlock-scopes"));
-}
-
-#[test]
 fn sockets_may_come_from_systemd_by_name() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
     let address = listener.local_addr().expect("bound");

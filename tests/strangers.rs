@@ -112,6 +112,37 @@ fn unfinished_lines_below_the_limit_hold_a_bounded_memory_each() {
 
 // P3
 
+/// A handshake that asks for a name; it ends where the client finds the wrong one in the
+/// certificate.
+fn ask_for(set: &Set, name: String) {
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
+    let name = name.try_into().expect("a name");
+    let client = rustls::ClientConnection::new(std::sync::Arc::new(config), name);
+    let mut tls = rustls::StreamOwned::new(client.expect("a client"), stranger(set, IMAPS));
+    assert!(tls.read(&mut [0]).is_err(), "a certificate for any name");
+}
+
+#[test]
+fn names_that_a_handshake_asks_for_leave_nothing_behind() {
+    /// KiB in which a hundred names can't be: their configurations, say.
+    const KIB_MAX: u64 = 512;
+    let set = set(ROOM);
+    let front = set.pid("front");
+    let ask = |numbers: std::ops::Range<u32>| {
+        numbers.for_each(|n| ask_for(&set, format!("{}{n}.example.org", "a".repeat(40))));
+    };
+    ask(0..50);
+    let before = resident(front);
+    ask(50..350);
+    let grown = resident(front).saturating_sub(before);
+    assert!(grown < KIB_MAX, "three hundred names left {grown} KiB");
+}
+
 #[test]
 fn five_hundred_dawdlers_in_each_state_hold_up_no_honest_login() {
     let set = set(ROOM);

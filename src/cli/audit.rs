@@ -41,6 +41,9 @@ const LOOKS_MAX: usize = 3;
 /// Between two looks.
 const LOOKING_PAUSE: Duration = Duration::from_millis(300);
 
+/// Processes that don't belong to the set and are told one by one.
+const STRANGERS_TOLD_MAX: usize = 16;
+
 /// Something is not as the ledger says.
 const DIFFERS: u8 = 1;
 
@@ -200,24 +203,22 @@ fn kinds_present(found: &Found) -> Check {
     )
 }
 
-/// One line each.
+/// One line each, and one for those beyond a screen.
 fn strangers(found: &Found) -> Vec<Check> {
     let check = |shown: String| {
-        Check::compare(
-            Layer::Program,
-            "processes in the house that no status names",
-            "none",
-            shown,
-        )
+        let what = "processes in the house that no status names";
+        Check::compare(Layer::Program, what, "none", shown)
     };
-    let told = found
-        .strangers
-        .iter()
-        .map(|one| check(format!("process {} {}", one.pid, one.why)));
-    match found.strangers.is_empty() {
-        true => vec![check("none".to_owned())],
-        false => told.collect(),
+    let each = found.strangers.iter().take(STRANGERS_TOLD_MAX);
+    let mut told: Vec<Check> = each
+        .map(|one| check(format!("process {} {}", one.pid, one.why)))
+        .collect();
+    match found.strangers.len().saturating_sub(STRANGERS_TOLD_MAX) {
+        0 if told.is_empty() => told.push(check("none".to_owned())),
+        0 => {}
+        more => told.push(check(format!("and {more} more"))),
     }
+    told
 }
 
 fn or_none(words: &[impl AsRef<str>]) -> String {
@@ -245,6 +246,28 @@ mod tests {
             (check.verdict, check.found.as_str()),
             (Verdict::Differs, "separate-uids")
         );
+    }
+
+    #[test]
+    fn a_crowd_in_the_house_is_told_on_one_screen() {
+        let stranger = |pid| members::Stranger {
+            pid,
+            why: "is there".to_owned(),
+        };
+        let mut found = Found {
+            members: Vec::new(),
+            strangers: (0..100).map(stranger).collect(),
+            missing: Vec::new(),
+        };
+        let told = strangers(&found);
+        assert_eq!(told.len(), STRANGERS_TOLD_MAX + 1);
+        assert_eq!(
+            told.last().map(|check| check.found.as_str()),
+            Some("and 84 more")
+        );
+        assert!(told.iter().all(|check| check.verdict == Verdict::Differs));
+        found.strangers.clear();
+        assert_eq!(strangers(&found)[0].verdict, Verdict::AsStated);
     }
 
     #[test]

@@ -24,7 +24,7 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{UnixListener, UnixStream};
@@ -267,6 +267,7 @@ fn connect_front(shared: &Rc<Shared>, instance: Instance, socket: OwnedFd) -> Re
     Ok(())
 }
 
+/// What is no stream is no client's: its `front` could have us talk to ourselves.
 fn begin_session(shared: &Rc<Shared>, front: &Rc<Front>, session: ToService) {
     let ToService::Session {
         connection,
@@ -281,7 +282,11 @@ fn begin_session(shared: &Rc<Shared>, front: &Rc<Front>, session: ToService) {
         may_start_tls: may_start_tls && shared.settings().slice.starttls,
         after_starttls,
     };
-    let front = Rc::clone(front);
+    if sockopt::socket_type(&socket) != Ok(SocketType::STREAM) {
+        return tracing::warn!(connection = connection.0, "a session without a client");
+    }
+    // Not kept from closing by its sessions: a front that was cut off must see it.
+    let front = Rc::downgrade(front);
     spawn_session(shared, socket, way, Some((front, connection)));
 }
 
@@ -290,7 +295,7 @@ fn spawn_session(
     shared: &Rc<Shared>,
     socket: OwnedFd,
     way: Way,
-    front: Option<(Rc<Front>, ConnectionId)>,
+    front: Option<(Weak<Front>, ConnectionId)>,
 ) {
     let shared = Rc::clone(shared);
     shared.sessions.set(shared.sessions.get().saturating_add(1));
@@ -307,7 +312,7 @@ async fn session(
     shared: &Rc<Shared>,
     socket: OwnedFd,
     way: Way,
-    front: Option<(Rc<Front>, ConnectionId)>,
+    front: Option<(Weak<Front>, ConnectionId)>,
 ) -> io::Result<()> {
     let socket = std::os::unix::net::UnixStream::from(socket);
     socket.set_nonblocking(true)?;
@@ -320,6 +325,7 @@ async fn session(
     let ended = connection::serve(&mut socket, way, shared).await?;
     socket.shutdown().await?;
     if let (Ended::StartTls, Some((front, connection))) = (ended, front) {
+        let front = front.upgrade().ok_or(io::ErrorKind::BrokenPipe)?;
         front
             .send(ToFront::StartTls { connection })
             .map_err(|_| io::ErrorKind::BrokenPipe)?;

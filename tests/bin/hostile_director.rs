@@ -1,9 +1,11 @@
 //! A `director` that cheats. It enters the real profile, brings sessions to workers as
 //! the real one does, in the simplest way, and lies when a client's tag orders it:
 //!
-//! `invent`: asks for a birth with a ticket of its own making. `other`: gives the socket
-//! to the worker of another account, and that account's last ticket to it. `replay`: gives the worker ticket and socket twice. `silent`: never answers the client; `mute`: nor `control`. `kill`: ends everybody's
-//! workers. What the liars hear of it goes to the client, as lines.
+//! `invent`: asks for births with tickets of its own making. `other`: gives the socket to
+//! the workers of other accounts, with their last tickets and with its own. `replay`: gives
+//! the worker ticket and socket again and again. `silent`: never answers for the client;
+//! `mute`: nor `control`. `kill`: ends everybody's workers. What a worker refuses is told to
+//! the client.
 
 #![allow(clippy::panic, reason = "it is told to")]
 

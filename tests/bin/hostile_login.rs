@@ -4,7 +4,8 @@
 //! `invent N`: hands N sockets over that nobody was verified on. `names N`: asks `auth`
 //! for N names. `thief`: who is verified next, his session is for this client's socket.
 //! `again`: hands the next verified socket over twice. `keep`: writes on a socket that it
-//! has handed over. `garbage WHOM LENGTH`, `flood WHOM`, `panic WORDS`, `die`. `COUNT` tells what came of it all.
+//! has handed over. `garbage WHOM LENGTH`, `flood auth`, `panic WORDS`, `die`: as they say.
+//! `COUNT` tells what came of it all.
 
 #![allow(clippy::panic, reason = "it is told to")]
 

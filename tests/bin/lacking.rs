@@ -40,6 +40,7 @@ const CALLS: &[Named] = &[
     ("net-namespace",     272, Some((0, 0x4000_0000))), // CLONE_NEWNET
     ("ipc-namespace",     272, Some((0, 0x0800_0000))), // CLONE_NEWIPC
     ("memfd-exec",        319, Some((1, 0x10))), // memfd_create, MFD_EXEC
+    ("memfd-noexec",      319, Some((1, 0x08))), // MFD_NOEXEC_SEAL, and nothing else
     ("execveat",          322, None),
     ("chroot",            161, None),
     ("fchdir",            81,  None),

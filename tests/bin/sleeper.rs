@@ -8,7 +8,7 @@
 
 use rustix::event::epoll;
 use rustix::net::{RecvFlags, recv};
-use rustix::thread::{CpuSet, NanosleepRelativeResult, Timespec, nanosleep};
+use rustix::thread::{CpuSet, NanosleepRelativeResult, Timespec, nanosleep as wait};
 use std::io::Write as _;
 use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -26,7 +26,7 @@ fn main() {
     match std::env::args().nth(1).as_deref() {
         Some("epoll") => epoll(),
         Some("receive") => receive(),
-        Some("sleep") => sleep(),
+        Some("sleep") => doze(),
         Some("busy") => busy(),
         other => panic!("sleeper epoll|receive|sleep|busy, not {other:?}"),
     }
@@ -60,13 +60,13 @@ fn receive() {
     assert_eq!(received.expect("not interrupted").0, 1);
 }
 
-fn sleep() {
+fn doze() {
     let begun = Instant::now();
     let time = Timespec {
         tv_sec: 0,
         tv_nsec: SLEEP.subsec_nanos().into(),
     };
-    let slept = nanosleep(&time);
+    let slept = wait(&time);
     assert!(matches!(slept, NanosleepRelativeResult::Ok), "{slept:?}");
     assert!(begun.elapsed() >= SLEEP, "it was woken too early");
 }

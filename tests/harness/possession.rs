@@ -27,7 +27,7 @@ mod wires;
 
 pub use datagram::Datagram;
 pub use thread::{Stop, Traced};
-pub use wires::wires;
+pub use wires::{cookie, wires};
 
 use crate::proc;
 use arena::Arena;
@@ -62,6 +62,9 @@ pub enum Outcome {
     Failed(Errno),
     /// The process's filter has killed it (SIGSYS): it was there, and is no more.
     Killed,
+    /// Somebody else has ended it meanwhile, perhaps for what the call did: whether it was
+    /// done nobody can say.
+    Ended,
 }
 
 /// A process that does what a test wants.
@@ -122,14 +125,8 @@ impl Possessed {
     /// kernel answers. A call that waits keeps the test waiting.
     ///
     /// # Panics
-    /// If it has ended before, or ends otherwise than by its filter.
+    /// If there are more arguments than any call has.
     pub fn call(&mut self, number: i64, arguments: &[u64]) -> Outcome {
-        let outcome = self.try_call(number, arguments);
-        outcome.unwrap_or_else(|| panic!("{} was ended meanwhile", self.pid))
-    }
-
-    /// As [`Self::call`]; nothing if it has ended otherwise than by its filter.
-    fn try_call(&mut self, number: i64, arguments: &[u64]) -> Option<Outcome> {
         let mut registers = self.kept;
         registers.rip = self.call;
         registers.rax = number.cast_unsigned();
@@ -149,22 +146,25 @@ impl Possessed {
             .into_iter()
             .zip(filled)
             .for_each(|(to, from)| *to = *from);
-        let begun = self.threads.first()?.set_registers(registers);
-        if begun.is_err() {
-            self.bury();
-            return None;
+        match self
+            .threads
+            .first()
+            .map(|main| main.set_registers(registers))
+        {
+            Some(Ok(())) => self.step(),
+            Some(Err(_)) => self.bury(),
+            None => Outcome::Ended,
         }
-        self.step()
     }
 
     /// Over one instruction, a call.
-    fn step(&mut self) -> Option<Outcome> {
+    fn step(&mut self) -> Outcome {
         while self.main().step().is_ok() {
             match self.wait() {
-                Stop::Signal(Signal::SIGTRAP) => return Some(self.answer()),
+                Stop::Signal(Signal::SIGTRAP) => return self.answer(),
                 Stop::Signal(other) => self.owed = Some(other),
                 Stop::Bears(child) => end(&Traced::known(child)),
-                Stop::Ended(how) => return Some(how).filter(is_of_filter).map(|_| Outcome::Killed),
+                Stop::Ended(how) => return ended(how),
                 Stop::Ends => break,
                 Stop::Asked | Stop::Executes | Stop::Call => {}
             }
@@ -191,19 +191,21 @@ impl Possessed {
 
     /// It is about to end, or has been killed: waits until it has, and says whether it
     /// was its filter.
-    fn bury(&mut self) -> Option<Outcome> {
+    fn bury(&mut self) -> Outcome {
         loop {
             for thread in &self.threads {
                 let _its_end_goes_on = thread.go_on(None);
             }
             if let Stop::Ended(how) = self.wait() {
-                return Some(how).filter(is_of_filter).map(|_| Outcome::Killed);
+                return ended(how);
             }
         }
     }
 
-    fn answer(&self) -> Outcome {
-        let registers = self.main().registers().expect("it stands");
+    fn answer(&mut self) -> Outcome {
+        let Ok(registers) = self.main().registers() else {
+            return self.bury();
+        };
         match registers.rax.cast_signed().checked_neg() {
             Some(errno @ 1..=ERRNO_MAX) if errno >= RESTARTING => Outcome::Failed(Errno::INTR),
             Some(errno @ 1..=ERRNO_MAX) => {
@@ -218,7 +220,7 @@ impl Possessed {
     /// their address, a multiple of 16.
     ///
     /// # Panics
-    /// If it may not have memory, or [`arena::BYTES`] are full.
+    /// If it may not have memory, has ended, or [`arena::BYTES`] are full.
     pub fn place(&mut self, bytes: &[u8]) -> u64 {
         let address = self.arena().take(bytes.len());
         self.poke(address, bytes);
@@ -280,7 +282,7 @@ impl Possessed {
             return;
         }
         if let Some(arena) = self.arena.take() {
-            let _unmapped = self.try_call(libc::SYS_munmap, &arena.whole());
+            let _unmapped = self.call(libc::SYS_munmap, &arena.whole());
         }
         // Who has been killed meanwhile has nothing that could be given back.
         let restored = self
@@ -338,9 +340,12 @@ fn stand(pid: u32, number: u32) -> Option<Traced> {
     }
 }
 
-/// Whether it was the filter that has ended somebody.
-fn is_of_filter(how: &Option<Signal>) -> bool {
-    *how == Some(Signal::SIGSYS)
+/// Who has ended it: its filter, or somebody.
+fn ended(how: Option<Signal>) -> Outcome {
+    match how {
+        Some(Signal::SIGSYS) => Outcome::Killed,
+        _ => Outcome::Ended,
+    }
 }
 
 /// Ends a newborn child before it has done anything.

@@ -36,7 +36,16 @@ impl Session {
     /// If nobody listens.
     #[must_use]
     pub fn clear(address: SocketAddr) -> Self {
-        let tcp = TcpStream::connect(address).unwrap_or_else(|error| panic!("{address}: {error}"));
+        let tcp = TcpStream::connect(address);
+        Self::over(tcp.unwrap_or_else(|error| panic!("{address}: {error}")))
+    }
+
+    /// Speaks over a connection that somebody else has made.
+    ///
+    /// # Panics
+    /// If it is over already.
+    #[must_use]
+    pub fn over(tcp: TcpStream) -> Self {
         tcp.set_read_timeout(Some(PATIENCE)).expect("a socket");
         tcp.set_write_timeout(Some(PATIENCE)).expect("a socket");
         tcp.set_nodelay(true).expect("a socket");

@@ -161,6 +161,15 @@ impl Stage {
         !held.is_empty()
     }
 
+    /// How long it has run or waited for a processor, which on a busy machine is the
+    /// same (`/proc/PID/schedstat`: two numbers of nanoseconds come first).
+    pub fn busy(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/schedstat", self.child.number()));
+        let stat = stat.expect("it lives");
+        let times = stat.split_whitespace().take(2);
+        Duration::from_nanos(times.filter_map(|time| time.parse::<u64>().ok()).sum())
+    }
+
     /// That it lives.
     pub fn lives(&self) -> bool {
         matches!(self.child.ended(), Ok(None))

@@ -23,6 +23,9 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 /// in our process.
 pub const QUEUE_MESSAGES_MAX: usize = 256;
 
+/// How long one waits before one tries again what the kernel had no room for.
+pub const STALL_MILLIS: u64 = 20;
+
 /// Descriptors in one datagram. The kernel allows 253; no message of ours has
 /// more than two, and room for a few more lets us see (and refuse) a surplus.
 const DESCRIPTORS_MAX: usize = 8;
@@ -73,6 +76,8 @@ pub enum Received<Rx> {
 pub struct Channel<Tx, Rx> {
     socket: OwnedFd,
     queue: VecDeque<(Vec<u8>, Vec<OwnedFd>)>,
+    /// The kernel would not take another descriptor of ours; see [`Self::is_stalled`].
+    stalled: bool,
     directions: PhantomData<fn(Tx) -> Rx>,
 }
 
@@ -103,6 +108,7 @@ impl<Tx: Message, Rx: Message> Channel<Tx, Rx> {
         Ok(Self {
             socket,
             queue: VecDeque::new(),
+            stalled: false,
             directions: PhantomData,
         })
     }
@@ -129,10 +135,15 @@ impl<Tx: Message, Rx: Message> Channel<Tx, Rx> {
     /// # Errors
     /// A [`Fault`]: end the channel.
     pub fn flush(&mut self) -> Result<(), Fault> {
+        self.stalled = false;
         while let Some((bytes, descriptors)) = self.queue.front_mut() {
             match transmit(self.socket.as_fd(), bytes, descriptors) {
                 Ok(()) => wipe(bytes),
-                Err(Errno::AGAIN | Errno::TOOMANYREFS) => return Ok(()),
+                Err(Errno::AGAIN) => return Ok(()),
+                Err(Errno::TOOMANYREFS) => {
+                    self.stalled = true;
+                    return Ok(());
+                }
                 Err(Errno::INTR) => continue,
                 Err(Errno::PIPE | Errno::CONNRESET) => return Err(Fault::PeerGone),
                 Err(errno) => return Err(Fault::Socket(errno)),
@@ -152,6 +163,15 @@ impl<Tx: Message, Rx: Message> Channel<Tx, Rx> {
     #[must_use]
     pub fn wants_to_send(&self) -> bool {
         !self.queue.is_empty()
+    }
+
+    /// Whether something waits because too many descriptors of ours are on their way, to
+    /// whomever (ETOOMANYREFS, unix(7)). No event says when there is room: the socket
+    /// itself can be written to, so that waiting for that would be a loop at full speed.
+    /// Whoever sees this calls [`Self::flush`] again after [`STALL_MILLIS`].
+    #[must_use]
+    pub fn is_stalled(&self) -> bool {
+        self.stalled
     }
 
     /// Receives one message, without waiting.

@@ -5,11 +5,12 @@
 //! and nothing that comes over it can change that. A token is never used twice,
 //! so that an event of a closed channel can't be taken for its successor's.
 
-use crate::channel::{Channel, Fault, Received};
+use crate::channel::{Channel, Fault, Received, STALL_MILLIS};
 use crate::codec::Message;
 use crate::epoll::Epoll;
 use rustix::io::Errno;
-use std::collections::HashMap;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
@@ -37,6 +38,8 @@ pub struct Registry<P> {
     epoll: Epoll,
     peers: HashMap<u64, P>,
     next: u64,
+    /// The channels for which no event will come; they have their turn without one.
+    stalled: RefCell<BTreeSet<u64>>,
 }
 
 impl<P: Copy> Registry<P> {
@@ -49,6 +52,7 @@ impl<P: Copy> Registry<P> {
             epoll: Epoll::new()?,
             peers: HashMap::new(),
             next: 0,
+            stalled: RefCell::default(),
         })
     }
 
@@ -97,18 +101,24 @@ impl<P: Copy> Registry<P> {
         // It may have been closed by now, which removed it.
         let _ = self.epoll.remove(&registered.channel);
         self.peers.remove(&registered.token);
+        self.stalled.borrow_mut().remove(&registered.token);
     }
 
-    /// Whose channels are ready, each once.
+    /// Whose channels are ready, or may have room again, each once.
     ///
     /// # Errors
     /// As epoll_wait(2).
     pub fn wait(&self, at_most: Duration) -> Result<Vec<P>, Errno> {
+        let at_most = match self.stalled.borrow().is_empty() {
+            true => at_most,
+            false => at_most.min(Duration::from_millis(STALL_MILLIS)),
+        };
         let ready = self.epoll.wait(Some(at_most))?;
-        Ok(ready
-            .iter()
-            .filter_map(|ready| self.peers.get(&ready.token).copied())
-            .collect())
+        // Whoever is still stalled at his turn comes back.
+        let mut tokens = self.stalled.take();
+        tokens.extend(ready.iter().map(|ready| ready.token));
+        let peer = |token| self.peers.get(token).copied();
+        Ok(tokens.iter().filter_map(peer).collect())
     }
 
     /// Sends a message, and asks for a wake-up if some of it had to wait.
@@ -140,7 +150,11 @@ impl<P: Copy> Registry<P> {
         &self,
         registered: &mut Registered<Tx, Rx>,
     ) -> Result<(), Fault> {
-        let wanted = registered.channel.wants_to_send();
+        let stalled = registered.channel.is_stalled();
+        if stalled {
+            self.stalled.borrow_mut().insert(registered.token);
+        }
+        let wanted = registered.channel.wants_to_send() && !stalled;
         if wanted != registered.wants_to_send {
             self.epoll
                 .want_write(&registered.channel, registered.token, wanted)

@@ -84,10 +84,11 @@ mod tests {
         assert_eq!(secret.dangerous_reveal(), b"hunter2");
     }
 
-    /// Leaves a copy on the stack, and says where.
+    /// Leaves a copy on the stack, and says where it ends: deeper than whoever looks for
+    /// it stands.
     #[inline(never)]
     fn leave_a_copy() -> usize {
-        let mut copy = [0x5e_u8; 64];
+        let mut copy = [0x5e_u8; STACK_BYTES_MAX / 4];
         std::hint::black_box(&mut copy).as_ptr().addr()
     }
 
@@ -102,6 +103,7 @@ mod tests {
     #[test]
     fn a_copy_that_a_call_left_on_the_stack_is_wiped() {
         let copy = leave_a_copy();
+        assert_eq!(lies_at(copy), [0x5e; 64]);
         wipe_stack();
         assert_eq!(lies_at(copy), [0; 64]);
     }

@@ -12,13 +12,14 @@
 use ipc::Instance;
 pub mod life;
 
-use ipc::channel::{Channel, Fault, Received};
+use ipc::channel::{Channel, Fault, Received, STALL_MILLIS};
 use ipc::codec::Message;
 use ipc::edge::supervisor::{Edge, ToProcess, ToSupervisor};
 use rustix::io::Errno;
 use std::cell::{OnceCell, RefCell};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::rc::{Rc, Weak};
+use std::time::Duration;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::Notify;
@@ -94,6 +95,7 @@ impl<Tx: Message, Rx: Message> AsyncChannel<Tx, Rx> {
                     guard.clear_ready();
                 }
                 () = self.queued.notified() => {}
+                () = self.stall() => self.channel.get_ref().0.borrow_mut().flush()?,
             }
         }
     }
@@ -105,6 +107,11 @@ impl<Tx: Message, Rx: Message> AsyncChannel<Tx, Rx> {
     /// A [`Fault`]: end the channel.
     pub async fn drain(&self) -> Result<(), Fault> {
         while self.channel.get_ref().0.borrow().wants_to_send() {
+            if self.channel.get_ref().0.borrow().is_stalled() {
+                self.stall().await;
+                self.channel.get_ref().0.borrow_mut().flush()?;
+                continue;
+            }
             let mut guard = self.channel.writable().await.map_err(|_| Fault::PeerGone)?;
             self.channel.get_ref().0.borrow_mut().flush()?;
             if self.channel.get_ref().0.borrow().wants_to_send() {
@@ -114,9 +121,18 @@ impl<Tx: Message, Rx: Message> AsyncChannel<Tx, Rx> {
         Ok(())
     }
 
+    /// Ends when it is time to try again; never if nothing is stalled.
+    async fn stall(&self) {
+        if self.channel.get_ref().0.borrow().is_stalled() {
+            tokio::time::sleep(Duration::from_millis(STALL_MILLIS)).await;
+        } else {
+            std::future::pending().await
+        }
+    }
+
     fn interest(&self) -> Interest {
-        let queued = self.channel.get_ref().0.borrow().wants_to_send();
-        if queued {
+        let channel = self.channel.get_ref().0.borrow();
+        if channel.wants_to_send() && !channel.is_stalled() {
             Interest::READABLE | Interest::WRITABLE
         } else {
             Interest::READABLE

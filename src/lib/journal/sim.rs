@@ -74,6 +74,11 @@ struct Machine {
     photographs: Vec<World>,
 }
 
+/// Nobody gets at the disk while this lives.
+#[must_use]
+#[derive(Debug)]
+pub struct Held<'a>(#[expect(dead_code, reason = "held, not looked at")] MutexGuard<'a, Machine>);
+
 impl Machine {
     fn of(world: World) -> Arc<Mutex<Self>> {
         Arc::new(Mutex::new(Self {
@@ -122,6 +127,12 @@ impl SimDisk {
     /// Lets call number `call` (0 is the next one there is on a new disk) fail.
     pub fn plan(&self, call: u64, fault: Fault) {
         lock(&self.machine).world.faults.insert(call, fault);
+    }
+
+    /// Keeps every call waiting until what this answers is dropped: a disk that takes its
+    /// time.
+    pub fn hold(&self) -> Held<'_> {
+        Held(lock(&self.machine))
     }
 
     /// Calls so far that only look: opening, listing, reading, asking for a length.

@@ -19,9 +19,14 @@ fn letters_that_come_together_share_their_syncs() {
             }
             let before = disk.calls();
             if together {
+                // While the disk is busy with the first, the others gather.
+                let busy = disk.hold();
                 for client in &mut clients {
                     client.send(b"a APPEND INBOX {1+}\r\nx\r\n").await;
                 }
+                let mut last = house.client().await;
+                last.command("n", "NOOP").await;
+                drop(busy);
                 for client in &mut clients {
                     client.answer("a").await;
                 }

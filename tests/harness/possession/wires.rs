@@ -1,6 +1,6 @@
-//! Which descriptor of one process leads to another: the far ends of Unix sockets, as
-//! the kernel tells them (sock_diag(7)), in the network namespaces in which they were
-//! made.
+//! Which descriptor of one process leads to another, and what its cookie is: Unix
+//! sockets as the kernel tells of them (sock_diag(7)), in the network namespaces in which
+//! they were made.
 
 use crate::proc;
 use rustix::net::{
@@ -33,12 +33,31 @@ const ANSWER_BYTES: usize = 1 << 16;
 /// The descriptors of one process whose other ends another one holds, in order.
 #[must_use]
 pub fn wires(from: u32, to: u32) -> Vec<u32> {
-    let peers = peers(from, to);
+    let ends = ends(&[from, to]);
     let theirs: BTreeSet<u64> = sockets(to).into_values().collect();
     let ours = sockets(from).into_iter();
-    let leads =
-        ours.filter(|(_, socket)| peers.get(socket).is_some_and(|far| theirs.contains(far)));
+    let leads = ours.filter(|(_, socket)| {
+        ends.get(socket)
+            .is_some_and(|far| theirs.contains(&far.peer))
+    });
     leads.map(|(number, _)| number).collect()
+}
+
+/// SO_COOKIE of a Unix socket that is one of a pair, for who can't ask for it himself.
+///
+/// # Panics
+/// If that descriptor is none.
+#[must_use]
+pub fn cookie(pid: u32, descriptor: u32) -> u64 {
+    let inode = sockets(pid)[&descriptor];
+    ends(&[pid])[&inode].cookie
+}
+
+/// One end of a pair.
+struct End {
+    /// The inode of the other.
+    peer: u64,
+    cookie: u64,
 }
 
 /// The inode of each descriptor that is a socket.
@@ -53,10 +72,10 @@ fn sockets(pid: u32) -> BTreeMap<u32, u64> {
         .collect()
 }
 
-/// The other end of each Unix socket, both by inode, here and where the two live.
-fn peers(one: u32, other: u32) -> BTreeMap<u64, u64> {
+/// Every end, by its inode, here and where these live.
+fn ends(pids: &[u32]) -> BTreeMap<u64, End> {
     let mut all = dump();
-    for pid in [one, other] {
+    for pid in pids {
         let namespace = File::open(format!("/proc/{pid}/ns/net")).expect("it lives");
         let there = move || {
             let network = rustix::thread::LinkNameSpaceType::Network;
@@ -73,8 +92,8 @@ fn peers(one: u32, other: u32) -> BTreeMap<u64, u64> {
     all
 }
 
-/// All Unix sockets of the calling thread's network namespace.
-fn dump() -> BTreeMap<u64, u64> {
+/// All ends in the calling thread's network namespace.
+fn dump() -> BTreeMap<u64, End> {
     let kernel = socket_with(
         AddressFamily::NETLINK,
         SocketType::RAW,
@@ -107,19 +126,26 @@ fn request() -> Vec<u8> {
 }
 
 /// Takes the messages of one answer; whether the last was among them.
-fn take(mut answer: &[u8], found: &mut BTreeMap<u64, u64>) -> bool {
+fn take(mut answer: &[u8], found: &mut BTreeMap<u64, End>) -> bool {
     while let Some(length) = word(answer, 0) {
         let length = usize::try_from(length).expect("a length");
         if half(answer, 4) == Some(DONE) {
             return true;
         }
         let message = &answer[..length];
-        if let (Some(inode), Some(peer)) = (word(message, HEADER_BYTES + 4), peer(message)) {
-            found.insert(inode.into(), peer.into());
-        }
+        found.extend(end(message));
         answer = answer.get(length.next_multiple_of(4)..).unwrap_or_default();
     }
     false
+}
+
+/// An end and its inode, behind the header: family, type, state (4 bytes), inode (4),
+/// cookie (8).
+fn end(message: &[u8]) -> Option<(u64, End)> {
+    let [inode, low, high] = [4, 8, 12].map(|at| word(message, HEADER_BYTES + at));
+    let cookie = u64::from(high?) << 32 | u64::from(low?);
+    let peer = peer(message)?.into();
+    Some((inode?.into(), End { peer, cookie }))
 }
 
 /// The attribute that says who the peer is.
