@@ -23,6 +23,11 @@ const FILTERS_MAX: usize = 64;
 /// How long a thread may take to stop: one that waits for a disk can't at once.
 const STOPPING_MAX: Duration = Duration::from_secs(2);
 
+/// How long the look waits, once it has given up, for the stop that it asked for: a
+/// thread can't be let go before it stands. What waits for a disk for longer than this
+/// is let go by the kernel when the looker ends.
+const LETTING_GO_MAX: Duration = Duration::from_secs(8);
+
 /// Between two looks at whether it stands.
 const STOPPING_PAUSE: Duration = Duration::from_millis(1);
 
@@ -61,17 +66,25 @@ impl Filter {
 /// EBUSY if the thread doesn't stop in time.
 pub fn filters(thread: i32) -> Result<Vec<Filter>, Errno> {
     let tracee = Tracee::seize(thread)?;
-    let deadline = Instant::now().checked_add(STOPPING_MAX);
-    while !tracee.has_stopped()? {
-        if deadline.is_none_or(|deadline| Instant::now() > deadline) {
-            return Err(Errno::BUSY);
-        }
-        std::thread::sleep(STOPPING_PAUSE);
+    if !stands_within(&tracee, STOPPING_MAX)? {
+        let _stands = stands_within(&tracee, LETTING_GO_MAX);
+        return Err(Errno::BUSY);
     }
     (0..FILTERS_MAX)
         .map_while(|index| tracee.filter(index).transpose())
         .map(|program| program.map(Filter))
         .collect()
+}
+
+fn stands_within(tracee: &Tracee, patience: Duration) -> Result<bool, Errno> {
+    let deadline = Instant::now().checked_add(patience);
+    while !tracee.has_stopped()? {
+        if deadline.is_none_or(|deadline| Instant::now() > deadline) {
+            return Ok(false);
+        }
+        std::thread::sleep(STOPPING_PAUSE);
+    }
+    Ok(true)
 }
 
 /// The filters that a process of this profile has on each thread once it serves, in
