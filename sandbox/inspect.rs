@@ -160,6 +160,21 @@ mod tests {
         assert_eq!(expected(&LOGIN, site()), expected(&LOGIN, other));
     }
 
+    /// The signal stops it before any stop that was asked for, and is still its own.
+    #[test]
+    fn a_signal_on_its_way_is_no_stop_and_is_not_swallowed() {
+        let mut sleep = std::process::Command::new("sleep");
+        let child = sleep.arg("60").spawn().unwrap().id();
+        let child = i32::try_from(child).unwrap();
+        let tracee = Tracee::seize(child).unwrap();
+        assert_eq!(stands_within(&tracee, STOPPING_MAX), Ok(true));
+        let pid = rustix::process::Pid::from_raw(child).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        tracee.go_on(0).unwrap();
+        let ended = stands_within(&tracee, Duration::from_secs(20));
+        assert_eq!(ended, Err(Errno::SRCH), "it died of its signal");
+    }
+
     #[test]
     fn who_is_not_there_has_no_filters() {
         assert_eq!(filters(i32::MAX), Err(Errno::SRCH));

@@ -352,11 +352,16 @@ impl Tracee {
     /// Lets it go on with the signal that was on its way to it; the stop that was
     /// asked for is still to come.
     fn pass_on(&self, signal: c_int) -> Result<bool, Errno> {
-        let signal = usize::try_from(signal).map_err(|_| Errno::INVAL)?;
-        let signal = std::ptr::without_provenance_mut(signal);
-        ptrace(libc::PTRACE_CONT, self.thread, 0, signal)?;
+        self.go_on(signal)?;
         // A stop for a signal may have taken the place of the one that was asked for.
         ptrace(libc::PTRACE_INTERRUPT, self.thread, 0, std::ptr::null_mut()).map(|_| false)
+    }
+
+    /// Lets one that stands go on, with a signal or none (0), and traces it further.
+    pub fn go_on(&self, signal: c_int) -> Result<(), Errno> {
+        let signal = usize::try_from(signal).map_err(|_| Errno::INVAL)?;
+        let signal = std::ptr::without_provenance_mut(signal);
+        ptrace(libc::PTRACE_CONT, self.thread, 0, signal).map(drop)
     }
 
     /// A filter of a thread that stands, the oldest at 0; `None` beyond the newest.
