@@ -37,7 +37,7 @@ fn ledger() -> Ledger {
 }
 
 #[test]
-fn every_message_of_every_channel_is_in_the_ledger_with_its_turn() {
+fn every_message_of_every_channel_is_in_the_ledger() {
     let written = ledger().into_iter().flat_map(|(edge, directions)| {
         let named = move |(name, it): (String, Direction)| ((edge.clone(), name), written(&it));
         directions.into_iter().map(named)

@@ -32,7 +32,10 @@ const ALICES: ipc::AccountId = ipc::AccountId(1);
 
 /// How long a secret may outlive the moment that needed it: what is on its way to a
 /// worker, say, or a thread that is about to end.
-const FADING: Duration = Duration::from_secs(5);
+const FADING: Duration = Duration::from_secs(20);
+
+/// How often is looked again after that: on a slow machine one look takes as long.
+const LOOKS_MIN: usize = 5;
 
 /// Passwords in the clear are taken here, and everything is logged that can be.
 const OPEN: &str = "[login]\ncleartext_on_loopback = true\n[log]\nlevel = \"debug\"\n";
@@ -58,12 +61,13 @@ fn who(sightings: &[Sighting]) -> BTreeSet<String> {
 fn fades(set: &Set, needles: &[Needle], secret: &str, moment: &str) {
     let allowed = Ledger::read().allowed(secret, moment);
     let mut seen = Vec::new();
-    let within = || {
+    let mut within = || {
         seen = sightings(set, needles);
         who(&seen).is_subset(&allowed)
     };
+    let faded = wait_for(FADING, &mut within) || (0..LOOKS_MIN).any(|_| within());
     assert!(
-        wait_for(FADING, within),
+        faded,
         "{secret}, {moment}: only {allowed:?} may have it\n{seen:#?}"
     );
 }

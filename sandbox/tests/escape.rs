@@ -110,7 +110,7 @@ fn stated(row: &'static str, profile: &Profile, ids: Ids) -> String {
 fn assert_confined(profile: &'static Profile) {
     let house = House::new(word(profile), PROBE);
     let subject = if profile.descriptors.is_empty() {
-        Subject::executed(&house.directory, "supervisor")
+        Subject::executed(&house, &house.directory, "supervisor")
     } else {
         Subject::born(&house, profile)
     };

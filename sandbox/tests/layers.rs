@@ -103,7 +103,7 @@ fn house(name: &str) -> (House, impl Sized) {
 }
 
 fn subject(house: &House) -> Subject {
-    Subject::executed(&house.path(Root::Store).join("7"), "layers")
+    Subject::executed(house, &house.path(Root::Store).join("7"), "layers")
 }
 
 #[test]

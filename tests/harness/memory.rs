@@ -5,6 +5,7 @@
 //! are in nobody's memory.
 
 use crate::Set;
+use rustix::io::Errno;
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 
@@ -80,7 +81,11 @@ pub fn search(process: &Living, needles: &[Needle]) -> Vec<Sighting> {
     let Ok(maps) = std::fs::read_to_string(format!("/proc/{}/maps", process.pid)) else {
         return Vec::new();
     };
-    let memory = File::open(format!("/proc/{}/mem", process.pid)).expect("root may look");
+    let memory = match File::open(format!("/proc/{}/mem", process.pid)) {
+        Ok(memory) => memory,
+        Err(why) if is_gone(&why) => return Vec::new(),
+        Err(why) => panic!("root may look: {why}"),
+    };
     let mut found = Vec::new();
     for mapping in maps.lines().filter_map(Mapping::read) {
         mapping.search(&memory, needles, |needle, address| {
@@ -93,6 +98,12 @@ pub fn search(process: &Living, needles: &[Needle]) -> Vec<Sighting> {
         });
     }
     found
+}
+
+/// Whether there is no such process any more.
+fn is_gone(why: &std::io::Error) -> bool {
+    let gone = [Errno::NOENT, Errno::SRCH].map(Errno::raw_os_error);
+    why.raw_os_error().is_some_and(|code| gone.contains(&code))
 }
 
 /// One line of `/proc/PID/maps` that can be read.

@@ -292,12 +292,35 @@ impl Possessed {
         if restored.is_some_and(|restored| restored.is_err()) {
             self.bury();
         }
-        for (number, thread) in self.threads.drain(..).enumerate() {
-            let _resumed = thread.registers().and_then(|registers| {
-                let registers = resume::resumed(registers);
-                thread.set_registers(registers)
-            });
-            let _gone = thread.let_go(self.owed.filter(|_| number == 0));
+        let threads = std::mem::take(&mut self.threads);
+        // The main thread last: it can't end before the others.
+        let dying = threads
+            .into_iter()
+            .rev()
+            .filter_map(|thread| self.detach(thread));
+        dying.collect::<Vec<_>>().iter().for_each(see_out);
+    }
+
+    /// Lets a thread go; gives it back if it has just been killed.
+    fn detach(&self, thread: Traced) -> Option<Traced> {
+        let number = thread.number();
+        let _resumed = thread.registers().and_then(|registers| {
+            let registers = resume::resumed(registers);
+            thread.set_registers(registers)
+        });
+        let owed = self.owed.filter(|_| number == self.pid);
+        let gone = thread.let_go(owed).is_err();
+        gone.then(|| Traced::known(number))
+    }
+}
+
+/// Waits until a thread that has been killed has ended: who traces it must, or it never
+/// does.
+fn see_out(thread: &Traced) {
+    loop {
+        let _its_end_goes_on = thread.go_on(None);
+        if matches!(thread.wait(), Stop::Ended(_)) {
+            return;
         }
     }
 }

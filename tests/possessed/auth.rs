@@ -125,7 +125,17 @@ fn the_master_key_is_in_the_supervisor_auth_and_broker_and_in_no_other_process()
     let mut having: Vec<&str> = having.map(|(name, _)| name.as_str()).collect();
     having.sort_unstable();
     assert_eq!(having, ["auth", "broker", "supervisor"]);
-    assert_eq!(all.len(), 10, "{all:?}");
+    let names: Vec<&str> = all.iter().map(|(name, _)| name.as_str()).collect();
+    for looked_into in [
+        "front",
+        "login",
+        "keyholder",
+        "director",
+        "control",
+        "worker",
+    ] {
+        assert!(names.contains(&looked_into), "{all:?}");
+    }
 }
 
 /// It holds its own table, its channels, and nothing of anybody's mail.

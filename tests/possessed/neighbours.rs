@@ -21,7 +21,7 @@ pub const OF_ALICE: &str = "canary-of-alice-6f1d";
 pub const OF_BOB: &str = "canary-of-bob-93ac";
 
 /// How long a command of somebody who isn't concerned may take, on a busy machine.
-pub const UNDISTURBED: Duration = Duration::from_secs(5);
+pub const UNDISTURBED: Duration = Duration::from_secs(20);
 
 /// Looks in a row that find the same, for it to be called rest.
 const LOOKS: usize = 8;

@@ -77,7 +77,7 @@ impl Between {
         self.broker
             .say(director_broker::ToDirector::Born { account, created });
         let mut worker = Peer::of(channel);
-        worker.say(director_worker::ToDirector::Ready);
+        worker.say(director_worker::ToDirector::Ready { storage: None });
         assert_eq!(served(&mut worker), nonce);
         worker
     }

@@ -161,13 +161,14 @@ impl Stage {
         !held.is_empty()
     }
 
-    /// How long it has run or waited for a processor, which on a busy machine is the
-    /// same (`/proc/PID/schedstat`: two numbers of nanoseconds come first).
+    /// How long it has run on a processor, and not waited for one: others are busy too
+    /// (`/proc/PID/schedstat`: its first number, of nanoseconds).
     pub fn busy(&self) -> Duration {
         let stat = std::fs::read_to_string(format!("/proc/{}/schedstat", self.child.number()));
         let stat = stat.expect("it lives");
-        let times = stat.split_whitespace().take(2);
-        Duration::from_nanos(times.filter_map(|time| time.parse::<u64>().ok()).sum())
+        let ran = stat.split_whitespace().next();
+        let ran = ran.and_then(|time| time.parse().ok());
+        Duration::from_nanos(ran.expect("the kernel counts it"))
     }
 
     /// That it lives.

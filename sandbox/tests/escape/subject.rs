@@ -8,12 +8,19 @@ use super::order::{receive, send};
 use rustix::fs::Mode;
 use sandbox::Profile;
 use sandbox::profile::{BROKER, Identity, Root};
+use std::fs::File;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
+
+/// A probe that was executed, and the file that is its standard error.
+struct Executed {
+    child: Child,
+    errors: PathBuf,
+}
 
 /// A probe and its surroundings.
 pub struct Subject {
@@ -24,7 +31,7 @@ pub struct Subject {
     _target: TcpListener,
     _named: UnixDatagram,
     /// Where it was executed, not born.
-    executed: Option<Child>,
+    executed: Option<Executed>,
 }
 
 impl Subject {
@@ -52,7 +59,12 @@ impl Subject {
     }
 
     /// A probe that is executed, not born, in this directory.
-    pub fn executed(directory: &Path, order: &str) -> Self {
+    /// Its standard error is always a file of the house, readable for its owner alone:
+    /// Landlock lets a pipe be opened again, and the test's own may be one.
+    pub fn executed(house: &House, directory: &Path, order: &str) -> Self {
+        let errors = house.directory.join("errors");
+        let error = File::create(&errors).expect("the house is ours");
+        set_mode(&errors, 0o600);
         let (listener, target) = (listen(), listen());
         let (ours, theirs) = pair();
         let output = rustix::io::dup(&listener).expect("a copy");
@@ -61,17 +73,18 @@ impl Subject {
             .current_dir(directory)
             .stdin(theirs)
             .stdout(output)
+            .stderr(error)
             .spawn()
             .expect("the probe can be executed");
         send(&ours, &format!("{} {}", port(&target), std::process::id()));
-        Self::around(ours, listener, target, Some(child))
+        Self::around(ours, listener, target, Some(Executed { child, errors }))
     }
 
     fn around(
         channel: OwnedFd,
         listener: TcpListener,
         target: TcpListener,
-        executed: Option<Child>,
+        executed: Option<Executed>,
     ) -> Self {
         let name = format!("mailkeep-probe-{:04x}", port(&target));
         let address = SocketAddr::from_abstract_name(name).expect("a short name");
@@ -98,12 +111,14 @@ impl Subject {
 
 impl Drop for Subject {
     fn drop(&mut self) {
-        let Some(child) = &mut self.executed else {
+        let Some(Executed { child, errors }) = &mut self.executed else {
             return;
         };
         // It ends when its channel closes, which happens behind this.
         let _gone = child.kill();
         let _reaped = child.wait();
+        // What it complained of is said with the test's own words.
+        eprint!("{}", std::fs::read_to_string(errors).unwrap_or_default());
     }
 }
 

@@ -124,6 +124,11 @@ impl SimDisk {
         lock(&self.machine).world.calls
     }
 
+    /// Syncs of a file's data so far (fdatasync(2)).
+    pub fn data_syncs(&self) -> u64 {
+        lock(&self.machine).world.data_syncs
+    }
+
     /// Lets call number `call` (0 is the next one there is on a new disk) fail.
     pub fn plan(&self, call: u64, fault: Fault) {
         lock(&self.machine).world.faults.insert(call, fault);
@@ -397,6 +402,7 @@ impl File for SimFile {
     fn sync_data(&self) -> Result<(), DiskError> {
         self.with(|world, inode| {
             let fault = world.call();
+            world.data_syncs += 1;
             let (content, random) = world.content(inode)?;
             match fault {
                 None => content.sync(),

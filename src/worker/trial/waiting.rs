@@ -9,7 +9,7 @@ use store::Principal;
 
 #[test]
 fn letters_that_come_together_share_their_syncs() {
-    let calls = |together: bool| {
+    let syncs = |together: bool| {
         run(async {
             let disk = SimDisk::new(1);
             let house = House::on(&disk);
@@ -17,7 +17,7 @@ fn letters_that_come_together_share_their_syncs() {
             for _ in 0..16 {
                 clients.push(house.client().await);
             }
-            let before = disk.calls();
+            let before = disk.data_syncs();
             if together {
                 // While the disk is busy with the first, the others gather.
                 let busy = disk.hold();
@@ -35,13 +35,15 @@ fn letters_that_come_together_share_their_syncs() {
                     client.command("a", "APPEND INBOX {1+}\r\nx").await;
                 }
             }
-            disk.calls() - before
+            disk.data_syncs() - before
         })
     };
-    let (together, apart) = (calls(true), calls(false));
+    let (together, apart) = (syncs(true), syncs(false));
+
+    assert!(apart >= 16, "{apart} syncs for sixteen letters one by one");
     assert!(
         together * 2 < apart,
-        "{together} calls together, {apart} apart"
+        "{together} syncs together, {apart} apart"
     );
 }
 

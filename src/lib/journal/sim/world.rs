@@ -13,6 +13,8 @@ pub(super) struct World {
     pub(super) random: Random,
     /// Calls so far that change or sync something.
     pub(super) calls: u64,
+    /// Those of them that sync a file's data.
+    pub(super) data_syncs: u64,
     /// Calls so far that only look.
     pub(super) looks: u64,
     pub(super) faults: BTreeMap<u64, Fault>,
@@ -37,6 +39,7 @@ impl World {
             inodes,
             random: Random::new(seed),
             calls: 0,
+            data_syncs: 0,
             looks: 0,
             faults: BTreeMap::new(),
             blind: BTreeSet::new(),
