@@ -23,6 +23,11 @@ const FILTERS_MAX: usize = 64;
 /// How long a thread may take to stop: one that waits for a disk can't at once.
 const STOPPING_MAX: Duration = Duration::from_secs(2);
 
+/// How long the look waits, once it has given up, for the stop that it asked for: a
+/// thread can't be let go before it stands. What waits for a disk for longer than this
+/// is let go by the kernel when the looker ends.
+const LETTING_GO_MAX: Duration = Duration::from_secs(8);
+
 /// Between two looks at whether it stands.
 const STOPPING_PAUSE: Duration = Duration::from_millis(1);
 
@@ -61,17 +66,25 @@ impl Filter {
 /// EBUSY if the thread doesn't stop in time.
 pub fn filters(thread: i32) -> Result<Vec<Filter>, Errno> {
     let tracee = Tracee::seize(thread)?;
-    let deadline = Instant::now().checked_add(STOPPING_MAX);
-    while !tracee.has_stopped()? {
-        if deadline.is_none_or(|deadline| Instant::now() > deadline) {
-            return Err(Errno::BUSY);
-        }
-        std::thread::sleep(STOPPING_PAUSE);
+    if !stands_within(&tracee, STOPPING_MAX)? {
+        let _stands = stands_within(&tracee, LETTING_GO_MAX);
+        return Err(Errno::BUSY);
     }
     (0..FILTERS_MAX)
         .map_while(|index| tracee.filter(index).transpose())
         .map(|program| program.map(Filter))
         .collect()
+}
+
+fn stands_within(tracee: &Tracee, patience: Duration) -> Result<bool, Errno> {
+    let deadline = Instant::now().checked_add(patience);
+    while !tracee.has_stopped()? {
+        if deadline.is_none_or(|deadline| Instant::now() > deadline) {
+            return Ok(false);
+        }
+        std::thread::sleep(STOPPING_PAUSE);
+    }
+    Ok(true)
 }
 
 /// The filters that a process of this profile has on each thread once it serves, in
@@ -145,6 +158,21 @@ mod tests {
         let other = Site::separate(other, Waivers::NONE);
         assert_ne!(expected(&WORKER, site()), expected(&WORKER, other));
         assert_eq!(expected(&LOGIN, site()), expected(&LOGIN, other));
+    }
+
+    /// The signal stops it before any stop that was asked for, and is still its own.
+    #[test]
+    fn a_signal_on_its_way_is_no_stop_and_is_not_swallowed() {
+        let mut sleep = std::process::Command::new("sleep");
+        let child = sleep.arg("60").spawn().unwrap().id();
+        let child = i32::try_from(child).unwrap();
+        let tracee = Tracee::seize(child).unwrap();
+        assert_eq!(stands_within(&tracee, STOPPING_MAX), Ok(true));
+        let pid = rustix::process::Pid::from_raw(child).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        tracee.go_on(0).unwrap();
+        let ended = stands_within(&tracee, Duration::from_secs(20));
+        assert_eq!(ended, Err(Errno::SRCH), "it died of its signal");
     }
 
     #[test]

@@ -333,7 +333,8 @@ impl Tracee {
         Ok(tracee)
     }
 
-    /// Whether it stands still. Must be asked until it does.
+    /// Whether it stands because it was told to. Must be asked until it does. A signal
+    /// that stops it before is passed on, as if nobody traced.
     pub fn has_stopped(&self) -> Result<bool, Errno> {
         let mut status: c_int = 0;
         let thread = self.thread.as_raw_nonzero().get();
@@ -342,9 +343,25 @@ impl Tracee {
         let waited = unsafe { libc::waitpid(thread, &raw mut status, flags) };
         match answer(waited.into())? {
             0 => Ok(false),
-            _ if libc::WIFSTOPPED(status) => Ok(true),
+            _ if status >> 16 == libc::PTRACE_EVENT_STOP => Ok(true),
+            _ if libc::WIFSTOPPED(status) => self.pass_on(libc::WSTOPSIG(status)),
             _ => Err(Errno::SRCH),
         }
+    }
+
+    /// Lets it go on with the signal that was on its way to it; the stop that was
+    /// asked for is still to come.
+    fn pass_on(&self, signal: c_int) -> Result<bool, Errno> {
+        self.go_on(signal)?;
+        // A stop for a signal may have taken the place of the one that was asked for.
+        ptrace(libc::PTRACE_INTERRUPT, self.thread, 0, std::ptr::null_mut()).map(|_| false)
+    }
+
+    /// Lets one that stands go on, with a signal or none (0), and traces it further.
+    pub fn go_on(&self, signal: c_int) -> Result<(), Errno> {
+        let signal = usize::try_from(signal).map_err(|_| Errno::INVAL)?;
+        let signal = std::ptr::without_provenance_mut(signal);
+        ptrace(libc::PTRACE_CONT, self.thread, 0, signal).map(drop)
     }
 
     /// A filter of a thread that stands, the oldest at 0; `None` beyond the newest.
@@ -366,8 +383,8 @@ impl Tracee {
     }
 }
 
-/// Lets a traced thread go on. One that doesn't stand yet is let go by the kernel,
-/// when the tracer ends.
+/// Lets a traced thread go on. It must stand, or be gone: one that still runs would
+/// stand at its coming stop until the tracer ends.
 pub fn detach(tracee: &Tracee) {
     let nothing = std::ptr::null_mut();
     let _gone = ptrace(libc::PTRACE_DETACH, tracee.thread, 0, nothing);
@@ -382,6 +399,7 @@ fn ptrace(
     data: *mut libc::c_void,
 ) -> Result<libc::c_long, Errno> {
     let thread = thread.as_raw_nonzero().get();
-    // SAFETY: `data` is null, or room for as many instructions as a filter can have.
+    // SAFETY: `data` is null, the number of a signal, which the kernel doesn't follow,
+    // or room for as many instructions as a filter can have.
     answer(unsafe { libc::syscall(libc::SYS_ptrace, request, thread, address, data) })
 }

@@ -8,6 +8,7 @@ use ipc::channel::{Channel, Fault, Received};
 use ipc::edge::admin::{Answer, Request};
 use ipc::edge::control_auth::Refusal;
 use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use std::path::Path;
 
@@ -112,6 +113,18 @@ impl AdminSocket {
                 .map_err(not_running)?;
         rustix::net::connect(&socket, &address).map_err(not_running)?;
         Channel::adopt(socket).map(Self).map_err(Failure::Channel)
+    }
+
+    /// The process that listened there first, as the kernel has it (`SO_PEERCRED`,
+    /// unix(7)): nobody else's word.
+    pub fn listener(&self) -> Result<u32, Errno> {
+        let credentials = rustix::net::sockopt::socket_peercred(&self.0)?;
+        u32::try_from(credentials.pid.as_raw_nonzero().get()).map_err(|_| Errno::SRCH)
+    }
+
+    /// The inode of this end.
+    pub fn inode(&self) -> Result<u64, Errno> {
+        rustix::fs::fstat(&self.0).map(|status| status.st_ino)
     }
 
     /// Sends a request whose answer is taken later.

@@ -105,6 +105,8 @@ pub enum Verdict {
     Waived,
     /// Who looks may not see it, or the kernel doesn't show it.
     NotSeen,
+    /// It was not at an earlier look, and is at the last.
+    Passed,
     /// It is not.
     Differs,
 }
@@ -117,6 +119,7 @@ impl Verdict {
             Self::Tested => "tested",
             Self::Waived => "waived",
             Self::NotSeen => "not seen",
+            Self::Passed => "differed and then did not",
             Self::Differs => "differs",
         }
     }
@@ -128,6 +131,7 @@ impl Verdict {
             Self::Tested => "t",
             Self::Waived => "-",
             Self::NotSeen => "?",
+            Self::Passed => "DIFFERED",
             Self::Differs => "DIFFERS",
         }
     }

@@ -233,7 +233,8 @@ fn link(pid: u32, name: &str) -> Seen<String> {
     Ok(target.to_string_lossy().into_owned())
 }
 
-fn began(pid: u32) -> Option<u64> {
+/// The clock tick at which a process began, if it is there.
+pub fn began(pid: u32) -> Option<u64> {
     procfs::began(&read(pid, "stat").ok()?)
 }
 

@@ -37,6 +37,8 @@ impl Member {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stranger {
     pub pid: u32,
+    /// The clock tick at which it began; none if it has ended already.
+    pub began: Option<u64>,
     pub why: String,
 }
 
@@ -124,6 +126,7 @@ impl Found {
             }),
             None => self.strangers.push(Stranger {
                 pid,
+                began: Some(living.began),
                 why: format!(
                     "born in the set (by {}), runs {}",
                     living.parent,
@@ -140,7 +143,8 @@ impl Found {
             return;
         };
         if !of_another_set(pid, everybody) {
-            self.strangers.push(Stranger { pid, why });
+            let began = living::began(pid);
+            self.strangers.push(Stranger { pid, began, why });
         }
     }
 

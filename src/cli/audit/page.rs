@@ -75,7 +75,7 @@ fn head(page: &mut Markup, report: &Report) {
         );
     });
     let class = match gravest {
-        Verdict::Differs => "banner bad",
+        Verdict::Differs | Verdict::Passed => "banner bad",
         Verdict::NotSeen => "banner pause",
         _ => "banner good",
     };
@@ -131,7 +131,7 @@ fn class_of(verdict: Verdict) -> &'static str {
         Verdict::AsStated => "mark good",
         Verdict::Tested => "mark test",
         Verdict::Waived | Verdict::NotSeen => "mark pause",
-        Verdict::Differs => "mark bad",
+        Verdict::Differs | Verdict::Passed => "mark bad",
     }
 }
 
@@ -170,7 +170,7 @@ fn glance_row(page: &mut Markup, member: &Subject) {
         for layer in Layer::ALL {
             page.element("td", &[], |page| {
                 if let Some(found) = member.verdict(layer) {
-                    let mark = if found == Verdict::Differs {
+                    let mark = if matches!(found, Verdict::Differs | Verdict::Passed) {
                         found.word()
                     } else {
                         found.mark()
@@ -188,7 +188,12 @@ const CHECKED: [&str; 5] = ["layer", "what", "the ledger says", "found", "verdic
 /// What differs, what is waived, and what could not be seen; and the set as a whole.
 fn exceptions(page: &mut Markup, report: &Report) {
     page.of("h2", &[("id", "exceptions")], "Exceptions");
-    let graver = [Verdict::Differs, Verdict::NotSeen, Verdict::Waived];
+    let graver = [
+        Verdict::Differs,
+        Verdict::Passed,
+        Verdict::NotSeen,
+        Verdict::Waived,
+    ];
     let all: Vec<(&Subject, &Check)> = graver
         .into_iter()
         .flat_map(|one| report.with(one))
@@ -218,7 +223,7 @@ fn exceptions(page: &mut Markup, report: &Report) {
 }
 
 fn check_row(page: &mut Markup, who: Option<&str>, check: &Check) {
-    let differs = check.verdict == Verdict::Differs;
+    let differs = matches!(check.verdict, Verdict::Differs | Verdict::Passed);
     let class = if differs { "differs" } else { "" };
     page.element("tr", &[("class", class)], |page| {
         if let Some(who) = who {

@@ -193,6 +193,10 @@ impl Report {
                 1 => format!("1 statement of the ledger does NOT hold ({of})."),
                 more => format!("{more} statements of the ledger do NOT hold ({of})."),
             },
+            Verdict::Passed => format!(
+                "{} statements of the ledger did not hold at an earlier look, and do now ({of}).",
+                self.count(Verdict::Passed)
+            ),
             Verdict::NotSeen => format!(
                 "Nothing differs from the ledger, but {} checks could not be made ({of}).",
                 self.count(Verdict::NotSeen)
@@ -212,10 +216,12 @@ impl Report {
         );
         text.push_str(&self.table());
         text.push('\n');
-        for (subject, check) in self.with(Verdict::Differs) {
+        let differing = self.with(Verdict::Differs);
+        for (subject, check) in differing.chain(self.with(Verdict::Passed)) {
             let _ = writeln!(
                 text,
-                "DIFFERS: {}: {}, {}: the ledger says {}; found {}",
+                "{}: {}: {}, {}: the ledger says {}; found {}",
+                check.verdict.mark(),
                 subject.name(),
                 check.layer.name(),
                 check.what,
@@ -276,6 +282,7 @@ impl Report {
             "kernel": self.kernel,
             "verdict": self.verdict().word(),
             "differences": self.count(Verdict::Differs),
+            "passed": self.count(Verdict::Passed),
             "not_seen": self.count(Verdict::NotSeen),
             "without": self.waived(),
             "ledger": ledger.collect::<serde_json::Map<String, Value>>(),

@@ -95,11 +95,24 @@ impl House<'_> {
             "anon_inode:[signalfd]" => "signalfd",
             _ if link.starts_with("anon_inode:[pidfd") || link.starts_with("pidfd:") => "pidfd",
             _ if link.starts_with("pipe:[") => "pipe",
-            _ if link.starts_with("/memfd:mailkeep-") => "program",
+            // A name anybody may give; the memory is the supervisor's.
+            _ if self.is_program(member, descriptor) => "program",
             _ if link.starts_with("/memfd:letter") => "letter",
             _ => return self.file(member, descriptor),
         };
         word.to_owned()
+    }
+
+    /// Memory that holds a program of the set: by name with the supervisor, whose it
+    /// is, by inode with all others.
+    fn is_program(&self, member: &Member, descriptor: &Descriptor) -> bool {
+        let named = descriptor.link.starts_with("/memfd:mailkeep-");
+        let stated = || {
+            let programs = sandbox::profile::ALL.map(|profile| profile.process);
+            let held = programs.map(|process| self.programs.sealed_inode(process).ok());
+            descriptor.inode.is_some() && held.contains(&descriptor.inode)
+        };
+        named && (member.is(Process::Supervisor) || stated())
     }
 
     fn socket(&self, inode: u64) -> &'static str {
