@@ -27,7 +27,7 @@ mod wires;
 
 pub use datagram::Datagram;
 pub use thread::{Stop, Traced};
-pub use wires::{cookie, wires};
+pub use wires::{cookie, peers, sockets, wires};
 
 use crate::proc;
 use arena::Arena;

@@ -53,6 +53,13 @@ pub fn cookie(pid: u32, descriptor: u32) -> u64 {
     ends(&[pid])[&inode].cookie
 }
 
+/// The other end of every Unix socket that was made where we are, by inode.
+#[must_use]
+pub fn peers() -> BTreeMap<u64, u64> {
+    let ends = dump().into_iter();
+    ends.map(|(inode, end)| (inode, end.peer)).collect()
+}
+
 /// One end of a pair.
 struct End {
     /// The inode of the other.
@@ -61,7 +68,8 @@ struct End {
 }
 
 /// The inode of each descriptor that is a socket.
-fn sockets(pid: u32) -> BTreeMap<u32, u64> {
+#[must_use]
+pub fn sockets(pid: u32) -> BTreeMap<u32, u64> {
     let socket = |(number, what): (u32, String)| {
         let inode = what.strip_prefix("socket:[")?.strip_suffix(']')?;
         Some((number, inode.parse().ok()?))
