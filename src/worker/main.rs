@@ -40,6 +40,7 @@ mod lock;
 mod notebook;
 mod opening;
 mod pace;
+mod pop3;
 mod repair;
 mod scrub;
 mod session;
