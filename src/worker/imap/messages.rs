@@ -55,8 +55,22 @@ impl Meant {
                 numbered: None,
             }),
             _ if by_uid => Ok(Self::of_uids(set, messages, view)),
-            _ => Self::of_numbers(set, messages, view),
+            _ if names_beyond(set, messages.exists(view)) => Err(NoSuchNumber),
+            _ => Ok(Self::of_numbers(set, messages, view)),
         }
+    }
+
+    /// What a set means in a SEARCH, which finds nothing where no message is: clients
+    /// search `1:*` without asking whether the mailbox is empty.
+    pub fn findable(
+        set: &SequenceSet,
+        by_uid: bool,
+        messages: &Messages<'_>,
+        view: &View,
+        saved: &[UidRange],
+    ) -> Self {
+        Self::new(set, by_uid, messages, view, saved)
+            .unwrap_or_else(|NoSuchNumber| Self::of_numbers(set, messages, view))
     }
 
     fn of_uids(set: &SequenceSet, messages: &Messages<'_>, view: &View) -> Self {
@@ -70,16 +84,10 @@ impl Meant {
         }
     }
 
-    fn of_numbers(
-        set: &SequenceSet,
-        messages: &Messages<'_>,
-        view: &View,
-    ) -> Result<Self, NoSuchNumber> {
+    /// Numbers that no message has are passed over.
+    fn of_numbers(set: &SequenceSet, messages: &Messages<'_>, view: &View) -> Self {
         let numbering = messages.numbering(view);
         let exists = numbering.exists();
-        if names_beyond(set, exists) {
-            return Err(NoSuchNumber);
-        }
         let mut meant = Self {
             ranges: Vec::new(),
             numbered: Some(0),
@@ -94,7 +102,7 @@ impl Meant {
                 meant.ranges.push(UidRange { first, last });
             }
         }
-        Ok(meant)
+        meant
     }
 
     /// Whether messages that were named by number are gone.

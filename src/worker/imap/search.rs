@@ -87,9 +87,9 @@ impl Selected {
         let store = client.account().store();
         let messages = store.messages(self.handle()).map_err(Answer::from)?;
         let meant = |set: &SequenceSet, by_uid| {
-            Meant::new(set, by_uid, &messages, self.view(), self.saved())
+            Meant::findable(set, by_uid, &messages, self.view(), self.saved())
         };
-        Key::compile(key, &meant).map_err(|_| Answer::bad("No message has this number"))
+        Ok(Key::compile(key, &meant))
     }
 
     /// All that fits, and whether something could not be read.

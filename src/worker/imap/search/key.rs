@@ -6,7 +6,7 @@
 
 use super::header::{Header, Sought};
 use super::text::{Found, Needle};
-use crate::imap::messages::{Meant, NoSuchNumber};
+use crate::imap::messages::Meant;
 use store::{InternalDate, Keyword, SystemFlags, Uid, UidRange, UidSet};
 use wire::imap::{Date, DateTime, Flag, SearchKey, SequenceSet, When};
 
@@ -114,24 +114,18 @@ pub enum Key {
 
 impl Key {
     /// Takes what the client asks, with the view's way to resolve its sets.
-    ///
-    /// # Errors
-    /// [`NoSuchNumber`].
-    pub fn compile(
-        key: &SearchKey,
-        meant: &impl Fn(&SequenceSet, bool) -> Result<Meant, NoSuchNumber>,
-    ) -> Result<Self, NoSuchNumber> {
-        let all = |keys: &[SearchKey]| {
+    pub fn compile(key: &SearchKey, meant: &impl Fn(&SequenceSet, bool) -> Meant) -> Self {
+        let all = |keys: &[SearchKey]| -> Vec<Self> {
             let compiled = keys.iter().map(|key| Self::compile(key, meant));
-            compiled.collect::<Result<Vec<Self>, NoSuchNumber>>()
+            compiled.collect()
         };
-        let among = |set, by_uid| meant(set, by_uid).map(|meant| UidSet::new(&meant.ranges));
+        let among = |set, by_uid| UidSet::new(&meant(set, by_uid).ranges);
         let unseen = Self::Not(Box::new(Self::System(SystemFlags::SEEN)));
-        Ok(match key {
+        match key {
             SearchKey::All => Self::All,
-            SearchKey::And(keys) => Self::And(all(keys)?),
-            SearchKey::Or(keys) => Self::Or(all(keys)?),
-            SearchKey::Not(key) => Self::Not(Box::new(Self::compile(key, meant)?)),
+            SearchKey::And(keys) => Self::And(all(keys)),
+            SearchKey::Or(keys) => Self::Or(all(keys)),
+            SearchKey::Not(key) => Self::Not(Box::new(Self::compile(key, meant))),
             SearchKey::Flag(flag) => Self::flag(flag),
             SearchKey::New => Self::And(vec![Self::Recent, unseen]),
             SearchKey::Old => Self::Not(Box::new(Self::Recent)),
@@ -145,11 +139,11 @@ impl Key {
             SearchKey::Sent(when, date) => Self::Sent(*when, date.days_since_epoch()),
             SearchKey::Larger(octets) => Self::Larger(*octets),
             SearchKey::Smaller(octets) => Self::Smaller(*octets),
-            SearchKey::Uid(set) => Self::Among(among(set, true)?),
-            SearchKey::Sequence(set) => Self::Among(among(set, false)?),
+            SearchKey::Uid(set) => Self::Among(among(set, true)),
+            SearchKey::Sequence(set) => Self::Among(among(set, false)),
             SearchKey::Older(seconds) => Self::Older(*seconds),
             SearchKey::Younger(seconds) => Self::Not(Box::new(Self::Older(*seconds))),
-        })
+        }
     }
 
     fn flag(flag: &Flag) -> Self {
