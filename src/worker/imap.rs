@@ -28,7 +28,6 @@ mod mailbox;
 mod messages;
 pub mod names;
 mod numbers;
-mod output;
 mod recent;
 mod search;
 mod select;
@@ -39,6 +38,7 @@ mod translate;
 mod view;
 
 use crate::account::Account;
+use crate::output::Lost;
 use authenticated::Authenticated;
 use client::{Client, Heard};
 use ipc::{AccountId, Epoch};
@@ -88,6 +88,15 @@ pub enum End {
     /// The letter could not be read on, when the client had been told how many
     /// bytes would come.
     Torn,
+}
+
+impl From<Lost> for End {
+    fn from(lost: Lost) -> Self {
+        match lost {
+            Lost::Gone => Self::ClientGone,
+            Lost::DoesNotRead => Self::ClientDoesNotRead,
+        }
+    }
 }
 
 /// Serves one session to its end.

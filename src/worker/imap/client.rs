@@ -3,9 +3,9 @@
 
 use super::answer::Answer;
 use super::connection::Connection;
-use super::output::Output;
 use super::{End, Handed, capability};
 use crate::account::{Account, Orders};
+use crate::output::Output;
 use crate::pace::Pace;
 use crate::session::{Enabled, Session};
 use std::rc::Rc;
@@ -131,13 +131,13 @@ impl Client {
             Some(copied) => self.tell_copied(Some(tag), copied, answer.text).await?,
             None => self.render(tag, answer),
         }
-        self.out().relieve().await
+        Ok(self.out().relieve().await?)
     }
 
     /// Asks for more.
     pub async fn ask_for_more(&mut self) -> Result<(), End> {
         response::continuation(self.out().buffer());
-        self.out().flush().await
+        Ok(self.out().flush().await?)
     }
 
     /// Gives up the APPEND that is coming in.
