@@ -4,7 +4,6 @@
 //! when the session has nothing more to do. A client that doesn't read stops
 //! its own session here, and after a while ends it; nobody else waits for it.
 
-use super::End;
 use std::io::ErrorKind;
 use std::time::Duration;
 use tokio::io::Interest;
@@ -16,6 +15,15 @@ pub const GATHERED_BYTES_MAX: usize = 64 * 1024;
 /// How long a client may not read at all. A mobile client may be in a tunnel for
 /// some minutes; RFC 9051 §5.4 gives none for this.
 pub const WRITE_WAIT_MAX: Duration = Duration::from_secs(300);
+
+/// Why nothing more can be told to a client, or heard from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lost {
+    /// It has closed the connection.
+    Gone,
+    /// It has not read for too long.
+    DoesNotRead,
+}
 
 /// The client's socket, and what was not yet written to it.
 #[derive(Debug)]
@@ -76,7 +84,7 @@ impl Output {
     ///
     /// # Errors
     /// As [`Self::flush`].
-    pub async fn relieve(&mut self) -> Result<(), End> {
+    pub async fn relieve(&mut self) -> Result<(), Lost> {
         if self.gathered.len() >= GATHERED_BYTES_MAX {
             self.flush().await?;
         }
@@ -86,9 +94,9 @@ impl Output {
     /// Writes everything.
     ///
     /// # Errors
-    /// [`End::ClientGone`], or [`End::ClientDoesNotRead`] when nothing could be
-    /// written for [`WRITE_WAIT_MAX`].
-    pub async fn flush(&mut self) -> Result<(), End> {
+    /// [`Lost`]; [`Lost::DoesNotRead`] when nothing could be written for
+    /// [`WRITE_WAIT_MAX`].
+    pub async fn flush(&mut self) -> Result<(), Lost> {
         let mut written = 0_usize;
         self.flushes = self.flushes.saturating_add(1);
         while let Some(rest) = self.gathered.get(written..).filter(|it| !it.is_empty()) {
@@ -115,17 +123,17 @@ impl Output {
         }
     }
 
-    async fn write_some(&self, rest: &[u8]) -> Result<usize, End> {
+    async fn write_some(&self, rest: &[u8]) -> Result<usize, Lost> {
         loop {
             match tokio::time::timeout(WRITE_WAIT_MAX, self.socket.writable()).await {
                 Ok(Ok(())) => {}
-                Ok(Err(_)) => return Err(End::ClientGone),
-                Err(_) => return Err(End::ClientDoesNotRead),
+                Ok(Err(_)) => return Err(Lost::Gone),
+                Err(_) => return Err(Lost::DoesNotRead),
             }
             match self.socket.try_write(rest) {
                 Ok(count) => return Ok(count),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                Err(_) => return Err(End::ClientGone),
+                Err(_) => return Err(Lost::Gone),
             }
         }
     }
@@ -178,7 +186,7 @@ mod tests {
             let (mut out, _client) = ends();
             out.buffer().extend_from_slice(&much());
             let began = tokio::time::Instant::now();
-            assert_eq!(out.flush().await, Err(End::ClientDoesNotRead));
+            assert_eq!(out.flush().await, Err(Lost::DoesNotRead));
             assert!(began.elapsed() >= WRITE_WAIT_MAX);
         });
     }
