@@ -268,6 +268,21 @@ mod tests {
         assert_eq!(parent.child("b").unwrap(), name);
     }
 
+    #[test]
+    fn one_separator_at_the_end_is_passed_over_where_a_command_names_a_mailbox() {
+        let read = |text: &str| {
+            let mut cursor = Cursor::new(text.as_bytes());
+            mailbox(&mut cursor, Dialect::Rev1)
+        };
+        assert_eq!(read("a/b/").unwrap().to_utf8(), "a/b");
+        assert!(read("inbox/").unwrap().is_inbox());
+        for name in ["a//", "/", "\"\""] {
+            let refused = read(name);
+            let why = NameFault::EmptyComponent.into();
+            assert_eq!(refused, Err(why), "{name}");
+        }
+    }
+
     proptest! {
         #[test]
         fn every_name_survives_both_dialects(text in "\\PC{1,40}(/\\PC{1,40}){0,3}") {
