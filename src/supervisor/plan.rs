@@ -204,6 +204,8 @@ mod tests {
             sessions_max: 1,
             cleartext_on_loopback: false,
             starttls: true,
+            scram: true,
+            pop3_login_delay_seconds: 0,
         };
         let auth = Auth {
             logging: logging(),
@@ -214,6 +216,8 @@ mod tests {
             argon2_kib: 8192,
             argon2_passes: 1,
             sessions_per_account_max: 1,
+            scram: true,
+            pop3_login_delay_seconds: 0,
         };
         let director = Director {
             logging: logging(),
