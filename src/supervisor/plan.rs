@@ -182,6 +182,7 @@ mod tests {
             message_bytes_max: 1,
             idle_seconds: 1,
             sessions_max: 1,
+            pop3_login_delay_seconds: 0,
             flag_sync_millis: 500,
             quota: ipc::slice::Quota::default(),
             folders: List::default(),
