@@ -259,6 +259,7 @@ fn session_work() -> Work {
         protocol: Protocol::Imap,
         transport: transport(),
         tag: Bytes::new("a").expect("short"),
+        utf8: false,
         leftover: Bytes::default(),
     }
 }

@@ -251,6 +251,7 @@ impl Session {
             protocol: Protocol::Imap,
             transport: self.origin.transport,
             tag: Bytes::new(state.tag()).ok()?,
+            utf8: false,
             leftover: Bytes::new(self.client.leftover()).ok()?,
         };
         let socket = self.client.duplicate().ok()?;

@@ -47,7 +47,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdStream;
 use std::rc::Rc;
 use tokio::net::UnixStream;
-use wire::imap::Refusal;
+use wire::imap::{Loss, Refusal};
 
 /// What `login` has handed over besides the socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -154,9 +154,16 @@ async fn obey(client: &mut Client, state: State, heard: Heard) -> Result<State, 
             }
             announced.map(|()| state)
         }
-        (state, Heard::Unselectable(tag, why)) => {
+        (state, Heard::Costly(tag, why, Loss::Selection)) => {
             let was_selected = matches!(state, State::Selected(_));
             Ok(select::refuse(client, &tag, &why, was_selected))
+        }
+        (mut state, Heard::Costly(tag, why, _)) => {
+            if let State::Selected(selected) = &mut state {
+                selected.forget_saved();
+            }
+            client.refuse(Some(&tag), &why);
+            Ok(state)
         }
         // What was refused has been answered; the rest can't come first.
         (state, Heard::Refused | Heard::Bytes(_) | Heard::LetterEnd) => Ok(state),

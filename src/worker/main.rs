@@ -42,6 +42,7 @@ mod notebook;
 mod opening;
 mod output;
 mod pace;
+mod pop3;
 mod repair;
 mod scrub;
 mod session;

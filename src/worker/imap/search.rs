@@ -74,6 +74,9 @@ impl Selected {
         Ok(match saved {
             Err(answer) => answer,
             Ok(()) if unread => {
+                if returns.is_some_and(|returns| returns.contains(&SearchReturn::Save)) {
+                    self.forget_saved();
+                }
                 Answer::no(Code::Unavailable, "The disk would not give some letters")
             }
             Ok(()) => Answer::ok("Searched"),
