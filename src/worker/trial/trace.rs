@@ -1,8 +1,9 @@
 //! Runs the dialogues of `traces/`: what a client says (`C:`) and what the server
 //! must answer (`S:`), line by line.
 //!
-//! A number behind the letter names the connection (`C2:`); each begins after its
-//! login. `C>` sends without a line end. In what the server says `<n>` stands for
+//! What stands behind the letter names the connection (`C2:`); each begins after its
+//! login. One whose name begins with `p` speaks POP3 (`Cp:`), and with `u` POP3 after
+//! UTF8; all others speak IMAP. `C>` sends without a line end. In what the server says `<n>` stands for
 //! any number, `<date>` for a date and time, `<...>` for anything within a line.
 //! `#` begins a comment. At the end nothing may be left unsaid on any connection.
 
@@ -68,6 +69,14 @@ fn fits(pattern: &str, line: &str) -> bool {
     ends.any(|end| fits(behind, &line[end..]))
 }
 
+async fn connect(house: &House, name: &str) -> Wire {
+    match name.chars().next() {
+        Some('p') => house.pop3_client(false).await,
+        Some('u') => house.pop3_client(true).await,
+        _ => house.client().await,
+    }
+}
+
 async fn play(trace: &str) {
     let house = House::new();
     let mut wires: BTreeMap<String, Wire> = BTreeMap::new();
@@ -76,7 +85,7 @@ async fn play(trace: &str) {
             Step::Client(name, _) | Step::Server(name, _) => name.clone(),
         };
         if !wires.contains_key(&name) {
-            wires.insert(name.clone(), house.client().await);
+            wires.insert(name.clone(), connect(&house, &name).await);
         }
         let wire = wires.get_mut(&name).unwrap();
         match step {
@@ -117,6 +126,11 @@ traces! {
     what_makes_no_sense_is_refused_in_words: "refusals.txt",
     rev2_speaks_utf8_and_esearch: "rev2.txt",
     new_mail_wakes_an_idling_session: "idle.txt",
+    the_examples_of_rfc_1939_are_answered: "pop3-rfc1939.txt",
+    the_examples_of_rfc_2449_and_6856_are_answered: "pop3-extensions.txt",
+    letters_with_dots_and_odd_line_ends_arrive_as_they_are: "pop3-lines.txt",
+    pop3_beside_imap: "pop3-beside-imap.txt",
+    what_makes_no_sense_in_pop3_is_refused_in_words: "pop3-refusals.txt",
 }
 
 #[test]
