@@ -15,9 +15,11 @@ mod append;
 mod authenticated;
 mod capability;
 mod client;
+mod compress;
 mod connection;
 mod copied;
 mod copy;
+mod deflate;
 mod expunge;
 mod fetch;
 mod flags;
@@ -29,6 +31,7 @@ mod messages;
 pub mod names;
 mod numbers;
 mod output;
+mod quota;
 mod recent;
 mod search;
 mod select;
@@ -41,6 +44,7 @@ mod view;
 use crate::account::Account;
 use authenticated::Authenticated;
 use client::{Client, Heard};
+use deflate::Undeflatable;
 use ipc::{AccountId, Epoch};
 use selected::Selected;
 use std::os::fd::OwnedFd;
@@ -75,6 +79,8 @@ pub enum End {
     Silent,
     /// The client is out of step: where its next command begins is unknown.
     OutOfStep(Refusal),
+    /// What the client sends is not what COMPRESS has agreed upon.
+    NotDeflate(Undeflatable),
     /// The worker leaves.
     Leaving,
     /// The account's tickets were revoked.

@@ -3,9 +3,11 @@
 //! Input is bounded: nothing is read from the socket before everything that was
 //! read earlier has been used, so at most one piece (and the leftover that
 //! `login` handed over) is held, besides what the reader holds by its own
-//! limits. A session that sleeps holds no buffer at all.
+//! limits. A session that sleeps holds no buffer at all. Of a client that compresses
+//! a piece is inflated in steps, of which each is used before the next is made.
 
 use super::End;
+use super::deflate::{Inflater, Undeflatable};
 use super::output::Output;
 use std::io::ErrorKind;
 use tokio::net::UnixStream;
@@ -20,6 +22,16 @@ pub struct Connection {
     reader: Reader,
     input: Vec<u8>,
     used: usize,
+    /// Of a client that compresses.
+    inflation: Option<Inflation>,
+}
+
+/// What has come compressed.
+#[derive(Default)]
+struct Inflation {
+    inflater: Inflater,
+    deflated: Vec<u8>,
+    used: usize,
 }
 
 impl Connection {
@@ -30,7 +42,23 @@ impl Connection {
             reader: Reader::new(append_bytes_max),
             input: leftover,
             used: 0,
+            inflation: None,
         }
+    }
+
+    /// Whether the client compresses, and we do.
+    pub fn is_compressed(&self) -> bool {
+        self.inflation.is_some()
+    }
+
+    /// Compresses in both directions from now on. What has come behind the command
+    /// is compressed already. All answers must have been written.
+    pub fn begin_compression(&mut self) {
+        self.out.begin_deflating();
+        self.inflation = Some(Inflation {
+            deflated: self.input.split_off(self.used),
+            ..Inflation::default()
+        });
     }
 
     /// Where answers go.
@@ -54,6 +82,9 @@ impl Connection {
         let before = rest.len();
         let event = self.reader.advance(&mut rest);
         self.used = self.used.saturating_add(before.saturating_sub(rest.len()));
+        if let (Some(Event::AppendBytes(bytes)), Some(inflation)) = (&event, &mut self.inflation) {
+            inflation.inflater.excuse(bytes.len());
+        }
         event
     }
 
@@ -62,19 +93,30 @@ impl Connection {
     /// loses nothing.
     ///
     /// # Errors
-    /// [`End::ClientGone`].
+    /// [`End::ClientGone`], [`End::NotDeflate`].
     pub async fn fill(&mut self) -> Result<(), End> {
         self.input.drain(..self.used);
         self.input.shrink_to_fit();
         self.used = 0;
-        loop {
+        while !self.inflate()? {
             if self.out.socket().readable().await.is_err() {
                 return Err(End::ClientGone);
             }
-            if self.read_some()? {
-                return Ok(());
+            if self.read_some()? && self.inflation.is_none() {
+                break;
             }
         }
+        Ok(())
+    }
+
+    /// Inflates a step of what has come; whether something came of it.
+    fn inflate(&mut self) -> Result<bool, End> {
+        let Some(inflation) = &mut self.inflation else {
+            return Ok(false);
+        };
+        let piece = inflation.step().map_err(End::NotDeflate)?;
+        self.input.extend_from_slice(&piece);
+        Ok(!piece.is_empty())
     }
 
     /// Reads what is there; whether there was something. The piece lives here
@@ -84,12 +126,34 @@ impl Connection {
         match self.out.socket().try_read(&mut piece) {
             Ok(0) => Err(End::ClientGone),
             Ok(count) => {
-                self.input
-                    .extend_from_slice(piece.get(..count).unwrap_or_default());
+                let piece = piece.get(..count).unwrap_or_default();
+                match &mut self.inflation {
+                    Some(inflation) => inflation.deflated.extend_from_slice(piece),
+                    None => self.input.extend_from_slice(piece),
+                }
                 Ok(true)
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(false),
             Err(_) => Err(End::ClientGone),
+        }
+    }
+}
+
+impl Inflation {
+    /// The next piece; empty if more must come first.
+    fn step(&mut self) -> Result<Vec<u8>, Undeflatable> {
+        loop {
+            let rest = self.deflated.get(self.used..).unwrap_or_default();
+            if rest.is_empty() && !self.inflater.has_more() {
+                self.deflated = Vec::new();
+                self.used = 0;
+                return Ok(Vec::new());
+            }
+            let step = self.inflater.step(rest)?;
+            self.used = self.used.saturating_add(step.used);
+            if !step.bytes.is_empty() {
+                return Ok(step.bytes);
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 //! §6.3.9).
 
 mod tree;
+mod xlist;
 
 use super::End;
 use super::answer::Answer;
@@ -31,7 +32,7 @@ impl Client {
                 child_subscribed: found.child_subscribed,
             }));
             if let Some(items) = question.status.filter(|_| node.mailbox.is_some()) {
-                self.tell_status(name, items);
+                self.tell_status(name, items).await?;
             }
             self.out().relieve().await?;
         }
@@ -65,6 +66,7 @@ impl Client {
 }
 
 /// What a LIST wants to know, taken apart.
+#[derive(Default)]
 struct Question<'a> {
     extended: bool,
     subscribed_only: bool,
