@@ -1,37 +1,29 @@
 //! A client's connection: what it says, event by event, and what it is told.
 //!
-//! Input is bounded: nothing is read from the socket before everything that was
-//! read earlier has been used, so at most one piece (and the leftover that
-//! `login` handed over) is held, besides what the reader holds by its own
-//! limits. A session that sleeps holds no buffer at all. Of a client that compresses
-//! a piece is inflated in steps, of which each is used before the next is made.
+//! What is held is bounded by [`Input`], and by the reader's own limits. Of a client
+//! that compresses a piece is inflated in steps, of which each is used before the
+//! next is made.
 
 use super::End;
-use super::deflate::{Inflater, Undeflatable};
-use super::output::Output;
-use std::io::ErrorKind;
+use crate::deflate::{Inflater, Undeflatable};
+use crate::input::Input;
+use crate::output::Output;
 use tokio::net::UnixStream;
 use wire::imap::{Dialect, Event, Reader};
-
-/// Bytes read at once.
-const PIECE_BYTES: usize = 16 * 1024;
 
 /// One client.
 pub struct Connection {
     out: Output,
     reader: Reader,
-    input: Vec<u8>,
-    used: usize,
-    /// Of a client that compresses.
+    /// What came over the socket.
+    input: Input,
     inflation: Option<Inflation>,
 }
 
-/// What has come compressed.
-#[derive(Default)]
+/// What came of the input of a client that compresses.
 struct Inflation {
     inflater: Inflater,
-    deflated: Vec<u8>,
-    used: usize,
+    plain: Input,
 }
 
 impl Connection {
@@ -40,8 +32,7 @@ impl Connection {
         Self {
             out: Output::new(socket),
             reader: Reader::new(append_bytes_max),
-            input: leftover,
-            used: 0,
+            input: Input::new(leftover),
             inflation: None,
         }
     }
@@ -56,8 +47,8 @@ impl Connection {
     pub fn begin_compression(&mut self) {
         self.out.begin_deflating();
         self.inflation = Some(Inflation {
-            deflated: self.input.split_off(self.used),
-            ..Inflation::default()
+            inflater: Inflater::default(),
+            plain: Input::new(Vec::new()),
         });
     }
 
@@ -66,7 +57,7 @@ impl Connection {
         &mut self.out
     }
 
-    /// How mailbox names are read from now on.
+    /// How commands are read from now on.
     pub fn set_dialect(&mut self, dialect: Dialect) {
         self.reader.set_dialect(dialect);
     }
@@ -78,81 +69,47 @@ impl Connection {
 
     /// The next event in what has been read.
     pub fn event(&mut self) -> Option<Event<'_>> {
-        let mut rest = self.input.get(self.used..).unwrap_or_default();
-        let before = rest.len();
-        let event = self.reader.advance(&mut rest);
-        self.used = self.used.saturating_add(before.saturating_sub(rest.len()));
-        if let (Some(Event::AppendBytes(bytes)), Some(inflation)) = (&event, &mut self.inflation) {
+        let reader = &mut self.reader;
+        let Some(inflation) = &mut self.inflation else {
+            return self.input.advance(|rest| reader.advance(rest));
+        };
+        let event = inflation.plain.advance(|rest| reader.advance(rest));
+        if let Some(Event::AppendBytes(bytes)) = &event {
             inflation.inflater.excuse(bytes.len());
         }
         event
     }
 
-    /// Waits for the client to say more, and reads it. Everything that was read
-    /// before must have been used, and all answers written. Dropping the future
-    /// loses nothing.
+    /// Waits for the client to say more; see [`Input::fill`].
     ///
     /// # Errors
     /// [`End::ClientGone`], [`End::NotDeflate`].
     pub async fn fill(&mut self) -> Result<(), End> {
-        self.input.drain(..self.used);
-        self.input.shrink_to_fit();
-        self.used = 0;
-        while !self.inflate()? {
-            if self.out.socket().readable().await.is_err() {
-                return Err(End::ClientGone);
+        while let Some(inflation) = &mut self.inflation {
+            let came = inflation.step(&mut self.input);
+            if came.map_err(End::NotDeflate)? {
+                return Ok(());
             }
-            if self.read_some()? && self.inflation.is_none() {
-                break;
-            }
+            self.input.fill(self.out.socket()).await?;
         }
-        Ok(())
-    }
-
-    /// Inflates a step of what has come; whether something came of it.
-    fn inflate(&mut self) -> Result<bool, End> {
-        let Some(inflation) = &mut self.inflation else {
-            return Ok(false);
-        };
-        let piece = inflation.step().map_err(End::NotDeflate)?;
-        self.input.extend_from_slice(&piece);
-        Ok(!piece.is_empty())
-    }
-
-    /// Reads what is there; whether there was something. The piece lives here
-    /// and not in the session's state.
-    fn read_some(&mut self) -> Result<bool, End> {
-        let mut piece = [0; PIECE_BYTES];
-        match self.out.socket().try_read(&mut piece) {
-            Ok(0) => Err(End::ClientGone),
-            Ok(count) => {
-                let piece = piece.get(..count).unwrap_or_default();
-                match &mut self.inflation {
-                    Some(inflation) => inflation.deflated.extend_from_slice(piece),
-                    None => self.input.extend_from_slice(piece),
-                }
-                Ok(true)
-            }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(false),
-            Err(_) => Err(End::ClientGone),
-        }
+        Ok(self.input.fill(self.out.socket()).await?)
     }
 }
 
 impl Inflation {
-    /// The next piece; empty if more must come first.
-    fn step(&mut self) -> Result<Vec<u8>, Undeflatable> {
+    /// Inflates the next piece; whether something came of it. If not, more must
+    /// come over the socket first.
+    fn step(&mut self, input: &mut Input) -> Result<bool, Undeflatable> {
         loop {
-            let rest = self.deflated.get(self.used..).unwrap_or_default();
-            if rest.is_empty() && !self.inflater.has_more() {
-                self.deflated = Vec::new();
-                self.used = 0;
-                return Ok(Vec::new());
-            }
-            let step = self.inflater.step(rest)?;
-            self.used = self.used.saturating_add(step.used);
-            if !step.bytes.is_empty() {
-                return Ok(step.bytes);
+            let inflater = &mut self.inflater;
+            let piece = input.advance(|rest| inflater.advance(rest))?;
+            let Some(piece) = piece else {
+                self.plain = Input::new(Vec::new());
+                return Ok(false);
+            };
+            if !piece.is_empty() {
+                self.plain = Input::new(piece);
+                return Ok(true);
             }
         }
     }

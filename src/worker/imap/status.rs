@@ -31,19 +31,12 @@ impl Client {
         })
     }
 
-    /// STATUS of a mailbox in a LIST. One that has just gone is passed over.
-    pub async fn tell_status(
-        &mut self,
-        name: &MailboxName,
-        items: &[StatusItem],
-    ) -> Result<(), End> {
-        if let Ok(counts) = self.count(name, items).await? {
-            self.tell(&Data::Status(name, &counts));
-        }
-        Ok(())
-    }
-
-    async fn count(
+    /// What STATUS counts, or why it may not.
+    ///
+    /// # Errors
+    /// [`End`]: the session is over. Within: why there is nothing to count, or no
+    /// right to.
+    pub async fn count(
         &mut self,
         name: &MailboxName,
         items: &[StatusItem],

@@ -4,8 +4,7 @@
 //! when the session has nothing more to do. A client that doesn't read stops
 //! its own session here, and after a while ends it; nobody else waits for it.
 
-use super::End;
-use super::deflate::Deflater;
+use crate::deflate::Deflater;
 use std::io::ErrorKind;
 use std::time::Duration;
 use tokio::io::Interest;
@@ -22,6 +21,14 @@ pub const WRITE_WAIT_MAX: Duration = Duration::from_secs(300);
 /// all of it to make the next answer smaller; a session that idles has another made
 /// when it speaks again, and its client can't tell.
 pub const DEFLATER_KEPT: Duration = Duration::from_secs(10);
+/// Why nothing more can be told to a client, or heard from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lost {
+    /// It has closed the connection.
+    Gone,
+    /// It has not read for too long.
+    DoesNotRead,
+}
 
 /// The client's socket, and what was not yet written to it.
 pub struct Output {
@@ -104,7 +111,7 @@ impl Output {
     ///
     /// # Errors
     /// As [`Self::flush`].
-    pub async fn relieve(&mut self) -> Result<(), End> {
+    pub async fn relieve(&mut self) -> Result<(), Lost> {
         if self.gathered.len() >= GATHERED_BYTES_MAX {
             self.flush().await?;
         }
@@ -114,9 +121,9 @@ impl Output {
     /// Writes everything.
     ///
     /// # Errors
-    /// [`End::ClientGone`], or [`End::ClientDoesNotRead`] when nothing could be
-    /// written for [`WRITE_WAIT_MAX`].
-    pub async fn flush(&mut self) -> Result<(), End> {
+    /// [`Lost`]; [`Lost::DoesNotRead`] when nothing could be written for
+    /// [`WRITE_WAIT_MAX`].
+    pub async fn flush(&mut self) -> Result<(), Lost> {
         self.flushes = self.flushes.saturating_add(1);
         match self.deflates {
             true => self.write_deflated().await?,
@@ -127,7 +134,7 @@ impl Output {
     }
 
     /// Piece by piece; with the last the client can read all of it.
-    async fn write_deflated(&mut self) -> Result<(), End> {
+    async fn write_deflated(&mut self) -> Result<(), Lost> {
         let mut used = 0_usize;
         let mut is_last = self.gathered.is_empty();
         while !is_last {
@@ -141,7 +148,7 @@ impl Output {
         Ok(())
     }
 
-    async fn write(&self, bytes: &[u8]) -> Result<(), End> {
+    async fn write(&self, bytes: &[u8]) -> Result<(), Lost> {
         let mut written = 0_usize;
         while let Some(rest) = bytes.get(written..).filter(|it| !it.is_empty()) {
             written = written.saturating_add(self.write_some(rest).await?);
@@ -166,17 +173,17 @@ impl Output {
         }
     }
 
-    async fn write_some(&self, rest: &[u8]) -> Result<usize, End> {
+    async fn write_some(&self, rest: &[u8]) -> Result<usize, Lost> {
         loop {
             match tokio::time::timeout(WRITE_WAIT_MAX, self.socket.writable()).await {
                 Ok(Ok(())) => {}
-                Ok(Err(_)) => return Err(End::ClientGone),
-                Err(_) => return Err(End::ClientDoesNotRead),
+                Ok(Err(_)) => return Err(Lost::Gone),
+                Err(_) => return Err(Lost::DoesNotRead),
             }
             match self.socket.try_write(rest) {
                 Ok(count) => return Ok(count),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                Err(_) => return Err(End::ClientGone),
+                Err(_) => return Err(Lost::Gone),
             }
         }
     }
@@ -229,7 +236,7 @@ mod tests {
             let (mut out, _client) = ends();
             out.buffer().extend_from_slice(&much());
             let began = tokio::time::Instant::now();
-            assert_eq!(out.flush().await, Err(End::ClientDoesNotRead));
+            assert_eq!(out.flush().await, Err(Lost::DoesNotRead));
             assert!(began.elapsed() >= WRITE_WAIT_MAX);
         });
     }

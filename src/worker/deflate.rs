@@ -96,21 +96,26 @@ impl Default for Inflater {
 }
 
 impl Inflater {
-    /// Whether a step without input may give something.
-    pub fn has_more(&self) -> bool {
-        self.has_more
-    }
-
     /// Bytes turned out to be a letter's, and need not be paid for.
     pub fn excuse(&mut self, bytes: usize) {
         self.allow(bytes as u64);
     }
 
-    /// The next piece.
+    /// The next piece of the input, which it takes from its front: perhaps an empty
+    /// one. None if more must come first.
     ///
     /// # Errors
     /// [`Undeflatable`]; what follows is lost.
-    pub fn step(&mut self, input: &[u8]) -> Result<Step, Undeflatable> {
+    pub fn advance(&mut self, rest: &mut &[u8]) -> Result<Option<Vec<u8>>, Undeflatable> {
+        if rest.is_empty() && !self.has_more {
+            return Ok(None);
+        }
+        let step = self.step(rest)?;
+        *rest = rest.get(step.used..).unwrap_or_default();
+        Ok(Some(step.bytes))
+    }
+
+    fn step(&mut self, input: &[u8]) -> Result<Step, Undeflatable> {
         if self.has_ended {
             return Err(Undeflatable::Ended);
         }
@@ -164,11 +169,9 @@ mod tests {
         let mut out = Vec::new();
         for piece in pieces {
             let mut rest = *piece;
-            while !rest.is_empty() || inflater.has_more() {
-                let step = inflater.step(rest)?;
-                rest = &rest[step.used..];
-                inflater.excuse(step.bytes.len());
-                out.extend(step.bytes);
+            while let Some(piece) = inflater.advance(&mut rest)? {
+                inflater.excuse(piece.len());
+                out.extend(piece);
             }
         }
         Ok(out)
@@ -194,14 +197,8 @@ mod tests {
         fn any_bytes_are_inflated_or_refused_in_bounded_pieces(hostile: Vec<u8>) {
             let mut inflater = Inflater::default();
             let mut rest = hostile.as_slice();
-            for _ in 0..=hostile.len() {
-                match inflater.step(rest) {
-                    Ok(step) => {
-                        prop_assert!(step.bytes.len() <= PIECE_BYTES);
-                        rest = &rest[step.used..];
-                    }
-                    Err(_) => break,
-                }
+            while let Ok(Some(piece)) = inflater.advance(&mut rest) {
+                prop_assert!(piece.len() <= PIECE_BYTES);
             }
         }
     }
@@ -226,11 +223,8 @@ mod tests {
         assert!(wire.len() < 20_000, "{}", wire.len());
         let (mut inflater, mut rest, mut came) = (Inflater::default(), wire.as_slice(), 0_u64);
         let why = loop {
-            match inflater.step(rest) {
-                Ok(step) => {
-                    rest = &rest[step.used..];
-                    came += step.bytes.len() as u64;
-                }
+            match inflater.advance(&mut rest) {
+                Ok(piece) => came += piece.expect("not at the end").len() as u64,
                 Err(why) => break why,
             }
         };
