@@ -87,7 +87,11 @@ impl Connection {
     pub async fn fill(&mut self) -> Result<(), End> {
         while let Some(inflation) = &mut self.inflation {
             let came = inflation.step(&mut self.input);
-            if came.map_err(End::NotDeflate)? {
+            let came = came.map_err(End::NotDeflate)?;
+            if self.reader.is_swallowing() {
+                inflation.inflater.excuse(came);
+            }
+            if came > 0 {
                 return Ok(());
             }
             self.input.fill(self.out.socket()).await?;
@@ -97,19 +101,20 @@ impl Connection {
 }
 
 impl Inflation {
-    /// Inflates the next piece; whether something came of it. If not, more must
-    /// come over the socket first.
-    fn step(&mut self, input: &mut Input) -> Result<bool, Undeflatable> {
+    /// Inflates the next piece; how many bytes came of it. If none, more must come
+    /// over the socket first.
+    fn step(&mut self, input: &mut Input) -> Result<usize, Undeflatable> {
         loop {
             let inflater = &mut self.inflater;
             let piece = input.advance(|rest| inflater.advance(rest))?;
             let Some(piece) = piece else {
                 self.plain = Input::new(Vec::new());
-                return Ok(false);
+                return Ok(0);
             };
             if !piece.is_empty() {
+                let came = piece.len();
                 self.plain = Input::new(piece);
-                return Ok(true);
+                return Ok(came);
             }
         }
     }

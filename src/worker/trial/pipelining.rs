@@ -6,7 +6,7 @@ use super::{House, run};
 use proptest::prelude::*;
 
 /// Traces with one client, and how they are cut.
-const SCRIPTS: [&str; 6] = [
+pub const SCRIPTS: [&str; 6] = [
     include_str!("../traces/life-of-a-letter.txt"),
     include_str!("../traces/mailboxes.txt"),
     include_str!("../traces/search.txt"),
@@ -38,7 +38,7 @@ fn transcript(script: &[u8], leftover: usize, pieces: &[usize]) -> Vec<u8> {
 }
 
 /// UIDVALIDITY is of the time of founding.
-fn without_times(said: &[u8]) -> Vec<u8> {
+pub fn without_times(said: &[u8]) -> Vec<u8> {
     let text = String::from_utf8_lossy(said).into_owned();
     let mut out = String::new();
     for word in text.split_inclusive(' ') {

@@ -116,6 +116,9 @@ traces! {
     parts_of_letters_are_fetched: "parts.txt",
     what_makes_no_sense_is_refused_in_words: "refusals.txt",
     rev2_speaks_utf8_and_esearch: "rev2.txt",
+    utf8_accept_speaks_utf8_in_names_strings_and_letters: "utf8.txt",
+    xlist_is_list_in_gmails_words: "xlist.txt",
+    an_account_without_limits_has_no_quota_root: "quota.txt",
     new_mail_wakes_an_idling_session: "idle.txt",
 }
 

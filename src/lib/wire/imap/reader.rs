@@ -112,6 +112,12 @@ impl Reader {
         matches!(self.state, State::Command) && self.frame.is_empty()
     }
 
+    /// Whether what comes next are bytes of a letter that nobody wants.
+    #[must_use]
+    pub fn is_swallowing(&self) -> bool {
+        matches!(self.state, State::Swallow { left: 1.. })
+    }
+
     /// Consumes `input` up to the next event; `None` when it needs more.
     pub fn advance<'i>(&mut self, input: &mut &'i [u8]) -> Option<Event<'i>> {
         loop {
