@@ -175,6 +175,7 @@ fn login(logging: &Logging) -> Login {
         cleartext_on_loopback: false,
         starttls: false,
         scram: false,
+        pop3_login_delay_seconds: 0,
     }
 }
 
@@ -190,6 +191,7 @@ fn auth(logging: &Logging) -> Auth {
         argon2_passes: 3,
         sessions_per_account_max: 0,
         scram: true,
+        pop3_login_delay_seconds: 0,
     }
 }
 
@@ -222,6 +224,7 @@ fn worker(logging: &Logging) -> Result<Worker, Malformed> {
         // RFC 9051 §5.4: not below 30 minutes.
         idle_seconds: 30 * 60,
         sessions_max: 0,
+        pop3_login_delay_seconds: 0,
         flag_sync_millis: 500,
         quota: Quota::default(),
         folders: List::new(FOLDERS.into_iter().map(folder).collect::<Result<_, _>>()?)?,

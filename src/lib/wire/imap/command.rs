@@ -218,7 +218,7 @@ fn command(bytes: &[u8], dialect: Dialect) -> Parsed<Command> {
         Some(command) => command,
         None => command_with_arguments(name.as_str(), &mut cursor, dialect)?,
     };
-    cursor.end()?;
+    cursor.command_end()?;
     Ok(command)
 }
 

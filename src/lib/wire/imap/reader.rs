@@ -611,8 +611,8 @@ mod tests {
                 "a BAD The mailbox name has an empty part",
             ),
             (
-                "a APPEND x (\\Foo) {5+}\r\nb NOP {3+}\r\nb N\r\n",
-                "a BAD Expected a flag that clients may set",
+                "a APPEND x (a\\b) {5+}\r\nb NOP {3+}\r\nb N\r\n",
+                "a BAD Expected the end of the list of flags",
             ),
             (
                 "a APPEND x y {5+}\r\nb NOP\r\n",
