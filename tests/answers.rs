@@ -90,6 +90,8 @@ fn is_listed(refusal: &Refusal) {
         | Refusal::AlreadyAuthenticated
         | Refusal::TooMany(_)
         | Refusal::CharsetUnknown
+        | Refusal::CharsetNamed
+        | Refusal::Utf8NotEnabled
         | Refusal::SpecialUseUnknown
         | Refusal::LetterTooLarge
         | Refusal::NotDone => {}
@@ -121,6 +123,8 @@ fn refused() -> Answers {
         Refusal::AlreadyAuthenticated,
         Refusal::TooMany("…"),
         Refusal::CharsetUnknown,
+        Refusal::CharsetNamed,
+        Refusal::Utf8NotEnabled,
         Refusal::SpecialUseUnknown,
         Refusal::LetterTooLarge,
         Refusal::NotDone,
@@ -138,7 +142,8 @@ fn status(refusal: &Refusal) -> String {
     match (refusal.status(), code) {
         (Status::No, Some(code)) => no(&code),
         (Status::No, None) => "NO".to_owned(),
-        _ => "BAD".to_owned(),
+        (_, Some(code)) => no(&code).replacen("NO", "BAD", 1),
+        (_, None) => "BAD".to_owned(),
     }
 }
 
