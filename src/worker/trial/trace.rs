@@ -53,6 +53,18 @@ pub fn scripts() -> Vec<(String, Script)> {
     scripts.filter(|(_, script)| begins_here(script)).collect()
 }
 
+/// Every trace of POP3. Its connections speak POP3, but for the eighth, which has said
+/// UTF8 before, and the ninth, which speaks IMAP.
+pub fn pop3_scripts() -> Vec<(String, Script)> {
+    let letters = letters();
+    let files = files(&directory().join("pop3"), "txt").into_iter();
+    let read = |(name, text): (String, String)| {
+        let script = Script::read(&text, "mailkeep", false, &letters);
+        (format!("pop3/{name}"), script)
+    };
+    files.map(read).collect()
+}
+
 /// Everything that the one client of a trace says, what it begins with first; `None` if
 /// there are several clients.
 pub fn client_bytes(script: &Script) -> Option<Vec<u8>> {
@@ -69,8 +81,23 @@ pub fn client_bytes(script: &Script) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
+/// Which protocol a trace's connections speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Speaks {
+    Imap,
+    Pop3,
+}
+
+async fn connect(house: &House, speaks: Speaks, connection: &str) -> Wire {
+    match (speaks, connection) {
+        (Speaks::Imap, _) | (Speaks::Pop3, "9") => house.client().await,
+        (Speaks::Pop3, "8") => house.pop3_client(true).await,
+        (Speaks::Pop3, _) => house.pop3_client(false).await,
+    }
+}
+
 /// Plays a trace; the client sends its bytes in pieces of this size.
-async fn play(name: &str, script: &Script, piece: usize) {
+async fn play(name: &str, script: &Script, speaks: Speaks, piece: usize) {
     let house = House::new();
     let mut wires: BTreeMap<String, Wire> = BTreeMap::new();
     prepare(&house, script).await;
@@ -78,7 +105,7 @@ async fn play(name: &str, script: &Script, piece: usize) {
     for step in &script.steps {
         let place = format!("{name}.txt:{}", step.line);
         if !wires.contains_key(&step.connection) {
-            let wire = house.client().await;
+            let wire = connect(&house, speaks, &step.connection).await;
             wires.insert(step.connection.clone(), wire);
         }
         let wire = wires.get_mut(&step.connection).unwrap();
@@ -145,22 +172,28 @@ async fn response(wire: &mut Wire) -> String {
 }
 
 /// Every trace, or those that `TRACE` names.
-fn play_all(piece: usize) {
+fn play_all(scripts: Vec<(String, Script)>, speaks: Speaks, piece: usize) {
     let wanted = std::env::var("TRACE").unwrap_or_default();
-    let scripts = scripts().into_iter();
+    let scripts = scripts.into_iter();
     for (name, script) in scripts.filter(|(name, _)| name.contains(&wanted)) {
         println!("{name}");
-        run(play(&name, &script, piece));
+        run(play(&name, &script, speaks, piece));
     }
 }
 
 #[test]
 fn every_trace_goes_as_it_is_written() {
-    play_all(usize::MAX);
+    play_all(scripts(), Speaks::Imap, usize::MAX);
+}
+
+#[test]
+fn every_trace_of_pop3_goes_as_it_is_written() {
+    play_all(pop3_scripts(), Speaks::Pop3, usize::MAX);
 }
 
 /// Also those with several clients.
 #[test]
 fn every_trace_goes_the_same_byte_by_byte() {
-    play_all(1);
+    play_all(scripts(), Speaks::Imap, 1);
+    play_all(pop3_scripts(), Speaks::Pop3, 1);
 }
