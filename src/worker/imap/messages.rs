@@ -60,8 +60,8 @@ impl Meant {
         }
     }
 
-    /// What a set means in a SEARCH, which finds nothing where no message is: clients
-    /// search `1:*` without asking whether the mailbox is empty.
+    /// What a set means in a SEARCH. Leniency `search-beyond-the-end`
+    /// (docs/clients.md): it finds nothing where no message is.
     pub fn findable(
         set: &SequenceSet,
         by_uid: bool,
@@ -137,8 +137,9 @@ impl Meant {
     }
 }
 
-/// Whether a number is named that is above `exists`. A range with `*` at its
-/// other end is not: clients ask for what is new with `n:*`.
+/// Whether a number is named that is above `exists`. Leniency `open-end`
+/// (docs/clients.md): a range with `*` at its other end is not, for clients ask for
+/// what is new with `n:*`.
 fn names_beyond(set: &SequenceSet, exists: u32) -> bool {
     let SequenceSet::Ranges(ranges) = set else {
         return false;

@@ -62,7 +62,10 @@ impl Seat {
     /// Takes a line in.
     fn hear(&mut self, line: &str) {
         let Some((_, known)) = &mut self.open else {
-            assert!(!line.contains("EXISTS") && !line.contains("EXPUNGE"), "{line}");
+            assert!(
+                !line.contains("EXISTS") && !line.contains("EXPUNGE"),
+                "{line}"
+            );
             return;
         };
         let number = |what: &str| {
@@ -319,7 +322,10 @@ fn commands_behind_the_deletion_of_the_own_mailbox_find_none_selected() {
             .await;
         let said = client.answer("g").await;
         let tagged = |tag: &str| said.iter().any(|line| line.starts_with(tag));
-        assert!(tagged("c OK ") && tagged("d BAD ") && tagged("e OK "), "{said:?}");
+        assert!(
+            tagged("c OK ") && tagged("d BAD ") && tagged("e OK "),
+            "{said:?}"
+        );
         assert!(tagged("f BAD ") && tagged("g OK [READ-WRITE]"), "{said:?}");
         house.leave().await;
     });
@@ -341,13 +347,20 @@ fn a_fetch_from_a_mailbox_that_is_deleted_meanwhile_ends_between_two_messages() 
         reader.command("c", "SELECT a").await;
         reader.send(b"d FETCH 1:* (UID BODY.PEEK[])\r\n").await;
         let first = reader.line().await;
-        assert!(first.starts_with("* 1 FETCH (UID 1 BODY[] {200000}"), "{first}");
+        assert!(
+            first.starts_with("* 1 FETCH (UID 1 BODY[] {200000}"),
+            "{first}"
+        );
         other.command("e", "DELETE a").await;
         let words = reader.last_words().await;
         let whole = words.matches(&format!("{letter})\r\n")).count();
         let begun = words.matches("{200000}").count() + 1;
         assert_eq!(whole, begun, "a letter was cut");
-        assert!(words.contains("\r\nd ") && words.contains("* BYE "), "no end");
+        let end = words.rsplit("x)\r\n").next().unwrap();
+        assert!(
+            end.starts_with("* BYE ") || end.starts_with("d NO "),
+            "{end:?}"
+        );
         house.leave().await;
     });
 }

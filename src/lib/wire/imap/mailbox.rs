@@ -164,9 +164,9 @@ impl fmt::Display for MailboxName {
 
 /// `mailbox = "INBOX" / astring`
 ///
-/// A separator at the end is passed over: in CREATE it announces children, which
-/// we need not be told (RFC 9051, section 6.3.4), and some clients keep it for
-/// every other command.
+/// A separator at the end is passed over. In CREATE it announces children, which we
+/// need not be told (RFC 9051, section 6.3.4). Leniency `separator-at-the-end`
+/// (docs/clients.md): some clients keep it for every other command.
 pub(super) fn mailbox(cursor: &mut Cursor<'_>, dialect: Dialect) -> Parsed<MailboxName> {
     let name: Vec<u8> = cursor.astring()?.bytes().collect();
     let name = name.strip_suffix(b"/").unwrap_or(&name);

@@ -106,17 +106,25 @@ impl Question {
             below.filter(|it| self.selected(tree, it))
         };
         let recursive = self.selects.contains(&"RECURSIVEMATCH");
-        let told = names.iter().filter(|name| self.fits(name)).filter_map(|name| {
-            let selected = self.selected(tree, name);
-            let hidden = below(name).any(|it| !self.fits(it));
-            if !selected && !(recursive && hidden) {
-                return None;
-            }
-            let child = recursive && if selected { below(name).next().is_some() } else { hidden };
-            let counted = self.returns.contains(&"STATUS (MESSAGES)");
-            let counted = counted && selected && tree.mailboxes.contains(name);
-            Some((self.attributes(tree, name), name.clone(), child, counted))
-        });
+        let told = names
+            .iter()
+            .filter(|name| self.fits(name))
+            .filter_map(|name| {
+                let selected = self.selected(tree, name);
+                let hidden = below(name).any(|it| !self.fits(it));
+                if !selected && !(recursive && hidden) {
+                    return None;
+                }
+                let child = recursive
+                    && if selected {
+                        below(name).next().is_some()
+                    } else {
+                        hidden
+                    };
+                let counted = self.returns.contains(&"STATUS (MESSAGES)");
+                let counted = counted && selected && tree.mailboxes.contains(name);
+                Some((self.attributes(tree, name), name.clone(), child, counted))
+            });
         told.collect()
     }
 
@@ -151,7 +159,9 @@ impl Tree {
         for name in &self.mailboxes {
             let special = self.uses.get(name);
             let special = special.map_or(String::new(), |it| format!(" (USE ({it}))"));
-            client.command("c", &format!("CREATE {name}{special}")).await;
+            client
+                .command("c", &format!("CREATE {name}{special}"))
+                .await;
         }
         for name in &self.subscribed {
             client.command("s", &format!("SUBSCRIBE {name}")).await;

@@ -62,7 +62,8 @@ impl World {
     }
 
     fn lies_below(name: &str, above: &str) -> bool {
-        name.strip_prefix(above).is_some_and(|rest| rest.starts_with('/'))
+        name.strip_prefix(above)
+            .is_some_and(|rest| rest.starts_with('/'))
     }
 
     fn has_children(&self, name: &str) -> bool {
