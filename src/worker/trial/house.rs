@@ -306,6 +306,18 @@ impl Wire {
         self.text()
     }
 
+    /// The same, however long it takes.
+    pub async fn patient_last_words(&mut self) -> String {
+        let mut said = Vec::new();
+        let _ = self.socket.read_to_end(&mut said).await;
+        String::from_utf8_lossy(&said).into_owned()
+    }
+
+    /// Sends bytes; whether somebody is there to take them.
+    pub async fn send_if_open(&mut self, bytes: &[u8]) -> bool {
+        self.socket.write_all(bytes).await.is_ok()
+    }
+
     /// Says that nothing more will be sent, and gives all that is still heard.
     pub async fn rest(&mut self) -> Vec<u8> {
         self.socket.shutdown().await.unwrap();
