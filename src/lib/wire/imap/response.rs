@@ -20,7 +20,7 @@ use preauth::imap::response::Status;
 pub use body_structure::{BodyFields, BodyStructure, Disposition};
 pub use code::{Capability, Code};
 pub use copied::CopyUidWriter;
-pub use data::{Data, ESearch, ListAttribute, ListEntry, data};
+pub use data::{Data, ESearch, ListAttribute, ListEntry, QuotaResource, data};
 pub use envelope::{Envelope, EnvelopeAddress};
 pub(super) use fetch::section;
 pub use fetch::{Content, FetchData, FetchWriter};
