@@ -26,6 +26,8 @@ pub struct Downgrader {
     field: Vec<u8>,
     /// Where its last line begins.
     line: usize,
+    /// Within a line.
+    in_line: bool,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -61,18 +63,18 @@ impl Downgrader {
     }
 
     fn part_of_line(&mut self, part: &[u8], out: &mut Vec<u8>) {
-        let begins = self.line == self.field.len();
         let continues = matches!(part.first(), Some(b' ' | b'\t'));
-        if begins && !continues {
+        if !self.in_line && !continues {
             self.end_field(self.line, out);
         }
+        self.in_line = !part.ends_with(b"\n");
         self.field.extend_from_slice(part);
         if self.field.len() > FIELD_BYTES_MAX {
             self.state = State::LongField;
         }
         if self.state == State::LongField {
-            self.shed(part.ends_with(b"\n"), out);
-        } else if part.ends_with(b"\n") {
+            self.shed(out);
+        } else if !self.in_line {
             self.end_line(out);
         }
     }
@@ -99,14 +101,10 @@ impl Downgrader {
     }
 
     /// Writes what there is of a field that is too long.
-    fn shed(&mut self, whole_line: bool, out: &mut Vec<u8>) {
+    fn shed(&mut self, out: &mut Vec<u8>) {
         let plain = |byte: u8| if byte.is_ascii() { byte } else { b'?' };
         out.extend(self.field.drain(..).map(plain));
-        // The next line may continue it; within a line nothing can begin.
         self.line = 0;
-        if !whole_line {
-            self.field.clear();
-        }
     }
 }
 
@@ -115,6 +113,14 @@ fn rewrite(field: &[u8], out: &mut Vec<u8>) {
     let Some(text) = text.ok().filter(|text| !text.is_ascii()) else {
         return out.extend_from_slice(field);
     };
+    let line = text.trim_end_matches(['\r', '\n']);
+    rewrite_line(line, out);
+    let end = text.get(line.len()..).unwrap_or_default();
+    out.extend_from_slice(end.as_bytes());
+}
+
+/// A field without the line end behind it.
+fn rewrite_line(text: &str, out: &mut Vec<u8>) {
     let Some((name, value)) = text.split_once(':').filter(|(name, _)| name.is_ascii()) else {
         return words::encode(text, out);
     };

@@ -61,12 +61,14 @@ where
     let (suspects, mut notebook) = Suspects::open(disk);
     let damage = Damage::open(disk, &mut notebook);
     let rounds = Rounds::open(disk, &mut notebook, crate::clock::seconds());
+    let lengths = pop3::Lengths::open(disk, &mut notebook);
     let reading = Reading {
         bodies: Box::new(RefCell::new(opened.files.reader())),
         records: Box::new(opened.files.letter_cache().reader()),
         suspects,
         damage,
         rounds,
+        lengths,
     };
     let root = std::fs::File::open(root).unwrap();
     let (syncer, files) = (opened.syncer, opened.files);

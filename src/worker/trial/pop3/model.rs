@@ -3,11 +3,12 @@
 
 use super::{append, as_lines, octets, unstuffed};
 use crate::trial::{House, Wire, run};
+use message::downgrade::Downgrader;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
 /// Letters that differ in what POP3 cares for.
-const LETTERS: [&[u8]; 7] = [
+const LETTERS: [&[u8]; 8] = [
     b"Subject: a\r\n\r\nOne.\r\nTwo.\r\n",
     b"Subject: b\r\n\r\n.\r\n..\r\n.x\r\n\r\n.\r\n",
     b"Subject: c\n\nbare\n.\nends\n",
@@ -15,6 +16,7 @@ const LETTERS: [&[u8]; 7] = [
     b"Subject: e\r\n",
     b"\r\nno header\r\n\r\n",
     b"Subject: f\r\n\r\nhalf an end\r",
+    "Subject: \u{e9}t\u{e9}\r\nFrom: \u{e9}@a\r\n\r\n\u{e9}\n".as_bytes(),
 ];
 
 #[derive(Debug, Clone)]
@@ -67,6 +69,8 @@ struct Model {
     /// The maildrop: what was there when the session began.
     maildrop: Vec<(u32, usize)>,
     marks: BTreeSet<u32>,
+    /// Whether the client takes headers in UTF-8.
+    utf8: bool,
     /// The unique ids that were told, by UID.
     told: Vec<(u32, String)>,
 }
@@ -78,15 +82,26 @@ impl Model {
     }
 
     /// The letter of a number, if it can be had.
-    fn letter(&self, number: u32) -> Option<&'static [u8]> {
+    fn letter(&self, number: u32) -> Option<Vec<u8>> {
         let at = number.checked_sub(1)? as usize;
         let (uid, letter) = *self.maildrop.get(at)?;
         let there = self.inbox.iter().any(|(other, _)| *other == uid);
-        (there && !self.marks.contains(&number)).then(|| LETTERS[letter])
+        (there && !self.marks.contains(&number)).then(|| self.seen(LETTERS[letter]))
+    }
+
+    /// A letter as this client gets it.
+    fn seen(&self, letter: &[u8]) -> Vec<u8> {
+        if self.utf8 {
+            return letter.to_vec();
+        }
+        let (mut downgrader, mut ascii) = (Downgrader::new(), Vec::new());
+        downgrader.push(letter, &mut ascii);
+        downgrader.finish(&mut ascii);
+        ascii
     }
 
     /// Numbers and letters of all that can be had.
-    fn all(&self) -> Vec<(u32, &'static [u8])> {
+    fn all(&self) -> Vec<(u32, Vec<u8>)> {
         let numbers = 1..=self.maildrop.len() as u32;
         let some = numbers.filter_map(|number| Some((number, self.letter(number)?)));
         some.collect()
@@ -122,16 +137,17 @@ struct Trial {
 }
 
 impl Trial {
-    async fn new() -> Self {
+    async fn new(utf8: bool) -> Self {
         let house = House::new();
         let mut imap = house.client().await;
         imap.command("s", "SELECT INBOX").await;
         Self {
             model: Model {
                 next: 1,
+                utf8,
                 ..Model::default()
             },
-            pop3: house.pop3_client(false).await,
+            pop3: house.pop3_client(utf8).await,
             imap,
             house,
         }
@@ -142,7 +158,7 @@ impl Trial {
             Step::Stat => self.stat().await,
             Step::List => self.list().await,
             Step::ListOne(number) => {
-                let size = self.model.letter(*number).map(octets);
+                let size = self.model.letter(*number).map(|letter| octets(&letter));
                 let answer = size.map(|size| format!("+OK {number} {size}"));
                 self.one(&format!("LIST {number}"), answer).await;
             }
@@ -171,7 +187,7 @@ impl Trial {
     }
 
     async fn begin(&mut self) {
-        self.pop3 = self.house.pop3_client(false).await;
+        self.pop3 = self.house.pop3_client(self.model.utf8).await;
         self.model.begin();
     }
 
@@ -194,7 +210,7 @@ impl Trial {
         let said = self.pop3.ask_for_lines("LIST").await;
         let all = self.model.all().into_iter();
         let wanted: Vec<String> = all
-            .map(|(number, letter)| format!("{number} {}", octets(letter)))
+            .map(|(number, letter)| format!("{number} {}", octets(&letter)))
             .collect();
         assert_eq!(said[1..], wanted);
     }
@@ -225,8 +241,8 @@ impl Trial {
         let said = self.pop3.ask_for_lines(&format!("RETR {number}")).await;
         match self.model.letter(number) {
             Some(letter) => {
-                assert_eq!(said[0], format!("+OK {} octets", octets(letter)));
-                assert_eq!(unstuffed(&said[1..]), as_lines(letter));
+                assert_eq!(said[0], format!("+OK {} octets", octets(&letter)));
+                assert_eq!(unstuffed(&said[1..]), as_lines(&letter));
             }
             None => assert!(said[0].starts_with("-ERR "), "{said:?}"),
         }
@@ -239,7 +255,7 @@ impl Trial {
             .await;
         match self.model.letter(number) {
             Some(letter) => {
-                let mut wanted = as_lines(letter);
+                let mut wanted = as_lines(&letter);
                 let empty = wanted.iter().position(String::is_empty);
                 let header = empty.map_or(wanted.len(), |at| at + 1);
                 wanted.truncate(header + lines);
@@ -274,9 +290,9 @@ impl Trial {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
-    fn a_session_answers_as_the_model_whatever_imap_does(steps in steps()) {
+    fn a_session_answers_as_the_model_whatever_imap_does(steps in steps(), utf8: bool) {
         run(async {
-            let mut trial = Trial::new().await;
+            let mut trial = Trial::new(utf8).await;
             for step in &steps {
                 trial.take(step).await;
             }
