@@ -84,10 +84,10 @@ impl fmt::Display for Refusal {
             Self::AlreadyAuthenticated => out.write_str("Already logged in"),
             Self::MailboxName(fault) => fault.fmt(out),
             Self::TooMany(what) => write!(out, "Too many {what}"),
-            Self::CharsetUnknown => out.write_str("Use UTF-8"),
+            Self::CharsetUnknown => out.write_str("This charset is not known here; use UTF-8"),
             Self::CharsetNamed => out.write_str("With UTF8=ACCEPT no charset may be named"),
             Self::Utf8NotEnabled => out.write_str("Enable UTF8=ACCEPT first"),
-            Self::SpecialUseUnknown => out.write_str("No such special use"),
+            Self::SpecialUseUnknown => out.write_str("This special use is not known here"),
             Self::LetterTooLarge => out.write_str("The letter is too large"),
             Self::NotDone => out.write_str("Expected DONE"),
         }

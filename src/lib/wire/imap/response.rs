@@ -125,7 +125,7 @@ mod tests {
         let mut out = Vec::new();
         refused(&mut out, Tag::new(b"a1").as_ref(), &Refusal::CharsetUnknown);
         refused(&mut out, None, &Refusal::NotDone);
-        let said = "a1 NO [BADCHARSET (US-ASCII UTF-8)] Use UTF-8\r\n* BAD Expected DONE\r\n";
+        let said = "a1 NO [BADCHARSET (US-ASCII UTF-8)] This charset is not known here; use UTF-8\r\n* BAD Expected DONE\r\n";
         assert_eq!(out, said.as_bytes());
     }
 }
