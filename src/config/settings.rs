@@ -190,6 +190,7 @@ fn auth(logging: &Logging) -> Auth {
         argon2_passes: 3,
         sessions_per_account_max: 0,
         scram: true,
+        external: false,
     }
 }
 

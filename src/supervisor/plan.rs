@@ -216,6 +216,7 @@ mod tests {
             argon2_passes: 1,
             sessions_per_account_max: 1,
             scram: true,
+            external: false,
         };
         let director = Director {
             logging: logging(),

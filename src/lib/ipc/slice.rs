@@ -195,6 +195,9 @@ record! {
         sessions_per_account_max: u32,
         /// Whether SCRAM's keys are kept beside the hash, and taken.
         scram: bool,
+        /// Whether any listener asks for client certificates. If none does, no
+        /// `front` can have seen one.
+        external: bool,
     }
 }
 
