@@ -218,6 +218,7 @@ pub mod tests {
             sessions_per_account_max: 10,
             scram: true,
             external: true,
+            pop3_login_delay_seconds: 0,
         }
     }
 

@@ -4,6 +4,7 @@ use crate::binaries;
 use crate::directory::{Directory, number};
 use crate::record;
 use crate::session::{PATIENCE, Session};
+use crate::trace::{Host, To};
 use rustix::process::{Pid, Signal};
 use rustls::pki_types::CertificateDer;
 use std::ffi::OsString;
@@ -19,6 +20,10 @@ use std::time::{Duration, Instant};
 pub const IMAP: u16 = 10143;
 /// IMAP over TLS.
 pub const IMAPS: u16 = 10993;
+/// POP3, in the clear until STLS.
+pub const POP3: u16 = 10110;
+/// POP3 over TLS.
+pub const POP3S: u16 = 10995;
 /// LMTP over TCP.
 pub const LMTP: u16 = 10024;
 
@@ -56,7 +61,8 @@ impl Set {
         Self::with("")
     }
 
-    /// Starts one with further lines of configuration.
+    /// Starts one with further lines of configuration, of which the first may go on with
+    /// `[accounts]`.
     #[must_use]
     pub fn with(further: &str) -> Self {
         let directory = Directory::new();
@@ -137,7 +143,7 @@ impl Set {
 
     /// Whether anybody still waits at one of its sockets.
     fn listens(&self) -> bool {
-        let ports = [IMAP, IMAPS, LMTP].map(|port| self.at(port));
+        let ports = [IMAP, IMAPS, POP3, POP3S, LMTP].map(|port| self.at(port));
         let control = self.directory().path().join("control.sock");
         ports.iter().any(|port| TcpStream::connect(port).is_ok())
             || self.lmtp_socket().exists()
@@ -374,6 +380,18 @@ impl Set {
         greeted(Session::tls(self.at(IMAPS), &self.certificate), "* OK")
     }
 
+    /// A POP3 connection in the clear, the greeting read.
+    #[must_use]
+    pub fn pop3(&self) -> Session {
+        greeted(Session::clear(self.at(POP3)), "+OK")
+    }
+
+    /// A POP3 connection over TLS, the greeting read.
+    #[must_use]
+    pub fn pop3s(&self) -> Session {
+        greeted(Session::tls(self.at(POP3S), &self.certificate), "+OK")
+    }
+
     /// An authenticated IMAP session over TLS.
     #[must_use]
     pub fn login(&self, name: &str) -> Session {
@@ -459,6 +477,26 @@ impl Set {
     }
 }
 
+impl Host for Set {
+    fn name(&self) -> &'static str {
+        "mailkeep"
+    }
+
+    fn connect(&self, to: To) -> Session {
+        match to {
+            To::Imap => Session::clear(self.at(IMAP)),
+            To::Imaps => Session::tls(self.at(IMAPS), &self.certificate),
+            To::Pop3 => Session::clear(self.at(POP3)),
+            To::Pop3s => Session::tls(self.at(POP3S), &self.certificate),
+            To::Lmtp => Session::clear(self.at(LMTP)),
+        }
+    }
+
+    fn certificate(&self) -> &CertificateDer<'static> {
+        &self.certificate
+    }
+}
+
 impl Drop for Set {
     fn drop(&mut self) {
         if matches!(self.child.try_wait(), Ok(None)) {
@@ -513,13 +551,16 @@ fn greeted(mut session: Session, with: &str) -> Session {
 }
 
 /// An address of 127.0.0.0/8 that no other set has.
-fn own_address() -> Ipv4Addr {
+pub(crate) fn own_address() -> Ipv4Addr {
     let pid = std::process::id();
     let [_, high, middle, low] = ((pid << 6) | (number() % 64)).to_be_bytes();
     Ipv4Addr::new(127, high.max(1), middle, low.clamp(1, 254))
 }
 
-fn write_certificate(directory: &Directory, address: Ipv4Addr) -> CertificateDer<'static> {
+pub(crate) fn write_certificate(
+    directory: &Directory,
+    address: Ipv4Addr,
+) -> CertificateDer<'static> {
     let names = vec!["localhost".to_owned(), address.to_string()];
     let made = rcgen::generate_simple_self_signed(names).expect("a certificate");
     let _ = directory.write("certificate.pem", made.cert.pem());
@@ -542,9 +583,6 @@ fn configuration(directory: &Directory, address: Ipv4Addr, further: &str) -> Str
         r#"
 [store]
 directory = "{state}"
-[accounts]
-domains = ["example.org", "example.com"]
-detail = "+"
 [tls]
 certificates = "{certificate}"
 key = "{key}"
@@ -563,6 +601,14 @@ protocol = "imap"
 address = "{address}:{IMAPS}"
 tls = "immediate"
 [[listen]]
+protocol = "pop3"
+address = "{address}:{POP3}"
+tls = "starttls"
+[[listen]]
+protocol = "pop3"
+address = "{address}:{POP3S}"
+tls = "immediate"
+[[listen]]
 protocol = "lmtp"
 address = "{address}:{LMTP}"
 tls = "starttls"
@@ -570,6 +616,9 @@ tls = "starttls"
 protocol = "lmtp"
 address = "{lmtp}"
 {without}
+[accounts]
+domains = ["example.org", "example.com"]
+detail = "+"
 {further}
 "#,
         state = at("state"),

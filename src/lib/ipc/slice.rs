@@ -169,6 +169,9 @@ record! {
         starttls: bool,
         /// Whether SCRAM is offered.
         scram: bool,
+        /// POP3: the least time between two logins of one account, to be
+        /// announced. 0: none.
+        pop3_login_delay_seconds: u32,
     }
 }
 
@@ -198,6 +201,8 @@ record! {
         /// Whether any listener asks for client certificates. If none does, no
         /// `front` can have seen one.
         external: bool,
+        /// POP3: the least time between two logins of one account. 0: none.
+        pop3_login_delay_seconds: u32,
     }
 }
 
@@ -279,6 +284,8 @@ record! {
         idle_seconds: u32,
         /// Sessions of this account at once.
         sessions_max: u32,
+        /// POP3: the least time between two logins, to be announced. 0: none.
+        pop3_login_delay_seconds: u32,
         /// How long after its OK a change of flags may reach the disk. It
         /// survives the worker's death at once, a power cut after this. 0: it
         /// is on the disk before its OK.

@@ -72,7 +72,7 @@ fn command(bytes: &[u8]) -> Parsed<Command> {
         "AUTHENTICATE" => authenticate(&mut cursor)?,
         _ => return Err(Refusal::CommandUnknown),
     };
-    cursor.end()?;
+    cursor.command_end()?;
     Ok(command)
 }
 

@@ -248,6 +248,14 @@ mod tests {
     }
 
     #[test]
+    fn spaces_behind_a_command_change_nothing() {
+        assert_eq!(
+            said(b"a NOOP  \r\nb LOGIN c d \r\n"),
+            ["a NOOP", "b LOGIN c d"]
+        );
+    }
+
+    #[test]
     fn what_is_refused_in_step_is_followed_by_the_next_command() {
         let refused: [(&[u8], &str); 22] = [
             (b"a SELECT INBOX\r\n", "a BAD CommandUnknown"),
@@ -256,7 +264,10 @@ mod tests {
             (b"\r\n", "* BAD TagUnreadable"),
             (b" NOOP\r\n", "* BAD TagUnreadable"),
             (b"a  NOOP\r\n", "a BAD CommandUnknown"),
-            (b"a NOOP \r\n", "a BAD Expected(\"the end of the command\")"),
+            (
+                b"a NOOP x\r\n",
+                "a BAD Expected(\"the end of the command\")",
+            ),
             (
                 b"a NOOP ((((\r\n",
                 "a BAD Expected(\"the end of the command\")",
