@@ -152,7 +152,7 @@ impl ContentFields {
     /// the bytes kept and the steps taken.
     pub(crate) fn set(&mut self, field: ContentField, value: &[u8]) -> (usize, u64) {
         let bit = 1_u32.wrapping_shl(field as u32);
-        if value.is_empty() || self.seen & bit != 0 {
+        if self.seen & bit != 0 {
             return (0, 1);
         }
         self.seen |= bit;
