@@ -3,8 +3,6 @@
 
 #[path = "comparison/compare.rs"]
 mod compare;
-#[path = "comparison/dovecot.rs"]
-mod dovecot;
 #[path = "comparison/letters.rs"]
 mod letters;
 #[path = "comparison/peer.rs"]
@@ -16,8 +14,8 @@ mod torture;
 #[path = "comparison/value.rs"]
 mod value;
 
-use dovecot::Dovecot;
 use harness::Set;
+use harness::dovecot::Dovecot;
 use letters::Letter;
 use peer::Peer;
 use std::collections::BTreeMap;
@@ -52,10 +50,11 @@ fn fill(peer: &mut Peer<'_>, letters: &[Letter]) -> Vec<bool> {
 
 #[test]
 fn every_item_of_every_letter_is_what_dovecot_says_or_the_rfc_wants() {
-    let Some(dovecot) = Dovecot::start() else {
+    if !Dovecot::is_installed() {
         println!("dovecot is not installed: nothing was compared");
         return;
-    };
+    }
+    let dovecot = Dovecot::start();
     let set = Set::start();
     set.add_user(ALICE);
     let mut letters = torture::letters(SEED, LETTERS);

@@ -116,6 +116,7 @@ fn auth() -> Stage {
         argon2_kib: 8192,
         argon2_passes: 1,
         sessions_per_account_max: 50,
+        scram: true,
     };
     Stage::begin(&profile::AUTH, Slice::Auth { slice }, vec![Gift::MasterKey])
 }
@@ -259,6 +260,7 @@ fn session_work() -> Work {
         protocol: Protocol::Imap,
         transport: transport(),
         tag: Bytes::new("a").expect("short"),
+        utf8: false,
         leftover: Bytes::default(),
     }
 }
@@ -517,6 +519,7 @@ fn login() -> Stage {
         sessions_max: 10_000,
         cleartext_on_loopback: true,
         starttls: true,
+        scram: true,
     };
     Stage::begin(&profile::LOGIN, Slice::Login { slice }, vec![])
 }
@@ -528,6 +531,7 @@ fn session(protocol: Protocol, socket: OwnedFd) -> ToService {
         transport: transport(),
         may_start_tls: false,
         after_starttls: false,
+        client_certificate: false,
         socket,
     }
 }
@@ -653,6 +657,7 @@ fn front() -> (Stage, std::net::SocketAddr) {
         protocol: Protocol::Imap,
         tls: TlsUse::Never,
         proxy: false,
+        client_certificates: false,
     };
     let gifts = vec![Gift::Listen(listener, socket.into())];
     let stage = Stage::begin(&profile::FRONT, Slice::Front { slice }, gifts);
@@ -754,6 +759,7 @@ fn control() -> (Stage, std::path::PathBuf) {
         protocol: Protocol::Admin,
         tls: TlsUse::Never,
         proxy: false,
+        client_certificates: false,
     };
     let gifts = vec![Gift::Listen(listener, socket)];
     (

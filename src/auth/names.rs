@@ -216,6 +216,7 @@ pub mod tests {
             argon2_kib: 64,
             argon2_passes: 1,
             sessions_per_account_max: 10,
+            scram: true,
         }
     }
 

@@ -94,6 +94,7 @@ impl House {
             transport,
             may_start_tls,
             after_starttls,
+            client_certificate,
             socket,
         } = session;
         if protocol != Protocol::Imap {
@@ -114,6 +115,7 @@ impl House {
             transport,
             may_start_tls,
             after_starttls,
+            client_certificate,
         };
         // Not kept from closing by its sessions: a front that was cut off must see it.
         let front = Rc::downgrade(front);

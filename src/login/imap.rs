@@ -6,8 +6,8 @@
 //!            +-------------------------------------------------+
 //!            |                                                 v
 //!   NotAuthenticated --AUTHENTICATE--> Challenged --answer--> Authenticating --verified--> HandingOver
-//!        ^   |                             |                   |                            |
-//!        |   +--STARTTLS, LOGOUT: the end  |                   |                            |
+//!        ^   |                             | ^                 |                            |
+//!        |   +--STARTTLS, LOGOUT: the end  | +----challenged---+                            |
 //!        +------------------------- cancelled, rejected, refused ---------------------------+
 //! ```
 //!
@@ -17,15 +17,15 @@
 //! is heard, so what the client sends meanwhile stays where it is. Never here: a
 //! name or a password that outlives its command.
 
+use crate::sasl::{Asked, Exchange, Question, Step, password_step};
 use ipc::edge::front_service::Transport;
 use ipc::edge::handover;
-use ipc::edge::login_auth::{Rejection, SASL_BYTES_MAX};
+use ipc::edge::login_auth::Rejection;
 use ipc::slice;
 use preauth::imap::response::{self, Capability, Code, Status};
-use preauth::imap::{
-    Answer, Command, Event, Mechanism, Reader, Refusal, Request, ResponseReader, Tag,
-};
-use preauth::{Secret, Text, sasl};
+use preauth::imap::{Answer, Command, Event, Reader, Refusal, Request, ResponseReader, Tag};
+use preauth::sasl::Mechanism;
+use preauth::{Secret, Text};
 use std::fmt::Display;
 
 /// Rejected credentials on one connection, after which it is closed. A person
@@ -43,9 +43,6 @@ const CAPABILITIES: [Capability; 6] = [
     Capability::Idle,
 ];
 
-/// Credentials in the form that `auth` takes: PLAIN's message (RFC 4616).
-pub type Credentials = ipc::Secret<SASL_BYTES_MAX>;
-
 /// What this connection allows; fixed when it begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Terms {
@@ -55,24 +52,55 @@ pub struct Terms {
     start_tls: bool,
     /// TLS is on.
     tls: bool,
+    /// SCRAM is spoken here.
+    scram: bool,
+    /// The TLS connection can be bound to (RFC 9266): it is of version 1.3.
+    binding: bool,
+    /// The client has shown a certificate that names it.
+    certificate: bool,
 }
+
+/// TLS 1.3, as on the wire.
+const TLS13: u16 = 0x0304;
 
 impl Terms {
     /// The terms of a connection that came this way.
     #[must_use]
-    pub fn new(transport: Transport, may_start_tls: bool, settings: &slice::Login) -> Self {
-        match transport {
-            Transport::Tls { .. } => Self {
-                passwords: true,
-                start_tls: false,
-                tls: true,
-            },
-            Transport::Cleartext { loopback } => Self {
-                passwords: loopback && settings.cleartext_on_loopback,
-                start_tls: may_start_tls && settings.starttls,
-                tls: false,
-            },
+    pub fn new(
+        transport: Transport,
+        may_start_tls: bool,
+        certificate: bool,
+        settings: &slice::Login,
+    ) -> Self {
+        let (passwords, start_tls, version) = match transport {
+            Transport::Tls { version } => (true, false, Some(version)),
+            Transport::Cleartext { loopback } => (
+                loopback && settings.cleartext_on_loopback,
+                may_start_tls && settings.starttls,
+                None,
+            ),
+        };
+        Self {
+            passwords,
+            start_tls,
+            tls: version.is_some(),
+            scram: settings.scram,
+            binding: version == Some(TLS13),
+            certificate: certificate && version.is_some(),
         }
+    }
+
+    /// Whether the mechanism can be used on this connection: no other is
+    /// announced, nor taken.
+    fn offers(self, mechanism: Mechanism) -> bool {
+        self.passwords
+            && match mechanism {
+                Mechanism::Plain | Mechanism::Login => true,
+                Mechanism::ScramSha256 => self.scram,
+                Mechanism::ScramSha256Plus => self.scram && self.binding,
+                Mechanism::External => self.certificate,
+                Mechanism::Unknown => false,
+            }
     }
 
     fn capabilities(self) -> Vec<Capability> {
@@ -80,10 +108,15 @@ impl Terms {
         if self.start_tls {
             all.push(Capability::StartTls);
         }
-        match self.passwords {
-            true => all.extend([Capability::AuthPlain, Capability::AuthLogin]),
-            false => all.push(Capability::LoginDisabled),
+        if !self.passwords {
+            all.push(Capability::LoginDisabled);
         }
+        let offered = Mechanism::ALL.into_iter();
+        all.extend(
+            offered
+                .filter(|one| self.offers(*one))
+                .map(Capability::Auth),
+        );
         all
     }
 }
@@ -102,8 +135,8 @@ pub enum Heard {
     NeedsMore(Listening),
     /// One thing was answered; there may be more in the input.
     Answered(Listening),
-    /// Have these verified. What is left in the input stays there.
-    Verify(Authenticating, Credentials),
+    /// Ask `auth`. What is left in the input stays there.
+    Ask(Authenticating, Question),
     /// The OK to STARTTLS is in the output. Whatever is left in the input was
     /// said in the clear and must be thrown away.
     StartTls,
@@ -111,7 +144,28 @@ pub enum Heard {
     Close,
 }
 
+impl Heard {
+    /// Whether `auth`, if it waits for the client's answer, will get none.
+    #[must_use]
+    pub fn ends_dialogue(&self) -> bool {
+        match self {
+            Self::NeedsMore(next) => !next.keeps_auth_waiting(),
+            Self::Ask(..) => false,
+            Self::Answered(_) | Self::StartTls | Self::Close => true,
+        }
+    }
+}
+
 impl Listening {
+    /// Whether `auth` waits for the client's next answer, and must be told if none
+    /// comes.
+    fn keeps_auth_waiting(&self) -> bool {
+        match self {
+            Self::NotAuthenticated(_) => false,
+            Self::Challenged(state) => state.exchange.keeps_auth_waiting(),
+        }
+    }
+
     /// Consumes `input` up to one event and answers it in `out`.
     #[must_use]
     pub fn hear(self, input: &mut &[u8], out: &mut Vec<u8>) -> Heard {
@@ -188,10 +242,10 @@ impl Course {
                 return self.no(&tag, Code::PrivacyRequired, "Use TLS first", out);
             }
             Command::Login { user, password } => {
-                return self.verify(tag, &[b"", user.as_bytes(), password.expose()], out);
+                return self.step(tag, password_step("", &user, &password), out);
             }
             Command::Authenticate { mechanism, initial } => {
-                return self.authenticate(tag, mechanism, initial, out);
+                return self.authenticate(tag, mechanism, initial.as_ref(), out);
             }
         }
         response::tagged(out, &tag, Status::Ok, None, &Text::new("Done"));
@@ -217,43 +271,50 @@ impl Course {
         self,
         tag: Tag,
         mechanism: Mechanism,
-        initial: Option<Secret>,
+        initial: Option<&Secret>,
         out: &mut Vec<u8>,
     ) -> Heard {
-        let exchange = match mechanism {
-            Mechanism::Plain => Exchange::Plain,
-            Mechanism::Login => Exchange::LoginUser,
-            Mechanism::Unknown => {
+        let offered = self.terms.offers(mechanism);
+        match Exchange::begin(mechanism, initial).filter(|_| offered) {
+            Some(step) => self.step(tag, step, out),
+            None => {
                 response::tagged(out, &tag, Status::No, None, &Text::new("Unknown mechanism"));
-                return self.answered();
+                self.answered()
             }
-        };
-        let challenged = Challenged {
+        }
+    }
+
+    fn step(self, tag: Tag, step: Step, out: &mut Vec<u8>) -> Heard {
+        match step {
+            Step::Challenge(exchange, challenge) => {
+                Heard::Answered(self.challenge(tag, exchange, &challenge, out))
+            }
+            Step::Ask(asked, question) => {
+                let authenticating = Authenticating {
+                    course: self,
+                    tag,
+                    asked,
+                };
+                Heard::Ask(authenticating, question)
+            }
+            Step::Bad(why) => self.bad(&tag, &why, out),
+        }
+    }
+
+    fn challenge(
+        self,
+        tag: Tag,
+        exchange: Exchange,
+        challenge: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Listening {
+        response::challenge(out, challenge);
+        Listening::Challenged(Challenged {
             course: self,
             tag,
             exchange,
             reader: ResponseReader::new(),
-        };
-        match initial {
-            Some(message) => challenged.answer(&message, out),
-            None => challenged.challenge(out),
-        }
-    }
-
-    /// Asks for verification of PLAIN's three fields.
-    fn verify(self, tag: Tag, fields: &[&[u8]; 3], out: &mut Vec<u8>) -> Heard {
-        // Made at its full size, so that no copy is left behind by growth.
-        let mut message = Vec::with_capacity(SASL_BYTES_MAX);
-        for (at, field) in fields.iter().enumerate() {
-            if at > 0 {
-                message.push(0);
-            }
-            message.extend_from_slice(field);
-        }
-        match Credentials::new(message) {
-            Ok(credentials) => Heard::Verify(Authenticating { course: self, tag }, credentials),
-            Err(_) => self.bad(&tag, &"Too long", out),
-        }
+        })
     }
 
     fn no(self, tag: &Tag, code: Code<'_>, text: &str, out: &mut Vec<u8>) -> Heard {
@@ -286,80 +347,17 @@ pub struct Challenged {
     reader: ResponseReader,
 }
 
-/// What the next answer is.
-enum Exchange {
-    /// PLAIN's only message.
-    Plain,
-    /// LOGIN's first.
-    LoginUser,
-    /// LOGIN's second.
-    LoginPassword { user: String },
-}
-
 impl Challenged {
     fn hear(mut self, input: &mut &[u8], out: &mut Vec<u8>) -> Heard {
         match self.reader.advance(input) {
             None => Heard::NeedsMore(Listening::Challenged(self)),
-            Some(Answer::Message(message)) => self.answer(&message, out),
+            Some(Answer::Message(message)) => {
+                self.course
+                    .step(self.tag, self.exchange.hear(&message), out)
+            }
             Some(Answer::Cancelled) => self.course.bad(&self.tag, &"Cancelled", out),
             Some(Answer::Bad(why)) => self.course.bad(&self.tag, &why, out),
             Some(Answer::Bye(why)) => out_of_step(why, out),
-        }
-    }
-
-    fn challenge(self, out: &mut Vec<u8>) -> Heard {
-        response::challenge(
-            out,
-            match self.exchange {
-                Exchange::Plain => "",
-                Exchange::LoginUser => sasl::LOGIN_USER_CHALLENGE,
-                Exchange::LoginPassword { .. } => sasl::LOGIN_PASSWORD_CHALLENGE,
-            },
-        );
-        Heard::Answered(Listening::Challenged(self))
-    }
-
-    /// A message that is none of its mechanism is this connection's own fault,
-    /// and not brought to `auth`.
-    fn answer(mut self, message: &Secret, out: &mut Vec<u8>) -> Heard {
-        let Self {
-            course,
-            tag,
-            exchange,
-            ..
-        } = self;
-        match exchange {
-            Exchange::Plain => match sasl::plain(message) {
-                Ok(plain) => {
-                    let authzid = plain.authzid.as_deref().unwrap_or_default();
-                    course.verify(
-                        tag,
-                        &[
-                            authzid.as_bytes(),
-                            plain.authcid.as_bytes(),
-                            plain.password.expose(),
-                        ],
-                        out,
-                    )
-                }
-                Err(why) => course.bad(&tag, &why, out),
-            },
-            Exchange::LoginUser => match sasl::login_user(message) {
-                Ok(user) => {
-                    self = Self {
-                        course,
-                        tag,
-                        exchange: Exchange::LoginPassword { user },
-                        reader: ResponseReader::new(),
-                    };
-                    self.challenge(out)
-                }
-                Err(why) => course.bad(&tag, &why, out),
-            },
-            Exchange::LoginPassword { user } => match sasl::login_password(message) {
-                Ok(password) => course.verify(tag, &[b"", user.as_bytes(), password.expose()], out),
-                Err(why) => course.bad(&tag, &why, out),
-            },
         }
     }
 }
@@ -368,6 +366,7 @@ impl Challenged {
 pub struct Authenticating {
     course: Course,
     tag: Tag,
+    asked: Asked,
 }
 
 impl Authenticating {
@@ -377,6 +376,20 @@ impl Authenticating {
         HandingOver {
             course: self.course,
             tag: self.tag,
+        }
+    }
+
+    /// Tells the client what it has to answer.
+    #[must_use]
+    pub fn challenged(self, challenge: &[u8], out: &mut Vec<u8>) -> Listening {
+        let Self { course, tag, asked } = self;
+        match asked.challenged() {
+            Some(exchange) => course.challenge(tag, exchange, challenge, out),
+            None => {
+                let text = Text::new("Try again later");
+                response::tagged(out, &tag, Status::No, Some(Code::Unavailable), &text);
+                Listening::NotAuthenticated(course.listen())
+            }
         }
     }
 

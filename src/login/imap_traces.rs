@@ -7,6 +7,7 @@
 //! must go the same way.
 
 use super::*;
+use ipc::edge::login_auth;
 
 const CLEAR: Transport = Transport::Cleartext { loopback: false };
 const LOOPBACK: Transport = Transport::Cleartext { loopback: true };
@@ -22,6 +23,7 @@ fn settings() -> slice::Login {
         sessions_max: 10,
         cleartext_on_loopback: true,
         starttls: true,
+        scram: true,
     }
 }
 
@@ -44,7 +46,7 @@ struct Play {
 impl Play {
     fn begin(transport: Transport, piece: usize) -> Self {
         let mut output = Vec::new();
-        let terms = Terms::new(transport, true, &settings());
+        let terms = Terms::new(transport, true, false, &settings());
         let state = NotAuthenticated::greet(terms, &mut output);
         let state = State::Listening(Listening::NotAuthenticated(state));
         Self {
@@ -78,9 +80,8 @@ impl Play {
             self.unheard.drain(..used);
             self.state = match heard {
                 Heard::NeedsMore(next) | Heard::Answered(next) => State::Listening(next),
-                Heard::Verify(next, credentials) => {
-                    let shown = String::from_utf8(credentials.dangerous_reveal().to_vec()).unwrap();
-                    self.asked = Some(shown.replace('\0', "|"));
+                Heard::Ask(next, question) => {
+                    self.asked = Some(shown(&question));
                     State::Asking(next)
                 }
                 Heard::StartTls => State::TlsBegins,
@@ -111,6 +112,14 @@ impl Play {
                     panic!("auth was not asked")
                 };
                 self.state = State::HandingOver(state.verified());
+            }
+            "auth challenges" => {
+                let State::Asking(state) = self.take() else {
+                    panic!("auth was not asked")
+                };
+                let next = state.challenged(detail.as_bytes(), &mut self.output);
+                self.state = State::Listening(next);
+                self.hear();
             }
             "auth rejects" => {
                 let State::Asking(state) = self.take() else {
@@ -145,13 +154,25 @@ impl Play {
                     "no STARTTLS was granted"
                 );
                 self.unheard.clear();
-                let state = NotAuthenticated::after_starttls(Terms::new(TLS, true, &settings()));
+                let state =
+                    NotAuthenticated::after_starttls(Terms::new(TLS, true, false, &settings()));
                 self.state = State::Listening(Listening::NotAuthenticated(state));
             }
             "closed" => assert!(matches!(self.state, State::Closed), "still open"),
             _ => panic!("no such line: {what}"),
         }
     }
+}
+
+/// PLAIN's message as it is, another's with its mechanism.
+fn shown(question: &Question) -> String {
+    let (mechanism, said) = match question {
+        Question::Begin(login_auth::Mechanism::Plain, said) => (String::new(), said),
+        Question::Begin(mechanism, said) => (format!("{mechanism:?} "), said),
+        Question::Continue(said) => ("on: ".to_owned(), said),
+    };
+    let said = String::from_utf8(said.dangerous_reveal().to_vec()).unwrap();
+    format!("{mechanism}{said}").replace('\0', "|")
 }
 
 fn rejection(name: &str) -> Rejection {
@@ -214,9 +235,9 @@ fn play(transport: Transport, script: &str, piece: usize) {
 #[test]
 fn a_client_logs_in_over_tls() {
     converse(TLS, "
-        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
+        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
         C: a CAPABILITY
-        S: * CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=PLAIN AUTH=LOGIN
+        S: * CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN
         S: a OK Done
         C: b ID (\"name\" \"curl\")
         S: * ID (\"name\" \"Mailkeep\")
@@ -233,7 +254,7 @@ fn a_client_logs_in_over_tls() {
 #[test]
 fn login_takes_literals_of_both_kinds() {
     converse(TLS, "
-        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
+        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
         C: a LOGIN {5}
         S: + OK
         C: alice {10+}
@@ -245,7 +266,7 @@ fn login_takes_literals_of_both_kinds() {
 #[test]
 fn a_client_leaves() {
     converse(TLS, "
-        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
+        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
         C: a LOGOUT
         S: * BYE Bye
         S: a OK Done
@@ -256,7 +277,7 @@ fn a_client_leaves() {
 #[test]
 fn every_way_to_authenticate_asks_the_same_of_auth() {
     converse(TLS, "
-        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
+        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
         C: a LOGIN alice wonderland
         -- auth is asked: |alice|wonderland
         -- auth rejects: Unavailable
@@ -289,7 +310,7 @@ fn every_way_to_authenticate_asks_the_same_of_auth() {
 #[test]
 fn an_authorisation_identity_reaches_auth() {
     converse(TLS, "
-        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
+        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
         C: a AUTHENTICATE PLAIN Ym9iAGFsaWNlAHdvbmRlcmxhbmQ=
         -- auth is asked: bob|alice|wonderland
         -- auth rejects: Credentials
@@ -301,7 +322,7 @@ fn an_authorisation_identity_reaches_auth() {
 #[test]
 fn a_broken_sasl_exchange_hurts_nothing_but_itself() {
     converse(TLS, "
-        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
+        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
         C: a AUTHENTICATE PLAIN
         S: +\x20
         C: *
@@ -357,7 +378,7 @@ fn an_endless_sasl_answer_ends_the_connection_and_asks_nobody() {
 #[test]
 fn the_third_failure_closes_the_connection() {
     converse(TLS, "
-        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
+        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
         C: a LOGIN alice 1
         -- auth is asked: |alice|1
         -- auth rejects: Credentials
@@ -389,7 +410,7 @@ fn plaintext_behind_starttls_is_thrown_away() {
         S: a OK Begin TLS
         -- TLS begins
         C: c CAPABILITY
-        S: * CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=PLAIN AUTH=LOGIN
+        S: * CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN
         S: c OK Done
     ");
 }
@@ -431,7 +452,7 @@ fn passwords_in_the_clear_are_refused_whatever_the_command() {
 #[test]
 fn failures_in_the_clear_are_forgotten_when_tls_begins_and_tls_begins_once() {
     converse(LOOPBACK, "
-        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE STARTTLS AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
+        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE STARTTLS AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
         C: a LOGIN alice 1
         -- auth is asked: |alice|1
         -- auth rejects: Credentials
@@ -458,7 +479,7 @@ fn failures_in_the_clear_are_forgotten_when_tls_begins_and_tls_begins_once() {
 #[test]
 fn commands_pipelined_behind_login_go_with_the_socket() {
     converse(TLS, "
-        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
+        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
         C: a NOOP
         C: b LOGIN alice wonderland
         C: c SELECT INBOX
@@ -473,7 +494,7 @@ fn commands_pipelined_behind_login_go_with_the_socket() {
 #[test]
 fn a_refused_hand_over_goes_on_where_the_client_was() {
     converse(TLS, "
-        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
+        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
         C: a LOGIN alice wonderland
         C: b NOOP
         -- auth is asked: |alice|wonderland
@@ -493,7 +514,7 @@ fn a_refused_hand_over_goes_on_where_the_client_was() {
 #[test]
 fn commands_of_other_states_are_refused_and_the_connection_stays_in_step() {
     converse(TLS, "
-        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
+        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
         C: a SELECT INBOX
         S: a BAD Unknown command, or not in this state
         C: b NOOP
@@ -508,7 +529,7 @@ fn passwords_are_allowed_in_tls_or_where_the_site_says_so_on_loopback() {
         ..settings()
     };
     let lax = settings();
-    let allowed = |transport, settings| Terms::new(transport, true, settings).passwords;
+    let allowed = |transport, settings| Terms::new(transport, true, false, settings).passwords;
     assert!(allowed(TLS, &strict) && allowed(LOOPBACK, &lax));
     assert!(!allowed(LOOPBACK, &strict) && !allowed(CLEAR, &lax));
 }
@@ -519,8 +540,86 @@ fn starttls_is_offered_only_if_front_and_the_site_can_do_it() {
         starttls: false,
         ..settings()
     };
-    assert!(Terms::new(CLEAR, true, &settings()).start_tls);
-    assert!(!Terms::new(CLEAR, false, &settings()).start_tls);
-    assert!(!Terms::new(CLEAR, true, &without).start_tls);
-    assert!(!Terms::new(TLS, true, &settings()).start_tls);
+    assert!(Terms::new(CLEAR, true, false, &settings()).start_tls);
+    assert!(!Terms::new(CLEAR, false, false, &settings()).start_tls);
+    assert!(!Terms::new(CLEAR, true, false, &without).start_tls);
+    assert!(!Terms::new(TLS, true, false, &settings()).start_tls);
+}
+
+/// RFC 7677, section 3, but for who says what in the middle: `auth`'s words are
+/// the test's.
+#[test]
+fn scram_goes_through_login_word_for_word() {
+    converse(TLS, "
+        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
+        C: a AUTHENTICATE SCRAM-SHA-256 biwsbj11c2VyLHI9ck9wck5HZndFYmVSV2diTkVrcU8=
+        -- auth is asked: ScramSha256 n,,n=user,r=rOprNGfwEbeRWgbNEkqO
+        -- auth challenges: r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096
+        S: + cj1yT3ByTkdmd0ViZVJXZ2JORWtxTyVodllEcFdVYTJSYVRDQWZ1eEZJbGopaE5sRiRrMCxzPVcyMlphSjBTTlk3c29Fc1VFamI2Z1E9PSxpPTQwOTY=
+        C: Yz1iaXdzLHI9ck9wck5HZndFYmVSV2diTkVrcU8laHZZRHBXVWEyUmFUQ0FmdXhGSWxqKWhObEYkazAscD1kSHpiWmFwV0lrNGpVaE4rVXRlOXl0YWc5empmTUhnc3FtbWl6N0FuZFZRPQ==
+        -- auth is asked: on: c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=
+        -- auth challenges: v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=
+        S: + dj02cnJpVFJCaTIzV3BSUi93dHVwK21NaFVaVW4vZEI1bkxUSlJzamw5NUc0PQ==
+        C: 
+        -- auth is asked: on: 
+        -- auth verifies
+        -- handed over: a
+    ");
+}
+
+/// ATTACKS P7: `*` in the middle of a dialogue with `auth`, what is no base64, and
+/// whoever asks for what isn't offered here.
+#[test]
+fn a_dialogue_with_auth_can_be_cancelled_and_the_connection_is_in_step() {
+    converse(TLS, "
+        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
+        C: a AUTHENTICATE SCRAM-SHA-256-PLUS
+        S: +\x20
+        C: cD10bHMtZXhwb3J0ZXIsLG49dSxyPXI=
+        -- auth is asked: ScramSha256Plus p=tls-exporter,,n=u,r=r
+        -- auth challenges: r=rs
+        S: + cj1ycw==
+        C: *
+        S: a BAD Cancelled
+        C: b AUTHENTICATE SCRAM-SHA-256 biwsbj11LHI9cg==
+        -- auth is asked: ScramSha256 n,,n=u,r=r
+        -- auth challenges: r=rs
+        S: + cj1ycw==
+        C: not!base64
+        S: b BAD Not base64
+        C: c AUTHENTICATE SCRAM-SHA-256 biwsbj11LHI9cg==
+        -- auth is asked: ScramSha256 n,,n=u,r=r
+        -- auth rejects: Credentials
+        S: c NO [AUTHENTICATIONFAILED] Wrong name or password
+        C: d AUTHENTICATE EXTERNAL =
+        S: d NO Unknown mechanism
+        C: e NOOP
+        S: e OK Done
+    ");
+}
+
+#[test]
+fn what_cannot_be_used_here_is_not_announced_and_not_taken() {
+    let offered = |transport, certificate, settings: &slice::Login| {
+        let terms = Terms::new(transport, true, certificate, settings);
+        Mechanism::ALL.map(|mechanism| terms.offers(mechanism))
+    };
+    let old = Transport::Tls { version: 0x0303 };
+    let without = slice::Login {
+        scram: false,
+        ..settings()
+    };
+    let all = settings();
+    assert_eq!(offered(TLS, true, &all), [true; 5]);
+    assert_eq!(offered(TLS, false, &all), [true, true, false, true, true]);
+    assert_eq!(offered(old, true, &all), [false, true, true, true, true]);
+    assert_eq!(
+        offered(TLS, false, &without),
+        [false, false, false, true, true]
+    );
+    assert_eq!(
+        offered(LOOPBACK, true, &all),
+        [false, true, false, true, true]
+    );
+    assert_eq!(offered(CLEAR, true, &all), [false; 5]);
 }

@@ -20,9 +20,11 @@
 
 mod admission;
 mod client;
+mod dialogue;
 mod house;
 mod imap;
 mod peer;
+mod sasl;
 mod session;
 
 use house::House;

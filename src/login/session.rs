@@ -10,14 +10,13 @@
 
 use crate::admission::Place;
 use crate::client::{Client, Gone};
+use crate::dialogue::{Dialogue, Verdict, Whose};
 use crate::house::House;
-use crate::imap::{
-    self, Authenticating, Credentials, HandingOver, Heard, Listening, NotAuthenticated, Terms,
-};
+use crate::imap::{self, Authenticating, HandingOver, Heard, Listening, NotAuthenticated, Terms};
+use crate::sasl::Question;
 use ipc::codec::Bytes;
 use ipc::edge::front_service::Transport;
 use ipc::edge::handover::{self, ToAsker, Work};
-use ipc::edge::login_auth::{Mechanism, Rejection, ToAuth, ToLogin};
 use ipc::slice::Protocol;
 use ipc::{ConnectionId, Instance, Nonce};
 use std::rc::Rc;
@@ -46,6 +45,8 @@ pub struct Origin {
     pub may_start_tls: bool,
     /// Whether TLS has just begun on it.
     pub after_starttls: bool,
+    /// Whether the client has shown a certificate that names it.
+    pub client_certificate: bool,
 }
 
 /// How a session ended.
@@ -72,10 +73,20 @@ pub async fn serve(
 ) -> End {
     let seconds = u64::from(house.settings().login_seconds);
     let deadline = Instant::now() + Duration::from_secs(seconds);
+    let Ok(cookie) = client.cookie() else {
+        return End::Closed;
+    };
+    let whose = Whose {
+        front: origin.front,
+        cookie,
+        protocol: Protocol::Imap,
+    };
+    let dialogue = Dialogue::new(Rc::clone(&house.auth), whose);
     let mut session = Session {
         house,
         origin,
         client,
+        dialogue,
     };
     let end = session.run(&place, deadline).await;
     debug!(connection = origin.connection.0, ?end, "session ended");
@@ -92,11 +103,12 @@ struct Session {
     house: Rc<House>,
     origin: Origin,
     client: Client,
+    dialogue: Dialogue,
 }
 
 /// What a client came to while it was heard.
 enum Asks {
-    Verify(Authenticating, Credentials),
+    Verify(Authenticating, Question),
     StartTls,
     Close,
 }
@@ -117,21 +129,18 @@ impl Session {
                 farewell = dismissal(place, deadline) => return self.dismiss(farewell),
                 asked = self.listen(state) => asked,
             };
-            let (authenticating, credentials) = match asked {
-                Ok(Asks::Verify(authenticating, credentials)) => (authenticating, credentials),
+            let (authenticating, question) = match asked {
+                Ok(Asks::Verify(authenticating, question)) => (authenticating, question),
                 Ok(Asks::StartTls) => return End::StartTls,
                 Ok(Asks::Close) | Err(Gone) => return End::Closed,
-            };
-            let Ok(nonce) = Nonce::draw() else {
-                return End::Closed;
             };
             let verdict = tokio::select! {
                 biased;
                 farewell = dismissal(place, deadline) => return self.dismiss(farewell),
-                verdict = self.verify(nonce, credentials) => verdict,
+                verdict = self.dialogue.ask(question) => verdict,
             };
             let next = match verdict {
-                Ok(()) => {
+                Verdict::Verified(nonce) => {
                     let handing_over = authenticating.verified();
                     place.hand_over(true);
                     let brought = self.hand_over(nonce, &handing_over).await;
@@ -144,7 +153,10 @@ impl Session {
                         }
                     }
                 }
-                Err(why) => authenticating.rejected(why, &mut self.client.output),
+                Verdict::Challenge(challenge) => {
+                    Some(authenticating.challenged(&challenge, &mut self.client.output))
+                }
+                Verdict::Rejected(why) => authenticating.rejected(why, &mut self.client.output),
             };
             match next {
                 Some(listening) => state = listening,
@@ -160,6 +172,7 @@ impl Session {
         let terms = Terms::new(
             self.origin.transport,
             self.origin.may_start_tls,
+            self.origin.client_certificate,
             &self.house.settings(),
         );
         Listening::NotAuthenticated(match self.origin.after_starttls {
@@ -175,6 +188,9 @@ impl Session {
                 self.client.write().await?;
             }
             let heard = self.client.hear(|input, output| state.hear(input, output));
+            if heard.ends_dialogue() {
+                self.dialogue.give_up();
+            }
             let asks = match heard {
                 Heard::Answered(next) => {
                     state = next;
@@ -186,37 +202,12 @@ impl Session {
                     self.client.read().await?;
                     continue;
                 }
-                Heard::Verify(authenticating, credentials) => {
-                    Asks::Verify(authenticating, credentials)
-                }
+                Heard::Ask(authenticating, question) => Asks::Verify(authenticating, question),
                 Heard::StartTls => Asks::StartTls,
                 Heard::Close => Asks::Close,
             };
             self.client.write().await?;
             return Ok(asks);
-        }
-    }
-
-    async fn verify(&mut self, nonce: Nonce, response: Credentials) -> Result<(), Rejection> {
-        let cookie = self.client.cookie().map_err(|_| Rejection::Unavailable)?;
-        let (protocol, mechanism) = (Protocol::Imap, Mechanism::Plain);
-        let question = ToAuth::Begin {
-            nonce,
-            front: self.origin.front,
-            cookie,
-            protocol,
-            mechanism,
-            response,
-        };
-        let answer = self
-            .house
-            .auth
-            .ask(nonce, question)
-            .map_err(|_| Rejection::Unavailable)?;
-        match answer.await {
-            Some(ToLogin::Verified { .. }) => Ok(()),
-            Some(ToLogin::Rejected { rejection, .. }) => Err(rejection),
-            Some(ToLogin::Challenge { .. }) | None => Err(Rejection::Unavailable),
         }
     }
 
@@ -251,6 +242,7 @@ impl Session {
             protocol: Protocol::Imap,
             transport: self.origin.transport,
             tag: Bytes::new(state.tag()).ok()?,
+            utf8: false,
             leftover: Bytes::new(self.client.leftover()).ok()?,
         };
         let socket = self.client.duplicate().ok()?;

@@ -204,6 +204,7 @@ mod tests {
             sessions_max: 1,
             cleartext_on_loopback: false,
             starttls: true,
+            scram: true,
         };
         let auth = Auth {
             logging: logging(),
@@ -214,6 +215,7 @@ mod tests {
             argon2_kib: 8192,
             argon2_passes: 1,
             sessions_per_account_max: 1,
+            scram: true,
         };
         let director = Director {
             logging: logging(),

@@ -9,13 +9,28 @@ pub struct Letter {
     pub name: String,
     /// As it is sent to both.
     pub bytes: Vec<u8>,
+    lower: Vec<u8>,
 }
 
 impl Letter {
+    /// A letter with a name for the report.
+    pub fn new(name: String, bytes: Vec<u8>) -> Self {
+        Self {
+            name,
+            lower: bytes.to_ascii_lowercase(),
+            bytes,
+        }
+    }
+
+    /// Its lines in lower case, without their ends.
+    pub fn lines(&self) -> impl Iterator<Item = &[u8]> {
+        let lines = self.lower.split(|byte| *byte == b'\n');
+        lines.map(|line| line.strip_suffix(b"\r").unwrap_or(line))
+    }
+
     /// Whether this stands in it somewhere, in any case.
     pub fn has(&self, text: &str) -> bool {
-        let bytes = self.bytes.to_ascii_lowercase();
-        memchr::memmem::find(&bytes, text.as_bytes()).is_some()
+        memchr::memmem::find(&self.lower, text.as_bytes()).is_some()
     }
 
     /// Whether a line ends without CR, or a CR stands without LF. Dovecot doesn't keep
@@ -36,9 +51,10 @@ pub fn of_directory(directory: &Path) -> Vec<Letter> {
     let mut files = Vec::new();
     gather(directory, &mut files);
     files.sort();
-    let letter = |file: &PathBuf| Letter {
-        name: file.strip_prefix(directory).unwrap_or(file).display().to_string(),
-        bytes: with_crlf(&std::fs::read(file).expect("a file")),
+    let letter = |file: &PathBuf| {
+        let name = file.strip_prefix(directory).unwrap_or(file);
+        let bytes = std::fs::read(file).expect("a file");
+        Letter::new(name.display().to_string(), with_crlf(&bytes))
     };
     files.iter().map(letter).collect()
 }

@@ -33,6 +33,12 @@ pub const RULES: &[Rule] = &[
     Rule { name: "encoding that is no word", explains: encoding_that_is_no_word },
     Rule { name: "disposition that says nothing", explains: disposition_that_says_nothing },
     Rule { name: "broken parameters", explains: broken_parameters },
+    Rule { name: "boundary that ends in a space", explains: boundary_that_ends_in_a_space },
+    Rule { name: "boundary that is too long", explains: boundary_that_is_too_long },
+    Rule { name: "doubled disposition", explains: doubled_disposition },
+    Rule { name: "part without Content-Type", explains: part_without_content_type },
+    Rule { name: "Dovecot against itself", explains: dovecot_against_itself },
+    Rule { name: "CR in a field's name", explains: cr_in_a_fields_name },
     Rule { name: "line end before an outer boundary", explains: line_end_before_an_outer_boundary },
 ];
 
@@ -191,7 +197,8 @@ fn line_end_before_an_outer_boundary(it: Difference<'_>) -> bool {
     let section = format!("BODY[{}]", it.part());
     let text = it.answers.ours_of(&section).and_then(Value::text).unwrap_or_default();
     let last = text.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
-    if !last.starts_with(b"--") {
+    let has_no_body = it.our_field("envelope date").is_some() && !text.windows(4).any(|four| four == b"\r\n\r\n");
+    if !last.starts_with(b"--") && !has_no_body {
         return false;
     }
     let counted = it.ours().and_then(Value::number).zip(it.theirs().and_then(Value::number));
@@ -207,4 +214,47 @@ fn ends_with_one_more(it: Difference<'_>) -> bool {
     let texts = it.ours().and_then(Value::text).zip(it.theirs().and_then(Value::text));
     let more = texts.and_then(|(ours, theirs)| theirs.strip_prefix(ours));
     it.is_content() && more.is_some_and(|more| b"\r\n".starts_with(more))
+}
+
+/// The parts are others then.
+fn boundary_that_ends_in_a_space(it: Difference<'_>) -> bool {
+    it.answers.letter.lines().any(|line| memchr::memmem::find(line, b"boundary").is_some() && line.ends_with(b" \""))
+}
+
+fn boundary_that_is_too_long(it: Difference<'_>) -> bool {
+    it.answers.letter.has(&"z".repeat(71))
+}
+
+fn doubled_disposition(it: Difference<'_>) -> bool {
+    let fields = it.answers.letter.lines().filter(|line| line.starts_with(b"content-disposition"));
+    it.field().ends_with("disposition") && it.theirs() != Some(&Value::Nil) && fields.count() > 1
+}
+
+/// Dovecot leaves out what it says of such a part.
+fn part_without_content_type(it: Difference<'_>) -> bool {
+    const FIELDS: [&str; 6] = ["id", "description", "md5", "disposition", "language", "location"];
+    it.is_structure() && it.theirs() == Some(&Value::Nil) && FIELDS.contains(&it.field())
+        && it.our_field("subtype") == Some(&Value::Text(b"plain".to_vec()))
+}
+
+/// Its partial is no slice of its section, or its HEADER.FIELDS are not in its HEADER.
+fn dovecot_against_itself(it: Difference<'_>) -> bool {
+    let Some(theirs) = it.theirs().and_then(Value::text) else {
+        return false;
+    };
+    let text = |item: &str| it.answers.theirs_of(item).and_then(Value::text);
+    if let Some((whole, origin)) = it.what.split_once('<') {
+        let origin: usize = origin.trim_end_matches('>').parse().expect("an offset");
+        return text(whole).is_some_and(|whole| !whole.get(origin..).unwrap_or_default().starts_with(theirs));
+    }
+    let header = it.what.split_once("HEADER.FIELDS").and_then(|(part, _)| text(&format!("{part}HEADER]")));
+    header.is_some_and(|header| theirs.len() > header.len() + 2)
+}
+
+fn cr_in_a_fields_name(it: Difference<'_>) -> bool {
+    let is_such = |line: &[u8]| {
+        let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
+        name.len() < line.len() && name.contains(&b'\r')
+    };
+    it.what.contains("HEADER.FIELDS") && it.answers.letter.lines().any(is_such)
 }

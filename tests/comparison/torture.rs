@@ -10,16 +10,10 @@ const DEPTH_MAX: u32 = 4;
 /// parts: always the same.
 pub fn letters(seed: u64, trees: usize) -> Vec<Letter> {
     let mut dice = Dice(seed);
-    let tree = |number: usize| Letter {
-        name: format!("tree {number}"),
-        bytes: letter(&mut dice),
-    };
+    let tree = |number: usize| Letter::new(format!("tree {number}"), letter(&mut dice));
     let trees: Vec<Letter> = (0..trees).map(tree).collect();
     let kinds = FIELDS.iter().map(|(_, values)| values.len());
-    let fields = (0..kinds.max().unwrap_or(0)).map(|number| Letter {
-        name: format!("fields {number}"),
-        bytes: odd_fields(number),
-    });
+    let fields = (0..kinds.max().unwrap_or(0)).map(|number| Letter::new(format!("fields {number}"), odd_fields(number)));
     fields.chain(trees).collect()
 }
 

@@ -11,6 +11,7 @@
 pub mod account;
 pub mod binaries;
 pub mod directory;
+pub mod dovecot;
 pub mod memory;
 pub mod possession;
 pub mod proc;
@@ -22,5 +23,6 @@ pub mod strace;
 pub mod trace;
 pub mod verifier;
 
+pub use dovecot::Dovecot;
 pub use session::Session;
 pub use set::Set;

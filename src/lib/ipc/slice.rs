@@ -110,6 +110,8 @@ record! {
         /// Whether each connection begins with a PROXY v2 header, which is
         /// believed from the configured networks only.
         proxy: bool,
+        /// Whether clients are asked for a certificate, which they need not have.
+        client_certificates: bool,
     }
 }
 
@@ -165,6 +167,8 @@ record! {
         cleartext_on_loopback: bool,
         /// Whether STARTTLS can be offered (there is a certificate).
         starttls: bool,
+        /// Whether SCRAM is offered.
+        scram: bool,
     }
 }
 
@@ -189,6 +193,8 @@ record! {
         argon2_passes: u32,
         /// Sessions that one account may have at once.
         sessions_per_account_max: u32,
+        /// Whether SCRAM's keys are kept beside the hash, and taken.
+        scram: bool,
     }
 }
 

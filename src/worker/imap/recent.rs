@@ -8,7 +8,8 @@ use crate::session::RECENT_RANGES_MAX;
 use store::{Messages, Outcome, Uid, UidRange};
 
 impl Selected {
-    /// Takes what is recent for this session. EXAMINE takes nothing.
+    /// Takes what is recent for this session. EXAMINE takes nothing, and sees what
+    /// nobody has taken (RFC 3501 §6.3.2).
     pub async fn claim_recent(&mut self, client: &Client) {
         let handle = *self.handle();
         let waits = |client: &Client| {
@@ -16,14 +17,28 @@ impl Selected {
             let messages = store.messages(&handle);
             messages.is_ok_and(|messages| messages.counters().recent > 0)
         };
-        if self.is_read_only() || !waits(client) {
+        if !waits(client) {
             return;
+        }
+        if self.is_read_only() {
+            return self.look_at_recent(client);
         }
         let claimed = client.account().change(|store| store.claim_recent(&handle));
         // A claim that fails leaves them to the next session.
         if let Ok(Outcome::Recent { from, to }) = claimed.await {
             self.keep_recent(from, to);
         }
+    }
+
+    fn look_at_recent(&mut self, client: &Client) {
+        let store = client.account().store();
+        let Ok(messages) = store.messages(self.handle()) else {
+            return;
+        };
+        let seen = self.mailbox.recent.last().map(|range| range.last);
+        let behind = seen.and_then(|last| Uid::new(last.get().saturating_add(1)));
+        let from = behind.unwrap_or(Uid::MIN).max(messages.recent_from());
+        self.keep_recent(from, messages.uid_next());
     }
 
     /// Whether a message is recent to this session.

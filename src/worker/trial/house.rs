@@ -208,6 +208,14 @@ impl Wire {
         }
     }
 
+    /// So many bytes (a literal's).
+    pub async fn exactly(&mut self, count: usize) -> Vec<u8> {
+        while self.heard.len() < count {
+            assert!(self.hear().await, "closed within {:?}", self.text());
+        }
+        self.heard.drain(..count).collect()
+    }
+
     /// Sends a command and gives all lines up to its tagged answer, which is the
     /// last.
     pub async fn command(&mut self, tag: &str, command: &str) -> Vec<String> {
