@@ -25,7 +25,7 @@ const ALICE: &str = "alice@example.org";
 
 /// Of the built letters.
 const SEED: u64 = 0x6d61_696c_6b65_6570;
-const LETTERS: usize = 150;
+const LETTERS: usize = 300;
 
 /// Letters that are on their way to a server at once.
 const APPENDS: usize = 16;
@@ -35,7 +35,8 @@ fn fill(peer: &mut Peer<'_>, letters: &[Letter]) -> Vec<bool> {
     peer.must("CREATE letters");
     let mut taken = Vec::new();
     for some in letters.chunks(APPENDS) {
-        some.iter().for_each(|letter| peer.ask_append("letters", &letter.bytes));
+        some.iter()
+            .for_each(|letter| peer.ask_append("letters", &letter.bytes));
         taken.extend(some.iter().map(|letter| {
             let reply = peer.reply();
             if !reply.is_ok() {
@@ -86,7 +87,10 @@ fn every_item_of_every_letter_is_what_dovecot_says_or_the_rfc_wants() {
             unexplained += 1;
             println!(
                 "{}: {}\n   ours {:?}\n theirs {:?}",
-                letter.name, difference.what, difference.ours(), difference.theirs()
+                letter.name,
+                difference.what,
+                difference.ours(),
+                difference.theirs()
             );
         }
     }

@@ -14,7 +14,7 @@ const WHOLE: &str = "BODYSTRUCTURE BODY ENVELOPE RFC822.SIZE BODY.PEEK[] BODY.PE
 const FIELDS: &str = "BODY.PEEK[HEADER.FIELDS (FROM Subject)] \
     BODY.PEEK[HEADER.FIELDS (received X-NO-SUCH-FIELD content-type)] \
     BODY.PEEK[HEADER.FIELDS.NOT (TO Received)] BODY.PEEK[HEADER.FIELDS.NOT (X-NO-SUCH-FIELD)] \
-    BODY.PEEK[HEADER.FIELDS (SUBJECT)]<4.9>";
+    BODY.PEEK[HEADER.FIELDS (SUBJECT)] BODY.PEEK[HEADER.FIELDS (SUBJECT)]<4.9>";
 
 /// Parts of one letter that are asked for one by one; a letter with more shows nothing
 /// new, and takes long.
@@ -59,6 +59,13 @@ impl<'a> Difference<'a> {
         self.what.starts_with("BODY[") || self.what.starts_with("BINARY[")
     }
 
+    /// The section that this is a slice of, if that differs, too.
+    pub fn whole(self) -> Option<Self> {
+        let (what, _) = self.what.split_once('<')?;
+        let whole = Self { what, ..self };
+        (whole.ours() != whole.theirs()).then_some(whole)
+    }
+
     /// The number of the part that it is about.
     pub fn part(self) -> &'a str {
         let brackets = self.what.split_once('[').map(|(_, section)| section);
@@ -73,19 +80,24 @@ impl<'a> Difference<'a> {
         let words = self.what.split(' ').nth(2).or(self.what.split(' ').nth(1));
         match words {
             Some("envelope") => self.what.split(' ').nth(3).unwrap_or_default(),
-            Some("inner") => self.what.split_once(" inner ").map_or("", |(_, field)| field),
+            Some("inner") => self
+                .what
+                .split_once(" inner ")
+                .map_or("", |(_, field)| field),
             words => words.unwrap_or_default(),
         }
     }
 
     /// What Dovecot's BODYSTRUCTURE says of a field of the part.
     pub fn their_field(self, field: &str) -> Option<&'a Value> {
-        self.answers.theirs_of(&format!("BODYSTRUCTURE {} {field}", self.part()))
+        self.answers
+            .theirs_of(&format!("BODYSTRUCTURE {} {field}", self.part()))
     }
 
     /// What ours says of it.
     pub fn our_field(self, field: &str) -> Option<&'a Value> {
-        self.answers.ours_of(&format!("BODYSTRUCTURE {} {field}", self.part()))
+        self.answers
+            .ours_of(&format!("BODYSTRUCTURE {} {field}", self.part()))
     }
 
     /// Whether our BODYSTRUCTURE has the part.
@@ -95,7 +107,10 @@ impl<'a> Difference<'a> {
 
     /// Whether Dovecot did not answer BINARY of the part.
     pub fn is_refused_by_them(self) -> bool {
-        let verdict = self.answers.theirs.get(&format!("BINARY[{}] verdict", self.part()));
+        let verdict = self
+            .answers
+            .theirs
+            .get(&format!("BINARY[{}] verdict", self.part()));
         verdict.is_some_and(|verdict| *verdict != Value::Atom(b"OK".to_vec()))
     }
 }
@@ -124,8 +139,12 @@ pub fn letter<'a>(
         for (kind, command) in about(number, &part) {
             let (mine, other) = ask(&command);
             let verdict = |reply: &Reply| Value::Atom(reply.verdict().into());
-            answers.ours.insert(format!("{kind}[{part}] verdict"), verdict(&mine));
-            answers.theirs.insert(format!("{kind}[{part}] verdict"), verdict(&other));
+            answers
+                .ours
+                .insert(format!("{kind}[{part}] verdict"), verdict(&mine));
+            answers
+                .theirs
+                .insert(format!("{kind}[{part}] verdict"), verdict(&other));
             answers.ours.extend(flat(&mine));
             answers.theirs.extend(flat(&other));
         }
@@ -173,9 +192,14 @@ fn flat(reply: &Reply) -> Items {
 /// The parts that either server knows, one that none knows, and one below a leaf.
 fn numbers(ours: &Items, theirs: &Items) -> BTreeSet<String> {
     let of = |items: &Items| -> BTreeSet<String> {
-        let names = items.keys().filter_map(|name| name.strip_prefix("BODYSTRUCTURE "));
+        let names = items
+            .keys()
+            .filter_map(|name| name.strip_prefix("BODYSTRUCTURE "));
         let numbers = names.filter_map(|name| name.split(' ').next());
-        numbers.filter(|number| !number.is_empty()).map(str::to_owned).collect()
+        numbers
+            .filter(|number| !number.is_empty())
+            .map(str::to_owned)
+            .collect()
     };
     let mut known: BTreeSet<String> = of(ours).union(&of(theirs)).cloned().collect();
     while known.len() > PARTS_MAX {
@@ -194,7 +218,9 @@ fn check(letter: &Letter, items: &Items) {
     assert_eq!(whole, letter.bytes, "{name}: BODY[] is the letter");
     let size = items["RFC822.SIZE"].number();
     assert_eq!(size, Some(whole.len() as u64), "{name}: RFC822.SIZE");
-    let joined = [text("BODY[HEADER]"), text("BODY[TEXT]")].map(Option::unwrap_or_default).concat();
+    let joined = [text("BODY[HEADER]"), text("BODY[TEXT]")]
+        .map(Option::unwrap_or_default)
+        .concat();
     assert_eq!(joined, whole, "{name}: BODY[HEADER] and BODY[TEXT]");
     for (item, value) in items {
         if item.starts_with('B')
@@ -220,7 +246,12 @@ fn check_partial(name: &str, item: &str, value: &Value, whole: Option<&[u8]>, or
 }
 
 /// BODYSTRUCTURE's octets and lines are those of the section.
-fn check_counts<'a>(name: &str, item: &str, value: &Value, text: &impl Fn(&str) -> Option<&'a [u8]>) {
+fn check_counts<'a>(
+    name: &str,
+    item: &str,
+    value: &Value,
+    text: &impl Fn(&str) -> Option<&'a [u8]>,
+) {
     let Some(words) = item.strip_prefix("BODYSTRUCTURE ") else {
         return;
     };

@@ -72,7 +72,8 @@ fn gather(directory: &Path, files: &mut Vec<PathBuf>) {
 }
 
 fn is_letter(file: &Path) -> bool {
-    file.extension().is_some_and(|it| it == "eml" || it == "txt")
+    file.extension()
+        .is_some_and(|it| it == "eml" || it == "txt")
 }
 
 /// The letter with CRLF for every line feed.

@@ -13,7 +13,8 @@ pub fn letters(seed: u64, trees: usize) -> Vec<Letter> {
     let tree = |number: usize| Letter::new(format!("tree {number}"), letter(&mut dice));
     let trees: Vec<Letter> = (0..trees).map(tree).collect();
     let kinds = FIELDS.iter().map(|(_, values)| values.len());
-    let fields = (0..kinds.max().unwrap_or(0)).map(|number| Letter::new(format!("fields {number}"), odd_fields(number)));
+    let fields = (0..kinds.max().unwrap_or(0))
+        .map(|number| Letter::new(format!("fields {number}"), odd_fields(number)));
     fields.chain(trees).collect()
 }
 
@@ -129,12 +130,15 @@ fn entity(dice: &mut Dice, depth: u32, around: &[&str]) -> String {
 }
 
 fn further_fields(dice: &mut Dice) -> String {
-    const NAMES: [&str; 5] = ["ID", "Description", "MD5", "Disposition", "Language"];
+    const NAMES: [&str; 4] = ["ID", "Description", "MD5", "Disposition"];
     let mut fields = String::new();
     for name in NAMES {
         while dice.one_in(6) {
             fields += &field(dice, &format!("Content-{name}"), PLAIN);
         }
+    }
+    if dice.one_in(6) {
+        fields += &field(dice, "Content-Language", &["en", "de, fr"]);
     }
     fields
 }
@@ -144,7 +148,10 @@ fn encoded(dice: &mut Dice) -> String {
         0 | 1 => ("base64", BASE64),
         2 | 3 => ("quoted-printable", QUOTED),
         4 => ("8BIT (really)", &["gr\u{fc}n\n", "a\n"][..]),
-        _ => (dice.pick(&["7bit", "binary", "x-unknown", "\"base64\"", "base64;x"]), BASE64),
+        _ => (
+            dice.pick(&["7bit", "binary", "x-unknown", "\"base64\"", "base64;x"]),
+            BASE64,
+        ),
     };
     let kind = dice.pick(PLAIN_TYPES);
     let body = dice.pick(body);
@@ -169,12 +176,22 @@ fn multipart(dice: &mut Dice, depth: u32, around: &[&str]) -> String {
         4 => "z".repeat([69, 70, 71, 90][dice.below(4)]),
         _ => format!("bound{depth}{}", dice.below(3)),
     };
-    let subtype = dice.pick(&["mixed", "mixed", "alternative", "digest", "x-odd", "MIXED", "related; type=\"a/b\""]);
+    let subtype = dice.pick(&[
+        "mixed",
+        "mixed",
+        "alternative",
+        "digest",
+        "x-odd",
+        "MIXED",
+        "related; type=\"a/b\"",
+    ]);
     let param = match dice.below(12) {
         0 => format!("boundary = \"{boundary}\" (c)"),
         1 => format!("x=y; BOUNDARY=\"{boundary}\"; boundary=other"),
         2 => format!("boundary=\"{boundary} \""),
-        3 => dice.pick(&["", "boundary=", "boundary=\"\"", "boundry=b"]).to_owned(),
+        3 => dice
+            .pick(&["", "boundary=", "boundary=\"\"", "boundry=b"])
+            .to_owned(),
         4 if !boundary.contains(' ') => format!("boundary={boundary}"),
         _ => format!("boundary=\"{boundary}\""),
     };
@@ -226,24 +243,73 @@ const FIELDS: [(&str, &[&str]); 14] = [
     ("Content-MD5", TEXTS),
 ];
 
-const PLAIN: &[&str] = &["a@b.example", "x", "A Name <c@d.example>", "y; z=1", "Fri, 21 Nov 1997 09:55:06 -0600"];
+const PLAIN: &[&str] = &[
+    "a@b.example",
+    "x",
+    "A Name <c@d.example>",
+    "y; z=1",
+    "Fri, 21 Nov 1997 09:55:06 -0600",
+];
 
-const PLAIN_TYPES: &[&str] = &["text/plain", "text/html; charset=utf-8", "TEXT/PLAIN; CHARSET=\"iso-8859-1\""];
+const PLAIN_TYPES: &[&str] = &[
+    "text/plain",
+    "text/html; charset=utf-8",
+    "TEXT/PLAIN; CHARSET=\"iso-8859-1\"",
+];
 
 const ENCODINGS: &[&str] = &[
-    "7bit", "8BIT", " base64", "Quoted-Printable (c)", "(c) base64", "", "\"base64\"", "base64; x=y", "x-unknown", "base 64", "7bit\n", "b\n a", "binary\n ",
+    "7bit",
+    "8BIT",
+    " base64",
+    "Quoted-Printable (c)",
+    "(c) base64",
+    "",
+    "\"base64\"",
+    "base64; x=y",
+    "x-unknown",
+    "base 64",
+    "7bit\n",
+    "b\n a",
+    "binary\n ",
 ];
 
 const ADDRESSES: &[&str] = &[
-    "plain", "two words", "<a@b.example", "<>", "a@", "@b.example", "a@b@c", "a,b",
-    "(comment only)", "a@b.example (The Name)", "a.@b.example", ".a@b.example", "a..b@c.example",
-    "Group: Inner: a@b.example;;", "Group: a@b.example", "a@b.example; c@d.example",
-    "\"unterminated <a@b.example>", "(unterminated a@b.example", "\"a\\", "(a\\",
-    "<a@b.example> trailing words, c@d.example", "<<a@b.example>>", "Na\\me <a@b.example>",
-    "gr\u{fc}n <g@x.example>", "a@gr\u{fc}n.example", "a b@c.example", "a@b c.example",
+    "plain",
+    "two words",
+    "<a@b.example",
+    "<>",
+    "a@",
+    "@b.example",
+    "a@b@c",
+    "a,b",
+    "(comment only)",
+    "a@b.example (The Name)",
+    "a.@b.example",
+    ".a@b.example",
+    "a..b@c.example",
+    "Group: Inner: a@b.example;;",
+    "Group: a@b.example",
+    "a@b.example; c@d.example",
+    "\"unterminated <a@b.example>",
+    "(unterminated a@b.example",
+    "\"a\\",
+    "(a\\",
+    "<a@b.example> trailing words, c@d.example",
+    "<<a@b.example>>",
+    "Na\\me <a@b.example>",
+    "gr\u{fc}n <g@x.example>",
+    "a@gr\u{fc}n.example",
+    "a b@c.example",
+    "a@b c.example",
     "first last <a@b.example>, \"x\" <c@d.example>, e@f.example (G H)",
-    "'quoted' <a@b.example>", "<@a:b@c.example>", "<@a,@b>", "mailto:a@b.example",
-    "a@b.example\n , c@d.example\n", "N@ame <a@b.example>", "A.B.C <a@b.example>", "A . B <a@b.example>",
+    "'quoted' <a@b.example>",
+    "<@a:b@c.example>",
+    "<@a,@b>",
+    "mailto:a@b.example",
+    "a@b.example\n , c@d.example\n",
+    "N@ame <a@b.example>",
+    "A.B.C <a@b.example>",
+    "A . B <a@b.example>",
 ];
 
 const GROUPS: &[&str] = &[
@@ -263,56 +329,200 @@ const GROUPS: &[&str] = &[
 ];
 
 const DATES: &[&str] = &[
-    "Fri, 21 Nov 1997 09:55:06 -0600", "21 Nov 97 09:55:06 GMT", "Fri, 21 Nov 1997 09(comment):   55  :  06 -0600",
+    "Fri, 21 Nov 1997 09:55:06 -0600",
+    "21 Nov 97 09:55:06 GMT",
+    "Fri, 21 Nov 1997 09(comment):   55  :  06 -0600",
     "Thu,\n      13\n        Feb\n          1969\n      23:32\n               -0330 (Newfoundland Time)",
-    "yesterday", "", "1 Jan 2000 24:00:00 +0000", "Sat, 31 Feb 2001 10:00:00 +0000", "Mon, 1 Jan 2001 10:00:00 +2500",
+    "yesterday",
+    "",
+    "1 Jan 2000 24:00:00 +0000",
+    "Sat, 31 Feb 2001 10:00:00 +0000",
+    "Mon, 1 Jan 2001 10:00:00 +2500",
 ];
 
 const TEXTS: &[&str] = &[
-    "plain", "", " ", "two  spaces", "\ttab", "a\n b", "a\n\tb", "a\n \n b", "=?utf-8?q?a?= =?utf-8?q?b?=",
-    "=?utf-8?q?a?=\n =?utf-8?q?b?=", "=?utf-8?x?a?=", "=?utf-8?q?a", "=?iso-8859-1*en?Q?a_b?=", "\"quoted\"",
-    "back\\slash", "gr\u{fc}n", "(comment)", "trailing   ", "a\u{1}b", "=?utf-8?B?4pyT?= check",
+    "plain",
+    "",
+    " ",
+    "two  spaces",
+    "\ttab",
+    "a\n b",
+    "a\n\tb",
+    "a\n \n b",
+    "=?utf-8?q?a?= =?utf-8?q?b?=",
+    "=?utf-8?q?a?=\n =?utf-8?q?b?=",
+    "=?utf-8?x?a?=",
+    "=?utf-8?q?a",
+    "=?iso-8859-1*en?Q?a_b?=",
+    "\"quoted\"",
+    "back\\slash",
+    "gr\u{fc}n",
+    "(comment)",
+    "trailing   ",
+    "a\u{1}b",
+    "=?utf-8?B?4pyT?= check",
 ];
 
-const IDS: &[&str] = &["<1@a.example>", "1@a.example", "<1@a.example> <2@b.example>", "(c) <1@a.example>", "<1@a\n .example>", "", "<>", "gr\u{fc}n"];
+const IDS: &[&str] = &[
+    "<1@a.example>",
+    "1@a.example",
+    "<1@a.example> <2@b.example>",
+    "(c) <1@a.example>",
+    "<1@a\n .example>",
+    "",
+    "<>",
+    "gr\u{fc}n",
+];
 
 const TYPES: &[&str] = &[
-    "text/plain", "text/html; charset=utf-8", "TEXT/PLAIN; CHARSET=\"UTF-8\"", "text/plain; charset=\"iso-8859-1\"; format=flowed",
-    "text/plain; charset", "text/plain; charset=", "text/plain; charset=\"\"", "text/plain;", "text/plain ; charset = utf-8",
-    "text/plain (c); (d) charset=us-ascii (e)", "text", "text/", "/plain", "", "text/plain/x", "text plain", "text/plain charset=utf-8",
-    "text/plain; name=a b", "text/plain; name=\"a\\\"b\\\\\"", "text/plain; name*=utf-8''%e2%82%ac", "text/plain; name*0=a; name*1=b",
-    "text/plain; name*1=b; name*0=a", "text/plain; name*0*=utf-8'en'%41; name*1=b; name*2*=%43", "text/plain; name*0=a; name*2=c",
-    "text/plain; name*0=a; name*0=b", "text/plain; name*1=b", "text/plain; name*=a'b", "text/plain; charset*=utf-8''utf-8",
-    "text/plain; =x; a=b", "text/plain; a=b; a=c", "text/plain; a=\"unterminated", "text/plain; charset=utf-8\n ; name=x",
-    "text/plain; a=gr\u{fc}n", "text/plain; a=\"b\"c; d=e", "text/plain; a=b;; c=d", "te xt/plain", "t\u{e9}xt/plain", "\"text\"/plain",
-    "text/plain; a=b, c=d", "text/plain; name=\"a\n b\"",
+    "text/plain",
+    "text/html; charset=utf-8",
+    "TEXT/PLAIN; CHARSET=\"UTF-8\"",
+    "text/plain; charset=\"iso-8859-1\"; format=flowed",
+    "text/plain; charset",
+    "text/plain; charset=",
+    "text/plain; charset=\"\"",
+    "text/plain;",
+    "text/plain ; charset = utf-8",
+    "text/plain (c); (d) charset=us-ascii (e)",
+    "text",
+    "text/",
+    "/plain",
+    "",
+    "text/plain/x",
+    "text plain",
+    "text/plain charset=utf-8",
+    "text/plain; name=a b",
+    "text/plain; name=\"a\\\"b\\\\\"",
+    "text/plain; name*=utf-8''%e2%82%ac",
+    "text/plain; name*0=a; name*1=b",
+    "text/plain; name*1=b; name*0=a",
+    "text/plain; name*0*=utf-8'en'%41; name*1=b; name*2*=%43",
+    "text/plain; name*0=a; name*2=c",
+    "text/plain; name*0=a; name*0=b",
+    "text/plain; name*1=b",
+    "text/plain; name*=a'b",
+    "text/plain; charset*=utf-8''utf-8",
+    "text/plain; =x; a=b",
+    "text/plain; a=b; a=c",
+    "text/plain; a=\"unterminated",
+    "text/plain; charset=utf-8\n ; name=x",
+    "text/plain; a=gr\u{fc}n",
+    "text/plain; a=\"b\"c; d=e",
+    "text/plain; a=b;; c=d",
+    "te xt/plain",
+    "t\u{e9}xt/plain",
+    "\"text\"/plain",
+    "text/plain; a=b, c=d",
+    "text/plain; name=\"a\n b\"",
 ];
 
 const OTHER_TYPES: &[&str] = &[
-    "image/gif", "application/octet-stream; name=x", "message/delivery-status", "message/partial; id=x; number=1", "message/external-body; access-type=x",
-    "audio/basic", "x-odd/thing; a=b", "message", "message/", "multipart", "application/x-a+b.c", "IMAGE/GIF; NAME=\"A\"",
+    "image/gif",
+    "application/octet-stream; name=x",
+    "message/delivery-status",
+    "message/partial; id=x; number=1",
+    "message/external-body; access-type=x",
+    "audio/basic",
+    "x-odd/thing; a=b",
+    "message",
+    "message/",
+    "multipart",
+    "application/x-a+b.c",
+    "IMAGE/GIF; NAME=\"A\"",
 ];
 
 const DISPOSITIONS: &[&str] = &[
-    "inline", "attachment; filename=x.txt", "ATTACHMENT; filename=\"a b\"; size=3", "attachment; filename*=utf-8''%e2%82%ac",
-    "attachment; filename*0=a; filename*1=b", "", ";", "; filename=x", "\"inline\"", "attachment filename=x", "a/b", "(c) inline (d); x=y (e)",
-    "inline; x", "inline;", "attachment; filename=a b; c=d", "attachment; filename*0*=utf-8''%41; filename*1=\"b c\"", "gr\u{fc}n",
+    "inline",
+    "attachment; filename=x.txt",
+    "ATTACHMENT; filename=\"a b\"; size=3",
+    "attachment; filename*=utf-8''%e2%82%ac",
+    "attachment; filename*0=a; filename*1=b",
+    "",
+    ";",
+    "; filename=x",
+    "\"inline\"",
+    "attachment filename=x",
+    "a/b",
+    "(c) inline (d); x=y (e)",
+    "inline; x",
+    "inline;",
+    "attachment; filename=a b; c=d",
+    "attachment; filename*0*=utf-8''%41; filename*1=\"b c\"",
+    "gr\u{fc}n",
 ];
 
-const LANGUAGES: &[&str] = &["en", "en, de", "en,de , fr", "", ",", "en,", "\"en\"", "(c) en", "en (c), de", "en de", "en;de", "gr\u{fc}n", "en,,de"];
+const LANGUAGES: &[&str] = &[
+    "en",
+    "en, de",
+    "en,de , fr",
+    "",
+    ",",
+    "en,",
+    "\"en\"",
+    "(c) en",
+    "en (c), de",
+    "en de",
+    "en;de",
+    "gr\u{fc}n",
+    "en,,de",
+];
 
 const STRAY_LINES: &[&str] = &[
-    "no colon here\n", ": no name\n", " folded first\n", "From someone Mon Jan 1 00:00:00 2001\n", "X Y: space in the name\n", "Subject\n : split\n", ">From: x\n", "\u{e4}: 8 bit\n",
+    "no colon here\n",
+    ": no name\n",
+    " folded first\n",
+    "From someone Mon Jan 1 00:00:00 2001\n",
+    "X Y: space in the name\n",
+    "Subject\n : split\n",
+    ">From: x\n",
+    "\u{e4}: 8 bit\n",
 ];
 
 const LINES: &[&str] = &[
-    "text\n", "\n", "--\n", "-- \n", "--b\n", "--b--\n", "gr\u{fc}n\n", "a very long line\n", "no end", " leading\n", "trailing \n", ".\n", "From here\n", "--bound00\n",
+    "text\n",
+    "\n",
+    "--\n",
+    "-- \n",
+    "--b\n",
+    "--b--\n",
+    "gr\u{fc}n\n",
+    "a very long line\n",
+    "no end",
+    " leading\n",
+    "trailing \n",
+    ".\n",
+    "From here\n",
+    "--bound00\n",
 ];
 
 const BASE64: &[&str] = &[
-    "R3L8biwgZ3L8bg==\n", "YWJj\n", "YW\nJj\n", "YQ==\n", "", "\n", "YWJjZA==\n\n", "YWJjZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXo=\n", "YW Jj\n", "Y!WJj\n", "YQ\n", "YQ==YQ==\n", "YWJj\ntrailing text\n",
+    "R3L8biwgZ3L8bg==\n",
+    "YWJj\n",
+    "YW\nJj\n",
+    "YQ==\n",
+    "",
+    "\n",
+    "YWJjZA==\n\n",
+    "YWJjZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXo=\n",
+    "YW Jj\n",
+    "Y!WJj\n",
+    "YQ\n",
+    "YQ==YQ==\n",
+    "YWJj\ntrailing text\n",
 ];
 
 const QUOTED: &[&str] = &[
-    "gr=FCn\n", "soft=\nbreak\n", "soft= \nbreak\n", "a=3D=3d\n", "trailing  \n", "=\n", "", "bad =ZZ =4\n", "end=", "a=0D=0Ab\n", "=00\n", "a =\n b\n",
+    "gr=FCn\n",
+    "soft=\nbreak\n",
+    "soft= \nbreak\n",
+    "a=3D=3d\n",
+    "trailing  \n",
+    "=\n",
+    "",
+    "bad =ZZ =4\n",
+    "end=",
+    "a=0D=0Ab\n",
+    "=00\n",
+    "a =\n b\n",
 ];

@@ -197,7 +197,11 @@ pub fn parts(body: &Value) -> BTreeMap<String, Value> {
 fn part(body: &Value, number: &str, to: &mut BTreeMap<String, Value>) {
     let fields = body.list().expect("a body is a list");
     let is_multipart = matches!(fields.first(), Some(Value::List(_)));
-    let own = if is_multipart || !number.is_empty() { number } else { "1" };
+    let own = if is_multipart || !number.is_empty() {
+        number
+    } else {
+        "1"
+    };
     let mut put = |name: &str, value: Option<&Value>| {
         if let Some(value) = value {
             let _ = to.insert(format!("{own} {name}"), value.clone());
@@ -216,14 +220,24 @@ fn part(body: &Value, number: &str, to: &mut BTreeMap<String, Value>) {
         }
         return;
     }
-    const BASIC: [&str; 7] = ["type", "subtype", "params", "id", "description", "encoding", "octets"];
+    const BASIC: [&str; 7] = [
+        "type",
+        "subtype",
+        "params",
+        "id",
+        "description",
+        "encoding",
+        "octets",
+    ];
     const EXTENSION: [&str; 4] = ["md5", "disposition", "language", "location"];
     for (name, value) in BASIC.iter().zip(fields) {
         put(name, Some(value));
     }
     let mut behind = BASIC.len();
     let inner = fields.get(7).zip(fields.get(8));
-    if let Some((envelope, inner)) = inner.filter(|(envelope, _)| envelope.list().is_some_and(|it| it.len() == 10)) {
+    if let Some((envelope, inner)) =
+        inner.filter(|(envelope, _)| envelope.list().is_some_and(|it| it.len() == 10))
+    {
         put("lines", fields.get(9));
         for (name, value) in self::envelope(envelope) {
             put(&format!("envelope {name}"), Some(&value));
@@ -251,7 +265,9 @@ fn within(body: &Value, number: &str, to: &mut BTreeMap<String, Value>) {
             let mut inner = BTreeMap::new();
             part(body, number, &mut inner);
             for (name, value) in inner {
-                let own = name.strip_prefix(&format!("{number} ")).map(|name| format!("{number} inner {name}"));
+                let own = name
+                    .strip_prefix(&format!("{number} "))
+                    .map(|name| format!("{number} inner {name}"));
                 to.insert(own.unwrap_or(name), value);
             }
         }
@@ -269,7 +285,16 @@ fn below(number: &str, child: usize) -> String {
 /// The fields of ENVELOPE by name.
 pub fn envelope(envelope: &Value) -> Vec<(&'static str, Value)> {
     const NAMES: [&str; 10] = [
-        "date", "subject", "from", "sender", "reply-to", "to", "cc", "bcc", "in-reply-to", "message-id",
+        "date",
+        "subject",
+        "from",
+        "sender",
+        "reply-to",
+        "to",
+        "cc",
+        "bcc",
+        "in-reply-to",
+        "message-id",
     ];
     let fields = envelope.list().expect("an envelope is a list");
     assert_eq!(fields.len(), NAMES.len(), "{envelope:?}");

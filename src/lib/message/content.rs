@@ -6,7 +6,7 @@
 
 mod params;
 
-pub(crate) use params::{hex_pair, percent_decode};
+pub(crate) use params::{hex_pair, params_of, percent_decode};
 
 use std::borrow::Cow;
 

@@ -19,8 +19,6 @@ pub enum Refusal {
     MailboxName(NameFault),
     /// More of something than one command may have.
     TooMany(&'static str),
-    /// A charset other than US-ASCII and UTF-8.
-    CharsetUnknown,
     /// A special use that we don't know (RFC 6154).
     SpecialUseUnknown,
     /// The letter is larger than the account takes.
@@ -48,7 +46,6 @@ impl Refusal {
             Self::Grammar(_) | Self::AlreadyAuthenticated | Self::NotDone => None,
             Self::MailboxName(_) => Some(Code::Cannot),
             Self::TooMany(_) => Some(Code::Limit),
-            Self::CharsetUnknown => Some(Code::BadCharset),
             Self::SpecialUseUnknown => Some(Code::UseAttr),
             Self::LetterTooLarge => Some(Code::TooBig),
         }
@@ -79,7 +76,6 @@ impl fmt::Display for Refusal {
             Self::AlreadyAuthenticated => out.write_str("Already logged in"),
             Self::MailboxName(fault) => fault.fmt(out),
             Self::TooMany(what) => write!(out, "Too many {what}"),
-            Self::CharsetUnknown => out.write_str("Use UTF-8"),
             Self::SpecialUseUnknown => out.write_str("No such special use"),
             Self::LetterTooLarge => out.write_str("The letter is too large"),
             Self::NotDone => out.write_str("Expected DONE"),
