@@ -117,6 +117,7 @@ fn auth() -> Stage {
         argon2_passes: 1,
         sessions_per_account_max: 50,
         scram: true,
+        pop3_login_delay_seconds: 0,
     };
     Stage::begin(&profile::AUTH, Slice::Auth { slice }, vec![Gift::MasterKey])
 }
@@ -249,6 +250,7 @@ fn of_worker() -> slice::Worker {
         message_bytes_max: 1 << 20,
         idle_seconds: 1800,
         sessions_max: 10,
+        pop3_login_delay_seconds: 0,
         flag_sync_millis: 500,
         quota: slice::Quota::default(),
         folders: List::default(),
@@ -520,6 +522,7 @@ fn login() -> Stage {
         cleartext_on_loopback: true,
         starttls: true,
         scram: true,
+        pop3_login_delay_seconds: 0,
     };
     Stage::begin(&profile::LOGIN, Slice::Login { slice }, vec![])
 }

@@ -118,14 +118,18 @@ impl Settings {
     }
 }
 
-/// Where a set with certificates listens by itself: the ports of RFC 8314 and
-/// RFC 9051, on both families, and a socket for the machine's own MTA.
+/// Where a set with certificates listens by itself: the ports of RFC 8314,
+/// RFC 9051 and RFC 1939, on both families, and a socket for the machine's own MTA.
 pub fn default_listeners() -> Result<Vec<Listen>, crate::mistake::Objection> {
-    const ADDRESSES: [(&str, Protocol, TlsUse); 5] = [
+    const ADDRESSES: [(&str, Protocol, TlsUse); 9] = [
         ("0.0.0.0:143", Protocol::Imap, TlsUse::OnRequest),
         ("[::]:143", Protocol::Imap, TlsUse::OnRequest),
         ("0.0.0.0:993", Protocol::Imap, TlsUse::Immediate),
         ("[::]:993", Protocol::Imap, TlsUse::Immediate),
+        ("0.0.0.0:110", Protocol::Pop3, TlsUse::OnRequest),
+        ("[::]:110", Protocol::Pop3, TlsUse::OnRequest),
+        ("0.0.0.0:995", Protocol::Pop3, TlsUse::Immediate),
+        ("[::]:995", Protocol::Pop3, TlsUse::Immediate),
         ("/run/mailkeep/lmtp.sock", Protocol::Lmtp, TlsUse::Never),
     ];
     let listen = |(address, protocol, tls): (&str, Protocol, TlsUse)| {
@@ -175,6 +179,7 @@ fn login(logging: &Logging) -> Login {
         cleartext_on_loopback: false,
         starttls: false,
         scram: false,
+        pop3_login_delay_seconds: 0,
     }
 }
 
@@ -190,6 +195,7 @@ fn auth(logging: &Logging) -> Auth {
         argon2_passes: 3,
         sessions_per_account_max: 0,
         scram: true,
+        pop3_login_delay_seconds: 0,
     }
 }
 
@@ -222,6 +228,7 @@ fn worker(logging: &Logging) -> Result<Worker, Malformed> {
         // RFC 9051 §5.4: not below 30 minutes.
         idle_seconds: 30 * 60,
         sessions_max: 0,
+        pop3_login_delay_seconds: 0,
         flag_sync_millis: 500,
         quota: Quota::default(),
         folders: List::new(FOLDERS.into_iter().map(folder).collect::<Result<_, _>>()?)?,

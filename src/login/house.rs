@@ -97,7 +97,7 @@ impl House {
             client_certificate,
             socket,
         } = session;
-        if protocol != Protocol::Imap {
+        if !matches!(protocol, Protocol::Imap | Protocol::Pop3) {
             return debug!(connection = connection.0, ?protocol, "not spoken here yet");
         }
         let Some(place) = self.admission.admit(self.sessions_max()) else {
@@ -112,6 +112,7 @@ impl House {
         let origin = Origin {
             front: who,
             connection,
+            protocol,
             transport,
             may_start_tls,
             after_starttls,

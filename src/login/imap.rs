@@ -17,20 +17,16 @@
 //! is heard, so what the client sends meanwhile stays where it is. Never here: a
 //! name or a password that outlives its command.
 
-use crate::sasl::{Asked, Exchange, Question, Step, password_step};
-use ipc::edge::front_service::Transport;
+use crate::sasl::{Asked, Exchange, Step, password_step};
+use crate::states::{self, Dismissal};
+use crate::terms::{Failures, Terms};
 use ipc::edge::handover;
 use ipc::edge::login_auth::Rejection;
-use ipc::slice;
 use preauth::imap::response::{self, Capability, Code, Status};
 use preauth::imap::{Answer, Command, Event, Reader, Refusal, Request, ResponseReader, Tag};
 use preauth::sasl::Mechanism;
 use preauth::{Secret, Text};
 use std::fmt::Display;
-
-/// Rejected credentials on one connection, after which it is closed. A person
-/// mistypes twice; a guesser shall pay for a new connection.
-pub const FAILURES_MAX: u8 = 3;
 
 /// What is announced before authentication on every connection. Only what the
 /// whole set has, for many clients ask once and never again.
@@ -43,83 +39,8 @@ const CAPABILITIES: [Capability; 6] = [
     Capability::Idle,
 ];
 
-/// What this connection allows; fixed when it begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Terms {
-    /// Passwords may be sent.
-    passwords: bool,
-    /// STARTTLS is offered.
-    start_tls: bool,
-    /// TLS is on.
-    tls: bool,
-    /// SCRAM is spoken here.
-    scram: bool,
-    /// The TLS connection can be bound to (RFC 9266): it is of version 1.3.
-    binding: bool,
-    /// The client has shown a certificate that names it.
-    certificate: bool,
-}
-
-/// TLS 1.3, as on the wire.
-const TLS13: u16 = 0x0304;
-
-impl Terms {
-    /// The terms of a connection that came this way.
-    #[must_use]
-    pub fn new(
-        transport: Transport,
-        may_start_tls: bool,
-        certificate: bool,
-        settings: &slice::Login,
-    ) -> Self {
-        let (passwords, start_tls, version) = match transport {
-            Transport::Tls { version } => (true, false, Some(version)),
-            Transport::Cleartext { loopback } => (
-                loopback && settings.cleartext_on_loopback,
-                may_start_tls && settings.starttls,
-                None,
-            ),
-        };
-        Self {
-            passwords,
-            start_tls,
-            tls: version.is_some(),
-            scram: settings.scram,
-            binding: version == Some(TLS13),
-            certificate: certificate && version.is_some(),
-        }
-    }
-
-    /// Whether the mechanism can be used on this connection: no other is
-    /// announced, nor taken.
-    fn offers(self, mechanism: Mechanism) -> bool {
-        self.passwords
-            && match mechanism {
-                Mechanism::Plain | Mechanism::Login => true,
-                Mechanism::ScramSha256 => self.scram,
-                Mechanism::ScramSha256Plus => self.scram && self.binding,
-                Mechanism::External => self.certificate,
-                Mechanism::Unknown => false,
-            }
-    }
-
-    fn capabilities(self) -> Vec<Capability> {
-        let mut all = CAPABILITIES.to_vec();
-        if self.start_tls {
-            all.push(Capability::StartTls);
-        }
-        if !self.passwords {
-            all.push(Capability::LoginDisabled);
-        }
-        let offered = Mechanism::ALL.into_iter();
-        all.extend(
-            offered
-                .filter(|one| self.offers(*one))
-                .map(Capability::Auth),
-        );
-        all
-    }
-}
+/// What came of listening.
+type Heard = states::Heard<Listening>;
 
 /// A state in which the client is heard.
 pub enum Listening {
@@ -129,36 +50,27 @@ pub enum Listening {
     Challenged(Challenged),
 }
 
-/// What came of listening.
-pub enum Heard {
-    /// The input is used up.
-    NeedsMore(Listening),
-    /// One thing was answered; there may be more in the input.
-    Answered(Listening),
-    /// Ask `auth`. What is left in the input stays there.
-    Ask(Authenticating, Question),
-    /// The OK to STARTTLS is in the output. Whatever is left in the input was
-    /// said in the clear and must be thrown away.
-    StartTls,
-    /// Send the output and close.
-    Close,
-}
+impl states::Listening for Listening {
+    type Authenticating = Authenticating;
 
-impl Heard {
-    /// Whether `auth`, if it waits for the client's answer, will get none.
-    #[must_use]
-    pub fn ends_dialogue(&self) -> bool {
+    fn greet(terms: Terms, out: &mut Vec<u8>) -> Self {
+        response::greeting(out, &capabilities(terms), &Text::new("Mailkeep ready"));
+        Self::after_starttls(terms)
+    }
+
+    /// RFC 9051, section 6.2.1.
+    fn after_starttls(terms: Terms) -> Self {
+        let failures = Failures::default();
+        Course { terms, failures }.listen()
+    }
+
+    fn hear(self, input: &mut &[u8], out: &mut Vec<u8>) -> Heard {
         match self {
-            Self::NeedsMore(next) => !next.keeps_auth_waiting(),
-            Self::Ask(..) => false,
-            Self::Answered(_) | Self::StartTls | Self::Close => true,
+            Self::NotAuthenticated(state) => state.hear(input, out),
+            Self::Challenged(state) => state.hear(input, out),
         }
     }
-}
 
-impl Listening {
-    /// Whether `auth` waits for the client's next answer, and must be told if none
-    /// comes.
     fn keeps_auth_waiting(&self) -> bool {
         match self {
             Self::NotAuthenticated(_) => false,
@@ -166,13 +78,12 @@ impl Listening {
         }
     }
 
-    /// Consumes `input` up to one event and answers it in `out`.
-    #[must_use]
-    pub fn hear(self, input: &mut &[u8], out: &mut Vec<u8>) -> Heard {
-        match self {
-            Self::NotAuthenticated(state) => state.hear(input, out),
-            Self::Challenged(state) => state.hear(input, out),
-        }
+    fn dismiss(why: Dismissal, out: &mut Vec<u8>) {
+        let text = match why {
+            Dismissal::TooSlow => "Too slow",
+            Dismissal::Crowded => "Too many connections, or shutting down",
+        };
+        response::bye(out, Some(Code::Unavailable), &Text::new(text));
     }
 }
 
@@ -180,19 +91,19 @@ impl Listening {
 #[derive(Debug, Clone, Copy)]
 struct Course {
     terms: Terms,
-    failures: u8,
+    failures: Failures,
 }
 
 impl Course {
-    fn listen(self) -> NotAuthenticated {
-        NotAuthenticated {
+    fn listen(self) -> Listening {
+        Listening::NotAuthenticated(NotAuthenticated {
             course: self,
             reader: Reader::new(),
-        }
+        })
     }
 
     fn answered(self) -> Heard {
-        Heard::Answered(Listening::NotAuthenticated(self.listen()))
+        Heard::Answered(self.listen())
     }
 }
 
@@ -203,20 +114,6 @@ pub struct NotAuthenticated {
 }
 
 impl NotAuthenticated {
-    /// A new connection: greets.
-    #[must_use]
-    pub fn greet(terms: Terms, out: &mut Vec<u8>) -> Self {
-        response::greeting(out, &terms.capabilities(), &Text::new("Mailkeep ready"));
-        Self::after_starttls(terms)
-    }
-
-    /// A connection on which TLS has just begun: no greeting (RFC 9051, section
-    /// 6.2.1), and nothing is known of what was said before.
-    #[must_use]
-    pub fn after_starttls(terms: Terms) -> Self {
-        Course { terms, failures: 0 }.listen()
-    }
-
     fn hear(mut self, input: &mut &[u8], out: &mut Vec<u8>) -> Heard {
         match self.reader.advance(input) {
             None => return Heard::NeedsMore(Listening::NotAuthenticated(self)),
@@ -233,7 +130,7 @@ impl Course {
     /// `command-any / command-nonauth` (RFC 9051, section 9)
     fn obey(self, Request { tag, command }: Request, out: &mut Vec<u8>) -> Heard {
         match command {
-            Command::Capability => response::capabilities(out, &self.terms.capabilities()),
+            Command::Capability => response::capabilities(out, &capabilities(self.terms)),
             Command::Noop => (),
             Command::Id => response::id(out),
             Command::Logout => return logout(&tag, out),
@@ -253,17 +150,15 @@ impl Course {
     }
 
     fn start_tls(self, tag: &Tag, out: &mut Vec<u8>) -> Heard {
-        let (status, text) = match self.terms {
+        match self.terms {
             Terms {
                 start_tls: true, ..
-            } => (Status::Ok, "Begin TLS"),
-            Terms { tls: true, .. } => (Status::Bad, "TLS is on already"),
-            _ => (Status::No, "No TLS here"),
-        };
-        response::tagged(out, tag, status, None, &Text::new(text));
-        match status {
-            Status::Ok => Heard::StartTls,
-            _ => self.answered(),
+            } => {
+                response::tagged(out, tag, Status::Ok, None, &Text::new("Begin TLS"));
+                Heard::StartTls
+            }
+            Terms { tls: true, .. } => self.bad(tag, &"TLS is on already", out),
+            _ => self.no(tag, Code::Cannot, "TLS is not offered on this port", out),
         }
     }
 
@@ -277,10 +172,7 @@ impl Course {
         let offered = self.terms.offers(mechanism);
         match Exchange::begin(mechanism, initial).filter(|_| offered) {
             Some(step) => self.step(tag, step, out),
-            None => {
-                response::tagged(out, &tag, Status::No, None, &Text::new("Unknown mechanism"));
-                self.answered()
-            }
+            None => self.no(&tag, Code::Cannot, "Unknown mechanism", out),
         }
     }
 
@@ -328,6 +220,19 @@ impl Course {
     }
 }
 
+/// What is announced on a connection of these terms.
+fn capabilities(terms: Terms) -> Vec<Capability> {
+    let mut all = CAPABILITIES.to_vec();
+    if terms.start_tls {
+        all.push(Capability::StartTls);
+    }
+    if !terms.passwords {
+        all.push(Capability::LoginDisabled);
+    }
+    all.extend(terms.mechanisms().into_iter().map(Capability::Auth));
+    all
+}
+
 fn logout(tag: &Tag, out: &mut Vec<u8>) -> Heard {
     response::bye(out, None, &Text::new("Bye"));
     response::tagged(out, tag, Status::Ok, None, &Text::new("Done"));
@@ -369,50 +274,44 @@ pub struct Authenticating {
     asked: Asked,
 }
 
-impl Authenticating {
-    /// The credentials are good; the client is not told yet.
-    #[must_use]
-    pub fn verified(self) -> HandingOver {
+impl states::Authenticating for Authenticating {
+    type Listening = Listening;
+    type HandingOver = HandingOver;
+
+    fn verified(self) -> HandingOver {
         HandingOver {
             course: self.course,
             tag: self.tag,
         }
     }
 
-    /// Tells the client what it has to answer.
-    #[must_use]
-    pub fn challenged(self, challenge: &[u8], out: &mut Vec<u8>) -> Listening {
+    fn challenged(self, challenge: &[u8], out: &mut Vec<u8>) -> Listening {
         let Self { course, tag, asked } = self;
         match asked.challenged() {
             Some(exchange) => course.challenge(tag, exchange, challenge, out),
             None => {
                 let text = Text::new("Try again later");
                 response::tagged(out, &tag, Status::No, Some(Code::Unavailable), &text);
-                Listening::NotAuthenticated(course.listen())
+                course.listen()
             }
         }
     }
 
-    /// Tells the client. `None`: and it may not try again; send the output and
-    /// close.
-    #[must_use]
-    pub fn rejected(mut self, why: Rejection, out: &mut Vec<u8>) -> Option<Listening> {
+    fn rejected(self, why: Rejection, out: &mut Vec<u8>) -> Option<Listening> {
         let (code, text) = match why {
             Rejection::Credentials => (Code::AuthenticationFailed, "Wrong name or password"),
             Rejection::Unavailable => (Code::Unavailable, "Try again later"),
             Rejection::PrivacyRequired => (Code::PrivacyRequired, "Use TLS first"),
             Rejection::TooManySessions => (Code::Limit, "Too many sessions"),
+            Rejection::TooSoon => (Code::Limit, "Too soon after the last login"),
         };
         response::tagged(out, &self.tag, Status::No, Some(code), &Text::new(text));
-        self.course.failures = self
-            .course
-            .failures
-            .saturating_add(u8::from(why == Rejection::Credentials));
-        if self.course.failures >= FAILURES_MAX {
+        let Some(failures) = self.course.failures.after(why) else {
             response::bye(out, None, &Text::new("Too many failures"));
             return None;
-        }
-        Some(Listening::NotAuthenticated(self.course.listen()))
+        };
+        let terms = self.course.terms;
+        Some(Course { terms, failures }.listen())
     }
 }
 
@@ -423,28 +322,26 @@ pub struct HandingOver {
     tag: Tag,
 }
 
-impl HandingOver {
-    /// What the worker's first answer is tagged with.
-    #[must_use]
-    pub fn tag(&self) -> &str {
+impl states::HandingOver for HandingOver {
+    type Listening = Listening;
+
+    fn tag(&self) -> &str {
         self.tag.as_str()
     }
 
-    /// No worker has it or will have it: tells the client, who may try again.
-    #[must_use]
-    pub fn refused(self, why: handover::Refusal, out: &mut Vec<u8>) -> Listening {
+    /// IMAP enables it behind authentication (RFC 6855, section 3).
+    fn utf8(&self) -> bool {
+        false
+    }
+
+    fn refused(self, why: handover::Refusal, out: &mut Vec<u8>) -> Listening {
         let (code, text) = match why {
             handover::Refusal::TooManySessions => (Code::Limit, "Too many sessions"),
             _ => (Code::Unavailable, "Try again later"),
         };
         response::tagged(out, &self.tag, Status::No, Some(code), &Text::new(text));
-        Listening::NotAuthenticated(self.course.listen())
+        self.course.listen()
     }
-}
-
-/// The last words to a client that is dismissed in the middle.
-pub fn dismiss(text: &str, out: &mut Vec<u8>) {
-    response::bye(out, Some(Code::Unavailable), &Text::new(text));
 }
 
 #[cfg(test)]

@@ -1,235 +1,11 @@
-//! Conversations, as they go over the wire.
-//!
-//! `C:` is a line of the client, `S:` one of ours. Lines of the client that
-//! follow each other are one segment. `--` says what other processes are asked,
-//! answer, or see; a NUL is shown as `|`. Every conversation is played with the
-//! client's bytes in one piece, and cut into pieces of 1, 2, 3 and 7 bytes, and
-//! must go the same way.
+//! IMAP's conversations: see `conversation.rs`.
 
 use super::*;
-use ipc::edge::login_auth;
+use crate::conversation::{self, CLEAR, LOOPBACK, Play, TLS};
+use ipc::edge::front_service::Transport;
 
-const CLEAR: Transport = Transport::Cleartext { loopback: false };
-const LOOPBACK: Transport = Transport::Cleartext { loopback: true };
-const TLS: Transport = Transport::Tls { version: 0x0304 };
-
-fn settings() -> slice::Login {
-    slice::Login {
-        logging: slice::Logging {
-            level: slice::LogLevel::Info,
-            journal: false,
-        },
-        login_seconds: 60,
-        sessions_max: 10,
-        cleartext_on_loopback: true,
-        starttls: true,
-        scram: true,
-    }
-}
-
-enum State {
-    Listening(Listening),
-    Asking(Authenticating),
-    HandingOver(HandingOver),
-    TlsBegins,
-    Closed,
-}
-
-struct Play {
-    state: State,
-    piece: usize,
-    unheard: Vec<u8>,
-    output: Vec<u8>,
-    asked: Option<String>,
-}
-
-impl Play {
-    fn begin(transport: Transport, piece: usize) -> Self {
-        let mut output = Vec::new();
-        let terms = Terms::new(transport, true, false, &settings());
-        let state = NotAuthenticated::greet(terms, &mut output);
-        let state = State::Listening(Listening::NotAuthenticated(state));
-        Self {
-            state,
-            piece,
-            unheard: Vec::new(),
-            output,
-            asked: None,
-        }
-    }
-
-    fn take(&mut self) -> State {
-        std::mem::replace(&mut self.state, State::Closed)
-    }
-
-    fn client_says(&mut self, segment: &[u8]) {
-        self.unheard.extend_from_slice(segment);
-        self.hear();
-    }
-
-    /// Hears the client as long as it is listened to.
-    fn hear(&mut self) {
-        while !self.unheard.is_empty() {
-            let State::Listening(listening) = self.take() else {
-                panic!("nobody listens")
-            };
-            let piece = &self.unheard[..self.piece.min(self.unheard.len())];
-            let mut rest = piece;
-            let heard = listening.hear(&mut rest, &mut self.output);
-            let used = piece.len() - rest.len();
-            self.unheard.drain(..used);
-            self.state = match heard {
-                Heard::NeedsMore(next) | Heard::Answered(next) => State::Listening(next),
-                Heard::Ask(next, question) => {
-                    self.asked = Some(shown(&question));
-                    State::Asking(next)
-                }
-                Heard::StartTls => State::TlsBegins,
-                Heard::Close => State::Closed,
-            };
-            if !matches!(self.state, State::Listening(_)) {
-                return;
-            }
-        }
-    }
-
-    fn line(&mut self) -> String {
-        let end = self
-            .output
-            .windows(2)
-            .position(|two| two == b"\r\n")
-            .expect("nothing more was said");
-        let line = self.output.drain(..end + 2).take(end).collect();
-        String::from_utf8(line).unwrap()
-    }
-
-    fn others(&mut self, what: &str) {
-        let (what, detail) = what.split_once(": ").unwrap_or((what, ""));
-        match what {
-            "auth is asked" => assert_eq!(self.asked.take().as_deref(), Some(detail)),
-            "auth verifies" => {
-                let State::Asking(state) = self.take() else {
-                    panic!("auth was not asked")
-                };
-                self.state = State::HandingOver(state.verified());
-            }
-            "auth challenges" => {
-                let State::Asking(state) = self.take() else {
-                    panic!("auth was not asked")
-                };
-                let next = state.challenged(detail.as_bytes(), &mut self.output);
-                self.state = State::Listening(next);
-                self.hear();
-            }
-            "auth rejects" => {
-                let State::Asking(state) = self.take() else {
-                    panic!("auth was not asked")
-                };
-                let next = state.rejected(rejection(detail), &mut self.output);
-                self.state = next.map_or(State::Closed, State::Listening);
-                if matches!(self.state, State::Listening(_)) {
-                    self.hear();
-                }
-            }
-            "handed over" => {
-                let State::HandingOver(state) = &self.state else {
-                    panic!("not verified")
-                };
-                let left = String::from_utf8_lossy(&self.unheard);
-                assert_eq!(
-                    format!("{} {}", state.tag(), left.escape_default()).trim(),
-                    detail
-                );
-            }
-            "director refuses" => {
-                let State::HandingOver(state) = self.take() else {
-                    panic!("not verified")
-                };
-                self.state = State::Listening(state.refused(refusal(detail), &mut self.output));
-                self.hear();
-            }
-            "TLS begins" => {
-                assert!(
-                    matches!(self.state, State::TlsBegins),
-                    "no STARTTLS was granted"
-                );
-                self.unheard.clear();
-                let state =
-                    NotAuthenticated::after_starttls(Terms::new(TLS, true, false, &settings()));
-                self.state = State::Listening(Listening::NotAuthenticated(state));
-            }
-            "closed" => assert!(matches!(self.state, State::Closed), "still open"),
-            _ => panic!("no such line: {what}"),
-        }
-    }
-}
-
-/// PLAIN's message as it is, another's with its mechanism.
-fn shown(question: &Question) -> String {
-    let (mechanism, said) = match question {
-        Question::Begin(login_auth::Mechanism::Plain, said) => (String::new(), said),
-        Question::Begin(mechanism, said) => (format!("{mechanism:?} "), said),
-        Question::Continue(said) => ("on: ".to_owned(), said),
-    };
-    let said = String::from_utf8(said.dangerous_reveal().to_vec()).unwrap();
-    format!("{mechanism}{said}").replace('\0', "|")
-}
-
-fn rejection(name: &str) -> Rejection {
-    match name {
-        "Credentials" => Rejection::Credentials,
-        "Unavailable" => Rejection::Unavailable,
-        "PrivacyRequired" => Rejection::PrivacyRequired,
-        "TooManySessions" => Rejection::TooManySessions,
-        _ => panic!("{name}"),
-    }
-}
-
-fn refusal(name: &str) -> handover::Refusal {
-    match name {
-        "NoWorker" => handover::Refusal::NoWorker,
-        "TooManySessions" => handover::Refusal::TooManySessions,
-        _ => panic!("{name}"),
-    }
-}
-
-/// Plays a conversation in pieces of every size.
 fn converse(transport: Transport, script: &str) {
-    for piece in [usize::MAX, 1, 2, 3, 7] {
-        play(transport, script, piece);
-    }
-}
-
-fn play(transport: Transport, script: &str, piece: usize) {
-    let mut play = Play::begin(transport, piece);
-    let mut segment = Vec::new();
-    for line in script
-        .lines()
-        .map(str::trim_start)
-        .filter(|line| !line.is_empty())
-    {
-        let (who, what) = line.split_at(2);
-        let what = what.strip_prefix(' ').unwrap_or(what);
-        if who != "C:" && !segment.is_empty() {
-            play.client_says(&segment);
-            segment.clear();
-        }
-        match who {
-            "C:" => segment.extend(format!("{what}\r\n").into_bytes()),
-            "S:" => assert_eq!(play.line(), what, "in pieces of {piece}"),
-            "--" => play.others(what),
-            _ => panic!("no such line: {line}"),
-        }
-    }
-    if !segment.is_empty() {
-        play.client_says(&segment);
-    }
-    assert_eq!(
-        String::from_utf8_lossy(&play.output),
-        "",
-        "more was said, in pieces of {piece}"
-    );
-    assert_eq!(play.asked, None, "auth was asked more");
+    conversation::converse::<Listening>(transport, script);
 }
 
 #[test]
@@ -354,7 +130,7 @@ fn a_broken_sasl_exchange_hurts_nothing_but_itself() {
         C: j AUTHENTICATE PLAIN
         S: i BAD Not base64
         C: k AUTHENTICATE GSSAPI
-        S: k NO Unknown mechanism
+        S: k NO [CANNOT] Unknown mechanism
         C: l NOOP
         S: l OK Done
     ");
@@ -364,14 +140,13 @@ fn a_broken_sasl_exchange_hurts_nothing_but_itself() {
 #[test]
 fn an_endless_sasl_answer_ends_the_connection_and_asks_nobody() {
     for piece in [usize::MAX, 1000] {
-        let mut play = Play::begin(TLS, piece);
+        let mut play = Play::<Listening>::begin(TLS, piece);
         play.line();
         play.client_says(b"a AUTHENTICATE PLAIN\r\n");
         assert_eq!(play.line(), "+ ");
         play.client_says(&vec![b'A'; 1 << 20]);
         assert_eq!(play.line(), "* BYE Command line too long");
-        play.others("closed");
-        assert!(play.output.is_empty() && play.asked.is_none());
+        assert!(play.is_closed_in_silence());
     }
 }
 
@@ -522,30 +297,6 @@ fn commands_of_other_states_are_refused_and_the_connection_stays_in_step() {
     ");
 }
 
-#[test]
-fn passwords_are_allowed_in_tls_or_where_the_site_says_so_on_loopback() {
-    let strict = slice::Login {
-        cleartext_on_loopback: false,
-        ..settings()
-    };
-    let lax = settings();
-    let allowed = |transport, settings| Terms::new(transport, true, false, settings).passwords;
-    assert!(allowed(TLS, &strict) && allowed(LOOPBACK, &lax));
-    assert!(!allowed(LOOPBACK, &strict) && !allowed(CLEAR, &lax));
-}
-
-#[test]
-fn starttls_is_offered_only_if_front_and_the_site_can_do_it() {
-    let without = slice::Login {
-        starttls: false,
-        ..settings()
-    };
-    assert!(Terms::new(CLEAR, true, false, &settings()).start_tls);
-    assert!(!Terms::new(CLEAR, false, false, &settings()).start_tls);
-    assert!(!Terms::new(CLEAR, true, false, &without).start_tls);
-    assert!(!Terms::new(TLS, true, false, &settings()).start_tls);
-}
-
 /// RFC 7677, section 3, but for who says what in the middle: `auth`'s words are
 /// the test's.
 #[test]
@@ -592,34 +343,8 @@ fn a_dialogue_with_auth_can_be_cancelled_and_the_connection_is_in_step() {
         -- auth rejects: Credentials
         S: c NO [AUTHENTICATIONFAILED] Wrong name or password
         C: d AUTHENTICATE EXTERNAL =
-        S: d NO Unknown mechanism
+        S: d NO [CANNOT] Unknown mechanism
         C: e NOOP
         S: e OK Done
     ");
-}
-
-#[test]
-fn what_cannot_be_used_here_is_not_announced_and_not_taken() {
-    let offered = |transport, certificate, settings: &slice::Login| {
-        let terms = Terms::new(transport, true, certificate, settings);
-        Mechanism::ALL.map(|mechanism| terms.offers(mechanism))
-    };
-    let old = Transport::Tls { version: 0x0303 };
-    let without = slice::Login {
-        scram: false,
-        ..settings()
-    };
-    let all = settings();
-    assert_eq!(offered(TLS, true, &all), [true; 5]);
-    assert_eq!(offered(TLS, false, &all), [true, true, false, true, true]);
-    assert_eq!(offered(old, true, &all), [false, true, true, true, true]);
-    assert_eq!(
-        offered(TLS, false, &without),
-        [false, false, false, true, true]
-    );
-    assert_eq!(
-        offered(LOOPBACK, true, &all),
-        [false, true, false, true, true]
-    );
-    assert_eq!(offered(CLEAR, true, &all), [false; 5]);
 }

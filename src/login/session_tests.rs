@@ -38,6 +38,7 @@ impl Around {
             cleartext_on_loopback: false,
             starttls: true,
             scram: true,
+            pop3_login_delay_seconds: 0,
         });
         let [front, auth, director] =
             [Edge::FrontLogin, Edge::LoginAuth, Edge::LoginHandover].map(|edge| {

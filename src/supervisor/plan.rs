@@ -182,6 +182,7 @@ mod tests {
             message_bytes_max: 1,
             idle_seconds: 1,
             sessions_max: 1,
+            pop3_login_delay_seconds: 0,
             flag_sync_millis: 500,
             quota: ipc::slice::Quota::default(),
             folders: List::default(),
@@ -205,6 +206,7 @@ mod tests {
             cleartext_on_loopback: false,
             starttls: true,
             scram: true,
+            pop3_login_delay_seconds: 0,
         };
         let auth = Auth {
             logging: logging(),
@@ -216,6 +218,7 @@ mod tests {
             argon2_passes: 1,
             sessions_per_account_max: 1,
             scram: true,
+            pop3_login_delay_seconds: 0,
         };
         let director = Director {
             logging: logging(),

@@ -169,6 +169,9 @@ record! {
         starttls: bool,
         /// Whether SCRAM is offered.
         scram: bool,
+        /// POP3: the least time between two logins of one account, to be
+        /// announced. 0: none.
+        pop3_login_delay_seconds: u32,
     }
 }
 
@@ -195,6 +198,8 @@ record! {
         sessions_per_account_max: u32,
         /// Whether SCRAM's keys are kept beside the hash, and taken.
         scram: bool,
+        /// POP3: the least time between two logins of one account. 0: none.
+        pop3_login_delay_seconds: u32,
     }
 }
 
@@ -276,6 +281,8 @@ record! {
         idle_seconds: u32,
         /// Sessions of this account at once.
         sessions_max: u32,
+        /// POP3: the least time between two logins, to be announced. 0: none.
+        pop3_login_delay_seconds: u32,
         /// How long after its OK a change of flags may reach the disk. It
         /// survives the worker's death at once, a power cut after this. 0: it
         /// is on the disk before its OK.

@@ -94,7 +94,10 @@ impl Selected {
     ) -> Result<Key, Answer> {
         let charset = charset.unwrap_or("UTF-8");
         if !decode::knows_charset(charset.as_bytes()) {
-            return Err(Answer::no(Code::BadCharset, "Use UTF-8"));
+            return Err(Answer::no(
+                Code::BadCharset,
+                "This charset is not known here; use UTF-8",
+            ));
         }
         let store = client.account().store();
         let messages = store.messages(self.handle()).map_err(Answer::from)?;

@@ -53,6 +53,18 @@ pub fn scripts() -> Vec<(String, Script)> {
     scripts.filter(|(_, script)| begins_here(script)).collect()
 }
 
+/// Every trace of POP3. Its connections speak POP3, but for the eighth, which has said
+/// UTF8 before, and the ninth, which speaks IMAP.
+pub fn pop3_scripts() -> Vec<(String, Script)> {
+    let letters = letters();
+    let files = files(&directory().join("pop3"), "txt").into_iter();
+    let read = |(name, text): (String, String)| {
+        let script = Script::read(&text, "mailkeep", false, &letters);
+        (format!("pop3/{name}"), script)
+    };
+    files.map(read).collect()
+}
+
 /// Everything that the one client of a trace says, what it begins with first; `None` if
 /// there are several clients.
 pub fn client_bytes(script: &Script) -> Option<Vec<u8>> {
@@ -69,7 +81,22 @@ pub fn client_bytes(script: &Script) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-async fn play(name: &str, script: &Script) {
+/// Which protocol a trace's connections speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Speaks {
+    Imap,
+    Pop3,
+}
+
+async fn connect(house: &House, speaks: Speaks, connection: &str) -> Wire {
+    match (speaks, connection) {
+        (Speaks::Imap, _) | (Speaks::Pop3, "9") => house.client().await,
+        (Speaks::Pop3, "8") => house.pop3_client(true).await,
+        (Speaks::Pop3, _) => house.pop3_client(false).await,
+    }
+}
+
+async fn play(name: &str, script: &Script, speaks: Speaks) {
     let house = House::new();
     let mut wires: BTreeMap<String, Wire> = BTreeMap::new();
     prepare(&house, script).await;
@@ -77,7 +104,7 @@ async fn play(name: &str, script: &Script) {
     for step in &script.steps {
         let place = format!("{name}.txt:{}", step.line);
         if !wires.contains_key(&step.connection) {
-            let wire = house.client().await;
+            let wire = connect(&house, speaks, &step.connection).await;
             wires.insert(step.connection.clone(), wire);
         }
         let wire = wires.get_mut(&step.connection).unwrap();
@@ -138,6 +165,14 @@ async fn response(wire: &mut Wire) -> String {
 fn every_trace_goes_as_it_is_written() {
     for (name, script) in scripts() {
         println!("{name}");
-        run(play(&name, &script));
+        run(play(&name, &script, Speaks::Imap));
+    }
+}
+
+#[test]
+fn every_trace_of_pop3_goes_as_it_is_written() {
+    for (name, script) in pop3_scripts() {
+        println!("{name}");
+        run(play(&name, &script, Speaks::Pop3));
     }
 }

@@ -53,6 +53,9 @@ choice! {
         3 => PrivacyRequired,
         /// The account has as many sessions as it may (RFC 5530 LIMIT).
         4 => TooManySessions,
+        /// The credentials are good, and the last POP3 login was less than the
+        /// configured delay ago (RFC 2449 LOGIN-DELAY).
+        5 => TooSoon,
     }
 }
 

@@ -20,7 +20,7 @@ use preauth::imap::response::Status;
 pub use body_structure::{BodyFields, BodyStructure, Disposition};
 pub use code::{Capability, Code};
 pub use copied::CopyUidWriter;
-pub use data::{Data, ESearch, ListAttribute, ListEntry, data};
+pub use data::{Data, ESearch, ListAttribute, ListEntry, QuotaResource, data};
 pub use envelope::{Envelope, EnvelopeAddress};
 pub(super) use fetch::section;
 pub use fetch::{Content, FetchData, FetchWriter};
@@ -129,7 +129,7 @@ mod tests {
             &Refusal::SpecialUseUnknown,
         );
         refused(&mut out, None, &Refusal::NotDone);
-        let said = "a1 NO [USEATTR] No such special use\r\n* BAD Expected DONE\r\n";
+        let said = "a1 NO [USEATTR] This special use is not known here\r\n* BAD Expected DONE\r\n";
         assert_eq!(out, said.as_bytes());
     }
 }

@@ -10,7 +10,7 @@ use super::fetch::header_fld_name;
 use super::flag::keyword;
 use super::refusal::{Refusal, expected};
 use super::sequence::sequence_set;
-use super::{Date, Flag, Parsed, SequenceSet};
+use super::{Date, Dialect, Flag, Parsed, SequenceSet};
 use crate::limits::{SEARCH_DEPTH_MAX, SEARCH_KEYS_MAX, SEARCH_TEXT_BYTES_MAX};
 
 /// `search-key` (RFC 9051 and RFC 3501, section 9; RFC 5032)
@@ -97,10 +97,10 @@ pub(super) struct Search {
 }
 
 /// `search = "SEARCH" [search-return-opts] SP search-program`, behind its name
-pub(super) fn search(cursor: &mut Cursor<'_>) -> Parsed<Search> {
+pub(super) fn search(cursor: &mut Cursor<'_>, dialect: Dialect) -> Parsed<Search> {
     cursor.space()?;
     let returns = search_return_opts(cursor)?;
-    let charset = charset(cursor)?;
+    let charset = charset(cursor, dialect)?;
     let mut program = Program { keys: 0 };
     let mut keys = vec![program.search_key(cursor, 0)?];
     while cursor.accept(b' ') {
@@ -158,10 +158,14 @@ fn search_return_opt(cursor: &mut Cursor<'_>) -> Parsed<SearchReturn> {
     })
 }
 
-/// `["CHARSET" SP charset SP]`; whoever decodes the strings knows which there are.
-fn charset(cursor: &mut Cursor<'_>) -> Parsed<Option<String>> {
+/// `["CHARSET" SP charset SP]`; whoever decodes the strings knows which there are. Once
+/// UTF8=ACCEPT is enabled there may be none (RFC 6855, section 3).
+fn charset(cursor: &mut Cursor<'_>, dialect: Dialect) -> Parsed<Option<String>> {
     if !accept_word(cursor, "CHARSET") {
         return Ok(None);
+    }
+    if dialect == Dialect::Utf8 {
+        return Err(Refusal::CharsetNamed);
     }
     cursor.space()?;
     let name = cursor.astring()?.text(CHARSET_BYTES_MAX)?;
@@ -337,16 +341,22 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Parsed<(Option<Vec<SearchReturn>>, SearchKey)> {
+        read_as(text, Dialect::Rev1)
+    }
+
+    fn read_as(text: &str, dialect: Dialect) -> Parsed<(Option<Vec<SearchReturn>>, SearchKey)> {
         let text = format!(" {text}");
         let mut cursor = Cursor::new(text.as_bytes());
-        let read = search(&mut cursor)?;
+        let read = search(&mut cursor, dialect)?;
         cursor.end()?;
         Ok((read.returns, read.key))
     }
 
     fn charset_of(text: &str) -> Option<String> {
         let text = format!(" {text}");
-        search(&mut Cursor::new(text.as_bytes())).unwrap().charset
+        search(&mut Cursor::new(text.as_bytes()), Dialect::Rev1)
+            .unwrap()
+            .charset
     }
 
     fn key(text: &str) -> SearchKey {
@@ -467,8 +477,16 @@ mod tests {
             Some("KOI8-R")
         );
         let bytes = b" CHARSET koi8-r TEXT {2}\r\n\xd0\xd2";
-        let read = search(&mut Cursor::new(bytes)).unwrap();
+        let read = search(&mut Cursor::new(bytes), Dialect::Rev1).unwrap();
         assert_eq!(read.key, SearchKey::Text(vec![0xd0, 0xd2]));
+    }
+
+    fn once_everything_is_utf8_no_charset_may_be_named() {
+        for text in ["CHARSET UTF-8 ALL", "RETURN (ALL) CHARSET US-ASCII ALL"] {
+            assert_eq!(read_as(text, Dialect::Utf8), Err(Refusal::CharsetNamed));
+            assert!(read_as(text, Dialect::Rev2).is_ok());
+        }
+        assert!(read_as("TEXT \"\u{e9}\"", Dialect::Utf8).is_ok());
     }
 
     #[test]
