@@ -783,15 +783,13 @@ mod tests {
         };
         assert_eq!(loses("a SELECT a//b"), Loss::Selection);
         assert_eq!(loses("a EXAMINE &"), Loss::Selection);
-        for saved in [
-            "a SEARCH RETURN (SAVE) CHARSET X-NONE ALL",
-            "a UID SEARCH RETURN (MIN SAVE) CHARSET X-NONE ALL",
-        ] {
-            assert_eq!(loses(saved), Loss::Saved);
+        let many = vec!["SEEN"; 2000].join(" ");
+        for saved in ["a SEARCH RETURN (SAVE)", "a UID SEARCH RETURN (MIN SAVE)"] {
+            assert_eq!(loses(&format!("{saved} {many}")), Loss::Saved);
         }
         for nothing in [
-            "a SEARCH CHARSET X-NONE ALL",
-            "a SEARCH RETURN (MIN) CHARSET X-NONE ALL",
+            &format!("a SEARCH {many}"),
+            &format!("a SEARCH RETURN (MIN) {many}"),
             "a DELETE a//b",
             "a",
         ] {
