@@ -187,21 +187,29 @@ impl Client {
         if !well {
             return self.refused(self.misses_some(meant), "STORE");
         }
-        for (name, uid) in self.surely_there(meant) {
-            self.is_stored(flight.serial, uid, action, silent, flags)
-                .map_err(|why| Stop::Fault(format!("store: message {name}: {why}")))?;
+        let sure: BTreeSet<u32> = self
+            .surely_there(meant)
+            .into_iter()
+            .map(|(_, uid)| uid)
+            .collect();
+        for uid in &meant.uids {
+            self.take_in(flight.serial, *uid, sure.contains(uid), silent, |before| {
+                action.on(before, flags)
+            })
+            .map_err(|why| Stop::Fault(format!("store: UID {uid}: {why}")))?;
         }
         Ok(())
     }
 
-    /// The flags of one message are told, or known.
-    fn is_stored(
+    /// One message's flags after a STORE: told, or else known. What may be gone need not
+    /// be told.
+    fn take_in(
         &mut self,
         serial: u64,
         uid: u32,
-        action: Action,
+        is_sure: bool,
         silent: bool,
-        flags: &Flags,
+        stored: impl Fn(&Flags) -> Flags,
     ) -> Result<(), String> {
         let Some(picture) = &mut self.picture else {
             return Ok(());
@@ -211,17 +219,17 @@ impl Client {
             return Ok(());
         };
         if known.flags_told_in != serial {
-            if !silent {
+            if !silent && is_sure {
                 return Err("its new flags were not told".into());
             }
-            known.flags = known.flags.as_ref().map(|before| action.on(before, flags));
+            known.flags = known.flags.as_ref().map(stored);
         }
         let mut ledger = self.account.ledger();
         let owned = ledger.owned(&picture.place, uid, self.number);
         let mark = ledger.mark(&picture.place, uid, self.number);
         let value = mark.and_then(|mark| mark.value.clone());
         match (owned, &known.flags, value) {
-            (Some(owned), Some(told), Some(value)) if owned.part(told) != value => {
+            (Some(owned), Some(told), Some(value)) if is_sure && owned.part(told) != value => {
                 Err(format!("{told:?} was told, but {value:?} is stored"))
             }
             _ => Ok(()),
@@ -290,7 +298,9 @@ impl Client {
             && sure.iter().all(|uid| from.contains(uid))
             && new.is_sorted_by(|one, next| one < next);
         if !pairs {
-            return fault(&format!("copy: COPYUID has {from:?} and {new:?}"));
+            return fault(&format!(
+                "copy: COPYUID has {from:?} and {new:?}, but {meant:?} was meant"
+            ));
         }
         if moves && !from.iter().all(|uid| flight.expunged.contains(uid)) {
             return fault("move: not everything that was moved has been told to be gone");
@@ -334,7 +344,7 @@ impl Client {
         let Some(picture) = &self.picture else {
             return Ok(());
         };
-        if picture.read_only != !well {
+        if picture.read_only == well {
             return fault("expunge: OK for reading only, or NO otherwise");
         }
         let mut ledger = self.account.ledger();

@@ -222,10 +222,13 @@ impl Client {
         }
     }
 
-    /// CREATE, DELETE and RENAME of mailboxes that others have open.
+    /// CREATE, DELETE and RENAME of mailboxes that others have open. (Who deletes its own
+    /// may or may not be told that it is closed.)
     fn on_thin_ice(&mut self) -> Command {
         let (one, other) = (self.plan.volatile(0), self.plan.volatile(1));
+        let stands_on_it = self.is_on_thin_ice();
         match self.random.below(8) {
+            _ if stands_on_it => Command::Create(one),
             0 => Command::Delete(one),
             1 => Command::Rename(one, other),
             2 => Command::Rename(other, one),

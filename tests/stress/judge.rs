@@ -325,7 +325,8 @@ impl Client {
                 true => facts.uid == Some(*number),
                 false => facts.number == *number,
             });
-            if !known && !(by_uid && unknown) {
+            let may_be = by_uid && unknown;
+            if !(known || may_be) {
                 return fault(&format!(
                     "search: {number} is found, but there is no such message"
                 ));
