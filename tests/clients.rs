@@ -194,6 +194,84 @@ fn mbsync_syncs_a_tree_both_ways_and_then_has_nothing_to_do() {
     );
 }
 
+#[test]
+fn offlineimap_syncs_a_tree_both_ways_and_then_has_nothing_to_do() {
+    let set = bob();
+    for number in 0..5 {
+        let letter = format!("Message-ID: <{number}@x>\r\nSubject: {number}\r\n\r\nletter\r\n");
+        assert!(set.deliver("bob@example.org", &letter).starts_with("250"));
+    }
+    let mut session = set.login("bob@example.org");
+    session.ok("a CREATE Work/2026/Gr&APw-n");
+    session.ok("b SELECT INBOX");
+    session.ok("c COPY 1:2 Work/2026/Gr&APw-n");
+    let mail = set.directory().path().join("mail");
+    let configuration = set
+        .directory()
+        .write("offlineimaprc", offlineimap_configuration(&set));
+    let sync = || {
+        let mut offlineimap = Command::new("offlineimap");
+        let _ = offlineimap
+            .args(["-o", "-u", "basic", "-c"])
+            .arg(&configuration);
+        let _ = offlineimap.env("HOME", set.directory().path());
+        text(&run(&mut offlineimap))
+    };
+    sync();
+    let letters = |folder: &str| {
+        let of = |kind: &str| fs::read_dir(mail.join(folder).join(kind)).unwrap().count();
+        of("new") + of("cur")
+    };
+    assert_eq!((letters("INBOX"), letters("Work.2026.Gr&APw-n")), (5, 2));
+    // A change on each side: a letter written here, one flagged and one removed there.
+    let written = "Message-ID: <here@x>\nSubject: here\n\nwritten here\n";
+    fs::write(mail.join("Drafts/new/1.local"), written).unwrap();
+    session.ok("d STORE 1 +FLAGS (\\Flagged)");
+    session.ok("e STORE 2 +FLAGS (\\Deleted)");
+    session.ok("f EXPUNGE");
+    sync();
+    assert_eq!(letters("INBOX"), 4);
+    assert!(
+        near(&mail)
+            .iter()
+            .any(|path| path.contains("INBOX") && path.ends_with(",F"))
+    );
+    let drafts = session.ok("g STATUS Drafts (MESSAGES)");
+    assert!(drafts[0].contains("MESSAGES 1"), "{drafts:?}");
+    let before = (near(&mail), far(&set));
+    sync();
+    assert_eq!(
+        (near(&mail), far(&set)),
+        before,
+        "there was still something to do"
+    );
+}
+
+fn offlineimap_configuration(set: &Set) -> String {
+    format!(
+        "[general]\naccounts = bob\nmetadata = {metadata}\n\n\
+         [Account bob]\nlocalrepository = near\nremoterepository = far\n\n\
+         [Repository near]\ntype = Maildir\nlocalfolders = {mail}\n\n\
+         [Repository far]\ntype = IMAP\nremotehost = {host}\nremoteport = {IMAPS}\n\
+         remoteuser = bob@example.org\nremotepass = {PASSWORD}\nssl = yes\n\
+         cert_fingerprint = {fingerprint}\n",
+        metadata = set.directory().path().join("offlineimap").display(),
+        mail = set.directory().path().join("mail").display(),
+        host = set.host(),
+        fingerprint = fingerprint(set),
+    )
+}
+
+/// The SHA-1 of the certificate, by which OfflineIMAP knows it.
+fn fingerprint(set: &Set) -> String {
+    let printed = run(Command::new("openssl")
+        .args(["x509", "-noout", "-fingerprint", "-sha1", "-in"])
+        .arg(set.certificate_file()));
+    let printed = text(&printed);
+    let (_, digits) = printed.trim().split_once('=').expect("openssl says which");
+    digits.replace(':', "").to_lowercase()
+}
+
 /// Every letter of a tree of maildirs, by folder, name and flags.
 fn near(mail: &Path) -> BTreeSet<String> {
     let found = run(Command::new("find")
@@ -265,6 +343,16 @@ impl Drop for Terminal {
 
 #[test]
 fn neomutt_opens_a_mailbox_in_a_terminal_and_reads_a_letter() {
+    read_in_a_terminal("neomutt");
+}
+
+#[test]
+fn mutt_opens_a_mailbox_in_a_terminal_and_reads_a_letter() {
+    read_in_a_terminal("mutt");
+}
+
+/// What both read: Mutt has no setting that NeoMutt lacks.
+fn read_in_a_terminal(program: &str) {
     let set = bob();
     set.deliver(
         "bob@example.org",
@@ -281,7 +369,10 @@ fn neomutt_opens_a_mailbox_in_a_terminal_and_reads_a_letter() {
     let home = set.directory().path().display().to_string();
     let terminal = Terminal::run(
         &set,
-        &format!("env HOME={home} neomutt -n -F {}", configuration.display()),
+        &format!(
+            "env HOME={home} {program} -n -F {}",
+            configuration.display()
+        ),
     );
     terminal.wait_for("tea at five");
     terminal.press("Enter");

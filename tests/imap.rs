@@ -1,8 +1,6 @@
-//! IMAP through every process: traces that somebody who knows RFC 9051 reads
-//! (tests/imap/*.txt), and what only a connection can show.
+//! IMAP through every process: what no trace (tests/traces.rs) can show.
 
 use harness::set::{IMAP, PASSWORD};
-use harness::trace::{To, play};
 use harness::{Session, Set};
 
 const ALICE: &str = "alice@example.org";
@@ -11,45 +9,6 @@ fn alice() -> Set {
     let set = Set::start();
     set.add_user(ALICE);
     set
-}
-
-#[test]
-fn starttls_forgets_everything_that_was_said_before() {
-    let set = alice();
-    play(
-        &set,
-        To::Imap,
-        "starttls.txt",
-        include_str!("imap/starttls.txt"),
-    );
-}
-
-#[test]
-fn logging_in_is_refused_and_granted_as_the_rfc_says() {
-    let set = alice();
-    play(&set, To::Imaps, "login.txt", include_str!("imap/login.txt"));
-}
-
-#[test]
-fn sessions_see_each_other_at_once_and_in_order() {
-    let set = alice();
-    play(
-        &set,
-        To::Imaps,
-        "sessions.txt",
-        include_str!("imap/sessions.txt"),
-    );
-}
-
-#[test]
-fn mailboxes_are_made_renamed_and_removed_as_trees() {
-    let set = alice();
-    play(
-        &set,
-        To::Imaps,
-        "mailboxes.txt",
-        include_str!("imap/mailboxes.txt"),
-    );
 }
 
 #[test]

@@ -116,6 +116,8 @@ fn auth() -> Stage {
         argon2_kib: 8192,
         argon2_passes: 1,
         sessions_per_account_max: 50,
+        scram: true,
+        pop3_login_delay_seconds: 0,
     };
     Stage::begin(&profile::AUTH, Slice::Auth { slice }, vec![Gift::MasterKey])
 }
@@ -248,6 +250,7 @@ fn of_worker() -> slice::Worker {
         message_bytes_max: 1 << 20,
         idle_seconds: 1800,
         sessions_max: 10,
+        pop3_login_delay_seconds: 0,
         flag_sync_millis: 500,
         quota: slice::Quota::default(),
         folders: List::default(),
@@ -259,6 +262,7 @@ fn session_work() -> Work {
         protocol: Protocol::Imap,
         transport: transport(),
         tag: Bytes::new("a").expect("short"),
+        utf8: false,
         leftover: Bytes::default(),
     }
 }
@@ -517,6 +521,8 @@ fn login() -> Stage {
         sessions_max: 10_000,
         cleartext_on_loopback: true,
         starttls: true,
+        scram: true,
+        pop3_login_delay_seconds: 0,
     };
     Stage::begin(&profile::LOGIN, Slice::Login { slice }, vec![])
 }
@@ -528,6 +534,7 @@ fn session(protocol: Protocol, socket: OwnedFd) -> ToService {
         transport: transport(),
         may_start_tls: false,
         after_starttls: false,
+        client_certificate: false,
         socket,
     }
 }
@@ -653,6 +660,7 @@ fn front() -> (Stage, std::net::SocketAddr) {
         protocol: Protocol::Imap,
         tls: TlsUse::Never,
         proxy: false,
+        client_certificates: false,
     };
     let gifts = vec![Gift::Listen(listener, socket.into())];
     let stage = Stage::begin(&profile::FRONT, Slice::Front { slice }, gifts);
@@ -754,6 +762,7 @@ fn control() -> (Stage, std::path::PathBuf) {
         protocol: Protocol::Admin,
         tls: TlsUse::Never,
         proxy: false,
+        client_certificates: false,
     };
     let gifts = vec![Gift::Listen(listener, socket)];
     (

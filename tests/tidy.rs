@@ -384,3 +384,24 @@ fn members(root: &toml::Value) -> Vec<String> {
         .filter_map(|member| member.as_str().map(str::to_owned))
         .collect()
 }
+
+/// A leniency is in the code and in docs/clients.md, under one name, or it is neither a
+/// decision nor known.
+#[test]
+fn every_leniency_towards_clients_is_named_in_code_and_document() {
+    let named = |text: &str, mark: &str| -> BTreeSet<String> {
+        let after = text.split(mark).skip(1);
+        let names = after.filter_map(|rest| rest.split_once('`'));
+        names.map(|(name, _)| name.to_owned()).collect()
+    };
+    let code: BTreeSet<String> = repository::rust()
+        .iter()
+        .filter(|file| file.path.starts_with("src/"))
+        .flat_map(|file| named(&file.text, "Leniency `"))
+        .collect();
+    let document = std::fs::read_to_string(workspace().join("docs/clients.md"));
+    let document = document.expect("it is kept");
+    let (_, table) = document.split_once("## Leniencies").expect("a section");
+    let (table, _) = table.split_once("\n## ").expect("another follows");
+    assert_eq!(code, named(table, "\n| `"));
+}

@@ -216,6 +216,8 @@ pub mod tests {
             argon2_kib: 64,
             argon2_passes: 1,
             sessions_per_account_max: 10,
+            scram: true,
+            pop3_login_delay_seconds: 0,
         }
     }
 

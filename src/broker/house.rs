@@ -56,6 +56,7 @@ impl Root {
                 message_bytes_max: 1,
                 idle_seconds: 2,
                 sessions_max: 3,
+                pop3_login_delay_seconds: 0,
                 flag_sync_millis: 500,
                 quota: ipc::slice::Quota::default(),
                 folders: List::default(),

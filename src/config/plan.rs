@@ -185,11 +185,12 @@ fn files(settings: &Settings) -> impl Iterator<Item = FromConfig> {
     let file = |purpose, path: &Option<Bytes<_>>| {
         path.clone().map(|path| FromConfig::File { purpose, path })
     };
-    let both = [
+    let all = [
         file(FileUse::Certificates, &settings.certificates),
         file(FileUse::PrivateKey, &settings.key),
+        file(FileUse::ClientAuthorities, &settings.client_authorities),
     ];
-    both.into_iter().flatten()
+    all.into_iter().flatten()
 }
 
 fn listener(listen: Listen) -> FromConfig {
@@ -198,6 +199,7 @@ fn listener(listen: Listen) -> FromConfig {
             protocol: listen.protocol,
             tls: listen.tls,
             proxy: listen.proxy,
+            client_certificates: listen.client_certificates,
         },
         address: listen.address,
     }
@@ -298,6 +300,7 @@ mod tests {
             (300, 5)
         );
         assert_eq!(auth.sessions_per_account_max, 50);
+        assert!(auth.scram);
         let worker = slice(&plan, |s| match s {
             Slice::Worker { slice } => Some(slice.clone()),
             _ => None,
@@ -536,6 +539,28 @@ mod tests {
                 "{text}: {told:?}"
             );
         }
+    }
+
+    #[test]
+    fn client_certificates_need_somebody_who_signs_them_and_somebody_who_shows_them() {
+        let told = |protocol: &str, authorities: &str| {
+            let text = format!(
+                "accounts.domains = ['a.b']\n\
+                 tls = {{ certificates = '/c.pem', key = '/k.pem' {authorities} }}\n\
+                 listen = [{{ protocol = '{protocol}', address = '[::1]:1', client_certificates = true }}]"
+            );
+            mistakes(&text)
+        };
+        let named = ", client_authorities = '/a.pem'";
+        assert_eq!(told("imap", named), [""; 0]);
+        assert_eq!(
+            told("imap", ""),
+            ["3:11: nobody is named who signs clients' certificates"]
+        );
+        assert_eq!(
+            told("lmtp", named),
+            ["3:11: clients show certificates over TLS, and to log in"]
+        );
     }
 
     #[test]

@@ -11,10 +11,11 @@ use sandbox::IdRanges;
 use std::net::Ipv6Addr;
 
 /// Every rule, in the order of the manual.
-const RULES: [fn(&Settings, &mut Notes); 9] = [
+const RULES: [fn(&Settings, &mut Notes); 10] = [
     domains_are_named,
     certificates_and_key_go_together,
     tls_needs_certificates,
+    client_certificates_need_authorities,
     no_two_listeners_meet,
     cleartext_stays_on_this_machine,
     unix_sockets_are_for_lmtp_alone,
@@ -77,6 +78,25 @@ fn tls_needs_certificates(settings: &Settings, notes: &mut Notes) {
         notes
             .mistakes
             .note(listener.span.clone(), Objection::new(reason, suggestion));
+    }
+}
+
+/// Without TLS there is no certificate, and an MTA over LMTP logs in nowhere.
+fn client_certificates_need_authorities(settings: &Settings, notes: &mut Notes) {
+    let asking = |one: &&Listen| one.client_certificates;
+    for listener in settings.listeners.iter().flatten().filter(asking) {
+        let objection = match listener {
+            one if one.tls == TlsUse::Never || one.protocol == Protocol::Lmtp => Objection::new(
+                "clients show certificates over TLS, and to log in",
+                "take \"client_certificates\" out",
+            ),
+            _ if !notes.has("tls.client_authorities") => Objection::new(
+                "nobody is named who signs clients' certificates",
+                "add client_authorities = \"/…\" to [tls]",
+            ),
+            _ => continue,
+        };
+        notes.mistakes.note(listener.span.clone(), objection);
     }
 }
 

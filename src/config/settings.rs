@@ -24,6 +24,8 @@ pub struct Listen {
     pub tls: TlsUse,
     /// Whether connections begin with a PROXY header.
     pub proxy: bool,
+    /// Whether clients are asked for a certificate.
+    pub client_certificates: bool,
     /// Its place in the file; empty for a default.
     pub span: Span,
 }
@@ -41,6 +43,8 @@ pub struct Settings {
     pub certificates: Option<Bytes<PATH_BYTES_MAX>>,
     /// The PEM file of the key.
     pub key: Option<Bytes<PATH_BYTES_MAX>>,
+    /// The PEM file of those that sign clients' certificates.
+    pub client_authorities: Option<Bytes<PATH_BYTES_MAX>>,
     /// The largest letter, from whichever side it comes.
     pub message_bytes_max: u64,
     /// Sessions of one account.
@@ -79,6 +83,7 @@ impl Settings {
             tls12: false,
             certificates: None,
             key: None,
+            client_authorities: None,
             message_bytes_max: 50 << 20,
             sessions_per_account_max: 50,
             listeners: None,
@@ -129,6 +134,7 @@ pub fn default_listeners() -> Result<Vec<Listen>, crate::mistake::Objection> {
             address: crate::value::address(address)?,
             tls,
             proxy: false,
+            client_certificates: false,
             span: 0..0,
         })
     };
@@ -168,6 +174,8 @@ fn login(logging: &Logging) -> Login {
         sessions_max: 2_000,
         cleartext_on_loopback: false,
         starttls: false,
+        scram: false,
+        pop3_login_delay_seconds: 0,
     }
 }
 
@@ -182,6 +190,8 @@ fn auth(logging: &Logging) -> Auth {
         argon2_kib: 64 << 10,
         argon2_passes: 3,
         sessions_per_account_max: 0,
+        scram: true,
+        pop3_login_delay_seconds: 0,
     }
 }
 
@@ -214,6 +224,7 @@ fn worker(logging: &Logging) -> Result<Worker, Malformed> {
         // RFC 9051 §5.4: not below 30 minutes.
         idle_seconds: 30 * 60,
         sessions_max: 0,
+        pop3_login_delay_seconds: 0,
         flag_sync_millis: 500,
         quota: Quota::default(),
         folders: List::new(FOLDERS.into_iter().map(folder).collect::<Result<_, _>>()?)?,

@@ -163,6 +163,10 @@ const TLS: &[Key<Settings>] = &[
         takes: Takes::Text(|s, text| s.key = text.one(value::path)),
     },
     Key {
+        name: "client_authorities",
+        takes: Takes::Text(|s, text| s.client_authorities = text.one(value::path)),
+    },
+    Key {
         name: "minimum",
         takes: Takes::Text(|s, text| {
             put(
@@ -212,6 +216,10 @@ const PASSWORDS: &[Key<Settings>] = &[
         takes: Takes::Amount(value::seconds, 0..=86_400, |s, n| {
             s.auth.remember_seconds = n as u32
         }),
+    },
+    Key {
+        name: "scram",
+        takes: Takes::Switch(|s, on| s.auth.scram = on),
     },
     Key {
         name: "failures",
@@ -372,6 +380,7 @@ struct ListenDraft {
     address: Option<Address>,
     tls: Option<TlsUse>,
     proxy: bool,
+    client_certificates: bool,
     mode: Option<u32>,
 }
 
@@ -395,6 +404,10 @@ const LISTEN: &[Key<ListenDraft>] = &[
     Key {
         name: "proxy",
         takes: Takes::Switch(|draft, on| draft.proxy = on),
+    },
+    Key {
+        name: "client_certificates",
+        takes: Takes::Switch(|draft, on| draft.client_certificates = on),
     },
     Key {
         name: "mode",
@@ -467,6 +480,7 @@ fn listener(draft: &ListenDraft, span: crate::mistake::Span) -> Result<Listen, O
         address,
         tls,
         proxy: draft.proxy,
+        client_certificates: draft.client_certificates,
         span,
     })
 }

@@ -199,6 +199,7 @@ impl Peers {
             transport: who.transport(),
             may_start_tls: who.may_start_tls,
             after_starttls,
+            client_certificate: false,
             socket: theirs,
         };
         match service.channel.send(session) {

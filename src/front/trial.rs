@@ -79,6 +79,7 @@ fn listener(tls: TlsUse) -> Listener {
         protocol: Protocol::Imap,
         tls,
         proxy: false,
+        client_certificates: false,
     }
 }
 

@@ -84,6 +84,7 @@ impl Trial {
             protocol: Protocol::Lmtp,
             tls: TlsUse::Never,
             proxy: false,
+            client_certificates: false,
         };
         say(
             &supervisor,

@@ -94,9 +94,10 @@ impl House {
             transport,
             may_start_tls,
             after_starttls,
+            client_certificate,
             socket,
         } = session;
-        if protocol != Protocol::Imap {
+        if !matches!(protocol, Protocol::Imap | Protocol::Pop3) {
             return debug!(connection = connection.0, ?protocol, "not spoken here yet");
         }
         let Some(place) = self.admission.admit(self.sessions_max()) else {
@@ -111,9 +112,11 @@ impl House {
         let origin = Origin {
             front: who,
             connection,
+            protocol,
             transport,
             may_start_tls,
             after_starttls,
+            client_certificate,
         };
         // Not kept from closing by its sessions: a front that was cut off must see it.
         let front = Rc::downgrade(front);

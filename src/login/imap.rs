@@ -6,8 +6,8 @@
 //!            +-------------------------------------------------+
 //!            |                                                 v
 //!   NotAuthenticated --AUTHENTICATE--> Challenged --answer--> Authenticating --verified--> HandingOver
-//!        ^   |                             |                   |                            |
-//!        |   +--STARTTLS, LOGOUT: the end  |                   |                            |
+//!        ^   |                             | ^                 |                            |
+//!        |   +--STARTTLS, LOGOUT: the end  | +----challenged---+                            |
 //!        +------------------------- cancelled, rejected, refused ---------------------------+
 //! ```
 //!
@@ -17,20 +17,16 @@
 //! is heard, so what the client sends meanwhile stays where it is. Never here: a
 //! name or a password that outlives its command.
 
-use ipc::edge::front_service::Transport;
+use crate::sasl::{Asked, Exchange, Step, password_step};
+use crate::states::{self, Dismissal};
+use crate::terms::{Failures, Terms};
 use ipc::edge::handover;
-use ipc::edge::login_auth::{Rejection, SASL_BYTES_MAX};
-use ipc::slice;
+use ipc::edge::login_auth::Rejection;
 use preauth::imap::response::{self, Capability, Code, Status};
-use preauth::imap::{
-    Answer, Command, Event, Mechanism, Reader, Refusal, Request, ResponseReader, Tag,
-};
-use preauth::{Secret, Text, sasl};
+use preauth::imap::{Answer, Command, Event, Reader, Refusal, Request, ResponseReader, Tag};
+use preauth::sasl::Mechanism;
+use preauth::{Secret, Text};
 use std::fmt::Display;
-
-/// Rejected credentials on one connection, after which it is closed. A person
-/// mistypes twice; a guesser shall pay for a new connection.
-pub const FAILURES_MAX: u8 = 3;
 
 /// What is announced before authentication on every connection. Only what the
 /// whole set has, for many clients ask once and never again.
@@ -43,50 +39,8 @@ const CAPABILITIES: [Capability; 6] = [
     Capability::Idle,
 ];
 
-/// Credentials in the form that `auth` takes: PLAIN's message (RFC 4616).
-pub type Credentials = ipc::Secret<SASL_BYTES_MAX>;
-
-/// What this connection allows; fixed when it begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Terms {
-    /// Passwords may be sent.
-    passwords: bool,
-    /// STARTTLS is offered.
-    start_tls: bool,
-    /// TLS is on.
-    tls: bool,
-}
-
-impl Terms {
-    /// The terms of a connection that came this way.
-    #[must_use]
-    pub fn new(transport: Transport, may_start_tls: bool, settings: &slice::Login) -> Self {
-        match transport {
-            Transport::Tls { .. } => Self {
-                passwords: true,
-                start_tls: false,
-                tls: true,
-            },
-            Transport::Cleartext { loopback } => Self {
-                passwords: loopback && settings.cleartext_on_loopback,
-                start_tls: may_start_tls && settings.starttls,
-                tls: false,
-            },
-        }
-    }
-
-    fn capabilities(self) -> Vec<Capability> {
-        let mut all = CAPABILITIES.to_vec();
-        if self.start_tls {
-            all.push(Capability::StartTls);
-        }
-        match self.passwords {
-            true => all.extend([Capability::AuthPlain, Capability::AuthLogin]),
-            false => all.push(Capability::LoginDisabled),
-        }
-        all
-    }
-}
+/// What came of listening.
+type Heard = states::Heard<Listening>;
 
 /// A state in which the client is heard.
 pub enum Listening {
@@ -96,29 +50,40 @@ pub enum Listening {
     Challenged(Challenged),
 }
 
-/// What came of listening.
-pub enum Heard {
-    /// The input is used up.
-    NeedsMore(Listening),
-    /// One thing was answered; there may be more in the input.
-    Answered(Listening),
-    /// Have these verified. What is left in the input stays there.
-    Verify(Authenticating, Credentials),
-    /// The OK to STARTTLS is in the output. Whatever is left in the input was
-    /// said in the clear and must be thrown away.
-    StartTls,
-    /// Send the output and close.
-    Close,
-}
+impl states::Listening for Listening {
+    type Authenticating = Authenticating;
 
-impl Listening {
-    /// Consumes `input` up to one event and answers it in `out`.
-    #[must_use]
-    pub fn hear(self, input: &mut &[u8], out: &mut Vec<u8>) -> Heard {
+    fn greet(terms: Terms, out: &mut Vec<u8>) -> Self {
+        response::greeting(out, &capabilities(terms), &Text::new("Mailkeep ready"));
+        Self::after_starttls(terms)
+    }
+
+    /// RFC 9051, section 6.2.1.
+    fn after_starttls(terms: Terms) -> Self {
+        let failures = Failures::default();
+        Course { terms, failures }.listen()
+    }
+
+    fn hear(self, input: &mut &[u8], out: &mut Vec<u8>) -> Heard {
         match self {
             Self::NotAuthenticated(state) => state.hear(input, out),
             Self::Challenged(state) => state.hear(input, out),
         }
+    }
+
+    fn keeps_auth_waiting(&self) -> bool {
+        match self {
+            Self::NotAuthenticated(_) => false,
+            Self::Challenged(state) => state.exchange.keeps_auth_waiting(),
+        }
+    }
+
+    fn dismiss(why: Dismissal, out: &mut Vec<u8>) {
+        let text = match why {
+            Dismissal::TooSlow => "Too slow",
+            Dismissal::Crowded => "Too many connections, or shutting down",
+        };
+        response::bye(out, Some(Code::Unavailable), &Text::new(text));
     }
 }
 
@@ -126,19 +91,19 @@ impl Listening {
 #[derive(Debug, Clone, Copy)]
 struct Course {
     terms: Terms,
-    failures: u8,
+    failures: Failures,
 }
 
 impl Course {
-    fn listen(self) -> NotAuthenticated {
-        NotAuthenticated {
+    fn listen(self) -> Listening {
+        Listening::NotAuthenticated(NotAuthenticated {
             course: self,
             reader: Reader::new(),
-        }
+        })
     }
 
     fn answered(self) -> Heard {
-        Heard::Answered(Listening::NotAuthenticated(self.listen()))
+        Heard::Answered(self.listen())
     }
 }
 
@@ -149,20 +114,6 @@ pub struct NotAuthenticated {
 }
 
 impl NotAuthenticated {
-    /// A new connection: greets.
-    #[must_use]
-    pub fn greet(terms: Terms, out: &mut Vec<u8>) -> Self {
-        response::greeting(out, &terms.capabilities(), &Text::new("Mailkeep ready"));
-        Self::after_starttls(terms)
-    }
-
-    /// A connection on which TLS has just begun: no greeting (RFC 9051, section
-    /// 6.2.1), and nothing is known of what was said before.
-    #[must_use]
-    pub fn after_starttls(terms: Terms) -> Self {
-        Course { terms, failures: 0 }.listen()
-    }
-
     fn hear(mut self, input: &mut &[u8], out: &mut Vec<u8>) -> Heard {
         match self.reader.advance(input) {
             None => return Heard::NeedsMore(Listening::NotAuthenticated(self)),
@@ -179,7 +130,7 @@ impl Course {
     /// `command-any / command-nonauth` (RFC 9051, section 9)
     fn obey(self, Request { tag, command }: Request, out: &mut Vec<u8>) -> Heard {
         match command {
-            Command::Capability => response::capabilities(out, &self.terms.capabilities()),
+            Command::Capability => response::capabilities(out, &capabilities(self.terms)),
             Command::Noop => (),
             Command::Id => response::id(out),
             Command::Logout => return logout(&tag, out),
@@ -188,10 +139,10 @@ impl Course {
                 return self.no(&tag, Code::PrivacyRequired, "Use TLS first", out);
             }
             Command::Login { user, password } => {
-                return self.verify(tag, &[b"", user.as_bytes(), password.expose()], out);
+                return self.step(tag, password_step("", &user, &password), out);
             }
             Command::Authenticate { mechanism, initial } => {
-                return self.authenticate(tag, mechanism, initial, out);
+                return self.authenticate(tag, mechanism, initial.as_ref(), out);
             }
         }
         response::tagged(out, &tag, Status::Ok, None, &Text::new("Done"));
@@ -217,43 +168,50 @@ impl Course {
         self,
         tag: Tag,
         mechanism: Mechanism,
-        initial: Option<Secret>,
+        initial: Option<&Secret>,
         out: &mut Vec<u8>,
     ) -> Heard {
-        let exchange = match mechanism {
-            Mechanism::Plain => Exchange::Plain,
-            Mechanism::Login => Exchange::LoginUser,
-            Mechanism::Unknown => {
+        let offered = self.terms.offers(mechanism);
+        match Exchange::begin(mechanism, initial).filter(|_| offered) {
+            Some(step) => self.step(tag, step, out),
+            None => {
                 response::tagged(out, &tag, Status::No, None, &Text::new("Unknown mechanism"));
-                return self.answered();
+                self.answered()
             }
-        };
-        let challenged = Challenged {
+        }
+    }
+
+    fn step(self, tag: Tag, step: Step, out: &mut Vec<u8>) -> Heard {
+        match step {
+            Step::Challenge(exchange, challenge) => {
+                Heard::Answered(self.challenge(tag, exchange, &challenge, out))
+            }
+            Step::Ask(asked, question) => {
+                let authenticating = Authenticating {
+                    course: self,
+                    tag,
+                    asked,
+                };
+                Heard::Ask(authenticating, question)
+            }
+            Step::Bad(why) => self.bad(&tag, &why, out),
+        }
+    }
+
+    fn challenge(
+        self,
+        tag: Tag,
+        exchange: Exchange,
+        challenge: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Listening {
+        response::challenge(out, challenge);
+        Listening::Challenged(Challenged {
             course: self,
             tag,
             exchange,
             reader: ResponseReader::new(),
-        };
-        match initial {
-            Some(message) => challenged.answer(&message, out),
-            None => challenged.challenge(out),
-        }
-    }
-
-    /// Asks for verification of PLAIN's three fields.
-    fn verify(self, tag: Tag, fields: &[&[u8]; 3], out: &mut Vec<u8>) -> Heard {
-        // Made at its full size, so that no copy is left behind by growth.
-        let mut message = Vec::with_capacity(SASL_BYTES_MAX);
-        for (at, field) in fields.iter().enumerate() {
-            if at > 0 {
-                message.push(0);
-            }
-            message.extend_from_slice(field);
-        }
-        match Credentials::new(message) {
-            Ok(credentials) => Heard::Verify(Authenticating { course: self, tag }, credentials),
-            Err(_) => self.bad(&tag, &"Too long", out),
-        }
+        })
     }
 
     fn no(self, tag: &Tag, code: Code<'_>, text: &str, out: &mut Vec<u8>) -> Heard {
@@ -265,6 +223,19 @@ impl Course {
         response::tagged(out, tag, Status::Bad, None, &Text::from(why));
         self.answered()
     }
+}
+
+/// What is announced on a connection of these terms.
+fn capabilities(terms: Terms) -> Vec<Capability> {
+    let mut all = CAPABILITIES.to_vec();
+    if terms.start_tls {
+        all.push(Capability::StartTls);
+    }
+    if !terms.passwords {
+        all.push(Capability::LoginDisabled);
+    }
+    all.extend(terms.mechanisms().into_iter().map(Capability::Auth));
+    all
 }
 
 fn logout(tag: &Tag, out: &mut Vec<u8>) -> Heard {
@@ -286,80 +257,17 @@ pub struct Challenged {
     reader: ResponseReader,
 }
 
-/// What the next answer is.
-enum Exchange {
-    /// PLAIN's only message.
-    Plain,
-    /// LOGIN's first.
-    LoginUser,
-    /// LOGIN's second.
-    LoginPassword { user: String },
-}
-
 impl Challenged {
     fn hear(mut self, input: &mut &[u8], out: &mut Vec<u8>) -> Heard {
         match self.reader.advance(input) {
             None => Heard::NeedsMore(Listening::Challenged(self)),
-            Some(Answer::Message(message)) => self.answer(&message, out),
+            Some(Answer::Message(message)) => {
+                self.course
+                    .step(self.tag, self.exchange.hear(&message), out)
+            }
             Some(Answer::Cancelled) => self.course.bad(&self.tag, &"Cancelled", out),
             Some(Answer::Bad(why)) => self.course.bad(&self.tag, &why, out),
             Some(Answer::Bye(why)) => out_of_step(why, out),
-        }
-    }
-
-    fn challenge(self, out: &mut Vec<u8>) -> Heard {
-        response::challenge(
-            out,
-            match self.exchange {
-                Exchange::Plain => "",
-                Exchange::LoginUser => sasl::LOGIN_USER_CHALLENGE,
-                Exchange::LoginPassword { .. } => sasl::LOGIN_PASSWORD_CHALLENGE,
-            },
-        );
-        Heard::Answered(Listening::Challenged(self))
-    }
-
-    /// A message that is none of its mechanism is this connection's own fault,
-    /// and not brought to `auth`.
-    fn answer(mut self, message: &Secret, out: &mut Vec<u8>) -> Heard {
-        let Self {
-            course,
-            tag,
-            exchange,
-            ..
-        } = self;
-        match exchange {
-            Exchange::Plain => match sasl::plain(message) {
-                Ok(plain) => {
-                    let authzid = plain.authzid.as_deref().unwrap_or_default();
-                    course.verify(
-                        tag,
-                        &[
-                            authzid.as_bytes(),
-                            plain.authcid.as_bytes(),
-                            plain.password.expose(),
-                        ],
-                        out,
-                    )
-                }
-                Err(why) => course.bad(&tag, &why, out),
-            },
-            Exchange::LoginUser => match sasl::login_user(message) {
-                Ok(user) => {
-                    self = Self {
-                        course,
-                        tag,
-                        exchange: Exchange::LoginPassword { user },
-                        reader: ResponseReader::new(),
-                    };
-                    self.challenge(out)
-                }
-                Err(why) => course.bad(&tag, &why, out),
-            },
-            Exchange::LoginPassword { user } => match sasl::login_password(message) {
-                Ok(password) => course.verify(tag, &[b"", user.as_bytes(), password.expose()], out),
-                Err(why) => course.bad(&tag, &why, out),
-            },
         }
     }
 }
@@ -368,38 +276,47 @@ impl Challenged {
 pub struct Authenticating {
     course: Course,
     tag: Tag,
+    asked: Asked,
 }
 
-impl Authenticating {
-    /// The credentials are good; the client is not told yet.
-    #[must_use]
-    pub fn verified(self) -> HandingOver {
+impl states::Authenticating for Authenticating {
+    type Listening = Listening;
+    type HandingOver = HandingOver;
+
+    fn verified(self) -> HandingOver {
         HandingOver {
             course: self.course,
             tag: self.tag,
         }
     }
 
-    /// Tells the client. `None`: and it may not try again; send the output and
-    /// close.
-    #[must_use]
-    pub fn rejected(mut self, why: Rejection, out: &mut Vec<u8>) -> Option<Listening> {
+    fn challenged(self, challenge: &[u8], out: &mut Vec<u8>) -> Listening {
+        let Self { course, tag, asked } = self;
+        match asked.challenged() {
+            Some(exchange) => course.challenge(tag, exchange, challenge, out),
+            None => {
+                let text = Text::new("Try again later");
+                response::tagged(out, &tag, Status::No, Some(Code::Unavailable), &text);
+                course.listen()
+            }
+        }
+    }
+
+    fn rejected(self, why: Rejection, out: &mut Vec<u8>) -> Option<Listening> {
         let (code, text) = match why {
             Rejection::Credentials => (Code::AuthenticationFailed, "Wrong name or password"),
             Rejection::Unavailable => (Code::Unavailable, "Try again later"),
             Rejection::PrivacyRequired => (Code::PrivacyRequired, "Use TLS first"),
             Rejection::TooManySessions => (Code::Limit, "Too many sessions"),
+            Rejection::TooSoon => (Code::Limit, "Too soon after the last login"),
         };
         response::tagged(out, &self.tag, Status::No, Some(code), &Text::new(text));
-        self.course.failures = self
-            .course
-            .failures
-            .saturating_add(u8::from(why == Rejection::Credentials));
-        if self.course.failures >= FAILURES_MAX {
+        let Some(failures) = self.course.failures.after(why) else {
             response::bye(out, None, &Text::new("Too many failures"));
             return None;
-        }
-        Some(Listening::NotAuthenticated(self.course.listen()))
+        };
+        let terms = self.course.terms;
+        Some(Course { terms, failures }.listen())
     }
 }
 
@@ -410,28 +327,26 @@ pub struct HandingOver {
     tag: Tag,
 }
 
-impl HandingOver {
-    /// What the worker's first answer is tagged with.
-    #[must_use]
-    pub fn tag(&self) -> &str {
+impl states::HandingOver for HandingOver {
+    type Listening = Listening;
+
+    fn tag(&self) -> &str {
         self.tag.as_str()
     }
 
-    /// No worker has it or will have it: tells the client, who may try again.
-    #[must_use]
-    pub fn refused(self, why: handover::Refusal, out: &mut Vec<u8>) -> Listening {
+    /// IMAP enables it behind authentication (RFC 6855, section 3).
+    fn utf8(&self) -> bool {
+        false
+    }
+
+    fn refused(self, why: handover::Refusal, out: &mut Vec<u8>) -> Listening {
         let (code, text) = match why {
             handover::Refusal::TooManySessions => (Code::Limit, "Too many sessions"),
             _ => (Code::Unavailable, "Try again later"),
         };
         response::tagged(out, &self.tag, Status::No, Some(code), &Text::new(text));
-        Listening::NotAuthenticated(self.course.listen())
+        self.course.listen()
     }
-}
-
-/// The last words to a client that is dismissed in the middle.
-pub fn dismiss(text: &str, out: &mut Vec<u8>) {
-    response::bye(out, Some(Code::Unavailable), &Text::new(text));
 }
 
 #[cfg(test)]

@@ -1,222 +1,19 @@
-//! Conversations, as they go over the wire.
-//!
-//! `C:` is a line of the client, `S:` one of ours. Lines of the client that
-//! follow each other are one segment. `--` says what other processes are asked,
-//! answer, or see; a NUL is shown as `|`. Every conversation is played with the
-//! client's bytes in one piece, and cut into pieces of 1, 2, 3 and 7 bytes, and
-//! must go the same way.
+//! IMAP's conversations: see `conversation.rs`.
 
 use super::*;
+use crate::conversation::{self, CLEAR, LOOPBACK, Play, TLS};
+use ipc::edge::front_service::Transport;
 
-const CLEAR: Transport = Transport::Cleartext { loopback: false };
-const LOOPBACK: Transport = Transport::Cleartext { loopback: true };
-const TLS: Transport = Transport::Tls { version: 0x0304 };
-
-fn settings() -> slice::Login {
-    slice::Login {
-        logging: slice::Logging {
-            level: slice::LogLevel::Info,
-            journal: false,
-        },
-        login_seconds: 60,
-        sessions_max: 10,
-        cleartext_on_loopback: true,
-        starttls: true,
-    }
-}
-
-enum State {
-    Listening(Listening),
-    Asking(Authenticating),
-    HandingOver(HandingOver),
-    TlsBegins,
-    Closed,
-}
-
-struct Play {
-    state: State,
-    piece: usize,
-    unheard: Vec<u8>,
-    output: Vec<u8>,
-    asked: Option<String>,
-}
-
-impl Play {
-    fn begin(transport: Transport, piece: usize) -> Self {
-        let mut output = Vec::new();
-        let terms = Terms::new(transport, true, &settings());
-        let state = NotAuthenticated::greet(terms, &mut output);
-        let state = State::Listening(Listening::NotAuthenticated(state));
-        Self {
-            state,
-            piece,
-            unheard: Vec::new(),
-            output,
-            asked: None,
-        }
-    }
-
-    fn take(&mut self) -> State {
-        std::mem::replace(&mut self.state, State::Closed)
-    }
-
-    fn client_says(&mut self, segment: &[u8]) {
-        self.unheard.extend_from_slice(segment);
-        self.hear();
-    }
-
-    /// Hears the client as long as it is listened to.
-    fn hear(&mut self) {
-        while !self.unheard.is_empty() {
-            let State::Listening(listening) = self.take() else {
-                panic!("nobody listens")
-            };
-            let piece = &self.unheard[..self.piece.min(self.unheard.len())];
-            let mut rest = piece;
-            let heard = listening.hear(&mut rest, &mut self.output);
-            let used = piece.len() - rest.len();
-            self.unheard.drain(..used);
-            self.state = match heard {
-                Heard::NeedsMore(next) | Heard::Answered(next) => State::Listening(next),
-                Heard::Verify(next, credentials) => {
-                    let shown = String::from_utf8(credentials.dangerous_reveal().to_vec()).unwrap();
-                    self.asked = Some(shown.replace('\0', "|"));
-                    State::Asking(next)
-                }
-                Heard::StartTls => State::TlsBegins,
-                Heard::Close => State::Closed,
-            };
-            if !matches!(self.state, State::Listening(_)) {
-                return;
-            }
-        }
-    }
-
-    fn line(&mut self) -> String {
-        let end = self
-            .output
-            .windows(2)
-            .position(|two| two == b"\r\n")
-            .expect("nothing more was said");
-        let line = self.output.drain(..end + 2).take(end).collect();
-        String::from_utf8(line).unwrap()
-    }
-
-    fn others(&mut self, what: &str) {
-        let (what, detail) = what.split_once(": ").unwrap_or((what, ""));
-        match what {
-            "auth is asked" => assert_eq!(self.asked.take().as_deref(), Some(detail)),
-            "auth verifies" => {
-                let State::Asking(state) = self.take() else {
-                    panic!("auth was not asked")
-                };
-                self.state = State::HandingOver(state.verified());
-            }
-            "auth rejects" => {
-                let State::Asking(state) = self.take() else {
-                    panic!("auth was not asked")
-                };
-                let next = state.rejected(rejection(detail), &mut self.output);
-                self.state = next.map_or(State::Closed, State::Listening);
-                if matches!(self.state, State::Listening(_)) {
-                    self.hear();
-                }
-            }
-            "handed over" => {
-                let State::HandingOver(state) = &self.state else {
-                    panic!("not verified")
-                };
-                let left = String::from_utf8_lossy(&self.unheard);
-                assert_eq!(
-                    format!("{} {}", state.tag(), left.escape_default()).trim(),
-                    detail
-                );
-            }
-            "director refuses" => {
-                let State::HandingOver(state) = self.take() else {
-                    panic!("not verified")
-                };
-                self.state = State::Listening(state.refused(refusal(detail), &mut self.output));
-                self.hear();
-            }
-            "TLS begins" => {
-                assert!(
-                    matches!(self.state, State::TlsBegins),
-                    "no STARTTLS was granted"
-                );
-                self.unheard.clear();
-                let state = NotAuthenticated::after_starttls(Terms::new(TLS, true, &settings()));
-                self.state = State::Listening(Listening::NotAuthenticated(state));
-            }
-            "closed" => assert!(matches!(self.state, State::Closed), "still open"),
-            _ => panic!("no such line: {what}"),
-        }
-    }
-}
-
-fn rejection(name: &str) -> Rejection {
-    match name {
-        "Credentials" => Rejection::Credentials,
-        "Unavailable" => Rejection::Unavailable,
-        "PrivacyRequired" => Rejection::PrivacyRequired,
-        "TooManySessions" => Rejection::TooManySessions,
-        _ => panic!("{name}"),
-    }
-}
-
-fn refusal(name: &str) -> handover::Refusal {
-    match name {
-        "NoWorker" => handover::Refusal::NoWorker,
-        "TooManySessions" => handover::Refusal::TooManySessions,
-        _ => panic!("{name}"),
-    }
-}
-
-/// Plays a conversation in pieces of every size.
 fn converse(transport: Transport, script: &str) {
-    for piece in [usize::MAX, 1, 2, 3, 7] {
-        play(transport, script, piece);
-    }
-}
-
-fn play(transport: Transport, script: &str, piece: usize) {
-    let mut play = Play::begin(transport, piece);
-    let mut segment = Vec::new();
-    for line in script
-        .lines()
-        .map(str::trim_start)
-        .filter(|line| !line.is_empty())
-    {
-        let (who, what) = line.split_at(2);
-        let what = what.strip_prefix(' ').unwrap_or(what);
-        if who != "C:" && !segment.is_empty() {
-            play.client_says(&segment);
-            segment.clear();
-        }
-        match who {
-            "C:" => segment.extend(format!("{what}\r\n").into_bytes()),
-            "S:" => assert_eq!(play.line(), what, "in pieces of {piece}"),
-            "--" => play.others(what),
-            _ => panic!("no such line: {line}"),
-        }
-    }
-    if !segment.is_empty() {
-        play.client_says(&segment);
-    }
-    assert_eq!(
-        String::from_utf8_lossy(&play.output),
-        "",
-        "more was said, in pieces of {piece}"
-    );
-    assert_eq!(play.asked, None, "auth was asked more");
+    conversation::converse::<Listening>(transport, script);
 }
 
 #[test]
 fn a_client_logs_in_over_tls() {
     converse(TLS, "
-        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
+        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
         C: a CAPABILITY
-        S: * CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=PLAIN AUTH=LOGIN
+        S: * CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN
         S: a OK Done
         C: b ID (\"name\" \"curl\")
         S: * ID (\"name\" \"Mailkeep\")
@@ -233,7 +30,7 @@ fn a_client_logs_in_over_tls() {
 #[test]
 fn login_takes_literals_of_both_kinds() {
     converse(TLS, "
-        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
+        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
         C: a LOGIN {5}
         S: + OK
         C: alice {10+}
@@ -245,7 +42,7 @@ fn login_takes_literals_of_both_kinds() {
 #[test]
 fn a_client_leaves() {
     converse(TLS, "
-        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
+        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
         C: a LOGOUT
         S: * BYE Bye
         S: a OK Done
@@ -256,7 +53,7 @@ fn a_client_leaves() {
 #[test]
 fn every_way_to_authenticate_asks_the_same_of_auth() {
     converse(TLS, "
-        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
+        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
         C: a LOGIN alice wonderland
         -- auth is asked: |alice|wonderland
         -- auth rejects: Unavailable
@@ -289,7 +86,7 @@ fn every_way_to_authenticate_asks_the_same_of_auth() {
 #[test]
 fn an_authorisation_identity_reaches_auth() {
     converse(TLS, "
-        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
+        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
         C: a AUTHENTICATE PLAIN Ym9iAGFsaWNlAHdvbmRlcmxhbmQ=
         -- auth is asked: bob|alice|wonderland
         -- auth rejects: Credentials
@@ -301,7 +98,7 @@ fn an_authorisation_identity_reaches_auth() {
 #[test]
 fn a_broken_sasl_exchange_hurts_nothing_but_itself() {
     converse(TLS, "
-        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
+        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
         C: a AUTHENTICATE PLAIN
         S: +\x20
         C: *
@@ -343,21 +140,20 @@ fn a_broken_sasl_exchange_hurts_nothing_but_itself() {
 #[test]
 fn an_endless_sasl_answer_ends_the_connection_and_asks_nobody() {
     for piece in [usize::MAX, 1000] {
-        let mut play = Play::begin(TLS, piece);
+        let mut play = Play::<Listening>::begin(TLS, piece);
         play.line();
         play.client_says(b"a AUTHENTICATE PLAIN\r\n");
         assert_eq!(play.line(), "+ ");
         play.client_says(&vec![b'A'; 1 << 20]);
         assert_eq!(play.line(), "* BYE Command line too long");
-        play.others("closed");
-        assert!(play.output.is_empty() && play.asked.is_none());
+        assert!(play.is_closed_in_silence());
     }
 }
 
 #[test]
 fn the_third_failure_closes_the_connection() {
     converse(TLS, "
-        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
+        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
         C: a LOGIN alice 1
         -- auth is asked: |alice|1
         -- auth rejects: Credentials
@@ -389,7 +185,7 @@ fn plaintext_behind_starttls_is_thrown_away() {
         S: a OK Begin TLS
         -- TLS begins
         C: c CAPABILITY
-        S: * CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=PLAIN AUTH=LOGIN
+        S: * CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN
         S: c OK Done
     ");
 }
@@ -431,7 +227,7 @@ fn passwords_in_the_clear_are_refused_whatever_the_command() {
 #[test]
 fn failures_in_the_clear_are_forgotten_when_tls_begins_and_tls_begins_once() {
     converse(LOOPBACK, "
-        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE STARTTLS AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
+        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE STARTTLS AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
         C: a LOGIN alice 1
         -- auth is asked: |alice|1
         -- auth rejects: Credentials
@@ -458,7 +254,7 @@ fn failures_in_the_clear_are_forgotten_when_tls_begins_and_tls_begins_once() {
 #[test]
 fn commands_pipelined_behind_login_go_with_the_socket() {
     converse(TLS, "
-        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
+        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
         C: a NOOP
         C: b LOGIN alice wonderland
         C: c SELECT INBOX
@@ -473,7 +269,7 @@ fn commands_pipelined_behind_login_go_with_the_socket() {
 #[test]
 fn a_refused_hand_over_goes_on_where_the_client_was() {
     converse(TLS, "
-        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
+        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
         C: a LOGIN alice wonderland
         C: b NOOP
         -- auth is asked: |alice|wonderland
@@ -493,7 +289,7 @@ fn a_refused_hand_over_goes_on_where_the_client_was() {
 #[test]
 fn commands_of_other_states_are_refused_and_the_connection_stays_in_step() {
     converse(TLS, "
-        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
+        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
         C: a SELECT INBOX
         S: a BAD Unknown command, or not in this state
         C: b NOOP
@@ -501,26 +297,54 @@ fn commands_of_other_states_are_refused_and_the_connection_stays_in_step() {
     ");
 }
 
+/// RFC 7677, section 3, but for who says what in the middle: `auth`'s words are
+/// the test's.
 #[test]
-fn passwords_are_allowed_in_tls_or_where_the_site_says_so_on_loopback() {
-    let strict = slice::Login {
-        cleartext_on_loopback: false,
-        ..settings()
-    };
-    let lax = settings();
-    let allowed = |transport, settings| Terms::new(transport, true, settings).passwords;
-    assert!(allowed(TLS, &strict) && allowed(LOOPBACK, &lax));
-    assert!(!allowed(LOOPBACK, &strict) && !allowed(CLEAR, &lax));
+fn scram_goes_through_login_word_for_word() {
+    converse(TLS, "
+        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
+        C: a AUTHENTICATE SCRAM-SHA-256 biwsbj11c2VyLHI9ck9wck5HZndFYmVSV2diTkVrcU8=
+        -- auth is asked: ScramSha256 n,,n=user,r=rOprNGfwEbeRWgbNEkqO
+        -- auth challenges: r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096
+        S: + cj1yT3ByTkdmd0ViZVJXZ2JORWtxTyVodllEcFdVYTJSYVRDQWZ1eEZJbGopaE5sRiRrMCxzPVcyMlphSjBTTlk3c29Fc1VFamI2Z1E9PSxpPTQwOTY=
+        C: Yz1iaXdzLHI9ck9wck5HZndFYmVSV2diTkVrcU8laHZZRHBXVWEyUmFUQ0FmdXhGSWxqKWhObEYkazAscD1kSHpiWmFwV0lrNGpVaE4rVXRlOXl0YWc5empmTUhnc3FtbWl6N0FuZFZRPQ==
+        -- auth is asked: on: c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=
+        -- auth challenges: v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=
+        S: + dj02cnJpVFJCaTIzV3BSUi93dHVwK21NaFVaVW4vZEI1bkxUSlJzamw5NUc0PQ==
+        C: 
+        -- auth is asked: on: 
+        -- auth verifies
+        -- handed over: a
+    ");
 }
 
+/// ATTACKS P7: `*` in the middle of a dialogue with `auth`, what is no base64, and
+/// whoever asks for what isn't offered here.
 #[test]
-fn starttls_is_offered_only_if_front_and_the_site_can_do_it() {
-    let without = slice::Login {
-        starttls: false,
-        ..settings()
-    };
-    assert!(Terms::new(CLEAR, true, &settings()).start_tls);
-    assert!(!Terms::new(CLEAR, false, &settings()).start_tls);
-    assert!(!Terms::new(CLEAR, true, &without).start_tls);
-    assert!(!Terms::new(TLS, true, &settings()).start_tls);
+fn a_dialogue_with_auth_can_be_cancelled_and_the_connection_is_in_step() {
+    converse(TLS, "
+        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
+        C: a AUTHENTICATE SCRAM-SHA-256-PLUS
+        S: +\x20
+        C: cD10bHMtZXhwb3J0ZXIsLG49dSxyPXI=
+        -- auth is asked: ScramSha256Plus p=tls-exporter,,n=u,r=r
+        -- auth challenges: r=rs
+        S: + cj1ycw==
+        C: *
+        S: a BAD Cancelled
+        C: b AUTHENTICATE SCRAM-SHA-256 biwsbj11LHI9cg==
+        -- auth is asked: ScramSha256 n,,n=u,r=r
+        -- auth challenges: r=rs
+        S: + cj1ycw==
+        C: not!base64
+        S: b BAD Not base64
+        C: c AUTHENTICATE SCRAM-SHA-256 biwsbj11LHI9cg==
+        -- auth is asked: ScramSha256 n,,n=u,r=r
+        -- auth rejects: Credentials
+        S: c NO [AUTHENTICATIONFAILED] Wrong name or password
+        C: d AUTHENTICATE EXTERNAL =
+        S: d NO Unknown mechanism
+        C: e NOOP
+        S: e OK Done
+    ");
 }

@@ -20,10 +20,17 @@
 
 mod admission;
 mod client;
+#[cfg(test)]
+mod conversation;
+mod dialogue;
 mod house;
 mod imap;
 mod peer;
+mod pop3;
+mod sasl;
 mod session;
+mod states;
+mod terms;
 
 use house::House;
 use ipc::edge::supervisor::ToSupervisor;

@@ -2,7 +2,8 @@
 //! answer to each.
 //!
 //! Invariants: an answer goes to nobody but who asked under its nonce; an answer
-//! that nobody asked for ends the channel; at most [`QUESTIONS_MAX`] questions
+//! that nobody asked for ends the channel; one that its asker has left without is
+//! declined, if its giver waits for more; at most [`QUESTIONS_MAX`] questions
 //! are open; when a channel ends, whoever waits on it is told at once.
 
 use ipc::channel::Fault;
@@ -25,27 +26,44 @@ pub const QUESTIONS_MAX: usize = 4096;
 
 /// A message that answers a question.
 pub trait Reply: Message {
-    /// The nonce of the question that this ends; `None` if it ends none.
-    fn answers(&self) -> Option<Nonce>;
+    /// What is said to the peer.
+    type Question: Message;
+
+    /// The nonce of the question that this answers.
+    fn answers(&self) -> Nonce;
+
+    /// What the peer, which waits for more, is told if the asker has left.
+    fn declined(&self) -> Option<Self::Question>;
 }
 
 impl Reply for login_auth::ToLogin {
-    fn answers(&self) -> Option<Nonce> {
-        match self {
-            // PLAIN has no challenges (RFC 4616), and nothing else is asked for.
-            Self::Challenge { .. } => None,
-            Self::Verified { nonce } | Self::Rejected { nonce, .. } => Some(*nonce),
+    type Question = login_auth::ToAuth;
+
+    fn answers(&self) -> Nonce {
+        let (Self::Challenge { nonce, .. }
+        | Self::Verified { nonce }
+        | Self::Rejected { nonce, .. }) = self;
+        *nonce
+    }
+
+    fn declined(&self) -> Option<login_auth::ToAuth> {
+        match *self {
+            Self::Challenge { nonce, .. } => Some(login_auth::ToAuth::Abort { nonce }),
+            Self::Verified { .. } | Self::Rejected { .. } => None,
         }
     }
 }
 
 impl Reply for handover::ToAsker {
-    fn answers(&self) -> Option<Nonce> {
-        match self {
-            Self::Taken { nonce } | Self::Refused { nonce, .. } | Self::Lost { nonce } => {
-                Some(*nonce)
-            }
-        }
+    type Question = handover::ToDirector;
+
+    fn answers(&self) -> Nonce {
+        let (Self::Taken { nonce } | Self::Refused { nonce, .. } | Self::Lost { nonce }) = self;
+        *nonce
+    }
+
+    fn declined(&self) -> Option<handover::ToDirector> {
+        None
     }
 }
 
@@ -64,13 +82,13 @@ pub struct Peer<Tx, Rx> {
 
 /// One life of a channel, and who waits on it.
 #[derive(Debug)]
-struct Link<Tx, Rx> {
+pub struct Link<Tx, Rx> {
     who: Instance,
     channel: AsyncChannel<Tx, Rx>,
     waiting: RefCell<HashMap<Nonce, oneshot::Sender<Rx>>>,
 }
 
-impl<Tx: Message + 'static, Rx: Reply + Debug + 'static> Peer<Tx, Rx> {
+impl<Tx: Message + 'static, Rx: Reply<Question = Tx> + Debug + 'static> Peer<Tx, Rx> {
     /// A peer that isn't there yet.
     #[must_use]
     pub fn new(name: &'static str, edge: Edge, losses: &Rc<Losses>) -> Rc<Self> {
@@ -108,27 +126,53 @@ impl<Tx: Message + 'static, Rx: Reply + Debug + 'static> Peer<Tx, Rx> {
         nonce: Nonce,
         question: Tx,
     ) -> Result<impl Future<Output = Option<Rx>> + use<Tx, Rx>, NotAsked> {
-        let link = self.link.borrow().clone().ok_or(NotAsked)?;
+        let link = self.link().ok_or(NotAsked)?;
+        self.ask_on(&link, nonce, question)
+    }
+
+    /// The life that would be asked now.
+    #[must_use]
+    pub fn link(&self) -> Option<Rc<Link<Tx, Rx>>> {
+        self.link.borrow().clone()
+    }
+
+    /// As [`Self::ask`], of one life of the peer, which has been asked before.
+    ///
+    /// # Errors
+    /// [`NotAsked`] if too many questions are open.
+    pub fn ask_on(
+        &self,
+        link: &Rc<Link<Tx, Rx>>,
+        nonce: Nonce,
+        question: Tx,
+    ) -> Result<impl Future<Output = Option<Rx>> + use<Tx, Rx>, NotAsked> {
         if link.waiting.borrow().len() >= QUESTIONS_MAX {
             return Err(NotAsked);
         }
         let (sender, receiver) = oneshot::channel();
         link.waiting.borrow_mut().insert(nonce, sender);
-        if let Err(fault) = link.channel.send(question) {
-            self.end(&link, &fault);
-        }
+        self.tell_on(link, question);
         Ok(async move { receiver.await.ok() })
+    }
+
+    /// Says what has no answer.
+    pub fn tell_on(&self, link: &Rc<Link<Tx, Rx>>, message: Tx) {
+        if let Err(fault) = link.channel.send(message) {
+            self.end(link, &fault);
+        }
     }
 
     async fn serve(self: Rc<Self>, link: Rc<Link<Tx, Rx>>) {
         loop {
             match link.channel.receive().await {
-                Ok(Some(reply)) => {
-                    if !link.deliver(reply) {
+                Ok(Some(reply)) => match link.deliver(reply) {
+                    Ok(None) => (),
+                    Ok(Some(declined)) => self.tell_on(&link, declined),
+                    Err(NobodyAsked) => {
                         warn!(peer = self.name, "answered what nobody asked");
                         return self.end(&link, &Fault::PeerGone);
                     }
-                }
+                },
                 Ok(None) => return self.end(&link, &Fault::PeerGone),
                 Err(fault) => return self.end(&link, &fault),
             }
@@ -148,12 +192,15 @@ impl<Tx: Message + 'static, Rx: Reply + Debug + 'static> Peer<Tx, Rx> {
     }
 }
 
-impl<Tx, Rx: Reply> Link<Tx, Rx> {
-    /// Whether somebody had asked for it. He may have left since.
-    fn deliver(&self, reply: Rx) -> bool {
-        let asker = reply
-            .answers()
-            .and_then(|nonce| self.waiting.borrow_mut().remove(&nonce));
-        asker.map(|asker| asker.send(reply)).is_some()
+/// There was no such question.
+struct NobodyAsked;
+
+impl<Tx, Rx: Reply<Question = Tx>> Link<Tx, Rx> {
+    /// To whom had asked for it; he may have left since, and what is then to be
+    /// said comes back.
+    fn deliver(&self, reply: Rx) -> Result<Option<Tx>, NobodyAsked> {
+        let asker = self.waiting.borrow_mut().remove(&reply.answers());
+        let undelivered = asker.ok_or(NobodyAsked)?.send(reply).err();
+        Ok(undelivered.and_then(|reply| reply.declined()))
     }
 }

@@ -10,14 +10,16 @@
 
 use crate::admission::Place;
 use crate::client::{Client, Gone};
+use crate::dialogue::{Dialogue, Verdict, Whose};
 use crate::house::House;
-use crate::imap::{
-    self, Authenticating, Credentials, HandingOver, Heard, Listening, NotAuthenticated, Terms,
-};
+use crate::imap;
+use crate::pop3;
+use crate::sasl::Question;
+use crate::states::{Authenticating, Dismissal, HandingOver, Heard, Listening};
+use crate::terms::Terms;
 use ipc::codec::Bytes;
 use ipc::edge::front_service::Transport;
 use ipc::edge::handover::{self, ToAsker, Work};
-use ipc::edge::login_auth::{Mechanism, Rejection, ToAuth, ToLogin};
 use ipc::slice::Protocol;
 use ipc::{ConnectionId, Instance, Nonce};
 use std::rc::Rc;
@@ -42,10 +44,14 @@ pub struct Origin {
     pub connection: ConnectionId,
     /// How the client came.
     pub transport: Transport,
+    /// What is spoken.
+    pub protocol: Protocol,
     /// Whether STARTTLS can be asked for on this connection.
     pub may_start_tls: bool,
     /// Whether TLS has just begun on it.
     pub after_starttls: bool,
+    /// Whether the client has shown a certificate that names it.
+    pub client_certificate: bool,
 }
 
 /// How a session ended.
@@ -61,8 +67,8 @@ pub enum End {
     Lost,
 }
 
-/// Serves IMAP to one client. The client and its place are given up on return,
-/// but for [`End::StartTls`], where `start_tls` is called first.
+/// Serves one client. The client and its place are given up on return, but for
+/// [`End::StartTls`], where `start_tls` is called first.
 pub async fn serve(
     house: Rc<House>,
     origin: Origin,
@@ -72,12 +78,26 @@ pub async fn serve(
 ) -> End {
     let seconds = u64::from(house.settings().login_seconds);
     let deadline = Instant::now() + Duration::from_secs(seconds);
+    let Ok(cookie) = client.cookie() else {
+        return End::Closed;
+    };
+    let whose = Whose {
+        front: origin.front,
+        cookie,
+        protocol: origin.protocol,
+    };
+    let dialogue = Dialogue::new(Rc::clone(&house.auth), whose);
     let mut session = Session {
         house,
         origin,
         client,
+        dialogue,
     };
-    let end = session.run(&place, deadline).await;
+    let end = match origin.protocol {
+        Protocol::Imap => session.run::<imap::Listening>(&place, deadline).await,
+        Protocol::Pop3 => session.run::<pop3::Listening>(&place, deadline).await,
+        Protocol::ManageSieve | Protocol::Lmtp | Protocol::Admin => End::Closed,
+    };
     debug!(connection = origin.connection.0, ?end, "session ended");
     if end == End::StartTls {
         start_tls();
@@ -92,11 +112,12 @@ struct Session {
     house: Rc<House>,
     origin: Origin,
     client: Client,
+    dialogue: Dialogue,
 }
 
 /// What a client came to while it was heard.
-enum Asks {
-    Verify(Authenticating, Credentials),
+enum Asks<L: Listening> {
+    Verify(L::Authenticating, Question),
     StartTls,
     Close,
 }
@@ -109,29 +130,26 @@ enum Brought {
 }
 
 impl Session {
-    async fn run(&mut self, place: &Place, deadline: Instant) -> End {
-        let mut state = self.begin();
+    async fn run<L: Listening>(&mut self, place: &Place, deadline: Instant) -> End {
+        let mut state: L = self.begin();
         loop {
             let asked = tokio::select! {
                 biased;
-                farewell = dismissal(place, deadline) => return self.dismiss(farewell),
+                why = dismissal(place, deadline) => return self.dismiss::<L>(why),
                 asked = self.listen(state) => asked,
             };
-            let (authenticating, credentials) = match asked {
-                Ok(Asks::Verify(authenticating, credentials)) => (authenticating, credentials),
+            let (authenticating, question) = match asked {
+                Ok(Asks::Verify(authenticating, question)) => (authenticating, question),
                 Ok(Asks::StartTls) => return End::StartTls,
                 Ok(Asks::Close) | Err(Gone) => return End::Closed,
             };
-            let Ok(nonce) = Nonce::draw() else {
-                return End::Closed;
-            };
             let verdict = tokio::select! {
                 biased;
-                farewell = dismissal(place, deadline) => return self.dismiss(farewell),
-                verdict = self.verify(nonce, credentials) => verdict,
+                why = dismissal(place, deadline) => return self.dismiss::<L>(why),
+                verdict = self.dialogue.ask(question) => verdict,
             };
             let next = match verdict {
-                Ok(()) => {
+                Verdict::Verified(nonce) => {
                     let handing_over = authenticating.verified();
                     place.hand_over(true);
                     let brought = self.hand_over(nonce, &handing_over).await;
@@ -144,7 +162,10 @@ impl Session {
                         }
                     }
                 }
-                Err(why) => authenticating.rejected(why, &mut self.client.output),
+                Verdict::Challenge(challenge) => {
+                    Some(authenticating.challenged(&challenge, &mut self.client.output))
+                }
+                Verdict::Rejected(why) => authenticating.rejected(why, &mut self.client.output),
             };
             match next {
                 Some(listening) => state = listening,
@@ -156,25 +177,29 @@ impl Session {
         }
     }
 
-    fn begin(&mut self) -> Listening {
+    fn begin<L: Listening>(&mut self) -> L {
         let terms = Terms::new(
             self.origin.transport,
             self.origin.may_start_tls,
+            self.origin.client_certificate,
             &self.house.settings(),
         );
-        Listening::NotAuthenticated(match self.origin.after_starttls {
-            true => NotAuthenticated::after_starttls(terms),
-            false => NotAuthenticated::greet(terms, &mut self.client.output),
-        })
+        match self.origin.after_starttls {
+            true => L::after_starttls(terms),
+            false => L::greet(terms, &mut self.client.output),
+        }
     }
 
     /// Hears the client until it wants something that others decide.
-    async fn listen(&mut self, mut state: Listening) -> Result<Asks, Gone> {
+    async fn listen<L: Listening>(&mut self, mut state: L) -> Result<Asks<L>, Gone> {
         loop {
             if self.client.has_said_enough() {
                 self.client.write().await?;
             }
             let heard = self.client.hear(|input, output| state.hear(input, output));
+            if heard.ends_dialogue() {
+                self.dialogue.give_up();
+            }
             let asks = match heard {
                 Heard::Answered(next) => {
                     state = next;
@@ -186,9 +211,7 @@ impl Session {
                     self.client.read().await?;
                     continue;
                 }
-                Heard::Verify(authenticating, credentials) => {
-                    Asks::Verify(authenticating, credentials)
-                }
+                Heard::Ask(authenticating, question) => Asks::Verify(authenticating, question),
                 Heard::StartTls => Asks::StartTls,
                 Heard::Close => Asks::Close,
             };
@@ -197,31 +220,8 @@ impl Session {
         }
     }
 
-    async fn verify(&mut self, nonce: Nonce, response: Credentials) -> Result<(), Rejection> {
-        let cookie = self.client.cookie().map_err(|_| Rejection::Unavailable)?;
-        let (protocol, mechanism) = (Protocol::Imap, Mechanism::Plain);
-        let question = ToAuth::Begin {
-            nonce,
-            front: self.origin.front,
-            cookie,
-            protocol,
-            mechanism,
-            response,
-        };
-        let answer = self
-            .house
-            .auth
-            .ask(nonce, question)
-            .map_err(|_| Rejection::Unavailable)?;
-        match answer.await {
-            Some(ToLogin::Verified { .. }) => Ok(()),
-            Some(ToLogin::Rejected { rejection, .. }) => Err(rejection),
-            Some(ToLogin::Challenge { .. }) | None => Err(Rejection::Unavailable),
-        }
-    }
-
     /// Gives `director` a copy of the socket with what was read and not used.
-    async fn hand_over(&mut self, nonce: Nonce, state: &HandingOver) -> Brought {
+    async fn hand_over(&mut self, nonce: Nonce, state: &impl HandingOver) -> Brought {
         // Nothing has been sent as long as nobody was asked.
         let Some(question) = self.hand_over_message(nonce, state) else {
             return Brought::Refused(handover::Refusal::NoWorker);
@@ -246,11 +246,16 @@ impl Session {
         }
     }
 
-    fn hand_over_message(&self, nonce: Nonce, state: &HandingOver) -> Option<handover::ToDirector> {
+    fn hand_over_message(
+        &self,
+        nonce: Nonce,
+        state: &impl HandingOver,
+    ) -> Option<handover::ToDirector> {
         let work = Work::Session {
-            protocol: Protocol::Imap,
+            protocol: self.origin.protocol,
             transport: self.origin.transport,
             tag: Bytes::new(state.tag()).ok()?,
+            utf8: state.utf8(),
             leftover: Bytes::new(self.client.leftover()).ok()?,
         };
         let socket = self.client.duplicate().ok()?;
@@ -261,18 +266,18 @@ impl Session {
         })
     }
 
-    fn dismiss(&mut self, farewell: &str) -> End {
-        imap::dismiss(farewell, &mut self.client.output);
+    fn dismiss<L: Listening>(&mut self, why: Dismissal) -> End {
+        L::dismiss(why, &mut self.client.output);
         self.client.write_at_once();
         End::Closed
     }
 }
 
-/// Returns when the session must end, with what its client is to be told.
-async fn dismissal(place: &Place, deadline: Instant) -> &'static str {
+/// Returns when the session must end.
+async fn dismissal(place: &Place, deadline: Instant) -> Dismissal {
     tokio::select! {
-        () = place.sent_away() => "Too many connections, or shutting down",
-        () = tokio::time::sleep_until(deadline) => "Too slow",
+        () = place.sent_away() => Dismissal::Crowded,
+        () = tokio::time::sleep_until(deadline) => Dismissal::TooSlow,
     }
 }
 

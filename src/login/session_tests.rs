@@ -5,6 +5,7 @@
 use super::*;
 use ipc::edge::front_service::{ToFront, ToService};
 use ipc::edge::handover::{Refusal, ToDirector};
+use ipc::edge::login_auth::{ToAuth, ToLogin};
 use ipc::edge::supervisor::{Edge, ToProcess, ToSupervisor};
 use ipc::slice::{self, Slice};
 use ipc_async::AsyncChannel;
@@ -14,7 +15,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::task::LocalSet;
 
-const GREETING: &str = "* OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=PLAIN AUTH=LOGIN] Mailkeep ready\r\n";
+const GREETING: &str = "* OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN] Mailkeep ready\r\n";
 
 /// The processes around `login`, played by the test.
 struct Around {
@@ -36,6 +37,8 @@ impl Around {
             sessions_max: 2,
             cleartext_on_loopback: false,
             starttls: true,
+            scram: true,
+            pop3_login_delay_seconds: 0,
         });
         let [front, auth, director] =
             [Edge::FrontLogin, Edge::LoginAuth, Edge::LoginHandover].map(|edge| {
@@ -63,6 +66,7 @@ impl Around {
             transport,
             may_start_tls: true,
             after_starttls: false,
+            client_certificate: false,
             socket: OwnedFd::from(far),
         };
         self.front.send(session).unwrap();
@@ -241,7 +245,10 @@ fn an_answer_that_nobody_asked_for_ends_the_channel() {
 fn starttls_is_begun_once_the_ok_is_written_and_nothing_follows_it() {
     run(async |mut around| {
         let mut client = around.client(Transport::Cleartext { loopback: false });
-        let clear = GREETING.replace("AUTH=PLAIN AUTH=LOGIN", "STARTTLS LOGINDISABLED");
+        let clear = GREETING.replace(
+            "AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN",
+            "STARTTLS LOGINDISABLED",
+        );
         expect(&mut client, &clear).await;
         client.write_all(b"a STARTTLS\r\nb NOOP\r\n").await.unwrap();
         let Ok(Some(ToFront::StartTls { connection })) = around.front.receive().await else {
@@ -379,6 +386,86 @@ fn one_clients_wait_is_not_anothers() {
         around.auth = Some(auth);
         around.verify().await;
         assert_eq!(around.take().await.1, b"a");
+    });
+}
+
+/// `auth` is asked for SCRAM and gives a challenge.
+async fn challenge(around: &Around) -> Nonce {
+    let auth = around.auth.as_ref().unwrap();
+    let Some(ToAuth::Begin { nonce, .. }) = auth.receive().await.unwrap() else {
+        panic!("no Begin")
+    };
+    let challenge = ipc::Bytes::new(*b"x").unwrap();
+    auth.send(ToLogin::Challenge { nonce, challenge }).unwrap();
+    nonce
+}
+
+const SCRAM: &[u8] = b"a AUTHENTICATE SCRAM-SHA-256 biwsbj11LHI9cg==\r\n";
+
+/// ATTACKS P7: `auth` is not left waiting for who has gone, whenever he goes.
+#[test]
+fn auth_hears_when_a_client_will_not_answer_its_challenge() {
+    type Leaves = fn(UnixStream) -> Option<UnixStream>;
+    let ways: [(&[u8], Leaves); 4] = [
+        (b"*\r\n", Some),
+        (b"!\r\n", Some),
+        (b"eA", |_| None),
+        (b"", |_| None),
+    ];
+    for (last_words, leaves) in ways {
+        run(async |mut around| {
+            let mut client = around.greeted().await;
+            client.write_all(SCRAM).await.unwrap();
+            let asked = challenge(&around).await;
+            expect(&mut client, "+ eA==\r\n").await;
+            client.write_all(last_words).await.unwrap();
+            let _still_there = leaves(client);
+            let auth = around.auth.as_ref().unwrap();
+            let Some(ToAuth::Abort { nonce }) = auth.receive().await.unwrap() else {
+                panic!("no Abort")
+            };
+            assert_eq!(nonce, asked);
+        });
+    }
+}
+
+#[test]
+fn a_challenge_for_a_client_that_was_dismissed_meanwhile_is_declined() {
+    run(async |mut around| {
+        let mut client = around.greeted().await;
+        client.write_all(SCRAM).await.unwrap();
+        let auth = around.auth.take().unwrap();
+        let Some(ToAuth::Begin { nonce, .. }) = auth.receive().await.unwrap() else {
+            panic!("no Begin")
+        };
+        expect(&mut client, "* BYE [UNAVAILABLE] Too slow\r\n").await;
+        let challenge = ipc::Bytes::new(*b"x").unwrap();
+        auth.send(ToLogin::Challenge { nonce, challenge }).unwrap();
+        let declined = auth.receive().await.unwrap();
+        assert!(matches!(declined, Some(ToAuth::Abort { nonce: of }) if of == nonce));
+    });
+}
+
+/// The new `auth` knows nothing of the challenge, and is not asked about it.
+#[test]
+fn an_answer_to_a_challenge_goes_to_whoever_gave_it() {
+    run(async |mut around| {
+        let mut client = around.greeted().await;
+        client.write_all(SCRAM).await.unwrap();
+        challenge(&around).await;
+        expect(&mut client, "+ eA==\r\n").await;
+        let (ours, theirs) = ipc::channel::pair().unwrap();
+        around
+            .house
+            .connect(Edge::LoginAuth, ipc::Instance(2), ours);
+        around.auth = Some(AsyncChannel::adopt(theirs).unwrap());
+        client.write_all(b"eA==\r\n").await.unwrap();
+        expect(&mut client, "a NO [UNAVAILABLE] Try again later\r\n").await;
+        client
+            .write_all(b"b LOGIN alice wonderland\r\n")
+            .await
+            .unwrap();
+        around.verify().await;
     });
 }
 

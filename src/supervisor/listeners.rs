@@ -74,6 +74,7 @@ pub fn bind_admin(path: &Path) -> Result<Bound, Failure> {
         protocol: Protocol::Lmtp,
         tls: TlsUse::Never,
         proxy: false,
+        client_certificates: false,
     };
     bind_file(listener, path, 0o666, SocketType::SEQPACKET)
 }
@@ -194,6 +195,7 @@ mod tests {
             protocol: Protocol::Lmtp,
             tls: TlsUse::Never,
             proxy: false,
+            client_certificates: false,
         }
     }
 

@@ -60,7 +60,7 @@ static HOUSE: [Room; 8] = [
         profile: &profile::FRONT,
         many: Many::Fronts,
         root: Where::Empty,
-        gifts: &[Gift::Listeners, Gift::Certificates],
+        gifts: &[Gift::Listeners, Gift::Certificates, Gift::ClientAuthorities],
     },
     Room {
         process: Process::Login,

@@ -182,6 +182,7 @@ mod tests {
             message_bytes_max: 1,
             idle_seconds: 1,
             sessions_max: 1,
+            pop3_login_delay_seconds: 0,
             flag_sync_millis: 500,
             quota: ipc::slice::Quota::default(),
             folders: List::default(),
@@ -204,6 +205,8 @@ mod tests {
             sessions_max: 1,
             cleartext_on_loopback: false,
             starttls: true,
+            scram: true,
+            pop3_login_delay_seconds: 0,
         };
         let auth = Auth {
             logging: logging(),
@@ -214,6 +217,8 @@ mod tests {
             argon2_kib: 8192,
             argon2_passes: 1,
             sessions_per_account_max: 1,
+            scram: true,
+            pop3_login_delay_seconds: 0,
         };
         let director = Director {
             logging: logging(),

@@ -108,6 +108,7 @@ impl Set {
             let files = [
                 (Gift::Certificates, FileUse::Certificates),
                 (Gift::PrivateKey, FileUse::PrivateKey),
+                (Gift::ClientAuthorities, FileUse::ClientAuthorities),
             ];
             for (_, purpose) in files.iter().filter(|(gift, _)| room.gifts.contains(gift)) {
                 if let Some(file) = self.provide(*purpose)? {

@@ -57,6 +57,8 @@ pub enum Gift {
     Certificates,
     /// The key.
     PrivateKey,
+    /// The certificates of those that sign clients'.
+    ClientAuthorities,
     /// The master key.
     MasterKey,
     /// What workers are told.

@@ -85,8 +85,9 @@ impl Set {
                 listener: self.admin.listener.clone(),
                 socket: copy(&self.admin.socket)?,
             }]),
-            Gift::Certificates => Ok(self.provide(FileUse::Certificates)?.into_iter().collect()),
-            Gift::PrivateKey => Ok(self.provide(FileUse::PrivateKey)?.into_iter().collect()),
+            Gift::Certificates => self.file(FileUse::Certificates),
+            Gift::PrivateKey => self.file(FileUse::PrivateKey),
+            Gift::ClientAuthorities => self.file(FileUse::ClientAuthorities),
             Gift::MasterKey => {
                 let key = Secret::new(self.master_key.dangerous_reveal().to_vec());
                 let key = key.map_err(|_| Failure::Kernel("the master key", Errno::INVAL))?;
@@ -103,6 +104,10 @@ impl Set {
                 log: copy(&self.worker_log.writing)?,
             }]),
         }
+    }
+
+    fn file(&self, purpose: FileUse) -> Result<Vec<ToProcess>, Failure> {
+        Ok(self.provide(purpose)?.into_iter().collect())
     }
 
     fn listen(&self, wanted: impl Fn(bool) -> bool) -> Result<Vec<ToProcess>, Failure> {

@@ -22,6 +22,7 @@ use crate::cache::gists::Records;
 use crate::damage::Damage;
 use crate::disk::{DiskThread, Gone};
 use crate::holding::Holding;
+use crate::pop3::Lengths;
 use crate::scrub::Rounds;
 use crate::shapes::Shapes;
 use crate::suspects::Suspects;
@@ -118,6 +119,7 @@ pub struct Account {
     seats: Rc<Seats>,
     unreadable: Unreadable,
     damage: Damage,
+    lengths: Lengths,
     ailing: Notify,
     /// Held by whoever does upkeep.
     upkeep: Mutex<()>,
@@ -158,6 +160,7 @@ impl Account {
             seats: Rc::default(),
             unreadable: Unreadable::default(),
             damage: reading.damage,
+            lengths: Lengths::default(),
             ailing: Notify::new(),
             upkeep: Mutex::default(),
             #[cfg(test)]
@@ -254,6 +257,11 @@ impl Account {
     /// Letters that were found damaged.
     pub fn damage(&self) -> &Damage {
         &self.damage
+    }
+
+    /// How many octets POP3 sends of each message.
+    pub fn lengths(&self) -> &Lengths {
+        &self.lengths
     }
 
     /// What sessions must obey, and a way to hear of changes.

@@ -24,6 +24,8 @@ const PIECE_BYTES: usize = 256 * 1024;
 /// Why a letter was not kept. Nothing of it has been.
 #[derive(Debug, PartialEq, Eq)]
 pub enum NotKept {
+    /// There is nothing to keep, which a client may say to break off (RFC 3502).
+    Empty,
     /// The disk, or the quota of the file system, is full.
     NoSpace,
     /// It could not be read.

@@ -6,7 +6,8 @@
 //! good gets `Refused`, and its socket is closed unread.
 
 use crate::account::{Account, Fatal, Limits};
-use crate::imap::{self, Handed};
+use crate::imap;
+use crate::pop3;
 use crate::tickets::{Admitted, Gate};
 use crate::{delivery, task};
 use ipc::channel::Fault;
@@ -243,7 +244,7 @@ impl Desk {
         let sessions_max = usize::try_from(self.account.limits().sessions_max);
         let (count, max) = match work {
             Work::Session {
-                protocol: Protocol::Imap,
+                protocol: Protocol::Imap | Protocol::Pop3,
                 ..
             } => (&self.sessions, sessions_max.unwrap_or(usize::MAX)),
             Work::Session { .. } | Work::Verify => return Err(Refusal::NoWorker),
@@ -286,8 +287,22 @@ impl Desk {
     async fn run(&self, admitted: Admitted, work: Work, socket: OwnedFd) {
         let account = Rc::clone(&self.account);
         match work {
+            Work::Session {
+                protocol: Protocol::Pop3,
+                utf8,
+                leftover,
+                ..
+            } => {
+                let handed = pop3::Handed {
+                    principal: admitted.principal(),
+                    epoch: admitted.epoch(),
+                    utf8,
+                    leftover: leftover.into_vec(),
+                };
+                pop3::serve(account, socket, handed).await;
+            }
             Work::Session { tag, leftover, .. } => {
-                let handed = Handed {
+                let handed = imap::Handed {
                     principal: admitted.principal(),
                     epoch: admitted.epoch(),
                     tag: tag.into_vec(),

@@ -36,6 +36,7 @@ pub fn slice() -> Worker {
         message_bytes_max: 1 << 20,
         idle_seconds: 1800,
         sessions_max: 8,
+        pop3_login_delay_seconds: 0,
         flag_sync_millis: 500,
         quota: Quota::default(),
         folders: List::new(vec![

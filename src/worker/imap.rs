@@ -28,7 +28,6 @@ mod mailbox;
 mod messages;
 pub mod names;
 mod numbers;
-mod output;
 mod recent;
 mod search;
 mod select;
@@ -39,6 +38,7 @@ mod translate;
 mod view;
 
 use crate::account::Account;
+use crate::output::Lost;
 use authenticated::Authenticated;
 use client::{Client, Heard};
 use ipc::{AccountId, Epoch};
@@ -47,7 +47,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdStream;
 use std::rc::Rc;
 use tokio::net::UnixStream;
-use wire::imap::Refusal;
+use wire::imap::{Loss, Refusal};
 
 /// What `login` has handed over besides the socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,6 +88,15 @@ pub enum End {
     /// The letter could not be read on, when the client had been told how many
     /// bytes would come.
     Torn,
+}
+
+impl From<Lost> for End {
+    fn from(lost: Lost) -> Self {
+        match lost {
+            Lost::Gone => Self::ClientGone,
+            Lost::DoesNotRead => Self::ClientDoesNotRead,
+        }
+    }
 }
 
 /// Serves one session to its end.
@@ -145,9 +154,16 @@ async fn obey(client: &mut Client, state: State, heard: Heard) -> Result<State, 
             }
             announced.map(|()| state)
         }
-        (state, Heard::Unselectable(tag, why)) => {
+        (state, Heard::Costly(tag, why, Loss::Selection)) => {
             let was_selected = matches!(state, State::Selected(_));
             Ok(select::refuse(client, &tag, &why, was_selected))
+        }
+        (mut state, Heard::Costly(tag, why, _)) => {
+            if let State::Selected(selected) = &mut state {
+                selected.forget_saved();
+            }
+            client.refuse(Some(&tag), &why);
+            Ok(state)
         }
         // What was refused has been answered; the rest can't come first.
         (state, Heard::Refused | Heard::Bytes(_) | Heard::LetterEnd) => Ok(state),

@@ -318,6 +318,7 @@ impl Login {
             protocol: Protocol::Imap,
             transport: Transport::Tls { version: 0x0304 },
             tag: Bytes::new(tag).expect("short"),
+            utf8: false,
             leftover: Bytes::default(),
         };
         let socket = client.line.as_fd().try_clone_to_owned();

@@ -4,12 +4,15 @@
 //!     lacking watch WHAT PROGRAM [ARGUMENT ...]
 //!
 //! WHAT is a list, with commas between, of `NAME:ERROR`: a filter (seccomp(2)) answers
-//! the calls of that name with that error. `exec` becomes the program. `watch` stays,
-//! ends with its exit code, and says on standard error which processes it has left.
+//! the calls of that name with that error. The name `stray-descriptor`, without an error,
+//! stands for something that the caller forgot to close: it is open in the program.
+//! `exec` becomes the program. `watch` stays, ends with its exit code, and says on
+//! standard error which processes it has left.
 
 #![allow(clippy::panic, reason = "a tool of tests says why and ends")]
 
 use harness::proc;
+use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
 use rustix::process::{WaitOptions, set_child_subreaper};
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
@@ -17,6 +20,7 @@ use seccompiler::{
 };
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::os::fd::IntoRawFd as _;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
@@ -60,6 +64,12 @@ const CALLS: &[Named] = &[
     ("subreaper",         157, Some((0, 36))), // PR_SET_CHILD_SUBREAPER
 ];
 
+/// Says that a descriptor is left open.
+const STRAY: &str = "stray-descriptor";
+
+/// No process is given so many.
+const STRAY_NUMBER: i32 = 200;
+
 /// The errors' numbers (errno(3)).
 const ERRORS: &[(&str, u32)] = &[
     ("0", 0),
@@ -84,8 +94,22 @@ fn main() -> ExitCode {
     panic!("{}: {error}", program.display());
 }
 
+/// A descriptor that no exec closes, above all those that a process is given, which
+/// would take its place.
+fn stray() {
+    let flags = rustix::fs::OFlags::RDONLY;
+    let null = rustix::fs::open("/dev/null", flags, rustix::fs::Mode::empty());
+    let null = null.expect("every machine has it");
+    let stray = fcntl_dupfd_cloexec(null, STRAY_NUMBER).expect("there is room");
+    fcntl_setfd(&stray, FdFlags::empty()).expect("it is open");
+    let _ = stray.into_raw_fd();
+}
+
 /// Answers the calls of `NAME:ERROR` from now on.
 fn lack(what: &str) {
+    if what == STRAY {
+        return stray();
+    }
     let (name, error) = what.split_once(':').expect("NAME:ERROR");
     let (_, errno) = ERRORS
         .iter()

@@ -11,6 +11,7 @@
 pub mod account;
 pub mod binaries;
 pub mod directory;
+pub mod dovecot;
 pub mod memory;
 pub mod possession;
 pub mod proc;
@@ -24,5 +25,6 @@ pub mod stress;
 pub mod trace;
 pub mod verifier;
 
+pub use dovecot::Dovecot;
 pub use session::Session;
 pub use set::Set;

@@ -92,6 +92,14 @@ impl Session {
         }
     }
 
+    /// Lets an answer take another time than [`PATIENCE`] before the test fails.
+    ///
+    /// # Panics
+    /// Never: it is a socket.
+    pub fn give_up_after(&self, time: Duration) {
+        self.tcp.set_read_timeout(Some(time)).expect("a socket");
+    }
+
     /// Sends bytes as they are.
     ///
     /// # Panics
@@ -128,7 +136,7 @@ impl Session {
                     .trim_end_matches(['\r', '\n'])
                     .to_owned(),
             ),
-            Err(error) if is_timeout(&error) => panic!("nothing came within {PATIENCE:?}"),
+            Err(error) if is_timeout(&error) => panic!("nothing came in time"),
             Err(_) => None,
         }
     }

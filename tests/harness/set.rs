@@ -4,6 +4,7 @@ use crate::binaries;
 use crate::directory::{Directory, number};
 use crate::record;
 use crate::session::{PATIENCE, Session};
+use crate::trace::{Host, To};
 use rustix::process::{Pid, Signal};
 use rustls::pki_types::CertificateDer;
 use std::ffi::OsString;
@@ -56,7 +57,8 @@ impl Set {
         Self::with("")
     }
 
-    /// Starts one with further lines of configuration.
+    /// Starts one with further lines of configuration, of which the first may go on with
+    /// `[accounts]`.
     #[must_use]
     pub fn with(further: &str) -> Self {
         let directory = Directory::new();
@@ -459,6 +461,24 @@ impl Set {
     }
 }
 
+impl Host for Set {
+    fn name(&self) -> &'static str {
+        "mailkeep"
+    }
+
+    fn connect(&self, to: To) -> Session {
+        match to {
+            To::Imap => Session::clear(self.at(IMAP)),
+            To::Imaps => Session::tls(self.at(IMAPS), &self.certificate),
+            To::Lmtp => Session::clear(self.at(LMTP)),
+        }
+    }
+
+    fn certificate(&self) -> &CertificateDer<'static> {
+        &self.certificate
+    }
+}
+
 impl Drop for Set {
     fn drop(&mut self) {
         if matches!(self.child.try_wait(), Ok(None)) {
@@ -513,13 +533,16 @@ fn greeted(mut session: Session, with: &str) -> Session {
 }
 
 /// An address of 127.0.0.0/8 that no other set has.
-fn own_address() -> Ipv4Addr {
+pub(crate) fn own_address() -> Ipv4Addr {
     let pid = std::process::id();
     let [_, high, middle, low] = ((pid << 6) | (number() % 64)).to_be_bytes();
     Ipv4Addr::new(127, high.max(1), middle, low.clamp(1, 254))
 }
 
-fn write_certificate(directory: &Directory, address: Ipv4Addr) -> CertificateDer<'static> {
+pub(crate) fn write_certificate(
+    directory: &Directory,
+    address: Ipv4Addr,
+) -> CertificateDer<'static> {
     let names = vec!["localhost".to_owned(), address.to_string()];
     let made = rcgen::generate_simple_self_signed(names).expect("a certificate");
     let _ = directory.write("certificate.pem", made.cert.pem());
@@ -542,9 +565,6 @@ fn configuration(directory: &Directory, address: Ipv4Addr, further: &str) -> Str
         r#"
 [store]
 directory = "{state}"
-[accounts]
-domains = ["example.org", "example.com"]
-detail = "+"
 [tls]
 certificates = "{certificate}"
 key = "{key}"
@@ -570,6 +590,9 @@ tls = "starttls"
 protocol = "lmtp"
 address = "{lmtp}"
 {without}
+[accounts]
+domains = ["example.org", "example.com"]
+detail = "+"
 {further}
 "#,
         state = at("state"),

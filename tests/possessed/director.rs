@@ -203,6 +203,7 @@ fn session(leftover: &[u8]) -> Work {
         protocol: Protocol::Imap,
         transport: ipc::edge::front_service::Transport::Tls { version: 0x0304 },
         tag: Bytes::new("a").expect("short"),
+        utf8: false,
         leftover: Bytes::new(leftover).expect("short"),
     }
 }

@@ -54,6 +54,7 @@ fn made_up(possessed: &mut Possessed, ways: &Ways, address: Ipv4Addr) -> u32 {
         transport: TLS,
         may_start_tls: false,
         after_starttls: false,
+        client_certificate: false,
         socket: placeholder(),
     };
     say(possessed, ways.login, session, &[far]);
@@ -235,6 +236,7 @@ fn a_taken_over_front_that_breaks_rules_loses_its_channels_and_no_other_front_do
         transport: TLS,
         may_start_tls: false,
         after_starttls: false,
+        client_certificate: false,
         socket: placeholder(),
     });
     for round in 0..broken(&facts).len() {

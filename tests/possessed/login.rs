@@ -62,6 +62,7 @@ impl<'a> Taken<'a> {
                 protocol: Protocol::Imap,
                 transport: Transport::Tls { version: 0x0304 },
                 tag: Bytes::new("a").expect("short"),
+                utf8: false,
                 leftover: Bytes::default(),
             },
             socket: placeholder(),

@@ -457,6 +457,7 @@ impl Accomplice<'_> {
                 protocol: Protocol::Imap,
                 transport: Transport::Tls { version: 0x0304 },
                 tag: Bytes::new("forged").expect("short"),
+                utf8: false,
                 leftover: Bytes::default(),
             },
             socket: placeholder(),

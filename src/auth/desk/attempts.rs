@@ -15,7 +15,7 @@ use crate::table::{Account, By, Change};
 use ipc::edge::auth_director::ToDirector;
 use ipc::edge::control_auth::Verifier;
 use ipc::edge::front_service::Transport;
-use ipc::edge::login_auth::{Rejection, ToAuth, ToLogin};
+use ipc::edge::login_auth::{Mechanism, Rejection, ToAuth, ToLogin};
 use ipc::ticket::Kind;
 use ipc::{AccountId, Cookie, Epoch, Instance, Nonce};
 use journal::disk::Disk;
@@ -68,8 +68,8 @@ impl<D: Disk> Desk<D> {
             front,
             cookie,
             protocol,
+            mechanism: Mechanism::Plain,
             response,
-            ..
         } = message
         else {
             return Err(Misdeed::NoChallenge);

@@ -110,6 +110,8 @@ record! {
         /// Whether each connection begins with a PROXY v2 header, which is
         /// believed from the configured networks only.
         proxy: bool,
+        /// Whether clients are asked for a certificate, which they need not have.
+        client_certificates: bool,
     }
 }
 
@@ -165,6 +167,11 @@ record! {
         cleartext_on_loopback: bool,
         /// Whether STARTTLS can be offered (there is a certificate).
         starttls: bool,
+        /// Whether SCRAM is offered.
+        scram: bool,
+        /// POP3: the least time between two logins of one account, to be
+        /// announced. 0: none.
+        pop3_login_delay_seconds: u32,
     }
 }
 
@@ -189,6 +196,10 @@ record! {
         argon2_passes: u32,
         /// Sessions that one account may have at once.
         sessions_per_account_max: u32,
+        /// Whether SCRAM's keys are kept beside the hash, and taken.
+        scram: bool,
+        /// POP3: the least time between two logins of one account. 0: none.
+        pop3_login_delay_seconds: u32,
     }
 }
 
@@ -270,6 +281,8 @@ record! {
         idle_seconds: u32,
         /// Sessions of this account at once.
         sessions_max: u32,
+        /// POP3: the least time between two logins, to be announced. 0: none.
+        pop3_login_delay_seconds: u32,
         /// How long after its OK a change of flags may reach the disk. It
         /// survives the worker's death at once, a power cut after this. 0: it
         /// is on the disk before its OK.

@@ -13,7 +13,7 @@ mod refusal;
 pub mod response;
 mod tag;
 
-pub use command::{Command, Mechanism, Request};
+pub use command::{Command, Request};
 pub use reader::{Answer, Event, Reader, ResponseReader};
 pub use refusal::Refusal;
 pub use tag::Tag;

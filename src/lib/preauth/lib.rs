@@ -13,8 +13,8 @@
 //! - credentials live in [`Secret`] only, which is wiped and cannot be printed;
 //! - nothing that is rendered here can carry a line end of the caller's.
 //!
-//! One module per protocol. IMAP is here; POP3 and ManageSieve have their
-//! places beside it.
+//! One module per protocol. IMAP and POP3 are here; ManageSieve has its place
+//! beside them.
 #![deny(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -23,6 +23,8 @@
 
 pub mod imap;
 pub mod limits;
+pub mod line;
+pub mod pop3;
 pub mod sasl;
 mod secret;
 mod text;

@@ -5,7 +5,7 @@
 //! that grows. Between commands it holds nothing.
 
 /// Bytes of all the lines of one command, line ends included, literals apart;
-/// also of one SASL answer. RFC 7162 (section 4) asks servers to take 8192. A
+/// also of one line of POP3, and of one SASL answer. RFC 7162 (section 4) asks servers to take 8192. A
 /// SASL answer may have 12288 by RFC 4954's count, which is for Kerberos
 /// tickets; our mechanisms need less than 2 KiB, a bearer token fits in 6 KiB.
 pub const LINE_BYTES_MAX: usize = 8192;
@@ -40,3 +40,6 @@ pub const ID_PAIRS_MAX: usize = 30;
 /// Bytes of the text for humans in a response: with tag and code it stays
 /// below the 998 that the strictest line readers take.
 pub const TEXT_BYTES_MAX: usize = 512;
+
+/// Bytes of a line that we say in POP3, CRLF included (RFC 2449, section 4).
+pub const POP3_RESPONSE_BYTES_MAX: usize = 512;

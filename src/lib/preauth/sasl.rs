@@ -1,4 +1,5 @@
-//! SASL messages of the mechanisms that carry a password (RFC 4422).
+//! SASL (RFC 4422): the mechanisms' names, and the messages of those that carry
+//! a password. What the others say is read by nobody but `auth`.
 //!
 //! The messages come decoded, as bytes; how a protocol wraps them is its own
 //! matter. Names that are taken have no control characters, so that they can
@@ -12,10 +13,60 @@ use base64::engine::general_purpose::STANDARD;
 use crate::Secret;
 use crate::limits::{PASSWORD_BYTES_MAX, USER_BYTES_MAX};
 
-/// LOGIN's first challenge, in base64: `Username:`.
-pub const LOGIN_USER_CHALLENGE: &str = "VXNlcm5hbWU6";
-/// LOGIN's second challenge, in base64: `Password:`.
-pub const LOGIN_PASSWORD_CHALLENGE: &str = "UGFzc3dvcmQ6";
+/// LOGIN's first challenge.
+pub const LOGIN_USER_CHALLENGE: &str = "Username:";
+/// LOGIN's second challenge.
+pub const LOGIN_PASSWORD_CHALLENGE: &str = "Password:";
+
+/// What a client may ask for by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mechanism {
+    /// RFC 4616.
+    Plain,
+    /// draft-murchison-sasl-login, which old clients know alone.
+    Login,
+    /// RFC 7677.
+    ScramSha256,
+    /// RFC 7677 and 9266: bound to the TLS connection.
+    ScramSha256Plus,
+    /// RFC 4422, appendix A.
+    External,
+    /// One that we don't speak.
+    Unknown,
+}
+
+impl Mechanism {
+    /// Those that we speak, the ones that a client should like best first.
+    pub const ALL: [Self; 5] = [
+        Self::ScramSha256Plus,
+        Self::ScramSha256,
+        Self::External,
+        Self::Plain,
+        Self::Login,
+    ];
+
+    /// `sasl-mech`, in either case (RFC 4422, section 3.1).
+    #[must_use]
+    pub fn named(name: &[u8]) -> Self {
+        let known = Self::ALL
+            .into_iter()
+            .find(|known| name.eq_ignore_ascii_case(known.name().as_bytes()));
+        known.unwrap_or(Self::Unknown)
+    }
+
+    /// As it is announced.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "PLAIN",
+            Self::Login => "LOGIN",
+            Self::ScramSha256 => "SCRAM-SHA-256",
+            Self::ScramSha256Plus => "SCRAM-SHA-256-PLUS",
+            Self::External => "EXTERNAL",
+            Self::Unknown => "",
+        }
+    }
+}
 
 /// What PLAIN's only message says (RFC 4616, section 2).
 pub struct Plain {
@@ -36,6 +87,8 @@ pub enum Malformed {
     UserName,
     /// A password is empty, too long, or has a NUL.
     Password,
+    /// It is longer than any mechanism's.
+    TooLong,
 }
 
 /// Reads PLAIN's message.
@@ -82,6 +135,12 @@ pub fn decode(encoded: &[u8]) -> Option<Secret> {
     Some(decoded)
 }
 
+/// As a protocol sends it: base64 with padding (RFC 4648, section 4).
+#[must_use]
+pub fn encode(challenge: &[u8]) -> String {
+    STANDARD.encode(challenge)
+}
+
 /// Whether `name` can be a user's at all: not empty, bounded, no controls.
 #[must_use]
 pub fn is_user_name(name: &str) -> bool {
@@ -107,6 +166,7 @@ impl fmt::Display for Malformed {
             Self::NotThreeFields => "Not a message of PLAIN",
             Self::UserName => "Not a user name",
             Self::Password => "Not a password",
+            Self::TooLong => "Too long",
         })
     }
 }
@@ -167,16 +227,27 @@ mod tests {
         assert!(login_user(&Secret::from(b"a\0b".as_slice())).is_err());
         assert!(login_password(&Secret::from(b"pass word".as_slice())).is_ok());
         assert!(login_password(&Secret::from(b"pass\0word".as_slice())).is_err());
-        let challenges = [
-            (LOGIN_USER_CHALLENGE, "Username:"),
-            (LOGIN_PASSWORD_CHALLENGE, "Password:"),
-        ];
-        for (challenge, text) in challenges {
-            assert_eq!(
-                decode(challenge.as_bytes()).unwrap().expose(),
-                text.as_bytes()
-            );
+    }
+
+    #[test]
+    fn mechanisms_have_the_names_that_they_are_announced_by() {
+        for mechanism in Mechanism::ALL {
+            let name = mechanism.name();
+            assert_eq!(Mechanism::named(name.as_bytes()), mechanism);
+            assert_eq!(Mechanism::named(name.to_lowercase().as_bytes()), mechanism);
         }
+        for unknown in ["", "PLAI", "PLAINX", "SCRAM-SHA-1", "GSSAPI"] {
+            assert_eq!(Mechanism::named(unknown.as_bytes()), Mechanism::Unknown);
+        }
+    }
+
+    #[test]
+    fn what_is_encoded_is_what_is_decoded() {
+        assert_eq!(encode(b"Username:"), "VXNlcm5hbWU6");
+        assert_eq!(
+            decode(encode(b"a\0\xff").as_bytes()).unwrap().expose(),
+            b"a\0\xff"
+        );
     }
 
     #[test]

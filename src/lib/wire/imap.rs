@@ -21,7 +21,7 @@ mod sequence;
 mod utf7;
 
 pub use append::AppendBegin;
-pub use command::{Command, Request, StoreAction};
+pub use command::{Command, Loss, Request, StoreAction};
 pub use date::{Date, DateTime};
 pub use encode_command::encode_command;
 pub use fetch::{FetchItem, Partial, Section, SectionText};

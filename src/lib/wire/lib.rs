@@ -3,7 +3,7 @@
 //! No I/O, no clock, no process, no store: bytes go in, commands and advice
 //! come out; plain values go in, responses come out. It stands on `preauth`,
 //! which strangers reach; this crate is reached by users who have logged in
-//! (IMAP) and by MTAs (LMTP).
+//! (IMAP, POP3) and by MTAs (LMTP).
 //!
 //! Invariants:
 //! - whatever is sent, and in whatever pieces, costs no more memory, depth or
@@ -23,6 +23,7 @@ pub mod address;
 pub mod imap;
 pub mod limits;
 pub mod lmtp;
+pub mod pop3;
 
 pub use address::{Address, Domain};
 pub use preauth::Text;

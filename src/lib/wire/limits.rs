@@ -87,3 +87,8 @@ pub const PATH_BYTES_MAX: usize = 514;
 pub const RECIPIENTS_MAX: usize = 1000;
 /// Parameters of MAIL or RCPT.
 pub const ESMTP_PARAMETERS_MAX: usize = 16;
+
+// POP3.
+
+/// One command line with CRLF (RFC 2449, section 4).
+pub const POP3_LINE_BYTES_MAX: usize = 255;

@@ -14,6 +14,7 @@ fn session(trial: &Trial, transport: Transport, after_starttls: bool) -> Client 
             transport,
             may_start_tls: !after_starttls,
             after_starttls,
+            client_certificate: false,
             socket: theirs.into(),
         },
     );

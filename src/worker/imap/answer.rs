@@ -104,6 +104,7 @@ fn over(resource: Resource) -> &'static str {
 impl From<NotKept> for Answer {
     fn from(why: NotKept) -> Self {
         match why {
+            NotKept::Empty => Self::no(Code::Cannot, "An empty letter is none; nothing was kept"),
             NotKept::NoSpace => Self::from(Refusal::NoSpace),
             NotKept::Refused(Refusal::NoSuchMailbox) => {
                 Self::no(Code::TryCreate, "There is no such mailbox; create it first")

@@ -75,6 +75,9 @@ enum Received {
 }
 
 async fn receive(client: &mut Client, begin: AppendBegin, held_max: u64) -> Result<Received, End> {
+    if begin.bytes == 0 {
+        return Ok(Received::NotKept(NotKept::Empty));
+    }
     if let Err(refusal) = client.account().check_room(begin.bytes) {
         return Ok(Received::NotKept(refusal.into()));
     }

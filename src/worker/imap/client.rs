@@ -3,9 +3,9 @@
 
 use super::answer::Answer;
 use super::connection::Connection;
-use super::output::Output;
 use super::{End, Handed, capability};
 use crate::account::{Account, Orders};
+use crate::output::Output;
 use crate::pace::Pace;
 use crate::session::{Enabled, Session};
 use std::rc::Rc;
@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use wire::Text;
 use wire::imap::response::{self, Code, Data};
-use wire::imap::{AppendBegin, Dialect, Event, Refusal, Request, Status, Tag};
+use wire::imap::{AppendBegin, Dialect, Event, Loss, Refusal, Request, Status, Tag};
 
 /// How long a last word may take to be written.
 const LAST_WORD_WAIT_MAX: Duration = Duration::from_secs(5);
@@ -36,8 +36,9 @@ pub enum Heard {
     AppendDone,
     /// IDLE is over.
     IdleDone,
-    /// A SELECT or EXAMINE of what can't be a mailbox's name; it is to be answered.
-    Unselectable(Tag, Refusal),
+    /// Something that was refused with NO, to be answered, and what the client
+    /// loses by it.
+    Costly(Tag, Refusal, Loss),
     /// Something that was refused; it has been answered.
     Refused,
 }
@@ -131,13 +132,13 @@ impl Client {
             Some(copied) => self.tell_copied(Some(tag), copied, answer.text).await?,
             None => self.render(tag, answer),
         }
-        self.out().relieve().await
+        Ok(self.out().relieve().await?)
     }
 
     /// Asks for more.
     pub async fn ask_for_more(&mut self) -> Result<(), End> {
         response::continuation(self.out().buffer());
-        self.out().flush().await
+        Ok(self.out().flush().await?)
     }
 
     /// Gives up the APPEND that is coming in.
@@ -238,8 +239,8 @@ impl Client {
                 Event::Bad {
                     tag: Some(tag),
                     why,
-                    selects: true,
-                } if why.status() == Status::No => Heard::Unselectable(tag, why),
+                    loses: loses @ (Loss::Selection | Loss::Saved),
+                } if why.status() == Status::No => Heard::Costly(tag, why, loses),
                 Event::Bad { tag, why, .. } => self.refuse(tag.as_ref(), &why),
                 Event::Bye(why) => return Err(End::OutOfStep(why)),
                 Event::Continue => {

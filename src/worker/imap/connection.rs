@@ -1,25 +1,18 @@
 //! A client's connection: what it says, event by event, and what it is told.
 //!
-//! Input is bounded: nothing is read from the socket before everything that was
-//! read earlier has been used, so at most one piece (and the leftover that
-//! `login` handed over) is held, besides what the reader holds by its own
-//! limits. A session that sleeps holds no buffer at all.
+//! What is held is bounded by [`Input`], and by the reader's own limits.
 
 use super::End;
-use super::output::Output;
-use std::io::ErrorKind;
+use crate::input::Input;
+use crate::output::Output;
 use tokio::net::UnixStream;
 use wire::imap::{Dialect, Event, Reader};
-
-/// Bytes read at once.
-const PIECE_BYTES: usize = 16 * 1024;
 
 /// One client.
 pub struct Connection {
     out: Output,
     reader: Reader,
-    input: Vec<u8>,
-    used: usize,
+    input: Input,
 }
 
 impl Connection {
@@ -28,8 +21,7 @@ impl Connection {
         Self {
             out: Output::new(socket),
             reader: Reader::new(append_bytes_max),
-            input: leftover,
-            used: 0,
+            input: Input::new(leftover),
         }
     }
 
@@ -50,46 +42,15 @@ impl Connection {
 
     /// The next event in what has been read.
     pub fn event(&mut self) -> Option<Event<'_>> {
-        let mut rest = self.input.get(self.used..).unwrap_or_default();
-        let before = rest.len();
-        let event = self.reader.advance(&mut rest);
-        self.used = self.used.saturating_add(before.saturating_sub(rest.len()));
-        event
+        let reader = &mut self.reader;
+        self.input.advance(|rest| reader.advance(rest))
     }
 
-    /// Waits for the client to say more, and reads it. Everything that was read
-    /// before must have been used, and all answers written. Dropping the future
-    /// loses nothing.
+    /// Waits for the client to say more; see [`Input::fill`].
     ///
     /// # Errors
     /// [`End::ClientGone`].
     pub async fn fill(&mut self) -> Result<(), End> {
-        self.input.drain(..self.used);
-        self.input.shrink_to_fit();
-        self.used = 0;
-        loop {
-            if self.out.socket().readable().await.is_err() {
-                return Err(End::ClientGone);
-            }
-            if self.read_some()? {
-                return Ok(());
-            }
-        }
-    }
-
-    /// Reads what is there; whether there was something. The piece lives here
-    /// and not in the session's state.
-    fn read_some(&mut self) -> Result<bool, End> {
-        let mut piece = [0; PIECE_BYTES];
-        match self.out.socket().try_read(&mut piece) {
-            Ok(0) => Err(End::ClientGone),
-            Ok(count) => {
-                self.input
-                    .extend_from_slice(piece.get(..count).unwrap_or_default());
-                Ok(true)
-            }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(false),
-            Err(_) => Err(End::ClientGone),
-        }
+        Ok(self.input.fill(self.out.socket()).await?)
     }
 }

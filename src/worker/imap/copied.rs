@@ -50,7 +50,7 @@ impl Client {
         writer.turn();
         self.tell_uids(&mut writer, pairs, |(_, to)| to).await?;
         writer.end(self.out().buffer(), &Text::new(text));
-        self.out().relieve().await
+        Ok(self.out().relieve().await?)
     }
 
     /// One of the two sets. A range that ends a step may go on in the next.
@@ -80,7 +80,7 @@ impl Client {
 mod tests {
     use super::*;
     use crate::imap::Handed;
-    use crate::imap::output::GATHERED_BYTES_MAX;
+    use crate::output::GATHERED_BYTES_MAX;
     use crate::trial::{House, Wire, run};
     use ipc::Epoch;
     use std::os::unix::net::UnixStream as StdStream;

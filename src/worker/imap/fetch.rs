@@ -151,7 +151,7 @@ impl Selected {
     }
 
     async fn fetch_one(
-        &self,
+        &mut self,
         client: &mut Client,
         order: &Order<'_>,
         message: Numbered,
@@ -159,7 +159,7 @@ impl Selected {
         faults: &mut Faults,
         told: &mut Told,
     ) -> Result<(), End> {
-        let Some(facts) = self.facts(client, message) else {
+        let Some(facts) = self.facts(client, message, with_flags) else {
             faults.gone = true;
             return Ok(());
         };
@@ -231,10 +231,14 @@ impl Selected {
         Ok(())
     }
 
-    fn facts(&self, client: &Client, message: Numbered) -> Option<Facts> {
-        let store = client.account().store();
+    fn facts(&mut self, client: &mut Client, message: Numbered, with_flags: bool) -> Option<Facts> {
+        let account = client.account().clone();
+        let store = account.store();
         let messages = store.messages(self.handle()).ok()?;
         let entry = messages.get(message.uid)?;
+        if with_flags {
+            self.tell_keywords(client, &messages);
+        }
         Some(Facts {
             seq: message.seq,
             uid: message.uid,

@@ -22,20 +22,30 @@ impl Client {
         let question = Question::new(list);
         for (name, node) in tree.nodes() {
             self.breathe().await?;
-            let Some(found) = question.look(&tree, name, node) else {
-                continue;
-            };
-            self.tell(&Data::List(ListEntry {
-                attributes: &found.attributes,
-                mailbox: name,
-                child_subscribed: found.child_subscribed,
-            }));
-            if let Some(items) = question.status.filter(|_| node.mailbox.is_some()) {
-                self.tell_status(name, items);
+            if let Some(found) = question.look(&tree, name, node) {
+                self.tell_found(&question, name, found);
             }
             self.out().relieve().await?;
         }
         Ok(Answer::ok("Listed"))
+    }
+
+    /// One name, and its STATUS if that was asked for. What can't be counted can't
+    /// be selected, and is told so (RFC 5819 §2).
+    fn tell_found(&mut self, question: &Question<'_>, name: &MailboxName, mut found: Found) {
+        let items = question.status.filter(|_| found.is_countable);
+        let counts = items.map(|items| self.count(name, items));
+        if matches!(counts, Some(Err(_))) {
+            found.attributes.push(ListAttribute::NoSelect);
+        }
+        self.tell(&Data::List(ListEntry {
+            attributes: &found.attributes,
+            mailbox: name,
+            child_subscribed: found.child_subscribed,
+        }));
+        if let Some(Ok(counts)) = counts {
+            self.tell(&Data::Status(name, &counts));
+        }
     }
 
     /// LSUB: the subscribed names; a name that doesn't fit has its fitting
@@ -78,6 +88,8 @@ struct Question<'a> {
 struct Found {
     attributes: Vec<ListAttribute>,
     child_subscribed: bool,
+    /// It is a mailbox, and is not told for its children's sake alone.
+    is_countable: bool,
 }
 
 impl<'a> Question<'a> {
@@ -102,13 +114,12 @@ impl<'a> Question<'a> {
         if !node.fits {
             return None;
         }
-        let child_subscribed = self.recursive && self.has_hidden_child(tree, name);
-        if !self.selects(node) && !child_subscribed {
-            return None;
-        }
-        Some(Found {
+        let selected = self.selects(node);
+        let child_subscribed = self.recursive && self.has_child(tree, name, selected);
+        (selected || child_subscribed).then(|| Found {
             attributes: self.attributes(tree, name, node),
-            child_subscribed: child_subscribed && self.subscribed_only,
+            child_subscribed,
+            is_countable: selected && node.mailbox.is_some(),
         })
     }
 
@@ -121,11 +132,12 @@ impl<'a> Question<'a> {
             && (!self.special_use_only || node.special_use().is_some())
     }
 
-    /// Whether something below is selected that the patterns don't show (RFC 5258
-    /// §3.5).
-    fn has_hidden_child(&self, tree: &Tree, name: &MailboxName) -> bool {
+    /// Whether something below is selected. Of a name that is told only for its
+    /// children's sake, those count that the patterns don't show: else the client
+    /// is told of them anyway (RFC 5258 §3.5).
+    fn has_child(&self, tree: &Tree, name: &MailboxName, selected: bool) -> bool {
         tree.below(name)
-            .any(|(_, node)| self.selects(node) && !node.fits)
+            .any(|(_, node)| self.selects(node) && (selected || !node.fits))
     }
 
     fn attributes(&self, tree: &Tree, name: &MailboxName, node: &Node) -> Vec<ListAttribute> {

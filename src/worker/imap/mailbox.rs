@@ -40,7 +40,21 @@ impl Client {
         let gone = self
             .account()
             .change_tree(|store| store.delete(&principal, &name));
-        done(gone.await, "Deleted")
+        match gone.await {
+            Err(Refusal::NoSuchMailbox) if self.is_parent(&name) => Answer::no(
+                Code::HasChildren,
+                "This is only the name of what mailboxes lie in; delete these",
+            ),
+            gone => done(gone, "Deleted"),
+        }
+    }
+
+    /// Whether the client sees a mailbox below a name.
+    fn is_parent(&self, name: &StoreName) -> bool {
+        let store = self.account().store();
+        let principal = self.principal();
+        let mut seen = store.list(&principal);
+        seen.any(|listed| listed.name.is_below(name))
     }
 
     /// RENAME.

@@ -12,16 +12,17 @@ use store::{Messages, Outcome, Uid, UidRange};
 const CLAIMS_MAX: usize = 8;
 
 impl Selected {
-    /// Takes what is recent for this session. EXAMINE takes nothing. Whoever tells of
-    /// new messages does so at once afterwards: one that came in between would be told
-    /// without `\Recent`, and get it later.
+    /// Takes what is recent for this session. EXAMINE takes nothing, and sees what
+    /// nobody has taken (RFC 3501 §6.3.2). Whoever tells of new messages does so at once
+    /// afterwards: one that came in between would be told without `\Recent`, and get it
+    /// later.
     pub async fn claim_recent(&mut self, client: &Client) {
-        if self.is_read_only() {
-            return;
-        }
         for _ in 0..CLAIMS_MAX {
             if !self.recent_wait(client) {
                 return;
+            }
+            if self.is_read_only() {
+                return self.look_at_recent(client);
             }
             let handle = *self.handle();
             let claimed = client.account().change(|store| store.claim_recent(&handle));
@@ -37,6 +38,17 @@ impl Selected {
         let store = client.account().store();
         let messages = store.messages(self.handle());
         messages.is_ok_and(|messages| messages.counters().recent > 0)
+    }
+
+    fn look_at_recent(&mut self, client: &Client) {
+        let store = client.account().store();
+        let Ok(messages) = store.messages(self.handle()) else {
+            return;
+        };
+        let seen = self.mailbox.recent.last().map(|range| range.last);
+        let behind = seen.and_then(|last| Uid::new(last.get().saturating_add(1)));
+        let from = behind.unwrap_or(Uid::MIN).max(messages.recent_from());
+        self.keep_recent(from, messages.uid_next());
     }
 
     /// Whether a message is recent to this session.

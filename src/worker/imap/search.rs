@@ -74,6 +74,9 @@ impl Selected {
         Ok(match saved {
             Err(answer) => answer,
             Ok(()) if unread => {
+                if returns.is_some_and(|returns| returns.contains(&SearchReturn::Save)) {
+                    self.forget_saved();
+                }
                 Answer::no(Code::Unavailable, "The disk would not give some letters")
             }
             Ok(()) => Answer::ok("Searched"),
@@ -248,7 +251,7 @@ impl Selected {
             tell_ranges(client, &mut writer, found, by_uid).await?;
         }
         writer.end(client.out().buffer());
-        client.out().relieve().await
+        Ok(client.out().relieve().await?)
     }
 
     /// `$`, if the result is to be saved. RFC 5182 §2.1: with MIN or MAX alone,
@@ -303,7 +306,7 @@ async fn tell_numbers(client: &mut Client, found: &[Found], by_uid: bool) -> Res
         client.breathe().await?;
     }
     writer.end(client.out().buffer());
-    client.out().relieve().await
+    Ok(client.out().relieve().await?)
 }
 
 /// ALL of an ESEARCH. A range that ends a step may go on in the next.

@@ -89,6 +89,11 @@ impl Selected {
         &self.mailbox.saved
     }
 
+    /// `$` is empty: a SEARCH that was to be saved has failed (RFC 5182 §2.1).
+    pub fn forget_saved(&mut self) {
+        self.mailbox.saved.clear();
+    }
+
     /// A command after which the mailbox is still open, unless it is gone.
     async fn stay(
         mut self: Box<Self>,

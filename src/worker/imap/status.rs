@@ -19,14 +19,11 @@ impl Client {
         }
     }
 
-    /// STATUS of a mailbox in a LIST. One that has just gone is passed over.
-    pub fn tell_status(&mut self, name: &MailboxName, items: &[StatusItem]) {
-        if let Ok(counts) = self.count(name, items) {
-            self.tell(&Data::Status(name, &counts));
-        }
-    }
-
-    fn count(
+    /// What STATUS counts, or why it may not.
+    ///
+    /// # Errors
+    /// Why there is nothing to count, or no right to.
+    pub fn count(
         &self,
         name: &MailboxName,
         items: &[StatusItem],

@@ -87,7 +87,7 @@ impl Selected {
     }
 
     async fn tell_all_flags(
-        &self,
+        &mut self,
         client: &mut Client,
         walk: &mut Walk,
         with_uid: bool,
@@ -104,7 +104,13 @@ impl Selected {
         }
     }
 
-    fn tell_each(&self, client: &mut Client, chunk: &[Numbered], with_uid: bool, told: &mut Told) {
+    fn tell_each(
+        &mut self,
+        client: &mut Client,
+        chunk: &[Numbered],
+        with_uid: bool,
+        told: &mut Told,
+    ) {
         let account = client.account().clone();
         let store = account.store();
         let Ok(messages) = store.messages(self.handle()) else {

@@ -158,7 +158,7 @@ impl Selected {
 
     /// The flags of messages below a UID that have changed since, in steps.
     async fn tell_changed(
-        &self,
+        &mut self,
         client: &mut Client,
         since: Modseq,
         below: Uid,
@@ -185,7 +185,7 @@ impl Selected {
 
     /// Some of them, and the last that was looked at; none if there are no more.
     fn tell_some(
-        &self,
+        &mut self,
         client: &mut Client,
         numbers: &mut Numbers,
         (since, from, below): (Modseq, Uid, Uid),
@@ -219,8 +219,8 @@ impl Selected {
     }
 
     /// FLAGS again, when a keyword has come into use that the client has not
-    /// heard of.
-    fn tell_keywords(&mut self, client: &mut Client, messages: &Messages<'_>) {
+    /// heard of: before the first message that has it (RFC 3501 §7.2.6).
+    pub fn tell_keywords(&mut self, client: &mut Client, messages: &Messages<'_>) {
         let known = u16::try_from(messages.keywords().len()).unwrap_or(u16::MAX);
         if known != self.mailbox.keywords_told {
             self.mailbox.keywords_told = known;
@@ -230,13 +230,14 @@ impl Selected {
 
     /// One message's flags as they are now.
     pub fn tell_flags(
-        &self,
+        &mut self,
         client: &mut Client,
         messages: &Messages<'_>,
         seq: u32,
         entry: &Entry,
         with_uid: bool,
     ) {
+        self.tell_keywords(client, messages);
         let flags = flags::to_wire(entry.system_flags(), messages.keywords_of(entry));
         let recent = !client.enabled().rev2 && self.is_recent(entry.uid());
         let out = client.out().buffer();

@@ -23,7 +23,7 @@ const LETTERS: [&str; 4] = [
     "Message-ID: <1@a>\nTo: a@b\nContent-Type: multipart/mixed; boundary=x\n\n--x\n\none\n\
      --x\nContent-Type: message/rfc822\n\nSubject: inner\n\ntwo\n--x--\n",
     "no colon\r\nDate: today\r\nIn-Reply-To: <1@a>\r\n\r\n",
-    "",
+    "\r\n",
 ];
 
 const ASKED: &str = "FETCH 1:* (UID ENVELOPE BODYSTRUCTURE BODY.PEEK[HEADER.FIELDS (SUBJECT TO)] \

@@ -173,6 +173,7 @@ fn session() -> Work {
         protocol: Protocol::Imap,
         transport: Transport::Cleartext { loopback: true },
         tag: Bytes::new("a1").unwrap(),
+        utf8: false,
         leftover: Bytes::default(),
     }
 }

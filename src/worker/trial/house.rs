@@ -6,6 +6,7 @@ use crate::disk::{DiskThread, Pulse};
 use crate::fixture;
 use crate::imap::{self, Handed};
 use crate::opening;
+use crate::pop3;
 use crate::scratch::Scratch;
 use crate::scrub::Rounds;
 use crate::suspects::Suspects;
@@ -159,6 +160,29 @@ impl House {
         Wire::new(theirs)
     }
 
+    /// A POP3 client of the owner's that has just been handed over, and has heard its
+    /// welcome.
+    pub async fn pop3_client(&self, utf8: bool) -> Wire {
+        let mut wire = self.hand_over_pop3(self.account.id(), utf8, b"");
+        assert_eq!(wire.line().await, "+OK Logged in");
+        wire
+    }
+
+    /// A POP3 client of somebody's that had sent `leftover` behind its login.
+    pub fn hand_over_pop3(&self, principal: AccountId, utf8: bool, leftover: &[u8]) -> Wire {
+        let (ours, theirs) = StdStream::pair().unwrap();
+        let handed = pop3::Handed {
+            principal,
+            epoch: Epoch(0),
+            utf8,
+            leftover: leftover.to_vec(),
+        };
+        let account = Rc::clone(&self.account);
+        let session = tokio::task::spawn_local(pop3::serve(account, ours.into(), handed));
+        self.sessions.borrow_mut().push(session);
+        Wire::new(theirs)
+    }
+
     /// Ends the sessions, of which none may have panicked, and brings the journal
     /// to rest.
     pub async fn leave(self) {
@@ -208,6 +232,14 @@ impl Wire {
         }
     }
 
+    /// So many bytes (a literal's).
+    pub async fn exactly(&mut self, count: usize) -> Vec<u8> {
+        while self.heard.len() < count {
+            assert!(self.hear().await, "closed within {:?}", self.text());
+        }
+        self.heard.drain(..count).collect()
+    }
+
     /// Sends a command and gives all lines up to its tagged answer, which is the
     /// last.
     pub async fn command(&mut self, tag: &str, command: &str) -> Vec<String> {
@@ -226,6 +258,24 @@ impl Wire {
                 return lines;
             }
         }
+    }
+
+    /// Sends a command of POP3 and gives the first line of its answer.
+    pub async fn ask(&mut self, command: &str) -> String {
+        self.send(format!("{command}\r\n").as_bytes()).await;
+        self.line().await
+    }
+
+    /// The same with all lines up to the dot, which isn't given.
+    pub async fn ask_for_lines(&mut self, command: &str) -> Vec<String> {
+        let mut lines = vec![self.ask(command).await];
+        while lines[0].starts_with("+OK") {
+            match self.line().await {
+                line if line == "." => break,
+                line => lines.push(line),
+            }
+        }
+        lines
     }
 
     /// As [`Self::answer`]; or all lines that there are, if the server closes.

@@ -1,19 +1,18 @@
 //! A dialogue means the same however it is cut into pieces (ATTACKS H5), and
 //! wherever in it `login` let go.
 
-use super::trace::client_bytes;
+use super::trace::{client_bytes, scripts};
 use super::{House, run};
 use proptest::prelude::*;
+use std::sync::LazyLock;
 
-/// Traces with one client, and how they are cut.
-const SCRIPTS: [&str; 6] = [
-    include_str!("../traces/life-of-a-letter.txt"),
-    include_str!("../traces/mailboxes.txt"),
-    include_str!("../traces/search.txt"),
-    include_str!("../traces/copy-and-move.txt"),
-    include_str!("../traces/parts.txt"),
-    include_str!("../traces/rev2.txt"),
-];
+/// What the one client of a trace says, for every trace with one.
+fn bytes_of_traces() -> Vec<Vec<u8>> {
+    let scripts = scripts().into_iter();
+    scripts
+        .filter_map(|(_, script)| client_bytes(&script))
+        .collect()
+}
 
 /// What the server says to a script of which `leftover` bytes came with the
 /// hand-over and the rest in pieces.
@@ -52,13 +51,14 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
     #[test]
     fn any_split_of_a_script_gives_the_same_transcript(
-        which in 0..SCRIPTS.len(),
+        which in any::<prop::sample::Index>(),
         leftover in 0usize..3000,
         pieces in prop::collection::vec(1usize..400, 1..6),
     ) {
-        let script = client_bytes(SCRIPTS[which]);
-        let whole = transcript(&script, script.len(), &[1]);
-        let split = transcript(&script, leftover, &pieces);
+        static SCRIPTS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(bytes_of_traces);
+        let script = which.get(&SCRIPTS);
+        let whole = transcript(script, script.len(), &[1]);
+        let split = transcript(script, leftover, &pieces);
         prop_assert_eq!(
             String::from_utf8_lossy(&whole).into_owned(),
             String::from_utf8_lossy(&split).into_owned()
@@ -68,7 +68,9 @@ proptest! {
 
 #[test]
 fn a_script_sent_byte_by_byte_gives_the_same_transcript() {
-    let script = client_bytes(SCRIPTS[0]);
+    let scripts = scripts();
+    let life = scripts.iter().find(|(name, _)| name == "life-of-a-letter");
+    let script = client_bytes(&life.unwrap().1).unwrap();
     assert_eq!(
         transcript(&script, 0, &[1]),
         transcript(&script, script.len(), &[1])

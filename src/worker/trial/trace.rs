@@ -1,127 +1,178 @@
-//! Runs the dialogues of `traces/`: what a client says (`C:`) and what the server
-//! must answer (`S:`), line by line.
-//!
-//! A number behind the letter names the connection (`C2:`); each begins after its
-//! login. `C>` sends without a line end. In what the server says `<n>` stands for
-//! any number, `<date>` for a date and time, `<...>` for anything within a line.
-//! `#` begins a comment. At the end nothing may be left unsaid on any connection.
+//! Plays the traces of tests/traces that begin after a login in this process, in
+//! milliseconds. tests/harness/trace.rs says how they are written, and plays them
+//! against whole servers.
+
+#[path = "../../../tests/harness/trace/pattern.rs"]
+mod pattern;
+#[path = "../../../tests/harness/trace/script.rs"]
+mod script;
 
 use super::{House, Wire, run};
+use pattern::{Known, Letters};
+use script::{Begins, Event, Script, Step, announced};
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
-/// One line of a trace.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Step {
-    Client(String, Vec<u8>),
-    Server(String, String),
+fn directory() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/traces")
 }
 
-fn steps(trace: &str) -> Vec<Step> {
-    let said = |line: &&str| !line.trim().is_empty() && !line.starts_with('#');
-    trace.lines().filter(said).map(step).collect()
+fn files(directory: &Path, extension: &str) -> Vec<(String, String)> {
+    let paths = directory
+        .read_dir()
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let paths = paths.filter(|path| path.extension().is_some_and(|is| is == extension));
+    let mut files: Vec<(String, String)> = paths
+        .map(|path| {
+            let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+            (name, std::fs::read_to_string(&path).unwrap())
+        })
+        .collect();
+    files.sort();
+    files
 }
 
-fn step(line: &str) -> Step {
-    let at = line
-        .find([':', '>'])
-        .unwrap_or_else(|| panic!("no step: {line}"));
-    let (who, text) = line.split_at(at);
-    let (mark, text) = text.split_at(1);
-    let text = text.strip_prefix(' ').unwrap_or(text);
-    let connection = who[1..].to_owned();
-    match (&who[..1], mark) {
-        ("C", ":") => Step::Client(connection, format!("{text}\r\n").into_bytes()),
-        ("C", _) => Step::Client(connection, text.as_bytes().to_vec()),
-        ("S", ":") => Step::Server(connection, text.to_owned()),
-        _ => panic!("no step: {line}"),
+fn letters() -> Letters {
+    let files = files(&directory().join("letters"), "eml").into_iter();
+    let wired = |text: String| text.replace('\r', "").replace('\n', "\r\n");
+    files.map(|(name, text)| (name, wired(text))).collect()
+}
+
+/// Every trace that can be played here, with its file's name.
+pub fn scripts() -> Vec<(String, Script)> {
+    let letters = letters();
+    let files = files(&directory(), "txt").into_iter();
+    let read =
+        |(name, text): (String, String)| (name, Script::read(&text, "mailkeep", true, &letters));
+    let begins_here = |script: &Script| {
+        let tls = |step: &Step| step.event == Event::StartsTls;
+        script.begins.is_none_or(|it| it == Begins::LoggedIn) && !script.steps.iter().any(tls)
+    };
+    let scripts = files.map(read);
+    scripts.filter(|(_, script)| begins_here(script)).collect()
+}
+
+/// Every trace of POP3. Its connections speak POP3, but for the eighth, which has said
+/// UTF8 before, and the ninth, which speaks IMAP.
+pub fn pop3_scripts() -> Vec<(String, Script)> {
+    let letters = letters();
+    let files = files(&directory().join("pop3"), "txt").into_iter();
+    let read = |(name, text): (String, String)| {
+        let script = Script::read(&text, "mailkeep", false, &letters);
+        (format!("pop3/{name}"), script)
+    };
+    files.map(read).collect()
+}
+
+/// Everything that the one client of a trace says, what it begins with first; `None` if
+/// there are several clients.
+pub fn client_bytes(script: &Script) -> Option<Vec<u8>> {
+    let mut bytes = script.preparation.concat();
+    let first = script.steps.first()?;
+    for step in &script.steps {
+        if step.connection != first.connection {
+            return None;
+        }
+        if let Event::Says(text) = &step.event {
+            bytes.extend(script.spoken(text, &Known::new()));
+        }
+    }
+    Some(bytes)
+}
+
+/// Which protocol a trace's connections speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Speaks {
+    Imap,
+    Pop3,
+}
+
+async fn connect(house: &House, speaks: Speaks, connection: &str) -> Wire {
+    match (speaks, connection) {
+        (Speaks::Imap, _) | (Speaks::Pop3, "9") => house.client().await,
+        (Speaks::Pop3, "8") => house.pop3_client(true).await,
+        (Speaks::Pop3, _) => house.pop3_client(false).await,
     }
 }
 
-/// Everything that the one client of a trace says.
-pub fn client_bytes(trace: &str) -> Vec<u8> {
-    let said = steps(trace).into_iter().filter_map(|step| match step {
-        Step::Client(_, bytes) => Some(bytes),
-        Step::Server(..) => None,
-    });
-    said.flatten().collect()
-}
-
-/// Whether a line is what the trace says.
-fn fits(pattern: &str, line: &str) -> bool {
-    let Some((before, rest)) = pattern.split_once('<') else {
-        return pattern == line;
-    };
-    let Some(line) = line.strip_prefix(before) else {
-        return false;
-    };
-    let Some((wild, behind)) = rest.split_once('>') else {
-        return false;
-    };
-    let stands_for = |text: &str| match wild {
-        "n" => !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()),
-        "date" => text.len() == "17-Jul-1996 02:44:25 -0700".len(),
-        "..." => true,
-        _ => text == format!("<{wild}>"),
-    };
-    let ends = (0..=line.len()).filter(|end| line.is_char_boundary(*end));
-    let mut ends = ends.filter(|end| stands_for(&line[..*end]));
-    ends.any(|end| fits(behind, &line[end..]))
-}
-
-async fn play(trace: &str) {
+async fn play(name: &str, script: &Script, speaks: Speaks) {
     let house = House::new();
     let mut wires: BTreeMap<String, Wire> = BTreeMap::new();
-    for step in steps(trace) {
-        let name = match &step {
-            Step::Client(name, _) | Step::Server(name, _) => name.clone(),
-        };
-        if !wires.contains_key(&name) {
-            wires.insert(name.clone(), house.client().await);
+    prepare(&house, script).await;
+    let mut known = Known::new();
+    for step in &script.steps {
+        let place = format!("{name}.txt:{}", step.line);
+        if !wires.contains_key(&step.connection) {
+            let wire = connect(&house, speaks, &step.connection).await;
+            wires.insert(step.connection.clone(), wire);
         }
-        let wire = wires.get_mut(&name).unwrap();
-        match step {
-            Step::Client(_, bytes) => wire.send(&bytes).await,
-            Step::Server(_, pattern) => {
-                let line = wire.line().await;
-                assert!(
-                    fits(&pattern, &line),
-                    "\nexpected: {pattern}\n    said: {line}"
-                );
-            }
-        }
+        let wire = wires.get_mut(&step.connection).unwrap();
+        happen(wire, script, step, &mut known, &place).await;
     }
-    for (name, mut wire) in wires {
+    for (connection, mut wire) in wires {
         let rest = wire.rest().await;
         let rest = String::from_utf8_lossy(&rest);
-        assert!(rest.is_empty(), "unasked on connection {name:?}: {rest}");
+        assert!(rest.is_empty(), "{name}: unasked on {connection:?}: {rest}");
     }
     house.leave().await;
 }
 
-macro_rules! traces {
-    ($($claim:ident: $file:literal,)+) => {$(
-        #[test]
-        fn $claim() {
-            run(play(include_str!(concat!("../traces/", $file))));
-        }
-    )+};
+async fn prepare(house: &House, script: &Script) {
+    let mut wire = house.client().await;
+    for command in &script.preparation {
+        wire.send(command).await;
+        let lines = wire.answer("prepare").await;
+        assert!(lines.last().unwrap().starts_with("prepare OK"), "{lines:?}");
+    }
+    wire.rest().await;
 }
 
-traces! {
-    a_letter_is_appended_read_flagged_and_expunged: "life-of-a-letter.txt",
-    two_sessions_see_each_other: "two-sessions.txt",
-    mailboxes_are_made_listed_renamed_and_deleted: "mailboxes.txt",
-    searches_find_by_flag_date_size_header_and_text: "search.txt",
-    letters_are_copied_and_moved: "copy-and-move.txt",
-    parts_of_letters_are_fetched: "parts.txt",
-    what_makes_no_sense_is_refused_in_words: "refusals.txt",
-    rev2_speaks_utf8_and_esearch: "rev2.txt",
-    new_mail_wakes_an_idling_session: "idle.txt",
+async fn happen(wire: &mut Wire, script: &Script, step: &Step, known: &mut Known, place: &str) {
+    match &step.event {
+        Event::Says(text) => wire.send(&script.spoken(text, known)).await,
+        Event::StartsTls => panic!("{place}: there is no TLS here"),
+        Event::Ends => assert!(wire.last_words().await.is_empty(), "{place}: more is said"),
+        Event::Hears(expectation) => {
+            let mut expectation = expectation.clone();
+            while !expectation.is_met() {
+                let awaited = expectation.awaited();
+                let response = response(wire).await;
+                assert!(
+                    expectation.take(&response, known),
+                    "{place}:\nexpected: {awaited}\n    said: {response}"
+                );
+            }
+        }
+    }
+}
+
+/// The next line with its literals.
+async fn response(wire: &mut Wire) -> String {
+    let mut response = wire.line().await;
+    while let Some(count) = announced(response.rsplit("\r\n").next().unwrap()) {
+        let content = wire.exactly(count).await;
+        let behind = wire.line().await;
+        response = format!(
+            "{response}\r\n{}{behind}",
+            String::from_utf8_lossy(&content)
+        );
+    }
+    response
 }
 
 #[test]
-fn wildcards_stand_for_what_they_say() {
-    assert!(fits("a <n> b", "a 12 b") && !fits("a <n> b", "a x b"));
-    assert!(fits("<...>]", "[x]]") && fits("x", "x") && !fits("x", "y"));
-    assert!(fits("<a@b>", "<a@b>"));
+fn every_trace_goes_as_it_is_written() {
+    for (name, script) in scripts() {
+        println!("{name}");
+        run(play(&name, &script, Speaks::Imap));
+    }
+}
+
+#[test]
+fn every_trace_of_pop3_goes_as_it_is_written() {
+    for (name, script) in pop3_scripts() {
+        println!("{name}");
+        run(play(&name, &script, Speaks::Pop3));
+    }
 }

@@ -34,6 +34,10 @@ messages! {
             /// Whether STARTTLS can be asked for on this connection.
             may_start_tls: bool,
             after_starttls: bool,
+            /// Whether the client has shown a certificate that was verified and
+            /// names somebody. For announcing only: `auth` hears the name from
+            /// `front` itself.
+            client_certificate: bool,
             socket: OwnedFd,
         },
     }

@@ -25,11 +25,16 @@ choice! {
     /// What the socket is for. Must agree with the ticket's kind.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub enum Work {
-        /// A client's session; the worker's first words are the tagged OK.
+        /// A client's session; the worker's first words are the answer to the
+        /// command that authenticated.
         1 => Session {
             protocol: Protocol,
             transport: Transport,
+            /// Of that command; POP3 has none.
             tag: Bytes<TAG_BYTES_MAX>,
+            /// The client has said UTF8, which POP3 takes before authentication
+            /// only (RFC 6856, section 2.1).
+            utf8: bool,
             /// Read from the client, not yet used.
             leftover: Bytes<LEFTOVER_BYTES_MAX>,
         },

@@ -4,6 +4,12 @@
 //! `Verified` or `Rejected`. Rounds are bounded ([`ROUNDS_MAX`]). After
 //! `Verified`, `auth` has sent the ticket to `director`, under `login`'s
 //! instance and this nonce.
+//!
+//! `Begin` always carries the client's first message: every mechanism here begins
+//! with one, and a client that waits to be asked for it is asked by `login`. A
+//! mechanism's last words to a client that succeeds (SCRAM's server-final) are a
+//! `Challenge` as any other; what the client answers, empty as a rule, comes as
+//! `Continue`.
 
 use crate::codec::Bytes;
 use crate::identity::{Cookie, Instance, Nonce};
@@ -15,8 +21,9 @@ use crate::{choice, messages};
 /// twice over; an OAuth token (RFC 7628) of 4 KiB fits.
 pub const SASL_BYTES_MAX: usize = 8192;
 
-/// Rounds of one SASL dialogue. SCRAM (RFC 5802) has two.
-pub const ROUNDS_MAX: usize = 4;
+/// Messages of the client in one SASL dialogue: SCRAM (RFC 5802) has two, and the
+/// empty one that answers the server's last.
+pub const ROUNDS_MAX: usize = 3;
 
 choice! {
     /// The mechanisms that `auth` knows.
@@ -25,6 +32,12 @@ choice! {
         /// RFC 4616; LOGIN (both IMAP's command and the SASL mechanism) is
         /// brought into this form by `login`.
         1 => Plain,
+        /// RFC 5802 and 7677, without channel binding.
+        2 => ScramSha256,
+        /// The same, bound to the TLS connection (RFC 9266, tls-exporter).
+        3 => ScramSha256Plus,
+        /// RFC 4422, appendix A: the client's verified certificate says who it is.
+        4 => External,
     }
 }
 
@@ -40,6 +53,9 @@ choice! {
         3 => PrivacyRequired,
         /// The account has as many sessions as it may (RFC 5530 LIMIT).
         4 => TooManySessions,
+        /// The credentials are good, and the last POP3 login was less than the
+        /// configured delay ago (RFC 2449 LOGIN-DELAY).
+        5 => TooSoon,
     }
 }
 
@@ -55,7 +71,7 @@ messages! {
             cookie: Cookie,
             protocol: Protocol,
             mechanism: Mechanism,
-            /// The initial response; PLAIN has no other.
+            /// The client's first message.
             response: Secret<SASL_BYTES_MAX>,
         },
         2 => Continue { nonce: Nonce, response: Secret<SASL_BYTES_MAX>, },

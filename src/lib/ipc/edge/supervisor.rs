@@ -88,6 +88,8 @@ choice! {
         1 => Certificates,
         /// PEM private key, for `keyholder`.
         2 => PrivateKey,
+        /// PEM certificates of those that sign clients' certificates, for `front`.
+        3 => ClientAuthorities,
     }
 }
 

@@ -130,6 +130,8 @@ fn the_largest_slice_fits_into_every_message_that_carries_one() {
         argon2_kib: 0,
         argon2_passes: 0,
         sessions_per_account_max: 0,
+        scram: true,
+        pop3_login_delay_seconds: 0,
     };
     let mut encoder = Encoder::default();
     Slice::Auth { slice }.encode(&mut encoder);

@@ -2,8 +2,9 @@
 
 use super::cursor::{Cursor, Octets, Parsed};
 use super::{Refusal, Tag};
+use crate::Secret;
 use crate::limits::{ID_PAIRS_MAX, MECHANISM_BYTES_MAX, PASSWORD_BYTES_MAX, USER_BYTES_MAX};
-use crate::{Secret, sasl};
+use crate::sasl::{self, Mechanism};
 
 /// A command with the tag to answer it by.
 pub struct Request {
@@ -35,22 +36,12 @@ pub enum Command {
     },
     /// RFC 9051, section 6.2.2, with RFC 4959's initial response.
     Authenticate {
-        /// The mechanism that the client wants.
+        /// The mechanism that the client wants; an unknown one is no fault of
+        /// grammar.
         mechanism: Mechanism,
         /// The initial response, already decoded.
         initial: Option<Secret>,
     },
-}
-
-/// `auth-type = atom`, of those that we speak.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mechanism {
-    /// RFC 4616.
-    Plain,
-    /// draft-murchison-sasl-login, which old clients know alone.
-    Login,
-    /// A mechanism that we don't speak: NO, not BAD.
-    Unknown,
 }
 
 /// Reads a whole command; the tag comes back with the refusal if it was
@@ -81,7 +72,7 @@ fn command(bytes: &[u8]) -> Parsed<Command> {
         "AUTHENTICATE" => authenticate(&mut cursor)?,
         _ => return Err(Refusal::CommandUnknown),
     };
-    cursor.end()?;
+    cursor.command_end()?;
     Ok(command)
 }
 
@@ -144,11 +135,10 @@ fn authenticate(cursor: &mut Cursor<'_>) -> Parsed<Command> {
     Ok(Command::Authenticate { mechanism, initial })
 }
 
+/// `auth-type = atom`
 fn mechanism(name: &[u8]) -> Parsed<Mechanism> {
-    match name {
-        _ if name.eq_ignore_ascii_case(b"PLAIN") => Ok(Mechanism::Plain),
-        _ if name.eq_ignore_ascii_case(b"LOGIN") => Ok(Mechanism::Login),
-        _ if name.len() <= MECHANISM_BYTES_MAX => Ok(Mechanism::Unknown),
+    match name.len() {
+        0..=MECHANISM_BYTES_MAX => Ok(Mechanism::named(name)),
         _ => Err(Refusal::Expected("a shorter mechanism")),
     }
 }

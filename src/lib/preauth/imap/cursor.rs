@@ -67,7 +67,16 @@ impl<'a> Cursor<'a> {
         self.byte(b' ', "a space")
     }
 
-    /// The command ends here.
+    /// The command ends here, but for spaces.
+    ///
+    /// Leniency `trailing-spaces` (docs/clients.md): clients that put a space behind every
+    /// argument are understood by other servers.
+    pub fn command_end(&mut self) -> Parsed<()> {
+        while self.accept(b' ') {}
+        self.end()
+    }
+
+    /// There is nothing more.
     pub fn end(&self) -> Parsed<()> {
         match self.rest {
             [] => Ok(()),

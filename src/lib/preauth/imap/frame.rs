@@ -12,7 +12,7 @@
 
 use super::Refusal;
 use super::cursor::decimal;
-use crate::Secret;
+use crate::{Secret, line};
 
 /// The limits of one command, in bytes and pieces.
 #[derive(Debug, Clone, Copy)]
@@ -112,7 +112,7 @@ impl Frame {
         if self.awaited > 0 {
             return None;
         }
-        let line = split_line(input);
+        let line = line::cut(input);
         self.line_bytes = self.line_bytes.saturating_add(line.len());
         if self.line_bytes > self.bounds.line_bytes {
             return Some(Step::Broken(Refusal::LineTooLong));
@@ -155,7 +155,10 @@ impl Frame {
 
     fn judge_line(&mut self) -> Step {
         let line = self.bytes().get(self.line_begins_at..).unwrap_or_default();
-        match (line_fault(line), Announcement::at_the_end_of(line)) {
+        match (
+            line::fault(line).map(Refusal::from),
+            Announcement::at_the_end_of(line),
+        ) {
             (None, Some(literal)) => Step::Literal(literal),
             (None, None) => {
                 self.bytes.truncate(self.bytes().len().saturating_sub(2));
@@ -185,25 +188,6 @@ impl Announcement {
             sync: digits.len() == number.len(),
             binary: before.last() == Some(&b'~'),
         })
-    }
-}
-
-/// Cuts off up to the first LF, or all there is.
-fn split_line<'a>(input: &mut &'a [u8]) -> &'a [u8] {
-    let end = memchr::memchr(b'\n', input).map_or(input.len(), |at| at.saturating_add(1));
-    let (line, rest) = input.split_at(end);
-    *input = rest;
-    line
-}
-
-fn line_fault(line: &[u8]) -> Option<Refusal> {
-    let Some(line) = line.strip_suffix(b"\r\n") else {
-        return Some(Refusal::LineFeedWithoutCarriageReturn);
-    };
-    match memchr::memchr2(0, b'\r', line).and_then(|at| line.get(at)) {
-        None => None,
-        Some(0) => Some(Refusal::NulInLine),
-        Some(_) => Some(Refusal::CarriageReturnWithoutLineFeed),
     }
 }
 

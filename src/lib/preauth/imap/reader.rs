@@ -149,7 +149,8 @@ const BOUNDS: Bounds = Bounds {
 mod tests {
     #![allow(clippy::arithmetic_side_effects)]
     use super::*;
-    use crate::imap::{Command, Mechanism};
+    use crate::imap::Command;
+    use crate::sasl::Mechanism;
     use proptest::prelude::*;
 
     /// One line for each event, with the secrets shown.
@@ -247,6 +248,14 @@ mod tests {
     }
 
     #[test]
+    fn spaces_behind_a_command_change_nothing() {
+        assert_eq!(
+            said(b"a NOOP  \r\nb LOGIN c d \r\n"),
+            ["a NOOP", "b LOGIN c d"]
+        );
+    }
+
+    #[test]
     fn what_is_refused_in_step_is_followed_by_the_next_command() {
         let refused: [(&[u8], &str); 22] = [
             (b"a SELECT INBOX\r\n", "a BAD CommandUnknown"),
@@ -255,7 +264,10 @@ mod tests {
             (b"\r\n", "* BAD TagUnreadable"),
             (b" NOOP\r\n", "* BAD TagUnreadable"),
             (b"a  NOOP\r\n", "a BAD CommandUnknown"),
-            (b"a NOOP \r\n", "a BAD Expected(\"the end of the command\")"),
+            (
+                b"a NOOP x\r\n",
+                "a BAD Expected(\"the end of the command\")",
+            ),
             (
                 b"a NOOP ((((\r\n",
                 "a BAD Expected(\"the end of the command\")",
@@ -420,7 +432,7 @@ mod tests {
 
     #[test]
     fn mechanisms_that_we_do_not_speak_are_not_mistakes() {
-        let mut input: &[u8] = b"a AUTHENTICATE SCRAM-SHA-256\r\n";
+        let mut input: &[u8] = b"a AUTHENTICATE SCRAM-SHA-512\r\n";
         let Some(Event::Request(request)) = Reader::new().advance(&mut input) else {
             panic!("refused")
         };

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::response::Status;
+use crate::line::Fault;
 
 /// Why a command was refused. It is the peer's fault in every case; the text
 /// is fit to be sent and quotes nothing of what was received.
@@ -38,6 +39,16 @@ impl Refusal {
         match self {
             Self::LiteralTooLarge | Self::TooManyLiterals => Status::No,
             _ => Status::Bad,
+        }
+    }
+}
+
+impl From<Fault> for Refusal {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::LineFeedWithoutCarriageReturn => Self::LineFeedWithoutCarriageReturn,
+            Fault::CarriageReturnWithoutLineFeed => Self::CarriageReturnWithoutLineFeed,
+            Fault::Nul => Self::NulInLine,
         }
     }
 }

@@ -5,6 +5,7 @@
 
 use super::{Refusal, Tag};
 use crate::Text;
+use crate::sasl::{self, Mechanism};
 
 /// The outcome of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,15 +51,15 @@ pub enum Capability {
     StartTls,
     /// RFC 9051, section 6.2.3.
     LoginDisabled,
-    /// RFC 4616.
-    AuthPlain,
-    /// draft-murchison-sasl-login.
-    AuthLogin,
+    /// `AUTH=`, never [`Mechanism::Unknown`].
+    Auth(Mechanism),
 }
 
 impl Capability {
-    fn as_str(self) -> &'static str {
-        match self {
+    /// As it is announced, in its two halves.
+    fn parts(self) -> [&'static str; 2] {
+        let whole = match self {
+            Self::Auth(mechanism) => return ["AUTH=", mechanism.name()],
             Self::Imap4Rev1 => "IMAP4rev1",
             Self::Imap4Rev2 => "IMAP4rev2",
             Self::LiteralPlus => "LITERAL+",
@@ -68,9 +69,8 @@ impl Capability {
             Self::Idle => "IDLE",
             Self::StartTls => "STARTTLS",
             Self::LoginDisabled => "LOGINDISABLED",
-            Self::AuthPlain => "AUTH=PLAIN",
-            Self::AuthLogin => "AUTH=LOGIN",
-        }
+        };
+        [whole, ""]
     }
 }
 
@@ -150,11 +150,11 @@ pub fn continuation(out: &mut Vec<u8>) {
     out.extend_from_slice(b"+ OK\r\n");
 }
 
-/// `continue-req = "+" SP base64 CRLF`, a SASL challenge that is base64 already;
-/// the empty one asks for the initial response.
-pub fn challenge(out: &mut Vec<u8>, base64: &'static str) {
+/// `continue-req = "+" SP base64 CRLF`, a SASL challenge; the empty one asks for
+/// the initial response.
+pub fn challenge(out: &mut Vec<u8>, challenge: &[u8]) {
     out.extend_from_slice(b"+ ");
-    out.extend_from_slice(base64.as_bytes());
+    out.extend_from_slice(sasl::encode(challenge).as_bytes());
     out.extend_from_slice(b"\r\n");
 }
 
@@ -201,7 +201,9 @@ fn capability_data(out: &mut Vec<u8>, capabilities: &[Capability]) {
     out.extend_from_slice(b"CAPABILITY");
     for capability in capabilities {
         out.push(b' ');
-        out.extend_from_slice(capability.as_str().as_bytes());
+        for part in capability.parts() {
+            out.extend_from_slice(part.as_bytes());
+        }
     }
 }
 
@@ -256,7 +258,11 @@ mod tests {
         );
         assert_eq!(said(|out| bye(out, None, &Text::new("x"))), "* BYE x\r\n");
         assert_eq!(said(continuation), "+ OK\r\n");
-        assert_eq!(said(|out| challenge(out, "")), "+ \r\n");
+        assert_eq!(said(|out| challenge(out, b"")), "+ \r\n");
+        assert_eq!(
+            said(|out| challenge(out, b"Username:")),
+            "+ VXNlcm5hbWU6\r\n"
+        );
     }
 
     #[test]

@@ -151,6 +151,18 @@ pub enum StoreAction {
     Remove,
 }
 
+/// What the client has no more after a NO.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loss {
+    /// All is as before.
+    Nothing,
+    /// A SELECT or EXAMINE that fails closes the mailbox that is open (RFC 9051,
+    /// section 6.3.2).
+    Selection,
+    /// A SEARCH that was to be saved leaves `$` empty (RFC 5182, section 2.1).
+    Saved,
+}
+
 /// Reads a whole command; the tag comes back with the refusal if it was
 /// readable.
 ///
@@ -165,14 +177,25 @@ pub(super) fn request(bytes: &[u8], dialect: Dialect) -> Result<Request, (Option
     }
 }
 
-/// Whether what has come of a command is a SELECT or EXAMINE, whatever follows.
-pub(super) fn selects(bytes: &[u8]) -> bool {
-    let Some(tag) = Tag::leading(bytes) else {
-        return false;
+/// What a client loses by a NO to what has come of its command, whatever
+/// follows.
+pub(super) fn loss(bytes: &[u8]) -> Loss {
+    let tag = Tag::leading(bytes).map_or(bytes.len(), |tag| tag.as_str().len());
+    let mut cursor = Cursor::new(bytes.get(tag..).unwrap_or_default());
+    let name = match next_word(&mut cursor) {
+        Some(name) if name == "UID" => next_word(&mut cursor),
+        name => name,
     };
-    let mut cursor = Cursor::new(bytes.get(tag.as_str().len()..).unwrap_or_default());
-    let named = cursor.space().and_then(|()| cursor.word());
-    named.is_ok_and(|name| matches!(name.as_str(), "SELECT" | "EXAMINE"))
+    match name.as_deref() {
+        Some("SELECT" | "EXAMINE") => Loss::Selection,
+        Some("SEARCH") if super::search::saves(&mut cursor) => Loss::Saved,
+        _ => Loss::Nothing,
+    }
+}
+
+fn next_word(cursor: &mut Cursor<'_>) -> Option<String> {
+    cursor.space().ok()?;
+    Some(cursor.word().ok()?.as_str().to_owned())
 }
 
 fn command(bytes: &[u8], dialect: Dialect) -> Parsed<Command> {
@@ -183,7 +206,7 @@ fn command(bytes: &[u8], dialect: Dialect) -> Parsed<Command> {
         Some(command) => command,
         None => command_with_arguments(name.as_str(), &mut cursor, dialect)?,
     };
-    cursor.end()?;
+    cursor.command_end()?;
     Ok(command)
 }
 

@@ -11,7 +11,8 @@ use crate::limits::{FLAGS_MAX, KEYWORD_BYTES_MAX};
 
 /// `flag = "\Answered" / "\Flagged" / "\Deleted" / "\Seen" / "\Draft" / flag-keyword`
 ///
-/// `\Recent` can't be set by clients, and no other system flag exists.
+/// `\Recent` can't be set by clients, and no other system flag exists: [`flags`] passes
+/// over both.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Flag {
     /// Has been answered.
@@ -108,25 +109,33 @@ pub(super) fn flag_list(cursor: &mut Cursor<'_>) -> Parsed<Vec<Flag>> {
 }
 
 /// `flag *(SP flag)`; one that is named twice counts once.
+///
+/// Leniency `foreign-system-flags` (docs/clients.md): a flag with a backslash that isn't
+/// ours counts as not named. RFC 9051, section 7.1, lets a server ignore a flag that is
+/// not among the PERMANENTFLAGS; whoever moves in from a server that had such flags would
+/// lose the letter otherwise.
 pub(super) fn flags(cursor: &mut Cursor<'_>) -> Parsed<Vec<Flag>> {
-    let mut flags = vec![flag(cursor)?];
+    let mut flags: Vec<Flag> = flag(cursor)?.into_iter().collect();
+    let mut named: usize = 1;
     while cursor.accept(b' ') {
-        if flags.len() >= FLAGS_MAX {
+        if named >= FLAGS_MAX {
             return Err(Refusal::TooMany("flags"));
         }
-        flags.push(flag(cursor)?);
+        named = named.saturating_add(1);
+        flags.extend(flag(cursor)?);
     }
     flags.sort_unstable();
     flags.dedup();
     Ok(flags)
 }
 
-/// `flag = "\" atom / flag-keyword`
-fn flag(cursor: &mut Cursor<'_>) -> Parsed<Flag> {
+/// `flag = flag-extension / flag-keyword`, `flag-extension = "\" atom`; none for one that
+/// can't be kept.
+fn flag(cursor: &mut Cursor<'_>) -> Parsed<Option<Flag>> {
     if cursor.accept(b'\\') {
-        return system_flag(cursor.atom()?);
+        return Ok(system_flag(cursor.atom()?));
     }
-    keyword(cursor).map(Flag::Keyword)
+    keyword(cursor).map(Flag::Keyword).map(Some)
 }
 
 /// `flag-keyword = atom`
@@ -137,14 +146,14 @@ pub(super) fn keyword(cursor: &mut Cursor<'_>) -> Parsed<Keyword> {
         .ok_or(expected("a shorter keyword"))
 }
 
-fn system_flag(name: &[u8]) -> Parsed<Flag> {
+fn system_flag(name: &[u8]) -> Option<Flag> {
     match name.to_ascii_lowercase().as_slice() {
-        b"answered" => Ok(Flag::Answered),
-        b"flagged" => Ok(Flag::Flagged),
-        b"deleted" => Ok(Flag::Deleted),
-        b"seen" => Ok(Flag::Seen),
-        b"draft" => Ok(Flag::Draft),
-        _ => Err(expected("a flag that clients may set")),
+        b"answered" => Some(Flag::Answered),
+        b"flagged" => Some(Flag::Flagged),
+        b"deleted" => Some(Flag::Deleted),
+        b"seen" => Some(Flag::Seen),
+        b"draft" => Some(Flag::Draft),
+        _ => None,
     }
 }
 
@@ -170,18 +179,18 @@ mod tests {
     }
 
     #[test]
-    fn what_clients_may_not_set_is_refused() {
+    fn flags_of_other_servers_are_passed_over_and_cost_nothing_else() {
+        let flags = read("(\\Recent \\Seen \\Indexed \\X-EON-HAS-ATTACHMENT work)").unwrap();
+        let names: Vec<&str> = flags.iter().map(Flag::as_str).collect();
+        assert_eq!(names, ["\\Seen", "work"]);
+        assert_eq!(read("(\\$NotJunk)"), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn what_is_no_flag_is_refused() {
         let long = format!("({})", "k".repeat(KEYWORD_BYTES_MAX + 1));
         for text in [
-            "(\\Recent)",
-            "(\\*)",
-            "(\\Made-up)",
-            "(a  b)",
-            "(a",
-            "a",
-            "(a\\b)",
-            "(\"a\")",
-            &long,
+            "(\\*)", "(\\)", "(a  b)", "(a", "a", "(a\\b)", "(\"a\")", &long,
         ] {
             assert!(read(text).is_err(), "{text}");
         }
@@ -192,5 +201,7 @@ mod tests {
         let names: Vec<String> = (0..=FLAGS_MAX).map(|at| format!("k{at}")).collect();
         let all = format!("({})", names.join(" "));
         assert_eq!(read(&all), Err(Refusal::TooMany("flags")));
+        let passed_over = format!("({})", vec!["\\Recent"; FLAGS_MAX + 1].join(" "));
+        assert_eq!(read(&passed_over), Err(Refusal::TooMany("flags")));
     }
 }

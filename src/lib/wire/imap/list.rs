@@ -155,18 +155,14 @@ pub(super) fn lsub(cursor: &mut Cursor<'_>, dialect: Dialect) -> Parsed<ListPatt
 }
 
 /// `list-select-opts = "(" [list-select-opt *(SP list-select-opt)] ")"`, and the
-/// space behind. RECURSIVEMATCH needs another to recurse upon (RFC 5258,
-/// section 3.1).
+/// space behind. RECURSIVEMATCH needs a `list-select-base-opt` to recurse upon
+/// (RFC 5258, section 3.1), of which there is one: SPECIAL-USE is a
+/// `list-select-independent-opt` (RFC 6154, section 6).
 fn list_select_opts(cursor: &mut Cursor<'_>) -> Parsed<Vec<ListSelection>> {
     let options = option_list(cursor, list_select_opt)?;
     cursor.space()?;
-    let is_base = |option| {
-        matches!(
-            option,
-            &ListSelection::Subscribed | &ListSelection::SpecialUse
-        )
-    };
-    match options.contains(&ListSelection::RecursiveMatch) && !options.iter().any(is_base) {
+    let recursive = options.contains(&ListSelection::RecursiveMatch);
+    match recursive && !options.contains(&ListSelection::Subscribed) {
         true => Err(expected("SUBSCRIBED beside RECURSIVEMATCH")),
         false => Ok(options),
     }
@@ -386,6 +382,7 @@ mod tests {
             "\"\"",
             "(RECURSIVEMATCH) \"\" *",
             "(REMOTE RECURSIVEMATCH) \"\" *",
+            "(SPECIAL-USE RECURSIVEMATCH) \"\" *",
             "(FOO) \"\" *",
             "\"\" * RETURN",
             "\"\" * RETURN (STATUS ())",

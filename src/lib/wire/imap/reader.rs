@@ -12,7 +12,7 @@ use preauth::imap::frame::{Announcement, Bounds, Frame, NotHeld, Step};
 use preauth::imap::{Refusal as Fault, Tag};
 
 use super::append::{self, AppendBegin, Options, Prefix};
-use super::{Command, Dialect, MailboxName, Parsed, Refusal, Request, command};
+use super::{Command, Dialect, Loss, MailboxName, Parsed, Refusal, Request, command};
 use crate::limits::{
     APPEND_MESSAGES_MAX, LINE_BYTES_MAX, LITERAL_BYTES_MAX, LITERALS_BYTES_MAX, LITERALS_MAX,
 };
@@ -43,9 +43,8 @@ pub enum Event<'i> {
         tag: Option<Tag>,
         /// What was wrong.
         why: Refusal,
-        /// It was a SELECT or EXAMINE: one that fails closes the mailbox that is
-        /// open (RFC 9051, section 6.3.2).
-        selects: bool,
+        /// What a NO takes from the client, whatever the reason.
+        loses: Loss,
     },
     /// The connection is out of step: say BYE and close. Nothing more comes.
     Bye(Refusal),
@@ -184,11 +183,11 @@ impl Reader {
         match step {
             Step::Whole => {
                 let request = command::request(self.frame.bytes(), self.dialect);
-                let selects = command::selects(self.frame.bytes());
+                let loses = command::loss(self.frame.bytes());
                 self.frame.reset();
                 match request {
                     Ok(request) => self.give(request),
-                    Err((tag, why)) => Turn::Event(Event::Bad { tag, why, selects }),
+                    Err((tag, why)) => Turn::Event(Event::Bad { tag, why, loses }),
                 }
             }
             Step::Literal(literal) => self.on_literal(literal),
@@ -328,13 +327,13 @@ impl Reader {
     }
 
     fn bad_line<'i>(&mut self, why: Fault) -> Turn<'i> {
-        let (tag, selects) = (
+        let (tag, loses) = (
             Tag::leading(self.frame.bytes()),
-            command::selects(self.frame.bytes()),
+            command::loss(self.frame.bytes()),
         );
         self.frame.reset();
         let why = why.into();
-        Turn::Event(Event::Bad { tag, why, selects })
+        Turn::Event(Event::Bad { tag, why, loses })
     }
 
     /// Of an APPEND or IDLE.
@@ -373,12 +372,12 @@ fn take<'i>(input: &mut &'i [u8], left: &mut u64) -> &'i [u8] {
     taken
 }
 
-/// The refusal of a command that is neither SELECT nor EXAMINE.
+/// The refusal of a command that takes nothing from the client.
 fn bad<'i>(tag: Option<Tag>, why: Refusal) -> Turn<'i> {
     Turn::Event(Event::Bad {
         tag,
         why,
-        selects: false,
+        loses: Loss::Nothing,
     })
 }
 
@@ -504,8 +503,8 @@ mod tests {
                 "a BAD The mailbox name has an empty part",
             ),
             (
-                "a APPEND x (\\Foo) {5+}\r\nb NOP {3+}\r\nb N\r\n",
-                "a BAD Expected a flag that clients may set",
+                "a APPEND x (a\\b) {5+}\r\nb NOP {3+}\r\nb N\r\n",
+                "a BAD Expected the end of the list of flags",
             ),
             (
                 "a APPEND x y {5+}\r\nb NOP\r\n",

@@ -101,6 +101,13 @@ pub(super) fn search(cursor: &mut Cursor<'_>) -> Parsed<(Option<Vec<SearchReturn
     Ok((returns, all_of(keys)))
 }
 
+/// Whether a SEARCH, of which the cursor stands behind the name, is to be saved.
+pub(super) fn saves(cursor: &mut Cursor<'_>) -> bool {
+    let returns = cursor.space().map_err(Refusal::from);
+    let returns = returns.and_then(|()| search_return_opts(cursor));
+    matches!(returns, Ok(Some(returns)) if returns.contains(&SearchReturn::Save))
+}
+
 /// `search-return-opts = SP "RETURN" SP "(" [search-return-opt *(SP search-return-opt)] ")"`,
 /// and the space behind. None means an untagged SEARCH; `()` means ALL.
 fn search_return_opts(cursor: &mut Cursor<'_>) -> Parsed<Option<Vec<SearchReturn>>> {

@@ -187,7 +187,7 @@ words! { event, EVENTS of Event<'_> {
     Event::AppendDone(_) => "end of APPEND",
     Event::IdleDone => "DONE",
     Event::Continue => "a literal is awaited",
-    Event::Bad { tag: _, why: _, selects: _ } => "refused",
+    Event::Bad { tag: _, why: _, loses: _ } => "refused",
     Event::Bye(_) => "out of step",
 }}
 

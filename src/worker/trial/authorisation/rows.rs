@@ -162,7 +162,7 @@ const LISTS: &[Row] = &[
     Row::anywhere("LIST \"\" b*").shows(BOX),
     Row::anywhere("LIST \"\" (box nothing)").shows(BOX),
     Row::anywhere("LIST (REMOTE) \"\" b*").shows(BOX),
-    Row::anywhere("LIST (REMOTE RECURSIVEMATCH SPECIAL-USE) \"\" %"),
+    Row::anywhere("LIST (REMOTE RECURSIVEMATCH SUBSCRIBED SPECIAL-USE) \"\" %"),
     Row::anywhere("LIST (SPECIAL-USE) \"\" *"),
     Row::anywhere("LIST \"\" b* RETURN (CHILDREN)").shows(BOX),
     Row::anywhere("LIST \"\" b* RETURN (SPECIAL-USE)").shows(BOX),

@@ -34,11 +34,11 @@ variants! { kinds of Kind {
 }}
 
 variants! { works of Work {
-    Work::Session { protocol: Protocol::Imap, transport: _, tag: _, leftover: _ } => session();
-    Work::Session { protocol: Protocol::Pop3, transport: _, tag: _, leftover: _ } => session_of(Protocol::Pop3);
-    Work::Session { protocol: Protocol::ManageSieve, transport: _, tag: _, leftover: _ } => session_of(Protocol::ManageSieve);
-    Work::Session { protocol: Protocol::Lmtp, transport: _, tag: _, leftover: _ } => session_of(Protocol::Lmtp);
-    Work::Session { protocol: Protocol::Admin, transport: _, tag: _, leftover: _ } => session_of(Protocol::Admin);
+    Work::Session { protocol: Protocol::Imap, transport: _, tag: _, utf8: _, leftover: _ } => session();
+    Work::Session { protocol: Protocol::Pop3, transport: _, tag: _, utf8: _, leftover: _ } => session_of(Protocol::Pop3);
+    Work::Session { protocol: Protocol::ManageSieve, transport: _, tag: _, utf8: _, leftover: _ } => session_of(Protocol::ManageSieve);
+    Work::Session { protocol: Protocol::Lmtp, transport: _, tag: _, utf8: _, leftover: _ } => session_of(Protocol::Lmtp);
+    Work::Session { protocol: Protocol::Admin, transport: _, tag: _, utf8: _, leftover: _ } => session_of(Protocol::Admin);
     Work::Delivery => Work::Delivery;
     Work::Task => Work::Task;
     Work::Verify => Work::Verify;
@@ -57,6 +57,7 @@ fn session_of(protocol: Protocol) -> Work {
     let Work::Session {
         transport,
         tag,
+        utf8,
         leftover,
         ..
     } = session()
@@ -67,6 +68,7 @@ fn session_of(protocol: Protocol) -> Work {
         protocol,
         transport,
         tag,
+        utf8,
         leftover,
     }
 }
@@ -83,7 +85,7 @@ fn no_letters() -> QuotaChange {
 fn is_served(kind: Kind, work: &Work, stream: bool) -> bool {
     match work {
         Work::Session {
-            protocol: Protocol::Imap,
+            protocol: Protocol::Imap | Protocol::Pop3,
             ..
         } => kind == Kind::Session && stream,
         Work::Session { .. } => false,

@@ -140,7 +140,10 @@ fn msg_att(out: &mut Vec<u8>, item: &FetchData<'_>) {
             put(out, "BODY");
             section(out, asked);
             put_origin(out, *origin);
-            put_content(out, *content);
+            match (origin, content) {
+                (Some(_), Content::Literal(0) | Content::Inline([])) => put(out, EMPTY_PARTIAL),
+                _ => put_content(out, *content),
+            }
         }
         FetchData::Rfc822(content) => named_content(out, "RFC822", *content),
         FetchData::Rfc822Header(content) => named_content(out, "RFC822.HEADER", *content),
@@ -177,6 +180,13 @@ fn named_content(out: &mut Vec<u8>, name: &str, content: Content<'_>) {
     put(out, name);
     put_content(out, content);
 }
+
+/// `SP string`: a partial answer that begins behind the end (RFC 9051, section 6.4.5).
+///
+/// Leniency `empty-partial` (docs/clients.md): quoted, not a literal of no bytes. iOS Mail
+/// asks in slices by RFC822.SIZE, most of which lie behind the end of a part, and stops
+/// reading at `{0}`.
+const EMPTY_PARTIAL: &str = " \"\"";
 
 /// `["<" number64 ">"]`
 fn put_origin(out: &mut Vec<u8>, origin: Option<u64>) {
@@ -308,6 +318,26 @@ mod tests {
         fetch.item(&mut out, &FetchData::Uid(1));
         fetch.end(&mut out);
         assert_eq!(out, b"* 1 FETCH (BODY[]<0> {5}\r\na\r\n\x80b UID 1)\r\n");
+    }
+
+    #[test]
+    fn a_partial_answer_behind_the_end_is_an_empty_quoted_string() {
+        let text = Section {
+            part: vec![1],
+            text: SectionText::Whole,
+        };
+        let item = |origin, content| FetchData::Section {
+            section: &text,
+            origin,
+            content,
+        };
+        let behind = [
+            item(Some(393_216), Content::Literal(0)),
+            item(Some(0), Content::Inline(b"")),
+            item(None, Content::Literal(0)),
+        ];
+        let expected = "* 12 FETCH (BODY[1]<393216> \"\" BODY[1]<0> \"\" BODY[1] {0}\r\n)\r\n";
+        assert_eq!(said(&behind), expected);
     }
 
     #[test]

@@ -1,0 +1,83 @@
+// What ImapFlow (npm) does with a mailbox, without a complaint.
+//
+// Usage: node imapflow_session.mjs HOST IMAPS-PORT CERTIFICATE USER PASSWORD
+// Exits 0 if everything was as it must be. ImapFlow uses every extension that it
+// knows and that is announced: ENABLE, IDLE, SPECIAL-USE, COMPRESS, BINARY and more.
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+
+const { ImapFlow } = createRequire(`${process.env.CLIENTS}/`)('imapflow');
+const [host, port, certificate, user, pass] = process.argv.slice(2);
+const letter = 'From: Ann <ann@example.net>\r\nTo: bob@example.org\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n' +
+    'Date: Mon, 2 Nov 2026 10:00:00 +0100\r\nMessage-ID: <1@example.net>\r\nMIME-Version: 1.0\r\n' +
+    'Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nhello\r\n--b\r\n' +
+    'Content-Type: application/pdf; name=x.pdf\r\nContent-Transfer-Encoding: base64\r\n\r\nAAAA\r\n--b--\r\n';
+
+const connect = async password => {
+    const client = new ImapFlow({
+        host, port: Number(port), secure: true, logger: false, disableAutoIdle: true,
+        tls: { ca: readFileSync(certificate), checkServerIdentity: () => undefined },
+        auth: { user, pass: password },
+    });
+    client.on('error', error => { throw error; });
+    await client.connect();
+    return client;
+};
+
+await assert.rejects(connect('wrong'), error => error.authenticationFailed === true);
+
+const imap = await connect(pass);
+assert.equal(imap.serverInfo?.name, 'Mailkeep');
+const special = new Map((await imap.list()).map(box => [box.specialUse, box.path]));
+for (const [use, path] of [['\\Inbox', 'INBOX'], ['\\Sent', 'Sent'], ['\\Trash', 'Trash'], ['\\Drafts', 'Drafts']]) {
+    assert.equal(special.get(use), path);
+}
+
+assert.equal((await imap.mailboxCreate(['Grüße', '日本'])).created, true);
+assert.ok((await imap.list()).some(box => box.path === 'Grüße/日本'));
+const appended = await imap.append('Grüße/日本', letter, ['\\Seen'], new Date('2026-11-02T09:00:00Z'));
+assert.equal(appended.uid, 1);
+assert.ok((await imap.status('Grüße/日本', { messages: true, unseen: true, uidNext: true })).uidNext === 2);
+
+const lock = await imap.getMailboxLock('Grüße/日本');
+assert.equal(imap.mailbox.exists, 1);
+const one = await imap.fetchOne('1', { uid: true, flags: true, envelope: true, bodyStructure: true, source: true, internalDate: true, size: true });
+assert.equal(one.envelope.subject, 'Grüße');
+assert.equal(one.source.toString(), letter);
+assert.equal(one.size, letter.length);
+assert.deepEqual(one.bodyStructure.childNodes.map(part => part.type), ['text/plain', 'application/pdf']);
+assert.ok(one.flags.has('\\Seen'));
+const attached = await imap.download('1', '2');
+const pieces = [];
+for await (const piece of attached.content) pieces.push(piece);
+assert.deepEqual(Buffer.concat(pieces), Buffer.from('AAAA', 'base64'));
+assert.deepEqual(await imap.search({ subject: 'Grüße' }), [1]);
+assert.deepEqual(await imap.search({ body: 'hello', seen: true }, { uid: true }), [1]);
+assert.equal(await imap.messageFlagsAdd('1', ['\\Flagged', 'work']), true);
+const flags = (await imap.fetchOne('1', { flags: true })).flags;
+assert.ok(flags.has('work') && flags.has('\\Flagged'));
+
+// Another connection's letter is told of while this one waits.
+const told = new Promise(resolve => imap.once('exists', resolve));
+const waiting = imap.idle();
+const other = await connect(pass);
+await other.append('Grüße/日本', letter);
+assert.equal((await told).count, 2);
+await imap.noop();
+await waiting;
+
+const copied = await imap.messageCopy('1', 'Trash');
+assert.equal(copied.uidMap.get(1), 1);
+const moved = await imap.messageMove('2', 'Trash');
+assert.equal(moved.uidMap.get(2), 2);
+assert.equal(await imap.messageDelete('1'), true);
+assert.equal(imap.mailbox.exists, 0);
+lock.release();
+await imap.mailboxRename('Grüße', 'Ablage');
+assert.ok((await imap.list()).some(box => box.path === 'Ablage/日本'));
+await imap.mailboxDelete('Ablage/日本');
+if (imap.capabilities.has('QUOTA')) assert.ok(await imap.getQuota('INBOX') !== undefined);
+await other.logout();
+await imap.logout();
