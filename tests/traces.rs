@@ -12,6 +12,7 @@ use harness::trace::{Host, play_as};
 use harness::{Dovecot, Set};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
+use std::time::Instant;
 
 /// How many are played at once.
 const PLAYERS: usize = 4;
@@ -67,10 +68,12 @@ fn play_all(host: &(dyn Host + Sync), add: impl Fn(&str) + Sync) {
             scope.spawn(|| {
                 while let Some((name, text)) = next(&queue) {
                     let user = format!("{}@example.org", name.trim_end_matches(".txt"));
+                    let begun = Instant::now();
                     let played = catch_unwind(AssertUnwindSafe(|| {
                         add(&user);
                         play_as(host, &user, &name, &text);
                     }));
+                    println!("{name}: {:?}", begun.elapsed());
                     if played.is_err() {
                         failed.lock().expect("nobody panics with it").push(name);
                     }

@@ -67,6 +67,8 @@ impl Pair {
         match purpose {
             FileUse::Certificates => self.certificates = Some(file),
             FileUse::PrivateKey => self.key = Some(file),
+            // Is for `front`, and isn't sent here.
+            FileUse::ClientAuthorities => drop(file),
         }
     }
 
