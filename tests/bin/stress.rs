@@ -4,14 +4,18 @@
 //!            --user alice --password-file secret --minutes 10 --seed 7
 //!
 //! Without `--certificate` (the server's own, in PEM) the connection is in the clear.
-//! `--lmtp HOST:PORT` delivers letters to the user meanwhile. `--connections N`.
+//! `--lmtp HOST:PORT` delivers letters to the user meanwhile. `--connections N`; `--depth 1` sends no
+//! command before the last is answered, for servers that answer in another order.
+//! `--tolerate NAME` goes on in spite of what a server is known to do
+//! (tests/stress/plan.rs has the names).
 //! Nobody else may use the account meanwhile, and what is in it may be lost.
 
 #![allow(clippy::panic, reason = "a tool of tests says why and ends")]
 
-use harness::stress::plan::Plan;
+use harness::stress::plan::{Plan, TOLERABLE};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
+use std::collections::BTreeSet;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
@@ -45,6 +49,8 @@ fn plan() -> Plan {
         pop3: None,
         accounts: Vec::new(),
         connections: 6,
+        depth: usize::MAX,
+        tolerated: BTreeSet::new(),
         time: Duration::from_secs(60),
         round: Duration::from_secs(6),
         seed: run,
@@ -64,6 +70,8 @@ fn plan() -> Plan {
             "--connections" => {
                 plan.connections = u16::try_from(number(&value)).expect("a number of connections")
             }
+            "--depth" => plan.depth = usize::try_from(number(&value)).unwrap_or(1).max(1),
+            "--tolerate" => drop(plan.tolerated.insert(tolerable(value))),
             "--seed" => plan.seed = number(&value),
             _ => panic!("{argument} is not known"),
         }
@@ -78,6 +86,12 @@ fn address(value: &str) -> SocketAddr {
     let found = value.to_socket_addrs();
     let found = found.ok().and_then(|mut found| found.next());
     found.unwrap_or_else(|| panic!("{value} is not HOST:PORT"))
+}
+
+fn tolerable(name: String) -> String {
+    let known = TOLERABLE.iter().any(|(known, _)| *known == name);
+    assert!(known, "--tolerate knows {TOLERABLE:#?}");
+    name
 }
 
 fn number(value: &str) -> u64 {

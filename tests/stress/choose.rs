@@ -25,7 +25,7 @@ impl Client {
     /// # Errors
     /// [`super::client::Stop`].
     pub fn burst(&mut self) -> Step {
-        let depth = DEPTHS[self.random.below(DEPTHS.len() as u64) as usize];
+        let depth = DEPTHS[self.random.below(DEPTHS.len() as u64) as usize].min(self.plan.depth);
         while self.queue.len() < depth {
             let command = self.choose();
             if !command.may_follow(self.queue.iter().map(|flight| &flight.command)) {

@@ -126,6 +126,7 @@ impl Client {
                 ));
             }
         }
+        let may_lack_uid = self.plan.tolerates("no-uid-unasked");
         let Some(flight) = self.queue.front_mut() else {
             return Ok(());
         };
@@ -133,7 +134,11 @@ impl Client {
             Command::Fetch { meant, .. } | Command::Store { meant, .. } => meant.by_uid,
             _ => return Ok(()),
         };
-        if by_uid && !items.iter().any(|(name, _)| name == "UID") {
+        let is_answer = items
+            .iter()
+            .any(|(name, _)| !UNASKED.contains(&name.as_str()));
+        let has_uid = items.iter().any(|(name, _)| name == "UID");
+        if by_uid && !has_uid && (is_answer || !may_lack_uid) {
             return fault("uid: a FETCH without UID during a UID command");
         }
         let key = if by_uid { uid } else { Some(number) };

@@ -155,7 +155,7 @@ impl Ledger {
     /// Whether a message may be gone.
     pub fn may_be_gone(&mut self, place: &Place, uid: u32) -> bool {
         self.message(place, uid)
-            .is_none_or(|message| message.doomed)
+            .is_none_or(|message| message.doomed || message.gone.is_some())
     }
 
     /// Somebody was told that it is gone.
@@ -262,7 +262,8 @@ impl Ledger {
     pub fn certain(&mut self, place: &Place, since: u64) -> Certain {
         let mut certain = Certain::default();
         for (uid, message) in self.messages(place) {
-            if message.there.is_some_and(|at| at < since) && !message.doomed {
+            let may_be_gone = message.doomed || message.gone.is_some();
+            if message.there.is_some_and(|at| at < since) && !may_be_gone {
                 certain.there.push(uid);
             }
             if message.gone.is_some_and(|at| at < since) {

@@ -16,6 +16,35 @@ pub const DELIVERY: u16 = 1000;
 /// The connection that looks at everything when the others are quiet.
 pub const INSPECTOR: u16 = 1001;
 
+/// What other servers do, by name: a run may go on in spite of it.
+pub const TOLERABLE: [(&str, &str); 5] = [
+    (
+        "unchanged-flags-untold",
+        "STORE doesn't tell of a message whose flags it hasn't changed (RFC 9051 §6.4.6: \
+         \"normally\" it does)",
+    ),
+    (
+        "no-uid-unasked",
+        "what is told unasked during a UID command has no UID (RFC 9051 §6.4.9: only what \
+         the command causes must)",
+    ),
+    (
+        "ok-when-examined",
+        "STORE and EXPUNGE say OK and do nothing in a mailbox that was opened by EXAMINE (RFC \
+         9051 §6.4.3, §6.4.6: NO, if it can't be done)",
+    ),
+    (
+        "stale-status-when-selected",
+        "STATUS of the selected mailbox counts what the session has been told (RFC 9051 \
+         §6.3.11: clients should not ask)",
+    ),
+    (
+        "move-when-examined",
+        "MOVE removes messages from a mailbox that was opened by EXAMINE (RFC 9051 §6.3.3 \
+         forbids it)",
+    ),
+];
+
 /// A run.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -31,6 +60,11 @@ pub struct Plan {
     pub accounts: Vec<(String, String)>,
     /// Connections to each.
     pub connections: u16,
+    /// Commands in progress at once, at most: 1 for a server that works on several at
+    /// once and answers in another order, which it may.
+    pub depth: usize,
+    /// Which of [`TOLERABLE`] is no fault.
+    pub tolerated: BTreeSet<String>,
     /// How long.
     pub time: Duration,
     /// How long until all are quiet and compare.
@@ -61,6 +95,12 @@ impl Plan {
     #[must_use]
     pub fn own(&self, number: u16) -> String {
         format!("own{}-{number}", self.run)
+    }
+
+    /// Whether something of [`TOLERABLE`] is no fault in this run.
+    #[must_use]
+    pub fn tolerates(&self, what: &str) -> bool {
+        self.tolerated.contains(what)
     }
 
     /// Whether a letter was delivered, with lines of the server's before it.
