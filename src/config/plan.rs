@@ -124,6 +124,9 @@ fn complete(mut settings: Settings, runner: Runner) -> Result<Settings, Objectio
     settings.worker.message_bytes_max = size;
     settings.worker.sessions_max = sessions;
     settings.auth.sessions_per_account_max = sessions;
+    let delay = settings.auth.pop3_login_delay_seconds;
+    settings.login.pop3_login_delay_seconds = delay;
+    settings.worker.pop3_login_delay_seconds = delay;
     log_alike(&mut settings);
     Ok(settings)
 }
@@ -265,7 +268,7 @@ mod tests {
             .iter()
             .filter(|one| matches!(one, FromConfig::Slice { .. }))
             .count();
-        assert_eq!((listeners, files, slices), (5, 2, 9));
+        assert_eq!((listeners, files, slices), (9, 2, 9));
         assert!(matches!(plan.last(), Some(FromConfig::Complete)));
     }
 

@@ -118,14 +118,18 @@ impl Settings {
     }
 }
 
-/// Where a set with certificates listens by itself: the ports of RFC 8314 and
-/// RFC 9051, on both families, and a socket for the machine's own MTA.
+/// Where a set with certificates listens by itself: the ports of RFC 8314,
+/// RFC 9051 and RFC 1939, on both families, and a socket for the machine's own MTA.
 pub fn default_listeners() -> Result<Vec<Listen>, crate::mistake::Objection> {
-    const ADDRESSES: [(&str, Protocol, TlsUse); 5] = [
+    const ADDRESSES: [(&str, Protocol, TlsUse); 9] = [
         ("0.0.0.0:143", Protocol::Imap, TlsUse::OnRequest),
         ("[::]:143", Protocol::Imap, TlsUse::OnRequest),
         ("0.0.0.0:993", Protocol::Imap, TlsUse::Immediate),
         ("[::]:993", Protocol::Imap, TlsUse::Immediate),
+        ("0.0.0.0:110", Protocol::Pop3, TlsUse::OnRequest),
+        ("[::]:110", Protocol::Pop3, TlsUse::OnRequest),
+        ("0.0.0.0:995", Protocol::Pop3, TlsUse::Immediate),
+        ("[::]:995", Protocol::Pop3, TlsUse::Immediate),
         ("/run/mailkeep/lmtp.sock", Protocol::Lmtp, TlsUse::Never),
     ];
     let listen = |(address, protocol, tls): (&str, Protocol, TlsUse)| {

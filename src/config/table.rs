@@ -23,6 +23,10 @@ const ADMINS_MAX: usize = 16;
 /// The ports of IMAP and POP3 with TLS from the first byte (RFC 8314 §3).
 const IMMEDIATE_PORTS: [u16; 2] = [993, 995];
 
+/// The longest that one may have to wait between two POP3 logins: a day, as `auth`
+/// remembers no login for longer.
+const POP3_LOGIN_DELAY_SECONDS_MAX: u64 = 86_400;
+
 /// Ids that are ids at all (setresuid(2): the highest means "none").
 const ID_MAX: u64 = u32::MAX as u64 - 2;
 
@@ -60,6 +64,10 @@ pub const FILE: &[Key<Settings>] = &[
     Key {
         name: "login",
         takes: Takes::Table(LOGIN),
+    },
+    Key {
+        name: "pop3",
+        takes: Takes::Table(POP3),
     },
     Key {
         name: "passwords",
@@ -199,6 +207,13 @@ const LOGIN: &[Key<Settings>] = &[
         takes: Takes::Switch(|s, on| s.login.cleartext_on_loopback = on),
     },
 ];
+
+const POP3: &[Key<Settings>] = &[Key {
+    name: "login_delay",
+    takes: Takes::Amount(value::seconds, 0..=POP3_LOGIN_DELAY_SECONDS_MAX, |s, n| {
+        s.auth.pop3_login_delay_seconds = n as u32
+    }),
+}];
 
 const PASSWORDS: &[Key<Settings>] = &[
     Key {
@@ -373,6 +388,13 @@ const ADMIN: &[Key<Settings>] = &[
     },
 ];
 
+/// What can be spoken at a listener.
+const PROTOCOLS: [(&str, Protocol); 3] = [
+    ("imap", Protocol::Imap),
+    ("pop3", Protocol::Pop3),
+    ("lmtp", Protocol::Lmtp),
+];
+
 /// What one `[[listen]]` says.
 #[derive(Debug, Clone, Default)]
 struct ListenDraft {
@@ -388,9 +410,7 @@ const LISTEN: &[Key<ListenDraft>] = &[
     Key {
         name: "protocol",
         takes: Takes::Text(|draft, text| {
-            let words =
-                |t: &str| value::word(t, &[("imap", Protocol::Imap), ("lmtp", Protocol::Lmtp)]);
-            draft.protocol = text.one(words);
+            draft.protocol = text.one(|word| value::word(word, &PROTOCOLS));
         }),
     },
     Key {

@@ -7,7 +7,7 @@
 
 use crate::directory::Directory;
 use crate::session::{PATIENCE, Session};
-use crate::set::{self, IMAP, IMAPS, LMTP, PASSWORD, signal_pid, wait_for, workspace};
+use crate::set::{self, IMAP, IMAPS, LMTP, PASSWORD, POP3, POP3S, signal_pid, wait_for, workspace};
 use crate::trace::{Host, To};
 use rustix::process::Signal;
 use rustls::pki_types::CertificateDer;
@@ -16,11 +16,6 @@ use std::os::unix::fs::{DirBuilderExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
-
-/// POP3, in the clear until STLS.
-pub const POP3: u16 = 10110;
-/// POP3 over TLS.
-pub const POP3S: u16 = 10995;
 
 /// Debian's place for the program.
 const PROGRAM: &str = "/usr/sbin/dovecot";
@@ -136,6 +131,8 @@ impl Host for Dovecot {
         match to {
             To::Imap => Session::clear(self.at(IMAP)),
             To::Imaps => Session::tls(self.at(IMAPS), &self.certificate),
+            To::Pop3 => Session::clear(self.at(POP3)),
+            To::Pop3s => Session::tls(self.at(POP3S), &self.certificate),
             To::Lmtp => Session::clear(self.at(LMTP)),
         }
     }

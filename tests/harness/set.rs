@@ -20,6 +20,10 @@ use std::time::{Duration, Instant};
 pub const IMAP: u16 = 10143;
 /// IMAP over TLS.
 pub const IMAPS: u16 = 10993;
+/// POP3, in the clear until STLS.
+pub const POP3: u16 = 10110;
+/// POP3 over TLS.
+pub const POP3S: u16 = 10995;
 /// LMTP over TCP.
 pub const LMTP: u16 = 10024;
 
@@ -139,7 +143,7 @@ impl Set {
 
     /// Whether anybody still waits at one of its sockets.
     fn listens(&self) -> bool {
-        let ports = [IMAP, IMAPS, LMTP].map(|port| self.at(port));
+        let ports = [IMAP, IMAPS, POP3, POP3S, LMTP].map(|port| self.at(port));
         let control = self.directory().path().join("control.sock");
         ports.iter().any(|port| TcpStream::connect(port).is_ok())
             || self.lmtp_socket().exists()
@@ -376,6 +380,18 @@ impl Set {
         greeted(Session::tls(self.at(IMAPS), &self.certificate), "* OK")
     }
 
+    /// A POP3 connection in the clear, the greeting read.
+    #[must_use]
+    pub fn pop3(&self) -> Session {
+        greeted(Session::clear(self.at(POP3)), "+OK")
+    }
+
+    /// A POP3 connection over TLS, the greeting read.
+    #[must_use]
+    pub fn pop3s(&self) -> Session {
+        greeted(Session::tls(self.at(POP3S), &self.certificate), "+OK")
+    }
+
     /// An authenticated IMAP session over TLS.
     #[must_use]
     pub fn login(&self, name: &str) -> Session {
@@ -470,6 +486,8 @@ impl Host for Set {
         match to {
             To::Imap => Session::clear(self.at(IMAP)),
             To::Imaps => Session::tls(self.at(IMAPS), &self.certificate),
+            To::Pop3 => Session::clear(self.at(POP3)),
+            To::Pop3s => Session::tls(self.at(POP3S), &self.certificate),
             To::Lmtp => Session::clear(self.at(LMTP)),
         }
     }
@@ -581,6 +599,14 @@ tls = "starttls"
 [[listen]]
 protocol = "imap"
 address = "{address}:{IMAPS}"
+tls = "immediate"
+[[listen]]
+protocol = "pop3"
+address = "{address}:{POP3}"
+tls = "starttls"
+[[listen]]
+protocol = "pop3"
+address = "{address}:{POP3S}"
 tls = "immediate"
 [[listen]]
 protocol = "lmtp"

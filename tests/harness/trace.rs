@@ -68,8 +68,19 @@ pub enum To {
     Imap,
     /// IMAP over TLS.
     Imaps,
+    /// POP3 in the clear.
+    Pop3,
+    /// POP3 over TLS.
+    Pop3s,
     /// LMTP.
     Lmtp,
+}
+
+impl To {
+    /// Whether lines go on behind literals there.
+    fn has_literals(self) -> bool {
+        matches!(self, Self::Imap | Self::Imaps)
+    }
 }
 
 /// A server that traces are played against.
@@ -88,7 +99,7 @@ pub trait Host {
 /// # Panics
 /// If the server says anything else, with the line.
 pub fn play(set: &Set, to: To, name: &str, trace: &str) {
-    let script = Script::read(trace, set.name(), to != To::Lmtp, &Letters::new());
+    let script = Script::read(trace, set.name(), to.has_literals(), &Letters::new());
     let begins = script.begins.unwrap_or(Begins::AfterTheGreeting);
     Player::new(set, to, begins, name, "alice@example.org").play(&script);
 }
@@ -171,7 +182,7 @@ impl<'a> Player<'a> {
             let ends = step.event == Event::Ends;
             let _ = (!ends).then(|| self.sessions.insert(step.connection.clone(), session));
         }
-        if self.to != To::Lmtp {
+        if self.to.has_literals() {
             self.leave();
         }
     }
@@ -236,7 +247,7 @@ impl<'a> Player<'a> {
     /// The next line, in IMAP with its literals.
     fn response(&self, session: &mut Session) -> Option<String> {
         let mut response = session.read_line()?;
-        while self.to != To::Lmtp {
+        while self.to.has_literals() {
             let line = response.rsplit("\r\n").next().unwrap_or_default();
             let Some(count) = announced(line) else {
                 break;
