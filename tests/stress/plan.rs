@@ -17,7 +17,7 @@ pub const DELIVERY: u16 = 1000;
 pub const INSPECTOR: u16 = 1001;
 
 /// What other servers do, by name: a run may go on in spite of it.
-pub const TOLERABLE: [(&str, &str); 5] = [
+pub const TOLERABLE: [(&str, &str); 6] = [
     (
         "unchanged-flags-untold",
         "STORE doesn't tell of a message whose flags it hasn't changed (RFC 9051 §6.4.6: \
@@ -37,6 +37,10 @@ pub const TOLERABLE: [(&str, &str); 5] = [
         "stale-status-when-selected",
         "STATUS of the selected mailbox counts what the session has been told (RFC 9051 \
          §6.3.11: clients should not ask)",
+    ),
+    (
+        "recent-changes",
+        "a message becomes \\Recent, or loses it, within a session (RFC 3501 §2.3.2)",
     ),
     (
         "move-when-examined",
