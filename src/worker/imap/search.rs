@@ -75,13 +75,7 @@ impl Selected {
     ) -> Result<Answer, End> {
         let key = match self.compile(client, charset, key) {
             Ok(key) => key,
-            Err(answer) => {
-                // RFC 5182 §2.1: a NO leaves `$` empty, a BAD leaves it alone.
-                if answer.status == Status::No && saves(returns.as_deref()) {
-                    self.forget_saved();
-                }
-                return Ok(answer);
-            }
+            Err(answer) => return Ok(answer),
         };
         let (found, unread) = self.find(client, &key).await?;
         let returns = match returns {
