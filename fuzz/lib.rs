@@ -29,6 +29,7 @@ targets! {
     journal_recovery,
     lmtp,
     mail_structure,
+    pop3_preauth,
     proxy_header,
     sasl_plain,
     store_recovery,
