@@ -5,12 +5,13 @@ use wire::imap::{Dialect, Event, Reader, Request, encode_command, response};
 
 use crate::{assert_one_line, pieces};
 
+const DIALECTS: [Dialect; 3] = [Dialect::Rev1, Dialect::Rev2, Dialect::Utf8];
+
 /// One input. The second byte chooses the dialect.
 pub fn run(data: &[u8]) {
     let (size, data) = pieces(data);
     let (dialect, sent) = match data.split_first() {
-        Some((first, sent)) if first % 2 == 1 => (Dialect::Rev2, sent),
-        Some((_, sent)) => (Dialect::Rev1, sent),
+        Some((first, sent)) => (DIALECTS[usize::from(*first) % DIALECTS.len()], sent),
         None => return,
     };
     let whole = transcript(sent, sent.len().max(1), dialect);

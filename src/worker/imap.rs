@@ -15,6 +15,7 @@ mod append;
 mod authenticated;
 mod capability;
 mod client;
+mod compress;
 mod connection;
 mod copied;
 mod copy;
@@ -28,6 +29,7 @@ mod mailbox;
 mod messages;
 pub mod names;
 mod numbers;
+mod quota;
 mod recent;
 mod search;
 mod select;
@@ -38,6 +40,7 @@ mod translate;
 mod view;
 
 use crate::account::Account;
+use crate::deflate::Undeflatable;
 use crate::output::Lost;
 use authenticated::Authenticated;
 use client::{Client, Heard};
@@ -75,6 +78,8 @@ pub enum End {
     Silent,
     /// The client is out of step: where its next command begins is unknown.
     OutOfStep(Refusal),
+    /// What the client sends is not what COMPRESS has agreed upon.
+    NotDeflate(Undeflatable),
     /// The worker leaves.
     Leaving,
     /// The account's tickets were revoked.

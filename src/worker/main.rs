@@ -29,6 +29,7 @@ mod body;
 mod cache;
 mod clock;
 mod damage;
+mod deflate;
 mod delivery;
 mod director;
 mod disk;

@@ -4,6 +4,7 @@
 //! when the session has nothing more to do. A client that doesn't read stops
 //! its own session here, and after a while ends it; nobody else waits for it.
 
+use crate::deflate::Deflater;
 use std::io::ErrorKind;
 use std::time::Duration;
 use tokio::io::Interest;
@@ -16,6 +17,10 @@ pub const GATHERED_BYTES_MAX: usize = 64 * 1024;
 /// some minutes; RFC 9051 §5.4 gives none for this.
 pub const WRITE_WAIT_MAX: Duration = Duration::from_secs(300);
 
+/// How long a compressor is kept while nothing is said. It holds hundreds of KiB,
+/// all of it to make the next answer smaller; a session that idles has another made
+/// when it speaks again, and its client can't tell.
+pub const DEFLATER_KEPT: Duration = Duration::from_secs(10);
 /// Why nothing more can be told to a client, or heard from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lost {
@@ -26,12 +31,15 @@ pub enum Lost {
 }
 
 /// The client's socket, and what was not yet written to it.
-#[derive(Debug)]
 pub struct Output {
     socket: UnixStream,
     gathered: Vec<u8>,
     /// How often what had gathered was written.
     flushes: u64,
+    /// What is written is compressed.
+    deflates: bool,
+    /// None while nothing was said for long.
+    deflater: Option<Deflater>,
 }
 
 /// A place in what is on its way.
@@ -48,7 +56,26 @@ impl Output {
             socket,
             gathered: Vec::new(),
             flushes: 0,
+            deflates: false,
+            deflater: None,
         }
+    }
+
+    /// Compresses whatever is written from now on. All that has gathered must have
+    /// been written.
+    pub fn begin_deflating(&mut self) {
+        self.deflates = true;
+    }
+
+    /// Whether a compressor is kept that [`Self::forget_deflater`] would free.
+    pub fn holds_deflater(&self) -> bool {
+        self.deflater.is_some()
+    }
+
+    /// Gives the compressor's memory back. It has been flushed, so that another can
+    /// go on behind it.
+    pub fn forget_deflater(&mut self) {
+        self.deflater = None;
     }
 
     /// Here.
@@ -97,12 +124,35 @@ impl Output {
     /// [`Lost`]; [`Lost::DoesNotRead`] when nothing could be written for
     /// [`WRITE_WAIT_MAX`].
     pub async fn flush(&mut self) -> Result<(), Lost> {
-        let mut written = 0_usize;
         self.flushes = self.flushes.saturating_add(1);
-        while let Some(rest) = self.gathered.get(written..).filter(|it| !it.is_empty()) {
-            written = written.saturating_add(self.write_some(rest).await?);
+        match self.deflates {
+            true => self.write_deflated().await?,
+            false => self.write(&self.gathered).await?,
         }
         self.gathered.clear();
+        Ok(())
+    }
+
+    /// Piece by piece; with the last the client can read all of it.
+    async fn write_deflated(&mut self) -> Result<(), Lost> {
+        let mut used = 0_usize;
+        let mut is_last = self.gathered.is_empty();
+        while !is_last {
+            let rest = self.gathered.get(used..).unwrap_or_default();
+            let deflater = self.deflater.get_or_insert_default();
+            let step = deflater.step(rest);
+            used = used.saturating_add(step.used);
+            is_last = step.is_last;
+            self.write(&step.bytes).await?;
+        }
+        Ok(())
+    }
+
+    async fn write(&self, bytes: &[u8]) -> Result<(), Lost> {
+        let mut written = 0_usize;
+        while let Some(rest) = bytes.get(written..).filter(|it| !it.is_empty()) {
+            written = written.saturating_add(self.write_some(rest).await?);
+        }
         Ok(())
     }
 

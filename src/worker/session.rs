@@ -26,15 +26,17 @@ pub const SAVED_RANGES_MAX: usize = wire::limits::SEQUENCE_RANGES_MAX;
 pub struct Enabled {
     /// IMAP4rev2.
     pub rev2: bool,
+    /// UTF8=ACCEPT.
+    pub utf8: bool,
 }
 
 impl Enabled {
-    /// How mailbox names look.
+    /// What it means for the grammar.
     pub fn dialect(self) -> Dialect {
-        if self.rev2 {
-            Dialect::Rev2
-        } else {
-            Dialect::Rev1
+        match self {
+            Self { utf8: true, .. } => Dialect::Utf8,
+            Self { rev2: true, .. } => Dialect::Rev2,
+            _ => Dialect::Rev1,
         }
     }
 }
@@ -90,7 +92,8 @@ impl Session {
 }
 
 impl Field for Session {
-    const LONGEST: usize = u8::LONGEST + 2 * AccountId::LONGEST + Epoch::LONGEST + bool::LONGEST;
+    const LONGEST: usize =
+        u8::LONGEST + 2 * AccountId::LONGEST + Epoch::LONGEST + 2 * bool::LONGEST;
 
     fn encode(self, to: &mut Encoder) {
         VERSION.encode(to);
@@ -98,6 +101,7 @@ impl Field for Session {
         self.principal.encode(to);
         self.epoch.encode(to);
         self.enabled.rev2.encode(to);
+        self.enabled.utf8.encode(to);
     }
 
     fn decode(from: &mut Decoder) -> Result<Self, Malformed> {
@@ -110,6 +114,7 @@ impl Field for Session {
             epoch: Field::decode(from)?,
             enabled: Enabled {
                 rev2: bool::decode(from)?,
+                utf8: bool::decode(from)?,
             },
         })
     }
@@ -249,12 +254,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_session_comes_back_as_it_went(mailbox in prop::option::of(mailbox()), principal: u32, rev2: bool) {
+        fn a_session_comes_back_as_it_went(mailbox in prop::option::of(mailbox()), principal: u32, rev2: bool, utf8: bool) {
             let session = Session {
                 account: AccountId(7),
                 principal: AccountId(principal),
                 epoch: Epoch(3),
-                enabled: Enabled { rev2 },
+                enabled: Enabled { rev2, utf8 },
             };
             let bytes = bytes((session, mailbox.clone()));
             let mut decoder = Decoder::new(&bytes, Vec::new());

@@ -3,6 +3,7 @@
 mod appending;
 mod authorisation;
 mod caching;
+mod compressing;
 mod copying;
 mod damage;
 mod desk;

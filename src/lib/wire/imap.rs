@@ -13,6 +13,7 @@ mod flag;
 mod list;
 mod mailbox;
 mod pattern;
+mod quota;
 mod reader;
 mod refusal;
 pub mod response;
@@ -36,14 +37,18 @@ pub use refusal::Refusal;
 pub use search::{SearchKey, SearchReturn, When};
 pub use sequence::{Bound, SequenceRange, SequenceSet};
 
-/// How mailbox names look to this client.
+/// What of the grammar depends upon what this client has enabled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Dialect {
-    /// Modified UTF-7 (RFC 3501, section 5.1.3).
+    /// Nothing: mailbox names are modified UTF-7 (RFC 3501, section 5.1.3).
     #[default]
     Rev1,
-    /// UTF-8: the client has enabled IMAP4rev2 (RFC 9051, section 6.3.1).
+    /// IMAP4rev2: mailbox names are UTF-8 (RFC 9051, section 6.3.1).
     Rev2,
+    /// UTF8=ACCEPT, with IMAP4rev2 or without: mailbox names are UTF-8, SEARCH
+    /// names no charset, and APPEND may say that a letter's header is UTF-8
+    /// (RFC 6855, sections 3 and 4).
+    Utf8,
 }
 
 /// What a parser gives back.

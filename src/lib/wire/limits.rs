@@ -45,6 +45,10 @@ pub const ID_PAIRS_MAX: usize = 30;
 pub const ID_VALUE_BYTES_MAX: usize = 1024;
 /// Extensions in one ENABLE.
 pub const ENABLE_MAX: usize = 32;
+/// Bytes of a quota root's name. Ours are shorter; a longer one is none of them.
+pub const QUOTA_ROOT_BYTES_MAX: usize = 255;
+/// Limits in one SETQUOTA: more than there are kinds of resources.
+pub const QUOTA_RESOURCES_MAX: usize = 16;
 /// Patterns in one extended LIST. Each is matched with every mailbox.
 pub const LIST_PATTERNS_MAX: usize = 32;
 /// Bytes of a reference and pattern of LIST together.

@@ -35,6 +35,10 @@ impl Authenticated {
                 select::select(client, &tag, &name, Access::ReadOnly, false).await
             }
             Command::Logout => logout(client, &tag).await,
+            Command::Compress => {
+                client.compress(&tag).await?;
+                Ok(State::Authenticated(self))
+            }
             Command::Idle => {
                 client.idle_without_mailbox(&tag).await?;
                 Ok(State::Authenticated(self))
@@ -70,7 +74,11 @@ pub async fn anywhere(client: &mut Client, command: Command) -> Result<Answer, E
         }
         Command::List(list) => client.list(&list).await,
         Command::Lsub(pattern) => client.lsub(&pattern).await,
-        Command::Status { mailbox, items } => Ok(client.status(&mailbox, &items)),
+        Command::Xlist(pattern) => client.xlist(&pattern).await,
+        Command::Status { mailbox, items } => client.status(&mailbox, &items).await,
+        Command::GetQuota(root) => Ok(client.get_quota(&root)),
+        Command::GetQuotaRoot(mailbox) => Ok(client.get_quota_root(&mailbox)),
+        Command::SetQuota(_) => Ok(client.set_quota()),
         Command::Subscribe(name) => Ok(client.subscribe(&name).await),
         Command::Unsubscribe(name) => Ok(client.unsubscribe(&name).await),
         Command::Create {

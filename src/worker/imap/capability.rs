@@ -4,12 +4,13 @@ use super::answer::Answer;
 use super::client::Client;
 use wire::imap::response::{Capability, Data};
 
-/// What we can do, completely.
-pub const ALL: [Capability; 21] = [
+/// What we can do, but for what has a value.
+const ALL: [Capability; 28] = [
     Capability::Imap4Rev1,
     Capability::Imap4Rev2,
     Capability::Binary,
     Capability::Children,
+    Capability::CompressDeflate,
     Capability::CreateSpecialUse,
     Capability::Enable,
     Capability::ESearch,
@@ -21,33 +22,54 @@ pub const ALL: [Capability; 21] = [
     Capability::Move,
     Capability::MultiAppend,
     Capability::Namespace,
+    Capability::Quota,
+    Capability::QuotaMailbox,
+    Capability::QuotaMessage,
+    Capability::QuotaStorage,
     Capability::SearchRes,
     Capability::SpecialUse,
     Capability::StatusSize,
     Capability::UidPlus,
     Capability::Unselect,
+    Capability::Utf8Accept,
     Capability::Within,
+    Capability::Xlist,
 ];
 
 impl Client {
+    /// What we can do, completely. The limit of APPEND is one for all mailboxes
+    /// (RFC 7889 §2).
+    pub fn capabilities(&self) -> Vec<Capability> {
+        let mut all = ALL.to_vec();
+        all.push(Capability::AppendLimit(self.append_bytes_max()));
+        all
+    }
+
     /// CAPABILITY (RFC 9051 §6.1.1).
     pub fn capability(&mut self) -> Answer {
-        self.tell(&Data::Capability(&ALL));
+        let all = self.capabilities();
+        self.tell(&Data::Capability(&all));
         Answer::ok("That is all")
     }
 
-    /// ENABLE (RFC 9051 §6.3.1): what we don't know is passed over.
+    /// ENABLE (RFC 9051 §6.3.1, RFC 5161): tells what it has turned on; what is on
+    /// already, and what we don't know, is passed over.
     pub fn enable(&mut self, names: &[String]) -> Answer {
-        let rev2 = Capability::Imap4Rev2;
-        let asked = names
-            .iter()
-            .any(|name| name == &rev2.as_str().to_ascii_uppercase());
-        if asked && !self.enabled().rev2 {
-            self.tell(&Data::Enabled(&[rev2]));
-            self.enable_rev2();
-        } else {
-            self.tell(&Data::Enabled(&[]));
+        let mut enabled = self.enabled();
+        let switches = [
+            (Capability::Imap4Rev2, &mut enabled.rev2),
+            (Capability::Utf8Accept, &mut enabled.utf8),
+        ];
+        let mut new = Vec::new();
+        for (capability, is_on) in switches {
+            let is_it = |name: &String| name.eq_ignore_ascii_case(capability.as_str());
+            if !*is_on && names.iter().any(is_it) {
+                *is_on = true;
+                new.push(capability);
+            }
         }
+        self.tell(&Data::Enabled(&new));
+        self.enable_also(enabled);
         Answer::ok("Enabled")
     }
 

@@ -3,9 +3,9 @@
 
 use super::answer::Answer;
 use super::connection::Connection;
-use super::{End, Handed, capability};
+use super::{End, Handed};
 use crate::account::{Account, Orders};
-use crate::output::Output;
+use crate::output::{DEFLATER_KEPT, Output};
 use crate::pace::Pace;
 use crate::session::{Enabled, Session};
 use std::rc::Rc;
@@ -52,6 +52,10 @@ pub struct Client {
     login: Tag,
     pace: Pace,
     heard_last: Instant,
+    /// Bytes of the longest letter that this session takes.
+    append_bytes_max: u64,
+    /// It was told that the account is over quota.
+    pub(super) knows_over_quota: bool,
 }
 
 impl Client {
@@ -70,6 +74,8 @@ impl Client {
             login: Tag::new(&handed.tag)?,
             pace: Pace::new(),
             heard_last: Instant::now(),
+            append_bytes_max,
+            knows_over_quota: false,
             account,
         })
     }
@@ -77,7 +83,7 @@ impl Client {
     /// The first words: the answer to the command that authenticated.
     pub fn welcome(&mut self) {
         let tag = self.login.clone();
-        let code = Code::Capability(capability::ALL.to_vec());
+        let code = Code::Capability(self.capabilities());
         let answer = Answer::ok_with(Some(code), "Logged in");
         self.render(&tag, &answer);
     }
@@ -97,15 +103,35 @@ impl Client {
         self.session.enabled
     }
 
-    /// The client has enabled IMAP4rev2.
-    pub fn enable_rev2(&mut self) {
-        self.session.enabled.rev2 = true;
-        self.connection.set_dialect(Dialect::Rev2);
+    /// The client has enabled more.
+    pub fn enable_also(&mut self, enabled: Enabled) {
+        self.session.enabled = enabled;
+        self.connection.set_dialect(enabled.dialect());
     }
 
-    /// How mailbox names look to this client.
+    /// What of the grammar depends upon what the client has enabled.
     pub fn dialect(&self) -> Dialect {
         self.session.enabled.dialect()
+    }
+
+    /// Whether it is the account's own holder who acts.
+    pub fn is_at_home(&self) -> bool {
+        self.session.principal == self.session.account
+    }
+
+    /// Bytes of the longest letter that this session takes.
+    pub fn append_bytes_max(&self) -> u64 {
+        self.append_bytes_max
+    }
+
+    /// Whether what goes and comes is compressed.
+    pub fn is_compressed(&self) -> bool {
+        self.connection.is_compressed()
+    }
+
+    /// Compresses from now on. All answers must have been written.
+    pub fn begin_compression(&mut self) {
+        self.connection.begin_compression();
     }
 
     /// Where answers go.
@@ -128,6 +154,7 @@ impl Client {
 
     /// Answers a command.
     pub async fn answer(&mut self, tag: &Tag, answer: &Answer) -> Result<(), End> {
+        self.warn_of_quota();
         match &answer.copied {
             Some(copied) => self.tell_copied(Some(tag), copied, answer.text).await?,
             None => self.render(tag, answer),
@@ -212,6 +239,7 @@ impl Client {
     async fn wait_or(&mut self, otherwise: impl Future<Output = ()>) -> Result<(), End> {
         let patience = Duration::from_secs(u64::from(self.account.limits().idle_seconds));
         self.out().rest();
+        let holds_deflater = self.out().holds_deflater();
         tokio::select! {
             heard = self.connection.fill() => {
                 self.heard_last = Instant::now();
@@ -219,6 +247,10 @@ impl Client {
             }
             _ = self.orders.changed() => self.check_orders(),
             () = otherwise => Ok(()),
+            () = tokio::time::sleep(DEFLATER_KEPT), if holds_deflater => {
+                self.out().forget_deflater();
+                Ok(())
+            }
             () = tokio::time::sleep_until(self.heard_last + patience) => Err(End::Silent),
         }
     }
@@ -282,6 +314,10 @@ fn last_words(end: &End) -> Option<(Option<Code>, Text<'static>)> {
         End::OutOfStep(why) => {
             return Some((why.code(), Text::from(why as &dyn std::fmt::Display)));
         }
+        End::NotDeflate(_) => (
+            Some(Code::ClientBug),
+            "What you send is not compressed as commands are",
+        ),
         End::Silent => (None, "Autologout: nothing was said for a long time"),
         End::Leaving => (
             Some(Code::Unavailable),

@@ -1,8 +1,11 @@
 //! A client's connection: what it says, event by event, and what it is told.
 //!
-//! What is held is bounded by [`Input`], and by the reader's own limits.
+//! What is held is bounded by [`Input`], and by the reader's own limits. Of a client
+//! that compresses a piece is inflated in steps, of which each is used before the
+//! next is made.
 
 use super::End;
+use crate::deflate::{Inflater, Undeflatable};
 use crate::input::Input;
 use crate::output::Output;
 use tokio::net::UnixStream;
@@ -12,7 +15,15 @@ use wire::imap::{Dialect, Event, Reader};
 pub struct Connection {
     out: Output,
     reader: Reader,
+    /// What came over the socket.
     input: Input,
+    inflation: Option<Inflation>,
+}
+
+/// What came of the input of a client that compresses.
+struct Inflation {
+    inflater: Inflater,
+    plain: Input,
 }
 
 impl Connection {
@@ -22,7 +33,23 @@ impl Connection {
             out: Output::new(socket),
             reader: Reader::new(append_bytes_max),
             input: Input::new(leftover),
+            inflation: None,
         }
+    }
+
+    /// Whether the client compresses, and we do.
+    pub fn is_compressed(&self) -> bool {
+        self.inflation.is_some()
+    }
+
+    /// Compresses in both directions from now on. What has come behind the command
+    /// is compressed already. All answers must have been written.
+    pub fn begin_compression(&mut self) {
+        self.out.begin_deflating();
+        self.inflation = Some(Inflation {
+            inflater: Inflater::default(),
+            plain: Input::new(Vec::new()),
+        });
     }
 
     /// Where answers go.
@@ -30,7 +57,7 @@ impl Connection {
         &mut self.out
     }
 
-    /// How mailbox names are read from now on.
+    /// How commands are read from now on.
     pub fn set_dialect(&mut self, dialect: Dialect) {
         self.reader.set_dialect(dialect);
     }
@@ -43,14 +70,52 @@ impl Connection {
     /// The next event in what has been read.
     pub fn event(&mut self) -> Option<Event<'_>> {
         let reader = &mut self.reader;
-        self.input.advance(|rest| reader.advance(rest))
+        let Some(inflation) = &mut self.inflation else {
+            return self.input.advance(|rest| reader.advance(rest));
+        };
+        let event = inflation.plain.advance(|rest| reader.advance(rest));
+        if let Some(Event::AppendBytes(bytes)) = &event {
+            inflation.inflater.excuse(bytes.len());
+        }
+        event
     }
 
     /// Waits for the client to say more; see [`Input::fill`].
     ///
     /// # Errors
-    /// [`End::ClientGone`].
+    /// [`End::ClientGone`], [`End::NotDeflate`].
     pub async fn fill(&mut self) -> Result<(), End> {
+        while let Some(inflation) = &mut self.inflation {
+            let came = inflation.step(&mut self.input);
+            let came = came.map_err(End::NotDeflate)?;
+            if self.reader.is_swallowing() {
+                inflation.inflater.excuse(came);
+            }
+            if came > 0 {
+                return Ok(());
+            }
+            self.input.fill(self.out.socket()).await?;
+        }
         Ok(self.input.fill(self.out.socket()).await?)
+    }
+}
+
+impl Inflation {
+    /// Inflates the next piece; how many bytes came of it. If none, more must come
+    /// over the socket first.
+    fn step(&mut self, input: &mut Input) -> Result<usize, Undeflatable> {
+        loop {
+            let inflater = &mut self.inflater;
+            let piece = input.advance(|rest| inflater.advance(rest))?;
+            let Some(piece) = piece else {
+                self.plain = Input::new(Vec::new());
+                return Ok(0);
+            };
+            if !piece.is_empty() {
+                let came = piece.len();
+                self.plain = Input::new(piece);
+                return Ok(came);
+            }
+        }
     }
 }

@@ -2,6 +2,7 @@
 //! §6.3.9).
 
 mod tree;
+mod xlist;
 
 use super::End;
 use super::answer::Answer;
@@ -23,7 +24,7 @@ impl Client {
         for (name, node) in tree.nodes() {
             self.breathe().await?;
             if let Some(found) = question.look(&tree, name, node) {
-                self.tell_found(&question, name, found);
+                self.tell_found(&question, name, found).await?;
             }
             self.out().relieve().await?;
         }
@@ -32,9 +33,17 @@ impl Client {
 
     /// One name, and its STATUS if that was asked for. What can't be counted can't
     /// be selected, and is told so (RFC 5819 §2).
-    fn tell_found(&mut self, question: &Question<'_>, name: &MailboxName, mut found: Found) {
+    async fn tell_found(
+        &mut self,
+        question: &Question<'_>,
+        name: &MailboxName,
+        mut found: Found,
+    ) -> Result<(), End> {
         let items = question.status.filter(|_| found.is_countable);
-        let counts = items.map(|items| self.count(name, items));
+        let counts = match items {
+            Some(items) => Some(self.count(name, items).await?),
+            None => None,
+        };
         if matches!(counts, Some(Err(_))) {
             found.attributes.push(ListAttribute::NoSelect);
         }
@@ -46,6 +55,7 @@ impl Client {
         if let Some(Ok(counts)) = counts {
             self.tell(&Data::Status(name, &counts));
         }
+        Ok(())
     }
 
     /// LSUB: the subscribed names; a name that doesn't fit has its fitting
@@ -75,6 +85,7 @@ impl Client {
 }
 
 /// What a LIST wants to know, taken apart.
+#[derive(Default)]
 struct Question<'a> {
     extended: bool,
     subscribed_only: bool,

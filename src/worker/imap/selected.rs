@@ -69,6 +69,10 @@ impl Selected {
             Command::Unselect => leave(client, &tag).await,
             Command::Idle => self.idle(client, &tag).await,
             Command::Logout => authenticated::logout(client, &tag).await,
+            Command::Compress => {
+                client.compress(&tag).await?;
+                Ok(State::Selected(self))
+            }
             command => self.stay(client, &tag, command).await,
         }
     }

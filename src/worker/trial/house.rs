@@ -306,9 +306,22 @@ impl Wire {
         self.text()
     }
 
+    /// The next bytes as they come; none at the end.
+    pub async fn some(&mut self) -> Vec<u8> {
+        if self.heard.is_empty() {
+            self.hear().await;
+        }
+        std::mem::take(&mut self.heard)
+    }
+
+    /// Says that nothing more will be sent.
+    pub async fn finish(&mut self) {
+        self.socket.shutdown().await.unwrap();
+    }
+
     /// Says that nothing more will be sent, and gives all that is still heard.
     pub async fn rest(&mut self) -> Vec<u8> {
-        self.socket.shutdown().await.unwrap();
+        self.finish().await;
         while self.hear().await {}
         std::mem::take(&mut self.heard)
     }

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use std::sync::LazyLock;
 
 /// What the one client of a trace says, for every trace with one.
-fn bytes_of_traces() -> Vec<Vec<u8>> {
+pub fn bytes_of_traces() -> Vec<Vec<u8>> {
     let scripts = scripts().into_iter();
     scripts
         .filter_map(|(_, script)| client_bytes(&script))
@@ -37,7 +37,7 @@ fn transcript(script: &[u8], leftover: usize, pieces: &[usize]) -> Vec<u8> {
 }
 
 /// UIDVALIDITY is of the time of founding.
-fn without_times(said: &[u8]) -> Vec<u8> {
+pub fn without_times(said: &[u8]) -> Vec<u8> {
     let text = String::from_utf8_lossy(said).into_owned();
     let mut out = String::new();
     for word in text.split_inclusive(' ') {

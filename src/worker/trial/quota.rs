@@ -3,6 +3,7 @@
 use super::{House, Wire, run};
 use crate::account::Limits;
 use crate::fixture;
+use ipc::AccountId;
 use store::QuotaLimits;
 
 fn limit(house: &House, quota: QuotaLimits) {
@@ -95,6 +96,133 @@ fn messages_and_mailboxes_are_counted_too() {
         assert!(refused.starts_with("a NO [OVERQUOTA] "), "{refused}");
         let refused = last(&mut client, "CREATE more").await;
         assert!(refused.starts_with("a NO [OVERQUOTA] "), "{refused}");
+        house.leave().await;
+    });
+}
+
+/// RFC 9208, sections 4.1.1 and 4.1.2: usage and limit of what is limited.
+#[test]
+fn the_quota_root_says_what_there_is_and_what_there_may_be() {
+    run(async {
+        let house = House::new();
+        let mut client = house.client().await;
+        client
+            .command("a", "APPEND INBOX {10+}\r\n0123456789")
+            .await;
+        limit(
+            &house,
+            QuotaLimits {
+                bytes: Some(512 << 10),
+                messages: Some(100),
+                ..NONE
+            },
+        );
+        let quota = "* QUOTA \"\" (STORAGE 1 512 MESSAGE 1 100)";
+        assert_eq!(
+            client.command("b", "GETQUOTA \"\"").await,
+            [quota, "b OK That is all"]
+        );
+        assert_eq!(
+            client.command("c", "GETQUOTAROOT Sent").await,
+            ["* QUOTAROOT Sent \"\"", quota, "c OK That is all"]
+        );
+        let unknown = last(&mut client, "GETQUOTA other").await;
+        assert!(unknown.starts_with("a NO [NONEXISTENT] "), "{unknown}");
+        let refused = last(&mut client, "SETQUOTA \"\" (STORAGE 1)").await;
+        assert!(refused.starts_with("a NO [NOPERM] "), "{refused}");
+        let mailboxes = house.account.store().usage().mailboxes;
+        limit(
+            &house,
+            QuotaLimits {
+                mailboxes: Some(7),
+                ..NONE
+            },
+        );
+        let quota = format!("* QUOTA \"\" (MAILBOX {mailboxes} 7)");
+        assert_eq!(client.command("d", "GETQUOTA \"\"").await[0], quota);
+        house.leave().await;
+    });
+}
+
+/// Whoever reads somebody else's mailbox learns neither what the account holds nor
+/// whether that is limited.
+#[test]
+fn what_an_account_holds_is_told_to_nobody_else() {
+    run(async {
+        let house = House::new();
+        let mut friend = house.client_for(AccountId(9)).await;
+        let unlimited = [
+            friend.command("a", "GETQUOTAROOT INBOX").await,
+            friend.command("a", "GETQUOTA \"\"").await,
+        ];
+        limit(
+            &house,
+            QuotaLimits {
+                bytes: Some(1),
+                mailboxes: Some(0),
+                ..NONE
+            },
+        );
+        let limited = [
+            friend.command("a", "GETQUOTAROOT INBOX").await,
+            friend.command("a", "GETQUOTA \"\"").await,
+        ];
+        assert_eq!(limited, unlimited);
+        for heard in limited {
+            let [only] = heard.as_slice() else {
+                panic!("{heard:?}")
+            };
+            assert!(only.starts_with("a NO [NOPERM] "), "{only}");
+        }
+        house.leave().await;
+    });
+}
+
+/// RFC 9208, section 4.3.1: an untagged NO when more is there than may be.
+#[test]
+fn who_holds_more_than_may_be_is_warned_once() {
+    run(async {
+        let house = House::new();
+        let mut client = house.client().await;
+        client
+            .command("a", "APPEND INBOX {10+}\r\n0123456789")
+            .await;
+        let lower = QuotaLimits {
+            bytes: Some(9),
+            ..NONE
+        };
+        for _ in 0..2 {
+            limit(&house, lower);
+            let heard = client.command("b", "NOOP").await;
+            assert_eq!(heard.len(), 2, "{heard:?}");
+            assert!(heard[0].starts_with("* NO [OVERQUOTA] "), "{heard:?}");
+            assert_eq!(client.command("c", "NOOP").await.len(), 1);
+            limit(&house, NONE);
+            assert_eq!(client.command("d", "NOOP").await.len(), 1);
+        }
+        house.leave().await;
+    });
+}
+
+/// RFC 7889: one number, in CAPABILITY and in STATUS, and what is longer is TOOBIG
+/// before it is sent.
+#[test]
+fn the_limit_of_append_is_announced_and_holds() {
+    run(async {
+        let house = House::new();
+        let mut client = house.client().await;
+        let max = house.account.limits().message_bytes_max;
+        let heard = client.command("a", "CAPABILITY").await;
+        let announced = format!("APPENDLIMIT={max}");
+        assert!(heard[0].split(' ').any(|word| word == announced));
+        assert_eq!(
+            client.command("b", "STATUS INBOX (APPENDLIMIT)").await[0],
+            format!("* STATUS INBOX (APPENDLIMIT {max})")
+        );
+        let command = format!("c APPEND INBOX {{{}}}\r\n", max + 1);
+        client.send(command.as_bytes()).await;
+        let refused = client.line().await;
+        assert!(refused.starts_with("c NO [TOOBIG] "), "{refused}");
         house.leave().await;
     });
 }

@@ -65,10 +65,13 @@ fn split(line: &[u8]) -> (&[u8], Option<&[u8]>) {
     }
 }
 
+/// Leniency `trailing-spaces` (docs/clients.md): before the line's end alone.
 fn alone(argument: Option<&[u8]>, command: Command) -> Result<Command, Refusal> {
     match argument {
-        None => Ok(command),
-        Some(_) => Err(Refusal::Expected("the end of the command")),
+        Some(argument) if argument.iter().any(|byte| *byte != b' ') => {
+            Err(Refusal::Expected("the end of the command"))
+        }
+        _ => Ok(command),
     }
 }
 

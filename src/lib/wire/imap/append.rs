@@ -7,7 +7,7 @@ use preauth::imap::frame::Announcement;
 use super::date::date_time;
 use super::flag::flag_list;
 use super::mailbox::mailbox;
-use super::refusal::expected;
+use super::refusal::{Refusal, expected};
 use super::{DateTime, Dialect, Flag, MailboxName, Parsed, Tag};
 
 /// A letter that is about to come.
@@ -27,6 +27,8 @@ pub struct AppendBegin {
     pub sync: bool,
     /// It came as a literal8, and may hold NUL.
     pub binary: bool,
+    /// It came as `UTF8 (...)`: its header may be UTF-8 (RFC 6855).
+    pub utf8: bool,
     /// Which letter of this command, from 0 (RFC 3502).
     pub number: usize,
 }
@@ -45,6 +47,8 @@ pub(super) enum Prefix {
 pub(super) struct Options {
     pub(super) flags: Vec<Flag>,
     pub(super) date: Option<DateTime>,
+    /// A parenthesis stands open before the letter, to be closed behind it.
+    pub(super) utf8: bool,
 }
 
 /// Reads the start of a command that stops at `literal`.
@@ -61,7 +65,8 @@ pub(super) fn prefix(bytes: &[u8], literal: Announcement, dialect: Dialect) -> P
         };
     }
     let mailbox = mailbox(&mut cursor, dialect)?;
-    Ok(Prefix::Letter(tag, mailbox, append_message(&mut cursor)?))
+    let options = append_message(&mut cursor, dialect)?;
+    Ok(Prefix::Letter(tag, mailbox, options))
 }
 
 /// `tag SP "APPEND" SP`
@@ -75,7 +80,7 @@ fn after_append(bytes: &[u8]) -> Option<(Tag, Cursor<'_>)> {
 
 /// `append-message = SP [flag-list SP] [date-time SP] append-data`, up to the
 /// announcement of the data
-pub(super) fn append_message(cursor: &mut Cursor<'_>) -> Parsed<Options> {
+pub(super) fn append_message(cursor: &mut Cursor<'_>, dialect: Dialect) -> Parsed<Options> {
     cursor.space()?;
     let flags = match cursor.peek() {
         Some(b'(') => spaced(cursor, flag_list)?,
@@ -85,9 +90,30 @@ pub(super) fn append_message(cursor: &mut Cursor<'_>) -> Parsed<Options> {
         Some(b'"') => Some(spaced(cursor, date_time)?),
         _ => None,
     };
+    let utf8 = utf8_opening(cursor, dialect)?;
     match stops_here(cursor) {
-        true => Ok(Options { flags, date }),
+        true => Ok(Options { flags, date, utf8 }),
         false => Err(expected("a letter as a literal")),
+    }
+}
+
+/// `utf8-literal = "UTF8" SP "(" literal8 ")"` (RFC 6855, section 4), up to the
+/// literal8; whether it is one
+fn utf8_opening(cursor: &mut Cursor<'_>, dialect: Dialect) -> Parsed<bool> {
+    if !matches!(cursor.peek(), Some(b'U' | b'u')) {
+        return Ok(false);
+    }
+    if cursor.word()?.as_str() != "UTF8" {
+        return Err(expected("a letter as a literal"));
+    }
+    cursor.space()?;
+    cursor.byte(b'(', "a letter in parentheses")?;
+    if dialect != Dialect::Utf8 {
+        return Err(Refusal::Utf8NotEnabled);
+    }
+    match cursor.peek() {
+        Some(b'~') => Ok(true),
+        _ => Err(expected("a literal8")),
     }
 }
 

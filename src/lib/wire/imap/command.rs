@@ -7,6 +7,7 @@ use super::fetch::fetch_items;
 use super::flag::{flag_list, flags};
 use super::list::{create_params, list, lsub, status_atts};
 use super::mailbox::{mailbox, mailbox_to_create};
+use super::quota::{quota_root, setquota_list};
 use super::refusal::{Refusal, expected};
 use super::search::search;
 use super::sequence::sequence_set;
@@ -46,6 +47,8 @@ pub enum Command {
     List(List),
     /// RFC 3501: which are subscribed?
     Lsub(ListPattern),
+    /// LIST as it was before RFC 6154, with special uses in Gmail's words.
+    Xlist(ListPattern),
     /// Remember this name.
     Subscribe(MailboxName),
     /// Forget this name.
@@ -75,6 +78,15 @@ pub enum Command {
         /// What to count; not empty.
         items: Vec<StatusItem>,
     },
+    /// What is left of a quota root (RFC 9208)?
+    GetQuota(String),
+    /// Which quota roots does a mailbox have, and what is left of each?
+    GetQuotaRoot(MailboxName),
+    /// Change a quota root's limits. What they would be is read and not kept, for
+    /// nobody may.
+    SetQuota(String),
+    /// Compress all that follows the answer, in both directions (RFC 4978).
+    Compress,
     /// Open for reading and writing.
     Select(MailboxName),
     /// Open for reading.
@@ -236,12 +248,17 @@ fn command_with_arguments(
         "ENABLE" => enable(cursor).map(Command::Enable),
         "LIST" => list(cursor, dialect).map(Command::List),
         "LSUB" => lsub(cursor, dialect).map(Command::Lsub),
+        "XLIST" => lsub(cursor, dialect).map(Command::Xlist),
         "SUBSCRIBE" => spaced_mailbox(cursor, dialect).map(Command::Subscribe),
         "UNSUBSCRIBE" => spaced_mailbox(cursor, dialect).map(Command::Unsubscribe),
         "CREATE" => create(cursor, dialect),
         "DELETE" => spaced_mailbox(cursor, dialect).map(Command::Delete),
         "RENAME" => rename(cursor, dialect),
         "STATUS" => status(cursor, dialect),
+        "GETQUOTA" => spaced_quota_root(cursor).map(Command::GetQuota),
+        "GETQUOTAROOT" => spaced_mailbox(cursor, dialect).map(Command::GetQuotaRoot),
+        "SETQUOTA" => setquota(cursor),
+        "COMPRESS" => compress(cursor),
         "SELECT" => spaced_mailbox(cursor, dialect).map(Command::Select),
         "EXAMINE" => spaced_mailbox(cursor, dialect).map(Command::Examine),
         "UID" => uid(cursor, dialect),
@@ -271,7 +288,9 @@ fn message_command(
     match name {
         "FETCH" => fetch(cursor, uid),
         "STORE" => store(cursor, uid),
-        "SEARCH" => search(cursor).map(|(returns, key)| Command::Search { uid, returns, key }),
+        "SEARCH" => {
+            search(cursor, dialect).map(|(returns, key)| Command::Search { uid, returns, key })
+        }
         "COPY" => set_and_mailbox(cursor, dialect).map(|(set, mailbox)| Command::Copy {
             uid,
             set,
@@ -358,6 +377,30 @@ fn status(cursor: &mut Cursor<'_>, dialect: Dialect) -> Parsed<Command> {
         mailbox,
         items: status_atts(cursor)?,
     })
+}
+
+/// `getquota = "GETQUOTA" SP quota-root-name`, behind its name
+fn spaced_quota_root(cursor: &mut Cursor<'_>) -> Parsed<String> {
+    cursor.space()?;
+    quota_root(cursor)
+}
+
+/// `setquota = "SETQUOTA" SP quota-root-name SP setquota-list`
+fn setquota(cursor: &mut Cursor<'_>) -> Parsed<Command> {
+    let root = spaced_quota_root(cursor)?;
+    cursor.space()?;
+    setquota_list(cursor)?;
+    Ok(Command::SetQuota(root))
+}
+
+/// `compress = "COMPRESS" SP algorithm`, `algorithm = "DEFLATE"` (RFC 4978,
+/// section 5)
+fn compress(cursor: &mut Cursor<'_>) -> Parsed<Command> {
+    cursor.space()?;
+    match cursor.word()?.as_str() {
+        "DEFLATE" => Ok(Command::Compress),
+        _ => Err(expected("DEFLATE")),
+    }
 }
 
 /// `fetch = "FETCH" SP sequence-set SP fetch-items`
@@ -450,6 +493,32 @@ mod tests {
     fn assert_read(known: &[(&str, Command)]) {
         for (text, command) in known {
             assert_eq!(read(text).as_ref(), Ok(command), "{text}");
+        }
+    }
+
+    #[test]
+    fn commands_of_quota_and_compression_are_read_as_in_the_rfcs() {
+        assert_read(&[
+            ("COMPRESS DEFLATE", Command::Compress),
+            ("compress deflate", Command::Compress),
+            (
+                "GETQUOTA \"!partition/sda4\"",
+                Command::GetQuota("!partition/sda4".to_owned()),
+            ),
+            ("GETQUOTAROOT INBOX", Command::GetQuotaRoot(name("INBOX"))),
+            (
+                "SETQUOTA \"\" (STORAGE 512)",
+                Command::SetQuota(String::new()),
+            ),
+        ]);
+        for text in [
+            "COMPRESS",
+            "COMPRESS LZMA",
+            "COMPRESS DEFLATE x",
+            "GETQUOTA",
+            "SETQUOTA x",
+        ] {
+            assert!(matches!(read(text), Err(Refusal::Grammar(_))), "{text}");
         }
     }
 
@@ -727,7 +796,11 @@ mod tests {
                     "ENABLE A B",
                     "ID NIL",
                     "ID (\"a\" NIL)",
-                    "STATUS x (MESSAGES SIZE)",
+                    "STATUS x (MESSAGES SIZE DELETED-STORAGE APPENDLIMIT)",
+                    "COMPRESS DEFLATE",
+                    "GETQUOTA \"\"",
+                    "SETQUOTA \"a b\" (STORAGE 512 MESSAGE 0)",
+                    "XLIST \"\" %",
                     "CREATE x (USE (\\Sent))",
                     "LIST \"\" \"\"",
                     "LIST a/ \"\"",
@@ -745,7 +818,9 @@ mod tests {
                         "CREATE",
                         "DELETE",
                         "SUBSCRIBE",
-                        "UNSUBSCRIBE"
+                        "UNSUBSCRIBE",
+                        "GETQUOTA",
+                        "GETQUOTAROOT"
                     ]),
                     astrings()
                 )
@@ -775,7 +850,7 @@ mod tests {
             fn a_command_that_is_written_is_read_again(text in commands()) {
                 let line = format!("t1 {text}");
                 if let Ok(first) = request(line.as_bytes(), Dialect::Rev1) {
-                    for dialect in [Dialect::Rev1, Dialect::Rev2] {
+                    for dialect in [Dialect::Rev1, Dialect::Rev2, Dialect::Utf8] {
                         let mut out = Vec::new();
                         encode_command(&mut out, &first, dialect);
                         let written = out.strip_suffix(b"\r\n").unwrap();

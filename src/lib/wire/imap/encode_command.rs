@@ -34,6 +34,9 @@ impl Encoder<'_> {
             Command::Unselect => self.put("UNSELECT"),
             Command::Idle => self.put("IDLE"),
             Command::Expunge => self.put("EXPUNGE"),
+            Command::Compress => self.put("COMPRESS DEFLATE"),
+            Command::GetQuota(root) => self.on_root("GETQUOTA ", root, ""),
+            Command::SetQuota(root) => self.on_root("SETQUOTA ", root, " ()"),
             Command::UidExpunge(set) => self.put(&format!("UID EXPUNGE {set}")),
             Command::Id(fields) => self.id(fields),
             Command::Enable(names) => self.put(&format!("ENABLE {}", names.join(" "))),
@@ -66,6 +69,11 @@ impl Encoder<'_> {
                 self.put("LSUB ");
                 self.pattern(pattern);
             }
+            Command::Xlist(pattern) => {
+                self.put("XLIST ");
+                self.pattern(pattern);
+            }
+            Command::GetQuotaRoot(name) => self.on("GETQUOTAROOT ", name),
             Command::Subscribe(name) => self.on("SUBSCRIBE ", name),
             Command::Unsubscribe(name) => self.on("UNSUBSCRIBE ", name),
             Command::Delete(name) => self.on("DELETE ", name),
@@ -104,6 +112,12 @@ impl Encoder<'_> {
     fn on(&mut self, before: &str, name: &super::MailboxName) {
         self.put(before);
         mailbox(self.out, name, self.dialect);
+    }
+
+    fn on_root(&mut self, before: &str, root: &str, behind: &str) {
+        self.put(before);
+        self.string(root);
+        self.put(behind);
     }
 
     fn id(&mut self, fields: &[(String, Option<String>)]) {

@@ -64,6 +64,10 @@ pub enum StatusItem {
     Deleted,
     /// Bytes of all letters.
     Size,
+    /// Bytes of the letters with \Deleted (RFC 9208).
+    DeletedStorage,
+    /// Bytes that a letter may have to be appended (RFC 7889).
+    AppendLimit,
 }
 
 /// `use-attr = "\All" / "\Archive" / "\Drafts" / "\Flagged" / "\Junk" / "\Sent" / "\Trash"`
@@ -117,6 +121,8 @@ impl StatusItem {
             Self::Unseen => "UNSEEN",
             Self::Deleted => "DELETED",
             Self::Size => "SIZE",
+            Self::DeletedStorage => "DELETED-STORAGE",
+            Self::AppendLimit => "APPENDLIMIT",
         }
     }
 }
@@ -264,7 +270,8 @@ pub(super) fn status_atts(cursor: &mut Cursor<'_>) -> Parsed<Vec<StatusItem>> {
     }
 }
 
-/// `status-att = "MESSAGES" / "UIDNEXT" / "UIDVALIDITY" / "UNSEEN" / "DELETED" / "SIZE" / "RECENT"`
+/// `status-att = "MESSAGES" / "UIDNEXT" / "UIDVALIDITY" / "UNSEEN" / "DELETED" / "SIZE" / "RECENT"`,
+/// `status-att =/ "DELETED-STORAGE"` (RFC 9208), `status-att =/ "APPENDLIMIT"` (RFC 7889)
 fn status_att(cursor: &mut Cursor<'_>) -> Parsed<StatusItem> {
     Ok(match cursor.word()?.as_str() {
         "MESSAGES" => StatusItem::Messages,
@@ -274,6 +281,8 @@ fn status_att(cursor: &mut Cursor<'_>) -> Parsed<StatusItem> {
         "UNSEEN" => StatusItem::Unseen,
         "DELETED" => StatusItem::Deleted,
         "SIZE" => StatusItem::Size,
+        "DELETED-STORAGE" => StatusItem::DeletedStorage,
+        "APPENDLIMIT" => StatusItem::AppendLimit,
         _ => return Err(expected("something to count")),
     })
 }

@@ -77,7 +77,7 @@ impl MailboxName {
     pub fn to_wire(&self, dialect: Dialect) -> String {
         match dialect {
             Dialect::Rev1 => utf7::encode(&self.to_utf8()),
-            Dialect::Rev2 => self.to_utf8(),
+            Dialect::Rev2 | Dialect::Utf8 => self.to_utf8(),
         }
     }
 
@@ -180,7 +180,7 @@ pub(super) fn mailbox_to_create(cursor: &mut Cursor<'_>, dialect: Dialect) -> Pa
 pub(super) fn decode(name: &[u8], dialect: Dialect) -> Option<String> {
     match dialect {
         Dialect::Rev1 => utf7::decode(name),
-        Dialect::Rev2 => String::from_utf8(name.to_vec()).ok(),
+        Dialect::Rev2 | Dialect::Utf8 => String::from_utf8(name.to_vec()).ok(),
     }
 }
 
@@ -275,7 +275,7 @@ mod tests {
         #[test]
         fn every_name_survives_both_dialects(text in "\\PC{1,40}(/\\PC{1,40}){0,3}") {
             if let Ok(name) = MailboxName::from_utf8(&text) {
-                for dialect in [Dialect::Rev1, Dialect::Rev2] {
+                for dialect in [Dialect::Rev1, Dialect::Rev2, Dialect::Utf8] {
                     let wire = name.to_wire(dialect);
                     prop_assert_eq!(MailboxName::from_wire(wire.as_bytes(), dialect), Ok(name.clone()));
                 }

@@ -83,7 +83,7 @@ impl ListPattern {
         let text: String = self.tokens.iter().map(|token| token.letter()).collect();
         match dialect {
             Dialect::Rev1 => utf7::encode(&text),
-            Dialect::Rev2 => text,
+            Dialect::Rev2 | Dialect::Utf8 => text,
         }
     }
 

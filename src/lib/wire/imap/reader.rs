@@ -83,6 +83,8 @@ struct Append {
     tag: Tag,
     mailbox: MailboxName,
     letters: usize,
+    /// The parenthesis of `UTF8 (...)` is open.
+    open: bool,
 }
 
 impl Reader {
@@ -108,6 +110,12 @@ impl Reader {
     #[must_use]
     pub fn is_between_commands(&self) -> bool {
         matches!(self.state, State::Command) && self.frame.is_empty()
+    }
+
+    /// Whether what comes next are bytes of a letter that nobody wants.
+    #[must_use]
+    pub fn is_swallowing(&self) -> bool {
+        matches!(self.state, State::Swallow { left: 1.. })
     }
 
     /// Consumes `input` up to the next event; `None` when it needs more.
@@ -210,6 +218,7 @@ impl Reader {
                     tag,
                     mailbox,
                     letters: 0,
+                    open: false,
                 };
                 self.begin_letter(append, options, literal)
             }
@@ -246,8 +255,10 @@ impl Reader {
             bytes: literal.bytes,
             sync: literal.sync,
             binary: literal.binary,
+            utf8: options.utf8,
             number: append.letters,
         };
+        append.open = options.utf8;
         append.letters = append.letters.saturating_add(1);
         self.frame.reset();
         self.state = State::Letter {
@@ -281,15 +292,19 @@ impl Reader {
     /// Behind a letter: `CRLF`, or another `append-message`.
     fn on_tail<'i>(&mut self, append: Append, step: Step) -> Turn<'i> {
         match step {
-            Step::Whole if self.frame.is_empty() => {
-                self.frame.reset();
-                Turn::Event(Event::AppendDone(append.tag))
-            }
-            Step::Literal(literal) => match tail_options(self.frame.bytes()) {
-                Ok(options) => self.begin_letter(append, options, literal),
-                Err(why) => self.bad_append(Some(append.tag), why, literal),
+            Step::Whole => match tail_end(self.frame.bytes(), append.open) {
+                Ok(()) => {
+                    self.frame.reset();
+                    Turn::Event(Event::AppendDone(append.tag))
+                }
+                Err(why) => self.bad(Some(append.tag), why),
             },
-            Step::Whole => self.bad(Some(append.tag), Fault::Expected("another letter").into()),
+            Step::Literal(literal) => {
+                match tail_options(self.frame.bytes(), append.open, self.dialect) {
+                    Ok(options) => self.begin_letter(append, options, literal),
+                    Err(why) => self.bad_append(Some(append.tag), why, literal),
+                }
+            }
             Step::Refused(why) | Step::Broken(why) => self.bad(Some(append.tag), why.into()),
         }
     }
@@ -356,9 +371,26 @@ enum Turn<'i> {
     Again,
 }
 
-/// `1*append-message` but for the first; the cursor stands behind a letter.
-fn tail_options(bytes: &[u8]) -> Parsed<Options> {
-    append::append_message(&mut Cursor::new(bytes))
+/// `1*append-message` but for the first; `bytes` are what stands behind a letter.
+fn tail_options(bytes: &[u8], open: bool, dialect: Dialect) -> Parsed<Options> {
+    append::append_message(&mut behind_letter(bytes, open)?, dialect)
+}
+
+/// The end of the command, behind a letter.
+fn tail_end(bytes: &[u8], open: bool) -> Parsed<()> {
+    match behind_letter(bytes, open)?.rest() {
+        [] => Ok(()),
+        _ => Err(Fault::Expected("another letter").into()),
+    }
+}
+
+/// Behind a letter, and behind the parenthesis that stands open before it.
+fn behind_letter(bytes: &[u8], open: bool) -> Parsed<Cursor<'_>> {
+    let mut cursor = Cursor::new(bytes);
+    if open {
+        cursor.byte(b')', "the closing parenthesis")?;
+    }
+    Ok(cursor)
 }
 
 /// Moves at most `left` bytes out of `input`.
@@ -487,6 +519,82 @@ mod tests {
                 "a DONE",
                 "b Noop",
             ]
+        );
+    }
+
+    /// What is said to a client that has enabled UTF8=ACCEPT.
+    fn said_in_utf8(bytes: &str) -> Vec<String> {
+        let mut reader = Reader::new(100);
+        reader.set_dialect(Dialect::Utf8);
+        let mut input = bytes.as_bytes();
+        let mut said = Vec::new();
+        while let Some(event) = reader.advance(&mut input) {
+            said.push(match event {
+                Event::AppendBegin(begin) => format!("{} {}", begin.mailbox, begin.utf8),
+                other => line(&other),
+            });
+        }
+        said
+    }
+
+    #[test]
+    fn a_letter_whose_header_is_utf8_stands_in_parentheses() {
+        assert_eq!(
+            said_in_utf8("a APPEND \"Entw\u{fc}rfe\" (\\Seen) UTF8 (~{1+}\r\nx)\r\nb NOOP\r\n"),
+            [
+                "Entw\u{fc}rfe true",
+                "AppendBytes([120])",
+                "AppendEnd",
+                "a DONE",
+                "b Noop"
+            ]
+        );
+        assert_eq!(
+            said_in_utf8("a APPEND x utf8 (~{1+}\r\nx) ~{1+}\r\nx UTF8 (~{0+}\r\n)\r\n"),
+            [
+                "x true",
+                "AppendBytes([120])",
+                "AppendEnd",
+                "x false",
+                "AppendBytes([120])",
+                "AppendEnd",
+                "x true",
+                "AppendEnd",
+                "a DONE"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_parenthesis_that_is_not_closed_or_never_opened_voids_the_append() {
+        let last = |sent: &str| said_in_utf8(sent)[2..].to_vec();
+        assert_eq!(
+            last("a APPEND x UTF8 (~{0+}\r\n\r\nb NOOP\r\n"),
+            ["a BAD Expected the closing parenthesis", "b Noop"]
+        );
+        assert_eq!(
+            last("a APPEND x UTF8 (~{0+}\r\n ~{0+}\r\n\r\nb NOOP\r\n"),
+            ["a BAD Expected the closing parenthesis", "b Noop"]
+        );
+        assert_eq!(
+            last("a APPEND x ~{0+}\r\n)\r\nb NOOP\r\n"),
+            ["a BAD Expected another letter", "b Noop"]
+        );
+        assert_eq!(
+            said_in_utf8("a APPEND x UTF8 ({0+}\r\n)\r\nb NOOP\r\n"),
+            ["a BAD Expected a literal8", "b Noop"]
+        );
+    }
+
+    #[test]
+    fn without_utf8_accept_no_letter_says_that_it_is_utf8() {
+        assert_eq!(
+            said("a APPEND x UTF8 (~{1+}\r\nx)\r\nb NOOP\r\n"),
+            ["a BAD Enable UTF8=ACCEPT first", "b Noop"]
+        );
+        assert_eq!(
+            Refusal::Utf8NotEnabled.status(),
+            preauth::imap::response::Status::No
         );
     }
 

@@ -21,6 +21,10 @@ pub enum Refusal {
     TooMany(&'static str),
     /// A charset other than US-ASCII and UTF-8.
     CharsetUnknown,
+    /// Any charset, by a client that has enabled UTF8=ACCEPT (RFC 6855).
+    CharsetNamed,
+    /// `UTF8 (...)` in APPEND, by a client that has not enabled UTF8=ACCEPT.
+    Utf8NotEnabled,
     /// A special use that we don't know (RFC 6154).
     SpecialUseUnknown,
     /// The letter is larger than the account takes.
@@ -35,7 +39,7 @@ impl Refusal {
     pub fn status(&self) -> Status {
         match self {
             Self::Grammar(fault) => fault.status(),
-            Self::AlreadyAuthenticated | Self::NotDone => Status::Bad,
+            Self::AlreadyAuthenticated | Self::NotDone | Self::CharsetNamed => Status::Bad,
             _ => Status::No,
         }
     }
@@ -46,6 +50,7 @@ impl Refusal {
         match self {
             Self::Grammar(fault) if fault.status() == Status::No => Some(Code::TooBig),
             Self::Grammar(_) | Self::AlreadyAuthenticated | Self::NotDone => None,
+            Self::CharsetNamed | Self::Utf8NotEnabled => Some(Code::ClientBug),
             Self::MailboxName(_) => Some(Code::Cannot),
             Self::TooMany(_) => Some(Code::Limit),
             Self::CharsetUnknown => Some(Code::BadCharset),
@@ -79,8 +84,10 @@ impl fmt::Display for Refusal {
             Self::AlreadyAuthenticated => out.write_str("Already logged in"),
             Self::MailboxName(fault) => fault.fmt(out),
             Self::TooMany(what) => write!(out, "Too many {what}"),
-            Self::CharsetUnknown => out.write_str("Use UTF-8"),
-            Self::SpecialUseUnknown => out.write_str("No such special use"),
+            Self::CharsetUnknown => out.write_str("This charset is not known here; use UTF-8"),
+            Self::CharsetNamed => out.write_str("With UTF8=ACCEPT no charset may be named"),
+            Self::Utf8NotEnabled => out.write_str("Enable UTF8=ACCEPT first"),
+            Self::SpecialUseUnknown => out.write_str("This special use is not known here"),
             Self::LetterTooLarge => out.write_str("The letter is too large"),
             Self::NotDone => out.write_str("Expected DONE"),
         }

@@ -20,7 +20,7 @@ use preauth::imap::response::Status;
 pub use body_structure::{BodyFields, BodyStructure, Disposition};
 pub use code::{Capability, Code};
 pub use copied::CopyUidWriter;
-pub use data::{Data, ESearch, ListAttribute, ListEntry, data};
+pub use data::{Data, ESearch, ListAttribute, ListEntry, QuotaResource, data};
 pub use envelope::{Envelope, EnvelopeAddress};
 pub(super) use fetch::section;
 pub use fetch::{Content, FetchData, FetchWriter};
@@ -125,7 +125,7 @@ mod tests {
         let mut out = Vec::new();
         refused(&mut out, Tag::new(b"a1").as_ref(), &Refusal::CharsetUnknown);
         refused(&mut out, None, &Refusal::NotDone);
-        let said = "a1 NO [BADCHARSET (US-ASCII UTF-8)] Use UTF-8\r\n* BAD Expected DONE\r\n";
+        let said = "a1 NO [BADCHARSET (US-ASCII UTF-8)] This charset is not known here; use UTF-8\r\n* BAD Expected DONE\r\n";
         assert_eq!(out, said.as_bytes());
     }
 }

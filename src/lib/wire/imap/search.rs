@@ -10,7 +10,7 @@ use super::fetch::header_fld_name;
 use super::flag::keyword;
 use super::refusal::{Refusal, expected};
 use super::sequence::sequence_set;
-use super::{Date, Flag, Parsed, SequenceSet};
+use super::{Date, Dialect, Flag, Parsed, SequenceSet};
 use crate::limits::{SEARCH_DEPTH_MAX, SEARCH_KEYS_MAX, SEARCH_TEXT_BYTES_MAX};
 
 /// `search-key` (RFC 9051 and RFC 3501, section 9; RFC 5032)
@@ -89,10 +89,13 @@ pub enum SearchReturn {
 }
 
 /// `search = "SEARCH" [search-return-opts] SP search-program`, behind its name
-pub(super) fn search(cursor: &mut Cursor<'_>) -> Parsed<(Option<Vec<SearchReturn>>, SearchKey)> {
+pub(super) fn search(
+    cursor: &mut Cursor<'_>,
+    dialect: Dialect,
+) -> Parsed<(Option<Vec<SearchReturn>>, SearchKey)> {
     cursor.space()?;
     let returns = search_return_opts(cursor)?;
-    charset(cursor)?;
+    charset(cursor, dialect)?;
     let mut program = Program { keys: 0 };
     let mut keys = vec![program.search_key(cursor, 0)?];
     while cursor.accept(b' ') {
@@ -146,10 +149,14 @@ fn search_return_opt(cursor: &mut Cursor<'_>) -> Parsed<SearchReturn> {
     })
 }
 
-/// `["CHARSET" SP charset SP]`, of which we take those that are UTF-8
-fn charset(cursor: &mut Cursor<'_>) -> Parsed<()> {
+/// `["CHARSET" SP charset SP]`, of which we take those that are UTF-8. Once
+/// UTF8=ACCEPT is enabled there may be none (RFC 6855, section 3).
+fn charset(cursor: &mut Cursor<'_>, dialect: Dialect) -> Parsed<()> {
     if !accept_word(cursor, "CHARSET") {
         return Ok(());
+    }
+    if dialect == Dialect::Utf8 {
+        return Err(Refusal::CharsetNamed);
     }
     cursor.space()?;
     let name = cursor.astring()?.text(CHARSET_BYTES_MAX)?;
@@ -323,9 +330,13 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Parsed<(Option<Vec<SearchReturn>>, SearchKey)> {
+        read_as(text, Dialect::Rev1)
+    }
+
+    fn read_as(text: &str, dialect: Dialect) -> Parsed<(Option<Vec<SearchReturn>>, SearchKey)> {
         let text = format!(" {text}");
         let mut cursor = Cursor::new(text.as_bytes());
-        let read = search(&mut cursor)?;
+        let read = search(&mut cursor, dialect)?;
         cursor.end()?;
         Ok(read)
     }
@@ -438,6 +449,15 @@ mod tests {
     fn the_number_of_keys_is_bounded() {
         let keys = vec!["SEEN"; SEARCH_KEYS_MAX + 1].join(" ");
         assert_eq!(read(&keys), Err(Refusal::TooMany("search keys")));
+    }
+
+    #[test]
+    fn once_everything_is_utf8_no_charset_may_be_named() {
+        for text in ["CHARSET UTF-8 ALL", "RETURN (ALL) CHARSET US-ASCII ALL"] {
+            assert_eq!(read_as(text, Dialect::Utf8), Err(Refusal::CharsetNamed));
+            assert!(read_as(text, Dialect::Rev2).is_ok());
+        }
+        assert!(read_as("TEXT \"\u{e9}\"", Dialect::Utf8).is_ok());
     }
 
     #[test]

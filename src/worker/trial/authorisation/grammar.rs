@@ -34,6 +34,7 @@ words! { command, COMMANDS of Command {
     Command::List(wire::imap::List { selection: _, patterns: _, returns: _, extended: false }) => "LIST",
     Command::List(wire::imap::List { selection: _, patterns: _, returns: _, extended: true }) => "LIST, extended",
     Command::Lsub(_) => "LSUB",
+    Command::Xlist(_) => "XLIST",
     Command::Subscribe(_) => "SUBSCRIBE",
     Command::Unsubscribe(_) => "UNSUBSCRIBE",
     Command::Namespace => "NAMESPACE",
@@ -41,6 +42,10 @@ words! { command, COMMANDS of Command {
     Command::Delete(_) => "DELETE",
     Command::Rename { from: _, to: _ } => "RENAME",
     Command::Status { mailbox: _, items: _ } => "STATUS",
+    Command::GetQuota(_) => "GETQUOTA",
+    Command::GetQuotaRoot(_) => "GETQUOTAROOT",
+    Command::SetQuota(_) => "SETQUOTA",
+    Command::Compress => "COMPRESS",
     Command::Select(_) => "SELECT",
     Command::Examine(_) => "EXAMINE",
     Command::Close => "CLOSE",
@@ -99,6 +104,8 @@ words! { status_item, STATUS_ITEMS of StatusItem {
     StatusItem::Unseen => "UNSEEN",
     StatusItem::Deleted => "DELETED count",
     StatusItem::Size => "SIZE",
+    StatusItem::DeletedStorage => "DELETED-STORAGE",
+    StatusItem::AppendLimit => "APPENDLIMIT",
 }}
 
 words! { list_selection, LIST_SELECTIONS of ListSelection {
@@ -178,10 +185,10 @@ words! { set, SETS of SequenceSet {
 
 words! { event, EVENTS of Event<'_> {
     Event::Request(_) => "request",
-    Event::AppendBegin(wire::imap::AppendBegin { tag: _, mailbox: _, flags: _, date: None, bytes: _, sync: _, binary: false, number: 0 }) => "APPEND",
-    Event::AppendBegin(wire::imap::AppendBegin { tag: _, mailbox: _, flags: _, date: None, bytes: _, sync: _, binary: true, number: 0 }) => "APPEND, literal8",
-    Event::AppendBegin(wire::imap::AppendBegin { tag: _, mailbox: _, flags: _, date: Some(_), bytes: _, sync: _, binary: _, number: 0 }) => "APPEND, date",
-    Event::AppendBegin(wire::imap::AppendBegin { tag: _, mailbox: _, flags: _, date: _, bytes: _, sync: _, binary: _, number: 1.. }) => "MULTIAPPEND",
+    Event::AppendBegin(wire::imap::AppendBegin { tag: _, mailbox: _, flags: _, date: None, bytes: _, sync: _, utf8: _, binary: false, number: 0 }) => "APPEND",
+    Event::AppendBegin(wire::imap::AppendBegin { tag: _, mailbox: _, flags: _, date: None, bytes: _, sync: _, utf8: _, binary: true, number: 0 }) => "APPEND, literal8",
+    Event::AppendBegin(wire::imap::AppendBegin { tag: _, mailbox: _, flags: _, date: Some(_), bytes: _, sync: _, utf8: _, binary: _, number: 0 }) => "APPEND, date",
+    Event::AppendBegin(wire::imap::AppendBegin { tag: _, mailbox: _, flags: _, date: _, bytes: _, sync: _, utf8: _, binary: _, number: 1.. }) => "MULTIAPPEND",
     Event::AppendBytes(_) => "letter",
     Event::AppendEnd => "end of letter",
     Event::AppendDone(_) => "end of APPEND",

@@ -150,6 +150,22 @@ const ABOUT_NOTHING: &[Row] = &[
     Row::anywhere("NAMESPACE"),
     Row::anywhere("IDLE\r\nDONE"),
     Row::anywhere("LIST \"\" \"\""),
+    Row::anywhere("XLIST \"\" \"\""),
+    Row::anywhere("COMPRESS DEFLATE"),
+    // What the account holds is nobody's to know but its owner's. For him there is
+    // no limit here, and so no quota root.
+    Row::anywhere("GETQUOTA \"\"")
+        .whose(Whose::Nobodys)
+        .hidden("NOPERM"),
+    Row::anywhere("GETQUOTAROOT box")
+        .whose(Whose::TheOwners)
+        .hidden("NOPERM"),
+    Row::anywhere("GETQUOTAROOT nothing")
+        .whose(Whose::TheOwners)
+        .hidden("NOPERM"),
+    Row::anywhere("SETQUOTA \"\" (STORAGE 1)")
+        .whose(Whose::Nobodys)
+        .hidden("NOPERM"),
 ];
 
 const BOX: &[(&str, &str)] = &[(" box", "l")];
@@ -173,6 +189,7 @@ const LISTS: &[Row] = &[
     Row::anywhere("LIST (SUBSCRIBED) \"\" *").shows(OWNERS_ALONE),
     Row::anywhere("LIST (SUBSCRIBED RECURSIVEMATCH) \"\" *").shows(OWNERS_ALONE),
     Row::anywhere("LSUB \"\" *").shows(OWNERS_ALONE),
+    Row::anywhere("XLIST \"\" b*").shows(BOX),
     Row::in_other("LIST \"\" b*").shows(BOX),
 ];
 
@@ -188,6 +205,8 @@ const COUNTS: &[Row] = &[
     Row::anywhere("STATUS box (UNSEEN)").needs("lr"),
     Row::anywhere("STATUS box (DELETED)").needs("lr"),
     Row::anywhere("STATUS box (SIZE)").needs("lr"),
+    Row::anywhere("STATUS box (DELETED-STORAGE)").needs("lr"),
+    Row::anywhere("STATUS box (APPENDLIMIT)").needs("lr"),
     Row::in_other("STATUS box (MESSAGES UIDNEXT)").needs("lr"),
 ];
 

@@ -42,6 +42,8 @@ pub enum Code {
     ExpungeIssued,
     /// DELETE of a mailbox with children.
     HasChildren,
+    /// COMPRESS, of what is compressed already (RFC 4978).
+    CompressionActive,
     /// Somebody else uses it.
     InUse,
     /// Too many of something.
@@ -113,6 +115,7 @@ impl Code {
             Self::Cannot => "CANNOT",
             Self::ClientBug => "CLIENTBUG",
             Self::Closed => "CLOSED",
+            Self::CompressionActive => "COMPRESSIONACTIVE",
             Self::ContactAdmin => "CONTACTADMIN",
             Self::Corruption => "CORRUPTION",
             Self::Expired => "EXPIRED",
@@ -155,10 +158,14 @@ pub enum Capability {
     Imap4Rev1,
     /// RFC 9051.
     Imap4Rev2,
+    /// RFC 7889: bytes that a letter may have to be appended, to any mailbox.
+    AppendLimit(u64),
     /// RFC 3516.
     Binary,
     /// RFC 3348.
     Children,
+    /// RFC 4978.
+    CompressDeflate,
     /// RFC 6154.
     CreateSpecialUse,
     /// RFC 5161.
@@ -181,6 +188,14 @@ pub enum Capability {
     MultiAppend,
     /// RFC 2342.
     Namespace,
+    /// RFC 9208.
+    Quota,
+    /// RFC 9208: mailboxes are limited.
+    QuotaMailbox,
+    /// RFC 9208: messages are limited.
+    QuotaMessage,
+    /// RFC 9208: bytes are limited.
+    QuotaStorage,
     /// RFC 5182.
     SearchRes,
     /// RFC 6154.
@@ -191,19 +206,25 @@ pub enum Capability {
     UidPlus,
     /// RFC 3691.
     Unselect,
+    /// RFC 6855.
+    Utf8Accept,
     /// RFC 5032.
     Within,
+    /// What Gmail had before RFC 6154.
+    Xlist,
 }
 
 impl Capability {
-    /// As it stands on the wire.
+    /// As it stands on the wire, but for a value behind it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Imap4Rev1 => "IMAP4rev1",
             Self::Imap4Rev2 => "IMAP4rev2",
+            Self::AppendLimit(_) => "APPENDLIMIT=",
             Self::Binary => "BINARY",
             Self::Children => "CHILDREN",
+            Self::CompressDeflate => "COMPRESS=DEFLATE",
             Self::CreateSpecialUse => "CREATE-SPECIAL-USE",
             Self::Enable => "ENABLE",
             Self::ESearch => "ESEARCH",
@@ -215,12 +236,18 @@ impl Capability {
             Self::Move => "MOVE",
             Self::MultiAppend => "MULTIAPPEND",
             Self::Namespace => "NAMESPACE",
+            Self::Quota => "QUOTA",
+            Self::QuotaMailbox => "QUOTA=RES-MAILBOX",
+            Self::QuotaMessage => "QUOTA=RES-MESSAGE",
+            Self::QuotaStorage => "QUOTA=RES-STORAGE",
             Self::SearchRes => "SEARCHRES",
             Self::SpecialUse => "SPECIAL-USE",
             Self::StatusSize => "STATUS=SIZE",
             Self::UidPlus => "UIDPLUS",
             Self::Unselect => "UNSELECT",
+            Self::Utf8Accept => "UTF8=ACCEPT",
             Self::Within => "WITHIN",
+            Self::Xlist => "XLIST",
         }
     }
 }
@@ -231,6 +258,9 @@ pub(super) fn capability_data(out: &mut Vec<u8>, capabilities: &[Capability]) {
     for capability in capabilities {
         put(out, " ");
         put(out, capability.as_str());
+        if let Capability::AppendLimit(bytes) = capability {
+            put(out, &bytes.to_string());
+        }
     }
 }
 
@@ -272,9 +302,10 @@ mod tests {
         assert_eq!(
             said(&Code::Capability(vec![
                 Capability::Imap4Rev1,
+                Capability::AppendLimit(1000),
                 Capability::Idle
             ])),
-            "CAPABILITY IMAP4rev1 IDLE"
+            "CAPABILITY IMAP4rev1 APPENDLIMIT=1000 IDLE"
         );
     }
 

@@ -3,7 +3,7 @@
 use crate::imap::{Dialect, Flag, MailboxName, SequenceSet, SpecialUse, StatusItem, Tag};
 
 use super::code::{Capability, capability_data};
-use super::string::{mailbox, string};
+use super::string::{astring, mailbox, string};
 use super::{put, put_spaced};
 
 /// `response-data = "*" SP (mailbox-data / message-data / capability-data / enable-data / ...) CRLF`
@@ -31,12 +31,32 @@ pub enum Data<'a> {
     ListSeparator,
     /// A subscribed name (RFC 3501).
     Lsub(ListEntry<'a>),
+    /// A mailbox, in the words of XLIST.
+    Xlist(ListEntry<'a>),
+    /// The answer to `XLIST "" ""`.
+    XlistSeparator,
     /// What STATUS counted.
     Status(&'a MailboxName, &'a [(StatusItem, u64)]),
+    /// What a quota root holds, and what it may (RFC 9208); never empty.
+    Quota(&'a str, &'a [QuotaResource]),
+    /// The quota roots of a mailbox.
+    QuotaRoot(&'a MailboxName, &'a [&'a str]),
     /// One personal namespace, and nobody else's.
     Namespace,
     /// RFC 2971: who we are.
     Id(&'a [(&'a str, &'a str)]),
+}
+
+/// `quota-resource = resource-name SP resource-usage SP resource-limit` (RFC 9208,
+/// section 7)
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QuotaResource {
+    /// `resource-name`
+    pub name: &'static str,
+    /// How much there is, in the resource's unit.
+    pub usage: u64,
+    /// How much there may be.
+    pub limit: u64,
 }
 
 /// `esearch-response = "ESEARCH" [search-correlator] [SP "UID"] *(SP search-return-data)`
@@ -90,6 +110,14 @@ pub enum ListAttribute {
     Subscribed,
     /// What it is for.
     For(SpecialUse),
+    /// XLIST's `\Inbox`.
+    XInbox,
+    /// XLIST's word for `\All`.
+    XAllMail,
+    /// XLIST's word for `\Junk`.
+    XSpam,
+    /// XLIST's word for `\Flagged`.
+    XStarred,
 }
 
 impl ListAttribute {
@@ -107,6 +135,10 @@ impl ListAttribute {
             Self::Remote => "\\Remote",
             Self::Subscribed => "\\Subscribed",
             Self::For(special_use) => special_use.as_str(),
+            Self::XInbox => "\\Inbox",
+            Self::XAllMail => "\\AllMail",
+            Self::XSpam => "\\Spam",
+            Self::XStarred => "\\Starred",
         }
     }
 }
@@ -129,6 +161,10 @@ pub fn data(out: &mut Vec<u8>, dialect: Dialect, data: &Data<'_>) {
         Data::List(entry) => mailbox_list(out, "LIST", entry, dialect),
         Data::ListSeparator => put(out, "LIST (\\Noselect) \"/\" \"\""),
         Data::Lsub(entry) => mailbox_list(out, "LSUB", entry, dialect),
+        Data::Xlist(entry) => mailbox_list(out, "XLIST", entry, dialect),
+        Data::XlistSeparator => put(out, "XLIST (\\Noselect) \"/\" \"\""),
+        Data::Quota(root, resources) => quota(out, root, resources),
+        Data::QuotaRoot(name, roots) => quota_root(out, name, roots, dialect),
         Data::Status(name, counts) => status(out, name, counts, dialect),
         Data::Namespace => put(out, "NAMESPACE ((\"\" \"/\")) NIL NIL"),
         Data::Id(fields) => id(out, fields),
@@ -208,6 +244,28 @@ fn status(out: &mut Vec<u8>, name: &MailboxName, counts: &[(StatusItem, u64)], d
     put(out, ")");
 }
 
+/// `quota-response = "QUOTA" SP quota-root-name SP quota-list`,
+/// `quota-list = "(" quota-resource *(SP quota-resource) ")"` (RFC 9208, section 7)
+fn quota(out: &mut Vec<u8>, root: &str, resources: &[QuotaResource]) {
+    put(out, "QUOTA ");
+    astring(out, root.as_bytes());
+    put(out, " (");
+    put_spaced(out, resources, |out, it| {
+        put(out, &format!("{} {} {}", it.name, it.usage, it.limit));
+    });
+    put(out, ")");
+}
+
+/// `quotaroot-response = "QUOTAROOT" SP mailbox *(SP quota-root-name)`
+fn quota_root(out: &mut Vec<u8>, name: &MailboxName, roots: &[&str], dialect: Dialect) {
+    put(out, "QUOTAROOT ");
+    mailbox(out, name, dialect);
+    for root in roots {
+        put(out, " ");
+        astring(out, root.as_bytes());
+    }
+}
+
 /// `id-response = "ID" SP id-params-list` (RFC 2971, section 4)
 fn id(out: &mut Vec<u8>, fields: &[(&str, &str)]) {
     put(out, "ID ");
@@ -257,6 +315,35 @@ mod tests {
         assert_eq!(
             said(&Data::Id(&[("name", "Mailkeep")])),
             "* ID (\"name\" \"Mailkeep\")\r\n"
+        );
+    }
+
+    #[test]
+    fn quota_reads_as_in_the_rfc() {
+        let storage = QuotaResource {
+            name: "STORAGE",
+            usage: 10,
+            limit: 512,
+        };
+        let messages = QuotaResource {
+            name: "MESSAGE",
+            ..storage
+        };
+        assert_eq!(
+            said(&Data::Quota("", &[storage])),
+            "* QUOTA \"\" (STORAGE 10 512)\r\n"
+        );
+        assert_eq!(
+            said(&Data::Quota("#user/alice", &[storage, messages])),
+            "* QUOTA #user/alice (STORAGE 10 512 MESSAGE 10 512)\r\n"
+        );
+        assert_eq!(
+            said(&Data::QuotaRoot(&MailboxName::inbox(), &[""])),
+            "* QUOTAROOT INBOX \"\"\r\n"
+        );
+        assert_eq!(
+            said(&Data::QuotaRoot(&MailboxName::inbox(), &[])),
+            "* QUOTAROOT INBOX\r\n"
         );
     }
 
