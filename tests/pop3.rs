@@ -35,24 +35,56 @@ fn logs_in(session: &mut Session, name: &str, password: &str) -> String {
     says(session, &format!("PASS {password}"))
 }
 
-macro_rules! traces {
-    ($($test:ident: $to:ident $file:literal;)+) => {
-        $(#[test]
-        fn $test() {
-            play(&alice(), To::$to, $file, include_str!(concat!("pop3/", $file)));
-        })+
+/// Plays a trace of tests/pop3.
+macro_rules! trace {
+    ($to:ident $file:literal) => {
+        play(
+            &alice(),
+            To::$to,
+            $file,
+            include_str!(concat!("pop3/", $file)),
+        )
     };
 }
 
-traces! {
-    a_whole_session_from_the_greeting_to_quit: Pop3s "login.txt";
-    quit_before_authentication_ends_it: Pop3s "quit.txt";
-    whether_there_is_such_a_name_is_never_told: Pop3s "names.txt";
-    sasl_may_fail_be_cancelled_and_succeed: Pop3s "auth.txt";
-    an_initial_response_and_what_is_pipelined_behind_it: Pop3s "auth-initial.txt";
-    old_clients_log_in_by_login: Pop3s "auth-login.txt";
-    utf8_is_chosen_before_authentication: Pop3s "utf8.txt";
-    stls_begins_anew_and_passwords_wait_for_it: Pop3 "stls.txt";
+#[test]
+fn a_whole_session_from_the_greeting_to_quit() {
+    trace!(Pop3s "login.txt");
+}
+
+#[test]
+fn quit_before_authentication_ends_it() {
+    trace!(Pop3s "quit.txt");
+}
+
+#[test]
+fn whether_there_is_such_a_name_is_never_told() {
+    trace!(Pop3s "names.txt");
+}
+
+#[test]
+fn sasl_may_fail_be_cancelled_and_succeed() {
+    trace!(Pop3s "auth.txt");
+}
+
+#[test]
+fn an_initial_response_and_what_is_pipelined_behind_it() {
+    trace!(Pop3s "auth-initial.txt");
+}
+
+#[test]
+fn old_clients_log_in_by_login() {
+    trace!(Pop3s "auth-login.txt");
+}
+
+#[test]
+fn utf8_is_chosen_before_authentication() {
+    trace!(Pop3s "utf8.txt");
+}
+
+#[test]
+fn stls_begins_anew_and_passwords_wait_for_it() {
+    trace!(Pop3 "stls.txt");
 }
 
 /// P8 of the field's known attacks: what somebody put behind STLS in the clear must

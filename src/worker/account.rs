@@ -53,8 +53,11 @@ pub struct Limits {
     pub message_bytes_max: u64,
     /// Seconds that a session may be silent.
     pub idle_seconds: u32,
-    /// IMAP sessions at once.
+    /// Sessions at once.
     pub sessions_max: u32,
+    /// Least seconds between two POP3 logins, to be announced; `auth` holds clients
+    /// to it. 0: none.
+    pub pop3_login_delay_seconds: u32,
     /// How late a change of flags may be synced.
     pub flag_sync: Duration,
     /// What the account may keep if it has no quota of its own.
@@ -67,6 +70,7 @@ impl From<&slice::Worker> for Limits {
             message_bytes_max: slice.message_bytes_max,
             idle_seconds: slice.idle_seconds,
             sessions_max: slice.sessions_max,
+            pop3_login_delay_seconds: slice.pop3_login_delay_seconds,
             flag_sync: Duration::from_millis(slice.flag_sync_millis.into()),
             quota: quota(slice.quota),
         }

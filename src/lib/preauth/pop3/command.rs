@@ -24,8 +24,8 @@ pub enum Command {
     User(String),
     /// RFC 1939, section 7. Spaces belong to the password.
     Pass(Secret),
-    /// AUTH alone: which mechanisms are there? No RFC has it; clients from before
-    /// CAPA ask so.
+    /// Leniency `bare-auth` (docs/clients.md). AUTH alone: which mechanisms are
+    /// there?
     Mechanisms,
     /// RFC 5034, section 4.
     Auth {

@@ -10,8 +10,9 @@ use crate::line::{Line, Step};
 use crate::{Secret, sasl};
 
 /// What RFC 2449 (section 4) promises a client: commands of so many bytes, CRLF
-/// included. We take longer ones, for the sake of long passwords and of clients
-/// that send a long initial response where RFC 5034 wouldn't have it.
+/// included. Leniency `long-pop3-commands` (docs/clients.md): we take longer ones,
+/// for the sake of long passwords and of clients that send a long initial response
+/// where RFC 5034 wouldn't have it.
 const COMMAND_BYTES_PROMISED: usize = 255;
 
 const _: () = assert!(COMMAND_BYTES_PROMISED <= LINE_BYTES_MAX);
