@@ -53,10 +53,9 @@ pub struct Limits {
     pub message_bytes_max: u64,
     /// Seconds that a session may be silent.
     pub idle_seconds: u32,
-    /// Sessions at once.
+    /// IMAP sessions at once.
     pub sessions_max: u32,
-    /// Least seconds between two POP3 logins, to be announced; `auth` holds clients
-    /// to it. 0: none.
+    /// Seconds from one POP3 login to the next; 0: as one likes.
     pub pop3_login_delay_seconds: u32,
     /// How late a change of flags may be synced.
     pub flag_sync: Duration,
@@ -98,6 +97,8 @@ pub struct Reading {
     pub damage: Damage,
     /// How far all of it was read for its own sake.
     pub rounds: Rounds,
+    /// How many octets POP3 sends of each.
+    pub lengths: Lengths,
 }
 
 /// One account; every task has an `Rc` of it.
@@ -164,7 +165,7 @@ impl Account {
             seats: Rc::default(),
             unreadable: Unreadable::default(),
             damage: reading.damage,
-            lengths: Lengths::default(),
+            lengths: reading.lengths,
             ailing: Notify::new(),
             upkeep: Mutex::default(),
             #[cfg(test)]
