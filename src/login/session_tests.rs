@@ -145,9 +145,15 @@ fn a_pop3_session_is_handed_over_as_one_with_what_the_worker_must_know_of_it() {
         client.write_all(said).await.unwrap();
         let asked = around.verify().await;
         let handed = around.director.as_ref().unwrap().receive().await.unwrap();
-        let Some(ToDirector::HandOver { nonce, work, .. }) = handed else {
+        let Some(ToDirector::HandOver {
+            nonce,
+            work,
+            socket,
+        }) = handed
+        else {
             panic!("no HandOver")
         };
+        drop(socket);
         let Work::Session {
             protocol,
             tag,
