@@ -5,6 +5,7 @@
 //! that leaves the answer open is its header read, and only then its text. A
 //! body is streamed once, whatever number of strings is looked for in it.
 
+mod fold;
 mod header;
 mod key;
 mod text;
@@ -18,11 +19,12 @@ use super::numbers::Numbers;
 use super::selected::Selected;
 use crate::session::SAVED_RANGES_MAX;
 use header::Header;
-use key::{Evidence, Facts, Key, Verdict};
+use key::{Compiler, Evidence, Facts, Key, Senseless, Verdict};
+use message::decode;
 use std::ops::RangeInclusive;
 use store::{Entry, Messages, Uid, UidRange};
 use wire::imap::response::{Code, ESearch, SearchWriter};
-use wire::imap::{SearchKey, SearchReturn, SequenceSet, Tag};
+use wire::imap::{SearchKey, SearchReturn, SequenceSet, Status, Tag};
 
 /// Numbers told, or joined, between two breaths.
 const STEP_MESSAGES: usize = 4096;
@@ -41,6 +43,10 @@ struct Found {
     uid: Uid,
 }
 
+fn saves(returns: Option<&[SearchReturn]>) -> bool {
+    returns.is_some_and(|returns| returns.contains(&SearchReturn::Save))
+}
+
 impl Selected {
     /// Finds messages.
     pub async fn search(
@@ -49,11 +55,18 @@ impl Selected {
         tag: &Tag,
         by_uid: bool,
         returns: Option<Vec<SearchReturn>>,
-        key: SearchKey,
+        charset: Option<&str>,
+        key: &SearchKey,
     ) -> Result<Answer, End> {
-        let key = match self.compile(client, &key) {
+        let key = match self.compile(client, charset, key) {
             Ok(key) => key,
-            Err(answer) => return Ok(answer),
+            Err(answer) => {
+                // RFC 5182 §2.1: a NO leaves `$` empty, a BAD leaves it alone.
+                if answer.status == Status::No && saves(returns.as_deref()) {
+                    self.forget_saved();
+                }
+                return Ok(answer);
+            }
         };
         let (found, unread) = self.find(client, &key).await?;
         let returns = match returns {
@@ -74,7 +87,7 @@ impl Selected {
         Ok(match saved {
             Err(answer) => answer,
             Ok(()) if unread => {
-                if returns.is_some_and(|returns| returns.contains(&SearchReturn::Save)) {
+                if saves(returns.as_deref()) {
                     self.forget_saved();
                 }
                 Answer::no(Code::Unavailable, "The disk would not give some letters")
@@ -83,13 +96,29 @@ impl Selected {
         })
     }
 
-    fn compile(&self, client: &Client, key: &SearchKey) -> Result<Key, Answer> {
+    fn compile(
+        &self,
+        client: &Client,
+        charset: Option<&str>,
+        key: &SearchKey,
+    ) -> Result<Key, Answer> {
+        let charset = charset.unwrap_or("UTF-8");
+        if !decode::knows_charset(charset.as_bytes()) {
+            return Err(Answer::no(
+                Code::BadCharset,
+                "This charset is not known here; use UTF-8",
+            ));
+        }
         let store = client.account().store();
         let messages = store.messages(self.handle()).map_err(Answer::from)?;
         let meant = |set: &SequenceSet, by_uid| {
             Meant::new(set, by_uid, &messages, self.view(), self.saved())
         };
-        Key::compile(key, &meant).map_err(|_| Answer::bad("No message has this number"))
+        let compiler = Compiler { charset, meant };
+        compiler.key(key).map_err(|why| match why {
+            Senseless::NoSuchNumber => Answer::bad("No message has this number"),
+            Senseless::NotOfTheCharset => Answer::bad("A string is not of the charset"),
+        })
     }
 
     /// All that fits, and whether something could not be read.
