@@ -30,6 +30,7 @@ targets! {
     lmtp,
     mail_structure,
     pop3_command,
+    pop3_preauth,
     proxy_header,
     sasl_plain,
     store_recovery,
