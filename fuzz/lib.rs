@@ -30,6 +30,8 @@ targets! {
     journal_recovery,
     lmtp,
     mail_structure,
+    pop3_command,
+    pop3_preauth,
     proxy_header,
     sasl_plain,
     sasl_scram,

@@ -6,7 +6,7 @@ use preauth::imap::cursor::Cursor;
 use super::fetch::fetch_items;
 use super::flag::{flag_list, flags};
 use super::list::{create_params, list, lsub, status_atts};
-use super::mailbox::{mailbox, mailbox_to_create};
+use super::mailbox::mailbox;
 use super::quota::{quota_root, setquota_list};
 use super::refusal::{Refusal, expected};
 use super::search::search;
@@ -147,6 +147,8 @@ pub enum Command {
         uid: bool,
         /// None: untagged SEARCH; some, never empty: ESEARCH with these.
         returns: Option<Vec<SearchReturn>>,
+        /// Of the strings in the key; none: UTF-8.
+        charset: Option<String>,
         /// What is looked for.
         key: SearchKey,
     },
@@ -288,9 +290,12 @@ fn message_command(
     match name {
         "FETCH" => fetch(cursor, uid),
         "STORE" => store(cursor, uid),
-        "SEARCH" => {
-            search(cursor, dialect).map(|(returns, key)| Command::Search { uid, returns, key })
-        }
+        "SEARCH" => search(cursor, dialect).map(|search| Command::Search {
+            uid,
+            returns: search.returns,
+            charset: search.charset,
+            key: search.key,
+        }),
         "COPY" => set_and_mailbox(cursor, dialect).map(|(set, mailbox)| Command::Copy {
             uid,
             set,
@@ -354,7 +359,7 @@ fn capability(cursor: &mut Cursor<'_>) -> Parsed<String> {
 fn create(cursor: &mut Cursor<'_>, dialect: Dialect) -> Parsed<Command> {
     cursor.space()?;
     Ok(Command::Create {
-        mailbox: mailbox_to_create(cursor, dialect)?,
+        mailbox: mailbox(cursor, dialect)?,
         special_use: create_params(cursor)?,
     })
 }
@@ -365,7 +370,7 @@ fn rename(cursor: &mut Cursor<'_>, dialect: Dialect) -> Parsed<Command> {
     cursor.space()?;
     Ok(Command::Rename {
         from,
-        to: mailbox_to_create(cursor, dialect)?,
+        to: mailbox(cursor, dialect)?,
     })
 }
 
