@@ -1,8 +1,11 @@
 //! POP3 through every process: traces that somebody who knows the RFCs reads
 //! (tests/pop3/*.txt), and what only a whole set can show. What happens behind
-//! authentication is in src/worker/trial/pop3.
+//! authentication is in src/worker/trial/pop3, and in pop3/mail.rs.
 
 #![allow(clippy::panic, reason = "a test that can't go on says why and ends")]
+
+#[path = "pop3/mail.rs"]
+mod mail;
 
 use harness::Set;
 use harness::session::Session;
