@@ -29,6 +29,8 @@ targets! {
     journal_recovery,
     lmtp,
     mail_structure,
+    pop3_command,
+    pop3_preauth,
     proxy_header,
     sasl_plain,
     store_recovery,

@@ -17,10 +17,12 @@ mod loading;
 mod model;
 mod names;
 mod pipelining;
+mod pop3;
 mod quota;
 mod reading;
 mod soup;
 mod trace;
+mod trees;
 mod upkeep;
 mod waiting;
 

@@ -82,8 +82,7 @@ pub fn of_directory(directory: &Path) -> Vec<Letter> {
 }
 
 fn gather(directory: &Path, files: &mut Vec<PathBuf>) {
-    let entries = std::fs::read_dir(directory);
-    let entries = entries.unwrap_or_else(|why| panic!("{}: {why}", directory.display()));
+    let entries = std::fs::read_dir(directory).expect("a directory of letters");
     for entry in entries.flatten() {
         match entry.path() {
             below if below.is_dir() => gather(&below, files),

@@ -163,14 +163,11 @@ impl fmt::Display for MailboxName {
 }
 
 /// `mailbox = "INBOX" / astring`
+///
+/// A separator at the end is passed over. In CREATE it announces children, which we
+/// need not be told (RFC 9051, section 6.3.4). Leniency `separator-at-the-end`
+/// (docs/clients.md): some clients keep it for every other command.
 pub(super) fn mailbox(cursor: &mut Cursor<'_>, dialect: Dialect) -> Parsed<MailboxName> {
-    let name: Vec<u8> = cursor.astring()?.bytes().collect();
-    Ok(MailboxName::from_wire(&name, dialect)?)
-}
-
-/// The same in CREATE, where a separator at the end announces children, which
-/// we need not be told (RFC 9051, section 6.3.4).
-pub(super) fn mailbox_to_create(cursor: &mut Cursor<'_>, dialect: Dialect) -> Parsed<MailboxName> {
     let name: Vec<u8> = cursor.astring()?.bytes().collect();
     let name = name.strip_suffix(b"/").unwrap_or(&name);
     Ok(MailboxName::from_wire(name, dialect)?)
@@ -269,6 +266,21 @@ mod tests {
         assert_eq!(parent.to_utf8(), "a");
         assert_eq!(parent.parent(), None);
         assert_eq!(parent.child("b").unwrap(), name);
+    }
+
+    #[test]
+    fn one_separator_at_the_end_is_passed_over_where_a_command_names_a_mailbox() {
+        let read = |text: &str| {
+            let mut cursor = Cursor::new(text.as_bytes());
+            mailbox(&mut cursor, Dialect::Rev1)
+        };
+        assert_eq!(read("a/b/").unwrap().to_utf8(), "a/b");
+        assert!(read("inbox/").unwrap().is_inbox());
+        for name in ["a//", "/", "\"\""] {
+            let refused = read(name);
+            let why = NameFault::EmptyComponent.into();
+            assert_eq!(refused, Err(why), "{name}");
+        }
     }
 
     proptest! {
