@@ -75,7 +75,7 @@ proptest! {
                         let end = (start + length).min(span.end);
                         let bytes = &letter[start as usize..end as usize];
                         match bytes {
-                            // Leniency empty-partial.
+                            // Leniency `empty-partial`
                             "" => "\"\")\r\n".to_owned(),
                             _ => format!("{{{}}}\r\n{bytes})\r\n", bytes.len()),
                         }
