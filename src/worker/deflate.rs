@@ -250,12 +250,11 @@ mod tests {
         assert_eq!(inflated(&mut inflater, &[b"x"]), Err(Undeflatable::Ended));
     }
 
-    /// The figures of docs/protocols.md.
+    /// docs/protocols.md says 312 KiB and 42 KiB, as counted by an allocator for these
+    /// layouts: 64 KiB of the first lie in the value itself. Others want another count.
     #[test]
     fn a_compressed_session_holds_what_is_written_of_it() {
-        let deflater = size_of::<CompressorOxide>();
-        let inflater = size_of::<InflateState>();
-        assert!(deflater < 320 << 10, "{deflater}");
-        assert!(inflater < 48 << 10, "{inflater}");
+        assert_eq!(size_of::<CompressorOxide>() >> 10, 64);
+        assert_eq!(size_of::<InflateState>() >> 10, 42);
     }
 }
