@@ -117,6 +117,7 @@ fn auth() -> Stage {
         argon2_passes: 1,
         sessions_per_account_max: 50,
         scram: true,
+        external: true,
         pop3_login_delay_seconds: 0,
     };
     Stage::begin(&profile::AUTH, Slice::Auth { slice }, vec![Gift::MasterKey])

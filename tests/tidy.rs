@@ -291,6 +291,44 @@ fn documents_name_files_and_functions_that_exist() {
     );
 }
 
+/// A table whose rows are sections of an RFC promises what a test or a trace shows.
+#[test]
+fn every_section_of_an_rfc_is_shown_by_a_test_or_a_trace() {
+    let text = std::fs::read_to_string(workspace().join("docs/protocols.md"));
+    let text = text.expect("docs/protocols.md");
+    let sources = repository::rust();
+    let mut found = Vec::new();
+    for row in section_rows(&text) {
+        let shown = row.rsplit(" | ").next().unwrap_or_default();
+        let mut places = repository::quoted(shown).peekable();
+        let named = places.peek().is_some();
+        if !named || !places.all(|place| shows(place, &sources)) {
+            found.push(row.to_owned());
+        }
+    }
+    assert!(section_rows(&text).count() > 60, "the tables are there");
+    none(
+        &found,
+        "docs/protocols.md: a section without a test or a trace",
+    );
+}
+
+/// The rows of the tables that begin with `| § |`.
+fn section_rows(text: &str) -> impl Iterator<Item = &str> {
+    let tables = text.split("\n\n").filter(|it| it.starts_with("| § |"));
+    tables.flat_map(|table| table.lines().skip(2))
+}
+
+fn shows(place: &str, sources: &[Source]) -> bool {
+    match place.split_once("::") {
+        Some((path, test)) => {
+            let file = sources.iter().find(|source| source.path == path);
+            file.is_some_and(|file| file.tests(test))
+        }
+        None => place.starts_with("tests/traces/") && workspace().join(place).exists(),
+    }
+}
+
 #[test]
 fn documents_name_constants_that_exist() {
     let sources = repository::rust();

@@ -8,8 +8,10 @@
 #![allow(clippy::panic, reason = "a test that can't go on says why and ends")]
 
 use harness::set::workspace;
-use harness::trace::{Host, play_as};
+use harness::trace::script::Script;
+use harness::trace::{Host, letters, play_as};
 use harness::{Dovecot, Set};
+use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::time::Instant;
@@ -44,6 +46,60 @@ fn wanted() -> Vec<Trace> {
     let mut traces = traces();
     traces.retain(|(name, _)| name.contains(&part));
     traces
+}
+
+#[test]
+fn every_trace_says_where_it_is_from() {
+    let nameless = traces().into_iter().filter(|(_, text)| {
+        let script = Script::read(text, "mailkeep", true, &letters());
+        script.title.is_empty() || script.sections.is_empty()
+    });
+    let nameless: Vec<String> = nameless.map(|(name, _)| name).collect();
+    assert!(nameless.is_empty(), "no title, or no `RFC:`: {nameless:#?}");
+}
+
+/// `UPDATE=1` writes the document anew.
+#[test]
+fn the_overview_of_differences_is_what_the_traces_say() {
+    let (path, overview) = (workspace().join(OVERVIEW), overview());
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&path, &overview).expect("the workspace can be written");
+    }
+    let written = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        written == overview,
+        "{OVERVIEW} is old: UPDATE=1 cargo test -p mailkeep-tests --test traces overview"
+    );
+}
+
+/// Where the differences are collected.
+const OVERVIEW: &str = "docs/comparison-traces.md";
+
+const OVERVIEW_HEAD: &str = "# Where Mailkeep and Dovecot answer differently
+
+Collected from tests/traces by `tests/traces.rs`, which plays every trace against
+Mailkeep and, with `SERVER_UNDER_TEST=dovecot`, against Dovecot 2.3. A line that stands
+for one server only needs the words of the RFC that it rests on. What the RFCs leave
+free (the order of responses, their wording, optional ones) is no difference.
+";
+
+fn overview() -> String {
+    let mut text = OVERVIEW_HEAD.to_owned();
+    let mut only = "\n## For one server alone\n\n".to_owned();
+    for (name, trace) in traces() {
+        let script = Script::read(&trace, "mailkeep", true, &letters());
+        if !script.differences.is_empty() {
+            let _ = write!(text, "\n## `tests/traces/{name}`\n\n{}\n", script.title);
+        }
+        for difference in &script.differences {
+            let lines = difference.lines.join("\n");
+            let _ = write!(text, "\n* {}\n\n```\n{lines}\n```\n", difference.reason);
+        }
+        if let Some((server, reason)) = &script.only {
+            let _ = writeln!(only, "* `tests/traces/{name}`, {server}: for {reason}.");
+        }
+    }
+    text + &only
 }
 
 #[test]

@@ -8,11 +8,13 @@
 //! | file | for |
 //! |---|---|
 //! | [`attempts`] | `login`: credentials |
+//! | [`exchanges`] | `login`: SCRAM and EXTERNAL |
 //! | [`recipients`] | `lmtp`: addresses |
 //! | [`accounts`] | `control`: the table |
 
 mod accounts;
 mod attempts;
+mod exchanges;
 mod recipients;
 
 use crate::facts;
@@ -24,14 +26,14 @@ use crate::remembered::Remembered;
 use crate::table::{Account, Change};
 use crate::verifier::Cost;
 use accounts::{Decision, Then};
-use attempts::Attempt;
+use attempts::{Attempt, Stage};
 use ipc::edge::auth_director::{ToAuth as FromDirector, ToDirector};
 use ipc::edge::director_broker::EPOCH_DELETED;
 use ipc::edge::{control_auth, front_auth, lmtp_auth, login_auth};
 use ipc::ticket::{Grant, Kind, MasterKey, SealedStorage, SealedTicket, TICKET_SECONDS_MAX};
 use ipc::{AccountId, Cookie, Instance, Nonce, slice};
 use journal::disk::Disk;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 /// Emptied accounts that a new `director` is told of at once; each that it confirms
 /// brings the next. Its channel's queue has room for more
@@ -62,7 +64,7 @@ pub enum Act {
 pub enum Misdeed {
     /// It began under a nonce that is still open.
     NonceIsOpen,
-    /// It answered a challenge that nobody gave.
+    /// It answered, or gave up, a challenge that nobody gave.
     NoChallenge,
     /// It has more open questions than it can have clients.
     TooManyQuestions,
@@ -78,6 +80,8 @@ pub struct Keys {
     pub remembered: [u8; 32],
     /// Marks names that failed.
     pub penalties: [u8; 32],
+    /// Makes the keys of names that nobody has, if the table has none for that yet.
+    pub decoys: [u8; 32],
 }
 
 /// What the slice says, checked.
@@ -87,6 +91,7 @@ pub struct Rules {
     cost: Cost,
     remember_seconds: u32,
     failures_before_delay: u32,
+    external: bool,
 }
 
 impl Rules {
@@ -100,6 +105,7 @@ impl Rules {
             cost: Cost::new(slice)?,
             remember_seconds: slice.remember_seconds,
             failures_before_delay: slice.failures_before_delay,
+            external: slice.external,
         })
     }
 }
@@ -120,8 +126,10 @@ pub struct Desk<D: Disk> {
     retold: Option<AccountId>,
     next_job: Job,
     hashing: HashMap<Job, Hashing>,
-    /// The nonces of each `login`'s open questions.
-    open: HashMap<Instance, HashSet<Nonce>>,
+    /// Makes the keys of names that nobody has.
+    decoys: [u8; 32],
+    /// Each `login`'s dialogues, by their nonces.
+    open: HashMap<Instance, HashMap<Nonce, Stage>>,
     /// Failures whose answer waits, by when it is due.
     delayed: BTreeMap<(u64, Job), Attempt>,
     decided: Vec<Decision>,
@@ -137,7 +145,12 @@ enum Hashing {
 impl<D: Disk> Desk<D> {
     /// Opens for business, without any peer.
     #[must_use]
-    pub fn new(rules: Rules, ledger: Ledger<D>, last_id: u32, keys: Keys) -> Self {
+    pub fn new(rules: Rules, mut ledger: Ledger<D>, last_id: u32, keys: Keys) -> Self {
+        let decoys = ledger.table().decoys().unwrap_or(keys.decoys);
+        if ledger.table().decoys().is_none() {
+            // Before anything is answered it is durable, as every change.
+            ledger.stage(Change::Decoys { key: Some(decoys) });
+        }
         Self {
             penalties: Penalties::new(keys.penalties, rules.failures_before_delay),
             remembered: Remembered::new(keys.remembered, rules.remember_seconds),
@@ -150,6 +163,7 @@ impl<D: Disk> Desk<D> {
             retold: None,
             next_job: 0,
             hashing: HashMap::new(),
+            decoys,
             open: HashMap::new(),
             delayed: BTreeMap::new(),
             decided: Vec::new(),

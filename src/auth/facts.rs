@@ -9,14 +9,14 @@
 use ipc::edge::front_auth::Facts as Message;
 use ipc::edge::front_service::Transport;
 use ipc::slice::Protocol;
-use ipc::{Cookie, Instance};
+use ipc::{Bytes, Cookie, Instance};
 use std::collections::HashMap;
 
 /// Sessions of one `front` at once; more than it has descriptors.
 pub const FACTS_MAX: usize = 65_536;
 
 /// What authentication rests on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facts {
     /// What the listener speaks.
     pub protocol: Protocol,
@@ -24,6 +24,10 @@ pub struct Facts {
     pub transport: Transport,
     /// From where; IPv4 is mapped.
     pub address: [u8; 16],
+    /// What the TLS connection exports for channel binding (RFC 9266).
+    pub exporter: Option<[u8; 32]>,
+    /// The name in the certificate that the client has shown.
+    pub client_name: Option<Bytes<255>>,
 }
 
 /// What a `front` did wrong.
@@ -54,7 +58,9 @@ impl Table {
                 protocol,
                 transport,
                 address,
-                ..
+                port: _,
+                exporter,
+                client_name,
             } => self.open(
                 teller,
                 cookie,
@@ -62,6 +68,8 @@ impl Table {
                     protocol,
                     transport,
                     address,
+                    exporter,
+                    client_name,
                 },
             ),
             Message::Closed { cookie } => {
@@ -73,8 +81,8 @@ impl Table {
 
     /// What this `front` said of a session's socket.
     #[must_use]
-    pub fn of(&self, teller: Instance, cookie: Cookie) -> Option<Facts> {
-        self.facts.get(&(teller, cookie)).copied()
+    pub fn of(&self, teller: Instance, cookie: Cookie) -> Option<&Facts> {
+        self.facts.get(&(teller, cookie))
     }
 
     /// A `front` has gone.
@@ -87,7 +95,7 @@ impl Table {
     /// `auth`, while sessions come and go.
     fn open(&mut self, teller: Instance, cookie: Cookie, facts: Facts) -> Result<(), Misdeed> {
         match self.of(teller, cookie) {
-            Some(known) if known == facts => return Ok(()),
+            Some(known) if *known == facts => return Ok(()),
             Some(_) => return Err(Misdeed::ToldTwice),
             None => {}
         }

@@ -4,9 +4,9 @@
 //! for them is bounded by [`JOBS_MAX`], the last [`RESERVED`] of it for
 //! administrators; a password is wiped when its job is done.
 
-use crate::verifier::{self, Cost};
+use crate::verifier::{self, Cost, Kept};
 use ipc::Secret;
-use ipc::edge::control_auth::{PASSWORD_BYTES_MAX, Verifier};
+use ipc::edge::control_auth::PASSWORD_BYTES_MAX;
 use ipc::secret::wipe_stack;
 use rustix::event::EventfdFlags;
 use rustix::io::Errno;
@@ -31,14 +31,14 @@ pub type Password = Secret<PASSWORD_BYTES_MAX>;
 /// What is to be hashed.
 #[derive(Debug)]
 pub enum Work {
-    /// Whether this is the password; if so and the verifier is cheaper to break
-    /// than the configured cost, a better one.
+    /// Whether this is the password; if so and what is kept of it is less than it
+    /// should be, something better.
     Verify {
-        verifier: Verifier,
+        kept: Kept,
         password: Password,
         cost: Cost,
     },
-    /// A verifier for this password.
+    /// What is to be kept of this password.
     Hash { password: Password, cost: Cost },
 }
 
@@ -46,11 +46,11 @@ pub enum Work {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// It is the password.
-    Right { better: Option<Verifier> },
+    Right { better: Option<Kept> },
     /// It isn't.
     Wrong,
-    /// The verifier.
-    Hashed { verifier: Verifier },
+    /// What is to be kept.
+    Hashed { kept: Kept },
     /// No salt or no memory to be had.
     Failed,
 }
@@ -177,21 +177,21 @@ impl Work {
     pub fn run(self) -> Outcome {
         match self {
             Self::Verify {
-                verifier,
+                kept,
                 password,
                 cost,
             } => {
                 let password = password.dangerous_reveal();
-                match verifier::verify(&verifier, password) {
+                match verifier::verify(&kept.verifier, password) {
                     false => Outcome::Wrong,
-                    true if cost.exceeds(&verifier) => Outcome::Right {
-                        better: cost.hash(password),
+                    true if cost.exceeds(&kept) => Outcome::Right {
+                        better: cost.keep(password),
                     },
                     true => Outcome::Right { better: None },
                 }
             }
-            Self::Hash { password, cost } => match cost.hash(password.dangerous_reveal()) {
-                Some(verifier) => Outcome::Hashed { verifier },
+            Self::Hash { password, cost } => match cost.keep(password.dangerous_reveal()) {
+                Some(kept) => Outcome::Hashed { kept },
                 None => Outcome::Failed,
             },
         }
@@ -250,36 +250,44 @@ mod tests {
 
     #[test]
     fn a_right_password_with_a_weaker_scheme_gives_a_better_verifier() {
-        let weak = Verifier::SaltedSha512 {
-            salt: ipc::Bytes::new(*b"salt").unwrap(),
-            hash: sha2::Sha512::digest(b"xsalt").into(),
+        let weak = Kept {
+            verifier: Verifier::SaltedSha512 {
+                salt: ipc::Bytes::new(*b"salt").unwrap(),
+                hash: sha2::Sha512::digest(b"xsalt").into(),
+            },
+            keys: None,
         };
-        let verify = |text| {
-            Work::Verify {
-                verifier: weak.clone(),
+        let verify = |kept: &Kept, text| {
+            let work = Work::Verify {
+                kept: kept.clone(),
                 password: password(text),
                 cost: cost(),
-            }
-            .run()
+            };
+            work.run()
         };
         let Outcome::Right {
             better: Some(better),
-        } = verify("x")
+        } = verify(&weak, "x")
         else {
             panic!("not verified")
         };
-        assert_eq!(verify("y"), Outcome::Wrong);
-        let again = |text| {
-            Work::Verify {
-                verifier: better.clone(),
-                password: password(text),
-                cost: cost(),
-            }
-            .run()
+        assert!(better.keys.is_some());
+        assert_eq!(verify(&weak, "y"), Outcome::Wrong);
+        assert_eq!(verify(&better, "x"), Outcome::Right { better: None });
+        assert_eq!(verify(&better, "y"), Outcome::Wrong);
+        let keyless = Kept {
+            keys: None,
+            ..better
         };
-        assert_eq!(again("x"), Outcome::Right { better: None });
-        assert_eq!(again("y"), Outcome::Wrong);
+        let verified = verify(&keyless, "x");
+        assert!(matches!(
+            verified,
+            Outcome::Right {
+                better: Some(Kept { keys: Some(_), .. })
+            }
+        ));
     }
 
+    use ipc::edge::control_auth::Verifier;
     use sha2::Digest;
 }

@@ -42,6 +42,7 @@ fn around() -> Around {
         master,
         remembered: [1; 32],
         penalties: [2; 32],
+        decoys: [3; 32],
     };
     let desk = Desk::new(rules, open(&SimDisk::new(1)), 1000, keys);
     let (ours, theirs) = ipc::channel::pair().unwrap();

@@ -10,7 +10,7 @@
 //! **Is trusted by** everybody, for whose mail a ticket opens.
 //!
 //! **If taken over:** all mail. So it talks to no stranger: it parses nothing of
-//! theirs but a name and SASL PLAIN's three fields, has no network, no runtime,
+//! theirs but a name and the messages of SASL's mechanisms, has no network, no runtime,
 //! and no file but its own table's.
 //!
 //! | file | idea |
@@ -19,7 +19,8 @@
 //! | `table`, `ledger` | accounts in memory; the same, durable |
 //! | `verifier`, `hashing` | password schemes; the threads that pay for them |
 //! | `remembered`, `penalty` | successes that come again; failures that do |
-//! | `facts`, `plain` | what `front` says; what a client says |
+//! | `facts`, `plain`, `scram` | what `front` says; what a client says |
+//! | `prepared` | the one form of a password |
 //! | `desk` | every decision, without a socket or a clock |
 //! | `house` | the channels |
 
@@ -34,7 +35,9 @@ mod ledger;
 mod names;
 mod penalty;
 mod plain;
+mod prepared;
 mod remembered;
+mod scram;
 mod table;
 mod verifier;
 
@@ -112,12 +115,13 @@ fn prepare(entered: Entered) -> Result<(House<OsDisk>, Sealed), ExitCode> {
 
 /// The root is the table's own directory.
 fn open_desk(rules: Rules, master: MasterKey, site: Site) -> Result<Desk<OsDisk>, ExitCode> {
-    let [writer, remembered, penalties] = [(); 3].map(|()| ipc::identity::random::<32>());
+    let [writer, remembered, penalties, decoys] = [(); 4].map(|()| ipc::identity::random::<32>());
     let drawn = |key: Result<[u8; 32], _>| key.map_err(|why| failed("no randomness", &why));
     let keys = Keys {
         master,
         remembered: drawn(remembered)?,
         penalties: drawn(penalties)?,
+        decoys: drawn(decoys)?,
     };
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let root = rustix::fs::openat(rustix::fs::CWD, c"/", flags, Mode::empty())

@@ -217,6 +217,7 @@ pub mod tests {
             argon2_passes: 1,
             sessions_per_account_max: 10,
             scram: true,
+            external: true,
             pop3_login_delay_seconds: 0,
         }
     }

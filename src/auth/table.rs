@@ -10,6 +10,7 @@
 //! whose directory may still be there. The bytes are those of `ipc`'s codec; a test pins them.
 
 use crate::names::{Domains, Name};
+use crate::verifier::Kept;
 use ipc::codec::{Decoder, Encoder, Field, Malformed};
 use ipc::edge::control_auth::{self, ALIASES_MAX, Verifier};
 use ipc::{AccountId, Epoch, List, choice, record};
@@ -35,7 +36,7 @@ record! {
         name: Name,
         /// Further addresses that mail is taken for.
         aliases: List<Name, ALIASES_MAX>,
-        verifier: Verifier,
+        kept: Kept,
         /// How often its tickets have been revoked.
         epoch: Epoch,
         disabled: bool,
@@ -56,6 +57,10 @@ choice! {
         2 => Remove { id: AccountId, },
         /// The account is gone, and its directory is yet to be removed.
         3 => Empty { id: AccountId, },
+        /// What the keys of names that nobody has are made from. It lives as long as
+        /// the table: were it another after a restart, that would tell whose keys are
+        /// none.
+        4 => Decoys { key: Option<[u8; 32]>, },
     }
 }
 
@@ -101,6 +106,7 @@ pub struct Table {
     accounts: BTreeMap<AccountId, Account>,
     names: BTreeMap<Name, AccountId>,
     emptied: BTreeSet<AccountId>,
+    decoys: Option<[u8; 32]>,
 }
 
 /// By what an address was found.
@@ -132,6 +138,7 @@ impl Default for Table {
             accounts: BTreeMap::new(),
             names: BTreeMap::new(),
             emptied: BTreeSet::new(),
+            decoys: None,
         }
     }
 }
@@ -206,6 +213,12 @@ impl Table {
         self.emptied.contains(&id)
     }
 
+    /// What the keys of names that nobody has are made from, once it was drawn.
+    #[must_use]
+    pub fn decoys(&self) -> Option<[u8; 32]> {
+        self.decoys
+    }
+
     /// Makes a change, and gives the one that undoes it. The id counter stays
     /// where it is then: an id that was shown to anybody is not given again.
     pub fn apply(&mut self, change: Change) -> Change {
@@ -226,6 +239,9 @@ impl Table {
                 self.emptied.insert(id);
                 before
             }
+            Change::Decoys { key } => Change::Decoys {
+                key: std::mem::replace(&mut self.decoys, key),
+            },
         }
     }
 
@@ -282,7 +298,7 @@ pub fn listed(account: &Account) -> control_auth::Account {
         aliases: List::new(aliases).unwrap_or_default(),
         disabled: account.disabled,
         deleting: account.deleting,
-        scheme: scheme(&account.verifier),
+        scheme: scheme(&account.kept.verifier),
     }
 }
 
@@ -313,10 +329,10 @@ pub mod tests {
             id: AccountId(id),
             name: names.next().unwrap(),
             aliases: List::new(names.collect()).unwrap(),
-            verifier: Verifier::SaltedSha512 {
+            kept: Kept::from(Verifier::SaltedSha512 {
                 salt: Bytes::new(*b"salt").unwrap(),
                 hash: [7; 64],
-            },
+            }),
             epoch: Epoch(0),
             disabled: false,
             deleting: false,
@@ -396,17 +412,20 @@ pub mod tests {
             account: account(1, &["a", "b"]),
         };
         let empty = Change::Empty { id: AccountId(1) };
-        let changes = vec![put, undo, empty];
+        let decoys = Change::Decoys { key: Some([9; 32]) };
+        let changes = vec![put, undo, empty, decoys];
         let payload = table.transaction(changes).unwrap().encode_whole();
-        let mut expected = vec![1, 2, 0, 0, 0, 3, 0, 0, 0]; // version, next id, three changes
+        let mut expected = vec![1, 2, 0, 0, 0, 4, 0, 0, 0]; // version, next id, four changes
         expected.extend([1, 1, 0, 0, 0]); // put, id
         expected.extend(b"\x0d\0\0\0a@example.org");
         expected.extend(b"\x01\0\0\0\x0d\0\0\0b@example.org");
         expected.extend(b"\x04\x04\0\0\0salt");
         expected.extend([7; 64]);
-        expected.extend([0; 8 + 3]); // epoch, three flags
+        expected.extend([0; 1 + 8 + 3]); // no keys, epoch, three flags
         expected.extend([2, 1, 0, 0, 0]); // remove, id
         expected.extend([3, 1, 0, 0, 0]); // empty, id
+        expected.extend([4, 1]); // decoys, of this key
+        expected.extend([9; 32]);
         assert_eq!(payload, expected);
         assert!(Transaction::decode_whole(&payload).is_ok());
         let newer = [&[2], &payload[1..]].concat();
@@ -431,7 +450,7 @@ pub mod tests {
 
     /// Any change to one of a few accounts with names of their own.
     pub fn change() -> impl Strategy<Value = Change> {
-        (1u32..6, 0usize..4, any::<(u8, bool)>(), 0u8..4).prop_map(
+        (1u32..6, 0usize..4, any::<(u8, bool)>(), 0u8..5).prop_map(
             |(id, aliases, (epoch, disabled), kind)| {
                 let names: Vec<String> = (0..=aliases).map(|n| format!("u{id}n{n}")).collect();
                 let names: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -443,6 +462,9 @@ pub mod tests {
                 match kind {
                     0 => Change::Remove { id: account.id },
                     1 => Change::Empty { id: account.id },
+                    2 => Change::Decoys {
+                        key: disabled.then_some([epoch; 32]),
+                    },
                     _ => Change::Put { account },
                 }
             },
@@ -460,6 +482,7 @@ pub mod tests {
             prop_assert_eq!(&table.accounts, &expected.accounts);
             prop_assert_eq!(&table.names, &expected.names);
             prop_assert_eq!(&table.emptied, &expected.emptied);
+            prop_assert_eq!(&table.decoys, &expected.decoys);
             prop_assert!(table.next_id >= expected.next_id);
         }
 

@@ -9,9 +9,11 @@
 //! nobody has. It ends with the account's first login: the password is then at
 //! hand, and hashed anew with the configured Argon2id.
 
+use crate::prepared::prepared;
+use crate::scram;
 use ipc::Bytes;
 use ipc::edge::control_auth::Verifier;
-use ipc::slice;
+use ipc::{record, slice};
 use sha_crypt::{Params, sha512_crypt};
 use sha1::Sha1;
 use sha2::{Digest, Sha512};
@@ -91,11 +93,19 @@ pub fn check(verifier: &Verifier) -> Result<(), BadVerifier> {
 }
 
 /// Whether it is the password. False as well if the parameters are bad.
+///
+/// Others may have hashed the bytes as they were typed, so these are tried, too,
+/// where they differ from the one form; which depends on them alone, not on whose
+/// they are.
 #[must_use]
 pub fn verify(verifier: &Verifier, password: &[u8]) -> bool {
-    if check(verifier).is_err() {
-        return false;
-    }
+    let form = prepared(password);
+    check(verifier).is_ok()
+        && (is_hash_of(verifier, &form)
+            || (form.as_slice() != password && is_hash_of(verifier, password)))
+}
+
+fn is_hash_of(verifier: &Verifier, password: &[u8]) -> bool {
     match verifier {
         Verifier::Argon2id {
             kib,
@@ -142,11 +152,33 @@ pub fn verify(verifier: &Verifier, password: &[u8]) -> bool {
     }
 }
 
-/// What the configured Argon2id costs.
+record! {
+    /// What is kept of a password.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Kept {
+        /// What the password itself is checked against.
+        verifier: Verifier,
+        /// What SCRAM's proofs are. A hash from elsewhere comes without.
+        keys: Option<scram::Keys>,
+    }
+}
+
+/// A hash that was made elsewhere.
+impl From<Verifier> for Kept {
+    fn from(verifier: Verifier) -> Self {
+        Self {
+            verifier,
+            keys: None,
+        }
+    }
+}
+
+/// What the configured Argon2id costs, and whether SCRAM's keys are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cost {
     kib: u32,
     passes: u32,
+    scram: bool,
 }
 
 impl Cost {
@@ -158,6 +190,7 @@ impl Cost {
         let cost = Self {
             kib: slice.argon2_kib,
             passes: slice.argon2_passes,
+            scram: slice.scram,
         };
         let usable = check(&cost.decoy()).map(|()| cost);
         usable.map_err(|_| "argon2_kib and argon2_passes must be 64 to 131072 and 1 to 64, their product at most 1048576")
@@ -170,23 +203,40 @@ impl Cost {
         self.verifier([0x5a; OUR_SALT_BYTES], [0xa5; OUR_HASH_BYTES])
     }
 
-    /// Makes a verifier from a password and a fresh salt. `None` if the salt
-    /// can't be drawn or the memory not be had.
+    /// Makes what is kept of a password, with fresh salts. `None` if these can't
+    /// be drawn or the memory not be had.
     #[must_use]
-    pub fn hash(self, password: &[u8]) -> Option<Verifier> {
+    pub fn keep(self, password: &[u8]) -> Option<Kept> {
         let salt = ipc::identity::random().ok()?;
         let mut hash = [0; OUR_HASH_BYTES];
-        argon2id((self.kib, self.passes, 1), &salt, password, &mut hash)?;
-        Some(self.verifier(salt, hash))
+        let form = prepared(password);
+        argon2id((self.kib, self.passes, 1), &salt, &form, &mut hash)?;
+        let keys = match self.scram {
+            true => Some(scram::Keys::new(password, ipc::identity::random().ok()?)),
+            false => None,
+        };
+        Some(Kept {
+            verifier: self.verifier(salt, hash),
+            keys,
+        })
     }
 
-    /// Whether a verifier is cheaper to break than ours.
+    /// Whether SCRAM is spoken.
     #[must_use]
-    pub fn exceeds(self, verifier: &Verifier) -> bool {
-        match verifier {
-            Verifier::Argon2id { kib, passes, .. } => *kib < self.kib || *passes < self.passes,
-            _ => true,
-        }
+    pub fn scram(self) -> bool {
+        self.scram
+    }
+
+    /// Whether what is kept is cheaper to break than ours would be, or lacks keys
+    /// that are wanted.
+    #[must_use]
+    pub fn exceeds(self, kept: &Kept) -> bool {
+        let lacks_keys = self.scram && kept.keys.is_none();
+        lacks_keys
+            || match &kept.verifier {
+                Verifier::Argon2id { kib, passes, .. } => *kib < self.kib || *passes < self.passes,
+                _ => true,
+            }
     }
 
     fn verifier(self, salt: [u8; OUR_SALT_BYTES], hash: [u8; OUR_HASH_BYTES]) -> Verifier {

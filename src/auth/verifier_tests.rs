@@ -172,29 +172,58 @@ fn bcrypt_looks_at_72_bytes_as_everybody_elses_does() {
 }
 
 pub fn cost() -> Cost {
-    Cost { kib: 64, passes: 1 }
+    Cost {
+        kib: 64,
+        passes: 1,
+        scram: true,
+    }
 }
 
 #[test]
 fn what_we_hash_is_verified_and_salted() {
-    let [first, second] = [(); 2].map(|()| cost().hash(b"wonderland").unwrap());
-    assert_ne!(first, second);
-    assert!(verify(&first, b"wonderland") && !verify(&first, b"wonder"));
-    assert!(
-        !cost().exceeds(&first)
-            && Cost {
-                passes: 2,
-                ..cost()
-            }
-            .exceeds(&first)
-    );
+    let [first, second] = [(); 2].map(|()| cost().keep(b"wonderland").unwrap());
+    assert!(first.verifier != second.verifier && first.keys != second.keys);
+    assert!(verify(&first.verifier, b"wonderland") && !verify(&first.verifier, b"wonder"));
+    let dearer = Cost {
+        passes: 2,
+        ..cost()
+    };
+    assert!(!cost().exceeds(&first) && dearer.exceeds(&first));
+}
+
+#[test]
+fn keys_are_kept_where_scram_is_spoken() {
+    let without = Cost {
+        scram: false,
+        ..cost()
+    };
+    let kept = without.keep(b"x").unwrap();
+    assert!(kept.keys.is_none() && !without.exceeds(&kept));
+    assert!(cost().exceeds(&kept) && cost().keep(b"x").unwrap().keys.is_some());
+}
+
+/// What others hashed as it was typed is as good as what we hash in the one form.
+#[test]
+fn a_password_is_tried_in_its_one_form_and_as_it_was_typed() {
+    let typed = "fu\u{308}nf".as_bytes();
+    let elsewhere = Verifier::SaltedSha512 {
+        salt: bytes(b"salt".to_vec()),
+        hash: Sha512::digest([typed, b"salt"].concat()).into(),
+    };
+    assert!(verify(&elsewhere, typed) && !verify(&elsewhere, "fünf".as_bytes()));
+    let ours = cost().keep(typed).unwrap().verifier;
+    assert!(verify(&ours, typed) && verify(&ours, "fünf".as_bytes()));
 }
 
 #[test]
 fn every_scheme_but_ours_is_to_be_hashed_anew() {
+    let without = Cost {
+        scram: false,
+        ..cost()
+    };
     for (_, text) in MADE_BY_DOVEADM {
         let ours = text.starts_with("{ARGON2ID}");
-        assert_eq!(cost().exceeds(&decode(text)), !ours, "{text}");
+        assert_eq!(without.exceeds(&decode(text).into()), !ours, "{text}");
     }
 }
 
@@ -276,8 +305,9 @@ proptest! {
 
     #[test]
     fn no_password_but_the_right_one_opens(right in "\\PC{1,80}", wrong in "\\PC{1,80}") {
-        let verifier = cost().hash(right.as_bytes()).unwrap();
+        let verifier = cost().keep(right.as_bytes()).unwrap().verifier;
         prop_assert!(verify(&verifier, right.as_bytes()));
-        prop_assert_eq!(verify(&verifier, wrong.as_bytes()), right == wrong);
+        let same = prepared(right.as_bytes()) == prepared(wrong.as_bytes());
+        prop_assert_eq!(verify(&verifier, wrong.as_bytes()), same);
     }
 }

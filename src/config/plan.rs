@@ -119,6 +119,8 @@ fn complete(mut settings: Settings, runner: Runner) -> Result<Settings, Objectio
     );
     settings.front.tls12 = tls12;
     settings.login.starttls = certified;
+    settings.login.scram = settings.auth.scram;
+    settings.auth.external = asks_for_certificates(&settings);
     settings.lmtp.starttls = certified;
     settings.lmtp.message_bytes_max = size;
     settings.worker.message_bytes_max = size;
@@ -129,6 +131,11 @@ fn complete(mut settings: Settings, runner: Runner) -> Result<Settings, Objectio
     settings.worker.pop3_login_delay_seconds = delay;
     log_alike(&mut settings);
     Ok(settings)
+}
+
+fn asks_for_certificates(settings: &Settings) -> bool {
+    let mut listeners = settings.listeners.iter().flatten();
+    listeners.any(|one| one.client_certificates)
 }
 
 /// Every process logs alike.
@@ -290,6 +297,7 @@ mod tests {
         });
         assert_eq!((login.login_seconds, login.sessions_max), (120, 2000));
         assert_eq!((login.cleartext_on_loopback, login.starttls), (false, true));
+        assert!(login.scram);
         let auth = slice(&plan, |s| match s {
             Slice::Auth { slice } => Some(slice.clone()),
             _ => None,
@@ -303,7 +311,7 @@ mod tests {
             (300, 5)
         );
         assert_eq!(auth.sessions_per_account_max, 50);
-        assert!(auth.scram);
+        assert!(auth.scram && !auth.external);
         let worker = slice(&plan, |s| match s {
             Slice::Worker { slice } => Some(slice.clone()),
             _ => None,

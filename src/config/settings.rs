@@ -195,6 +195,7 @@ fn auth(logging: &Logging) -> Auth {
         argon2_passes: 3,
         sessions_per_account_max: 0,
         scram: true,
+        external: false,
         pop3_login_delay_seconds: 0,
     }
 }

@@ -7,7 +7,7 @@ use crate::peers::{Link, NotOpened, Peers, Who};
 use crate::proxy::{self, Preamble, Source};
 use crate::relay::{self, Ended};
 use crate::tls::{Handshake, Tls};
-use ipc::slice::{Listener, Protocol, TlsUse};
+use ipc::slice::{Listener, TlsUse};
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -94,7 +94,7 @@ impl Connection {
         };
         let link = self
             .peers
-            .open(number, who)
+            .open(number, &who)
             .await
             .map_err(Broken::NotOpened)?;
         self.converse(client, link, who).await
@@ -116,7 +116,7 @@ impl Connection {
         let deadline = self.handshake_deadline();
         let (mut client, tls) = in_time(deadline, self.handshake(tcp, heard)).await?;
         (who.tls, who.may_start_tls) = (Some(tls), false);
-        let again = self.peers.open_again(service, number, who);
+        let again = self.peers.open_again(service, number, &who);
         let mut link = again.map_err(Broken::NotOpened)?;
         relay::relay(&mut client, &mut link.socket, None).await?;
         Ok(())
@@ -170,8 +170,8 @@ impl Connection {
         if !self.peers.await_keyholder().await {
             return Err(Broken::NoTls);
         }
-        let protocol: Protocol = self.listener.protocol;
-        Ok(Client::handshake(&tls.acceptor(protocol), tcp, heard).await?)
+        let acceptor = tls.acceptor(&self.listener).ok_or(Broken::NoTls)?;
+        Ok(Client::handshake(&acceptor, tcp, heard).await?)
     }
 }
 

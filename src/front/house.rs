@@ -7,7 +7,7 @@
 use crate::accept::accept;
 use crate::census::Census;
 use crate::peers::Peers;
-use crate::tls::{BadCertificates, Chain, Tls};
+use crate::tls::{Authorities, BadCertificates, Chain, Tls};
 use ipc::Instance;
 use ipc::edge::supervisor::{Edge, FileUse, ToProcess, ToSupervisor};
 use ipc::slice::{self, Listener, Protocol, Slice};
@@ -70,9 +70,35 @@ struct House {
     supervisor: Rc<Supervisor>,
     shared: Rc<Shared>,
     listeners: Vec<JoinHandle<()>>,
+    files: Files,
+    provided: Result<Files, BadCertificates>,
+    next: Option<(Settings, Files)>,
+}
+
+/// What was read from the files that the supervisor has opened.
+#[derive(Clone, Default)]
+struct Files {
     chain: Option<Chain>,
-    provided: Option<Result<Chain, BadCertificates>>,
-    next: Option<(Settings, Option<Chain>)>,
+    authorities: Option<Authorities>,
+}
+
+impl Files {
+    fn read(mut self, purpose: FileUse, file: &OwnedFd) -> Result<Self, BadCertificates> {
+        match purpose {
+            FileUse::Certificates => self.chain = Some(Chain::read(file)?),
+            FileUse::ClientAuthorities => self.authorities = Some(Authorities::read(file)?),
+            FileUse::PrivateKey => (),
+        }
+        Ok(self)
+    }
+
+    /// What there is here, and else there.
+    fn or(self, other: &Self) -> Self {
+        Self {
+            chain: self.chain.or_else(|| other.chain.clone()),
+            authorities: self.authorities.or_else(|| other.authorities.clone()),
+        }
+    }
 }
 
 impl House {
@@ -82,8 +108,12 @@ impl House {
         };
         eventlog::begin(slice.logging.level.number());
         let peers = Rc::new(Peers::default());
-        let (settings, chain) = match certificates(&given.files) {
-            Ok(chain) => settings(slice, chain, &peers),
+        let mut read = given.files.iter();
+        let read = read.try_fold(Files::default(), |files, (purpose, file)| {
+            files.read(*purpose, file)
+        });
+        let (settings, files) = match read {
+            Ok(files) => settings(slice, files, &peers),
             Err(why) => return Err(refuse(&supervisor, &why).await),
         };
         for (edge, instance, socket) in given.edges {
@@ -103,15 +133,15 @@ impl House {
         shared.peers.losses.tell(&supervisor);
         tracing::info!(
             listeners = listeners.len(),
-            tls = chain.is_some(),
+            tls = files.chain.is_some(),
             "running"
         );
         Ok(Self {
             supervisor,
             shared,
             listeners,
-            chain,
-            provided: None,
+            files,
+            provided: Ok(Files::default()),
             next: None,
         })
     }
@@ -131,10 +161,12 @@ impl House {
                 socket,
             } => connect(&self.shared.peers, edge, instance, socket),
             ToProcess::Provide {
-                purpose: FileUse::Certificates,
-                file,
-            } => {
-                self.provided = Some(Chain::read(&file));
+                purpose: FileUse::PrivateKey,
+                ..
+            } => Err(End::Unpermitted),
+            ToProcess::Provide { purpose, file } => {
+                let provided = self.take_provided();
+                self.provided = provided.and_then(|files| files.read(purpose, &file));
                 Ok(())
             }
             ToProcess::Prepare {
@@ -142,7 +174,8 @@ impl House {
             } => self.prepare(slice),
             ToProcess::Commit => self.commit(),
             ToProcess::Discard => {
-                (self.next, self.provided) = (None, None);
+                self.next = None;
+                let _forgotten = self.take_provided();
                 Ok(())
             }
             ToProcess::Stop => Err(End::Stopped),
@@ -152,10 +185,10 @@ impl House {
 
     fn prepare(&mut self, slice: slice::Front) -> Result<(), End> {
         self.next = None;
-        let answer = match self.provided.take().transpose() {
-            Ok(chain) => {
-                let chain = chain.or_else(|| self.chain.clone());
-                self.next = Some(settings(slice, chain, &self.shared.peers));
+        let answer = match self.take_provided() {
+            Ok(files) => {
+                let files = files.or(&self.files);
+                self.next = Some(settings(slice, files, &self.shared.peers));
                 ToSupervisor::Prepared
             }
             Err(why) => refused(&why),
@@ -163,12 +196,16 @@ impl House {
         Ok(self.supervisor.send(answer)?)
     }
 
+    fn take_provided(&mut self) -> Result<Files, BadCertificates> {
+        std::mem::replace(&mut self.provided, Ok(Files::default()))
+    }
+
     fn commit(&mut self) -> Result<(), End> {
-        let (settings, chain) = self.next.take().ok_or(End::Unpermitted)?;
+        let (settings, files) = self.next.take().ok_or(End::Unpermitted)?;
         eventlog::set_level(settings.slice.logging.level.number());
         self.shared.peers.keyholder.forget_schemes();
         *self.shared.settings.borrow_mut() = Rc::new(settings);
-        self.chain = chain;
+        self.files = files;
         tracing::info!("a new configuration is in force for new connections");
         Ok(())
     }
@@ -184,18 +221,13 @@ impl House {
     }
 }
 
-fn settings(slice: slice::Front, chain: Option<Chain>, peers: &Peers) -> (Settings, Option<Chain>) {
-    let tls = chain
+fn settings(slice: slice::Front, files: Files, peers: &Peers) -> (Settings, Files) {
+    let authorities = files.authorities.as_ref();
+    let tls = files
+        .chain
         .as_ref()
-        .map(|chain| Tls::new(chain, &peers.keyholder, slice.tls12));
-    (Settings { slice, tls }, chain)
-}
-
-fn certificates(files: &[(FileUse, OwnedFd)]) -> Result<Option<Chain>, BadCertificates> {
-    let file = files
-        .iter()
-        .find(|(purpose, _)| *purpose == FileUse::Certificates);
-    file.map(|(_, file)| Chain::read(file)).transpose()
+        .map(|chain| Tls::new(chain, authorities, &peers.keyholder, slice.tls12));
+    (Settings { slice, tls }, files)
 }
 
 fn connect(peers: &Rc<Peers>, edge: Edge, instance: Instance, socket: OwnedFd) -> Result<(), End> {

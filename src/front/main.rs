@@ -18,6 +18,7 @@
 
 mod accept;
 mod census;
+mod certificate;
 mod client;
 mod connection;
 mod house;

@@ -6,6 +6,7 @@
 //! that goes, or breaks the rules of its channel, loses the channel: relays that
 //! run go on, newcomers wait for the next [`Peers::connect`].
 
+use crate::certificate::ClientName;
 use crate::keyholder::Keyholder;
 use crate::tls::Handshake;
 use ipc::channel::Fault;
@@ -71,7 +72,7 @@ struct Session {
 }
 
 /// What is said of a session to `auth` and to the service.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Who {
     /// What is spoken.
     pub protocol: Protocol,
@@ -154,7 +155,7 @@ impl Peers {
     pub async fn open(
         self: &Rc<Self>,
         connection: ConnectionId,
-        who: Who,
+        who: &Who,
     ) -> Result<Link, NotOpened> {
         loop {
             let service = self.wait_for(|| self.least_busy(who.protocol)).await;
@@ -174,7 +175,7 @@ impl Peers {
         self: &Rc<Self>,
         key: ServiceKey,
         connection: ConnectionId,
-        who: Who,
+        who: &Who,
     ) -> Result<Link, NotOpened> {
         self.open_with(key, connection, who, true)
     }
@@ -183,14 +184,14 @@ impl Peers {
         self: &Rc<Self>,
         key: ServiceKey,
         connection: ConnectionId,
-        who: Who,
+        who: &Who,
         after_starttls: bool,
     ) -> Result<Link, NotOpened> {
         let service = self.services.borrow().get(&key).cloned();
         let service = service.ok_or(NotOpened::PeerGone)?;
         let (ours, theirs) = pair().map_err(|_| NotOpened::NoSocket)?;
         let cookie = ipc::socket::cookie(&theirs).map_err(|_| NotOpened::NoSocket)?;
-        let link = self.enter(key, connection, cookie, who, ours);
+        let link = self.enter(key, connection, cookie, who.clone(), ours);
         self.tell_auth(who.opened(cookie))
             .ok_or(NotOpened::PeerGone)?;
         let session = ToService::Session {
@@ -199,7 +200,7 @@ impl Peers {
             transport: who.transport(),
             may_start_tls: who.may_start_tls,
             after_starttls,
-            client_certificate: false,
+            client_certificate: who.client_name().is_some(),
             socket: theirs,
         };
         match service.channel.send(session) {
@@ -429,12 +430,16 @@ impl Drop for Link {
 
 impl Who {
     fn transport(&self) -> Transport {
-        match self.tls {
+        match &self.tls {
             None => Transport::Cleartext {
                 loopback: self.loopback,
             },
-            Some(Handshake { version, .. }) => Transport::Tls { version },
+            Some(Handshake { version, .. }) => Transport::Tls { version: *version },
         }
+    }
+
+    fn client_name(&self) -> Option<&ClientName> {
+        self.tls.as_ref().and_then(|tls| tls.client_name.as_ref())
     }
 
     fn opened(&self, cookie: Cookie) -> Facts {
@@ -448,8 +453,8 @@ impl Who {
             transport: self.transport(),
             address: address.octets(),
             port: self.client.port(),
-            exporter: self.tls.and_then(|tls| tls.exporter),
-            client_name: None,
+            exporter: self.tls.as_ref().and_then(|tls| tls.exporter),
+            client_name: self.client_name().cloned(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The whole of `front` in one thread, between a supervisor, services, an `auth`
 //! and a `keyholder` that the test plays, over real channels and loopback.
 
+mod client_certificates;
 mod deaths;
 mod doors;
 mod handshakes;
@@ -94,6 +95,15 @@ struct Trial {
 
 impl Trial {
     async fn new(slice: slice::Front, listener: Listener) -> Self {
+        Self::with(slice, listener, |_| ()).await
+    }
+
+    /// One that is told something more before it begins.
+    async fn with(
+        slice: slice::Front,
+        listener: Listener,
+        more: impl FnOnce(&AsyncChannel<ToProcess, ToSupervisor>),
+    ) -> Self {
         let (ours, theirs) = ipc::channel::pair().unwrap();
         let supervisor = AsyncChannel::adopt(ours).unwrap();
         let certified = certified();
@@ -104,6 +114,7 @@ impl Trial {
             },
         );
         say(&supervisor, provide(&certified.pem));
+        more(&supervisor);
         let login = AsyncChannel::adopt(connect(&supervisor, Edge::FrontLogin, 1)).unwrap();
         let auth = AsyncChannel::adopt(connect(&supervisor, Edge::FrontAuth, 2)).unwrap();
         play_keyholder(
@@ -151,6 +162,7 @@ impl Trial {
             transport,
             may_start_tls,
             after_starttls,
+            client_certificate,
             socket,
             ..
         } = given;
@@ -167,6 +179,7 @@ impl Trial {
             transport,
             may_start_tls,
             after_starttls,
+            client_certificate,
             cookie,
             facts,
             socket,
@@ -210,6 +223,7 @@ struct Given {
     transport: Transport,
     may_start_tls: bool,
     after_starttls: bool,
+    client_certificate: bool,
     cookie: Cookie,
     facts: Facts,
     socket: UnixStream,
@@ -245,13 +259,15 @@ fn connect(
 }
 
 fn provide(pem: &str) -> ToProcess {
+    let (purpose, file) = (FileUse::Certificates, memory_file(pem));
+    ToProcess::Provide { purpose, file }
+}
+
+fn memory_file(text: &str) -> OwnedFd {
     let file = memfd_create("pem", MemfdFlags::CLOEXEC).unwrap();
-    rustix::io::write(&file, pem.as_bytes()).unwrap();
+    rustix::io::write(&file, text.as_bytes()).unwrap();
     seek(&file, SeekFrom::Start(0)).unwrap();
-    ToProcess::Provide {
-        purpose: FileUse::Certificates,
-        file,
-    }
+    file
 }
 
 /// Signs whatever it is asked, on a thread of its own because `front` blocks on

@@ -150,17 +150,15 @@ impl Course {
     }
 
     fn start_tls(self, tag: &Tag, out: &mut Vec<u8>) -> Heard {
-        let (status, text) = match self.terms {
+        match self.terms {
             Terms {
                 start_tls: true, ..
-            } => (Status::Ok, "Begin TLS"),
-            Terms { tls: true, .. } => (Status::Bad, "TLS is on already"),
-            _ => (Status::No, "No TLS here"),
-        };
-        response::tagged(out, tag, status, None, &Text::new(text));
-        match status {
-            Status::Ok => Heard::StartTls,
-            _ => self.answered(),
+            } => {
+                response::tagged(out, tag, Status::Ok, None, &Text::new("Begin TLS"));
+                Heard::StartTls
+            }
+            Terms { tls: true, .. } => self.bad(tag, &"TLS is on already", out),
+            _ => self.no(tag, Code::Cannot, "TLS is not offered on this port", out),
         }
     }
 
@@ -174,10 +172,7 @@ impl Course {
         let offered = self.terms.offers(mechanism);
         match Exchange::begin(mechanism, initial).filter(|_| offered) {
             Some(step) => self.step(tag, step, out),
-            None => {
-                response::tagged(out, &tag, Status::No, None, &Text::new("Unknown mechanism"));
-                self.answered()
-            }
+            None => self.no(&tag, Code::Cannot, "Unknown mechanism", out),
         }
     }
 

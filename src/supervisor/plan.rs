@@ -218,6 +218,7 @@ mod tests {
             argon2_passes: 1,
             sessions_per_account_max: 1,
             scram: true,
+            external: false,
             pop3_login_delay_seconds: 0,
         };
         let director = Director {

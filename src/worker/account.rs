@@ -55,6 +55,8 @@ pub struct Limits {
     pub idle_seconds: u32,
     /// IMAP sessions at once.
     pub sessions_max: u32,
+    /// Seconds from one POP3 login to the next; 0: as one likes.
+    pub pop3_login_delay_seconds: u32,
     /// How late a change of flags may be synced.
     pub flag_sync: Duration,
     /// What the account may keep if it has no quota of its own.
@@ -67,6 +69,7 @@ impl From<&slice::Worker> for Limits {
             message_bytes_max: slice.message_bytes_max,
             idle_seconds: slice.idle_seconds,
             sessions_max: slice.sessions_max,
+            pop3_login_delay_seconds: slice.pop3_login_delay_seconds,
             flag_sync: Duration::from_millis(slice.flag_sync_millis.into()),
             quota: quota(slice.quota),
         }
@@ -94,6 +97,8 @@ pub struct Reading {
     pub damage: Damage,
     /// How far all of it was read for its own sake.
     pub rounds: Rounds,
+    /// How many octets POP3 sends of each.
+    pub lengths: Lengths,
 }
 
 /// One account; every task has an `Rc` of it.
@@ -160,7 +165,7 @@ impl Account {
             seats: Rc::default(),
             unreadable: Unreadable::default(),
             damage: reading.damage,
-            lengths: Lengths::default(),
+            lengths: reading.lengths,
             ailing: Notify::new(),
             upkeep: Mutex::default(),
             #[cfg(test)]

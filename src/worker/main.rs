@@ -71,6 +71,7 @@ use journal::Syncer;
 use journal::disk::{Name, OsDisk};
 use lock::Root;
 use notebook::Notebook;
+use pop3::Lengths;
 use sandbox::{Entered, Sealed};
 use scrub::Rounds;
 use std::cell::RefCell;
@@ -145,6 +146,7 @@ struct OpenStore {
     suspects: Suspects,
     damage: Damage,
     rounds: Rounds,
+    lengths: Lengths,
     notebook: Notebook,
 }
 
@@ -163,6 +165,7 @@ fn open(root: Root, born: &Born) -> Result<OpenStore, (Root, String)> {
     let (suspects, mut notebook) = Suspects::open(&disk);
     let damage = Damage::open(&disk, &mut notebook);
     let rounds = Rounds::open(&disk, &mut notebook, clock::seconds());
+    let lengths = Lengths::open(&disk, &mut notebook);
     Ok(OpenStore {
         root,
         store: opened.store,
@@ -171,6 +174,7 @@ fn open(root: Root, born: &Born) -> Result<OpenStore, (Root, String)> {
         suspects,
         damage,
         rounds,
+        lengths,
         notebook,
     })
 }
@@ -218,6 +222,7 @@ fn begin(entered: Entered, director: OwnedFd, born: Born, opened: OpenStore) -> 
         suspects: opened.suspects,
         damage: opened.damage,
         rounds: opened.rounds,
+        lengths: opened.lengths,
     };
     let limits = Limits::from(&born.slice);
     let account = Account::new(born.account, opened.store, disk, reading, limits);

@@ -9,6 +9,7 @@ pub struct Notebook {
     suspects: Option<Box<dyn File>>,
     scrub: Option<Box<dyn File>>,
     damaged: Option<Box<dyn File>>,
+    lengths: Option<Box<dyn File>>,
 }
 
 /// Something to write; by default nothing.
@@ -25,6 +26,7 @@ enum Page {
     Suspects,
     Scrub,
     Damaged,
+    Lengths,
 }
 
 impl Notebook {
@@ -46,12 +48,18 @@ impl Notebook {
         self.damaged = Some(file);
     }
 
+    /// And with that of POP3's lengths.
+    pub fn lengths(&mut self, file: Box<dyn File>) {
+        self.lengths = Some(file);
+    }
+
     /// Writes, without a sync.
     pub fn write(&self, note: &Note) {
         let file = match note.page {
             Page::Suspects => &self.suspects,
             Page::Scrub => &self.scrub,
             Page::Damaged => &self.damaged,
+            Page::Lengths => &self.lengths,
         };
         if let Some(file) = file {
             let _ = file.write_at(note.offset, &note.bytes);
@@ -82,6 +90,15 @@ impl Note {
     pub fn damaged(offset: u64, bytes: Vec<u8>) -> Self {
         Self {
             page: Page::Damaged,
+            offset,
+            bytes,
+        }
+    }
+
+    /// Of POP3's lengths.
+    pub fn lengths(offset: u64, bytes: Vec<u8>) -> Self {
+        Self {
+            page: Page::Lengths,
             offset,
             bytes,
         }

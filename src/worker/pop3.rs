@@ -17,6 +17,7 @@
 
 mod capability;
 mod client;
+mod ledger;
 mod lengths;
 mod listing;
 mod maildrop;

@@ -17,6 +17,7 @@ mod loading;
 mod model;
 mod names;
 mod pipelining;
+mod pop3;
 mod quota;
 mod reading;
 mod soup;

@@ -20,6 +20,8 @@ pub mod repository;
 pub mod session;
 pub mod set;
 pub mod strace;
+#[path = "../stress/mod.rs"]
+pub mod stress;
 pub mod trace;
 pub mod verifier;
 

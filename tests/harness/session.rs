@@ -141,6 +141,30 @@ impl Session {
         }
     }
 
+    /// The next response as it came, with the literals in it, without its line end;
+    /// `None` when the connection is over.
+    ///
+    /// # Panics
+    /// If nothing comes in time.
+    pub fn read_response(&mut self) -> Option<Vec<u8>> {
+        let mut response = Vec::new();
+        loop {
+            match self.stream.read_until(b'\n', &mut response) {
+                Ok(0) => return None,
+                Err(error) if is_timeout(&error) => panic!("nothing came within {PATIENCE:?}"),
+                Err(_) => return None,
+                Ok(_) => {}
+            }
+            let Some(bytes) = literal_bytes(&response) else {
+                let end = response.trim_ascii_end().len();
+                response.truncate(end);
+                return Some(response);
+            };
+            let literal = self.read_exact(bytes);
+            response.extend_from_slice(&literal);
+        }
+    }
+
     /// So many bytes (a literal's).
     ///
     /// # Panics
@@ -204,6 +228,13 @@ impl Session {
     pub fn is_over(&mut self) -> bool {
         self.read_line().is_none()
     }
+}
+
+/// Bytes of the literal that a line announces at its end.
+fn literal_bytes(line: &[u8]) -> Option<usize> {
+    let head = line.strip_suffix(b"}\r\n")?;
+    let brace = head.iter().rposition(|byte| *byte == b'{')?;
+    std::str::from_utf8(&head[brace + 1..]).ok()?.parse().ok()
 }
 
 fn is_timeout(error: &std::io::Error) -> bool {

@@ -16,10 +16,10 @@ use crate::hashing::{Outcome, Work};
 use crate::ledger::NotDurable;
 use crate::names::{BadName, Name};
 use crate::table::{self, Account, CHANGES_MAX, Change};
-use crate::verifier;
+use crate::verifier::{self, Kept};
 use ipc::edge::auth_director::ToDirector;
 use ipc::edge::control_auth::{
-    Credential, PAGE_ACCOUNTS_MAX, Refusal, TaskKind, ToAuth, ToControl, Verifier,
+    Credential, PAGE_ACCOUNTS_MAX, Refusal, TaskKind, ToAuth, ToControl,
 };
 use ipc::edge::director_broker::EPOCH_DELETED;
 use ipc::ticket::Kind;
@@ -119,9 +119,9 @@ impl<D: Disk> Desk<D> {
     /// The answer to [`Act::Hash`] of a request.
     pub(super) fn hashed_for_admin(&mut self, Then { whose, what }: Then, outcome: Outcome) {
         let outcome = match (outcome, what) {
-            (Outcome::Hashed { verifier }, What::Add(name)) => self.create(whose, name, verifier),
-            (Outcome::Hashed { verifier }, What::SetCredential(name)) => {
-                self.replace(whose, &name, verifier)
+            (Outcome::Hashed { kept }, What::Add(name)) => self.create(whose, name, kept),
+            (Outcome::Hashed { kept }, What::SetCredential(name)) => {
+                self.replace(whose, &name, kept)
             }
             _ => Err(Refusal::Unavailable),
         };
@@ -168,12 +168,12 @@ impl<D: Disk> Desk<D> {
         self.must_be_free(&name)?;
         match credential {
             Credential::Password { password } => self.hash_for(query, password, What::Add(name)),
-            Credential::Hashed { verifier } => self.create(query, name, verifier),
+            Credential::Hashed { verifier } => self.create(query, name, verifier.into()),
         }
     }
 
-    fn create(&mut self, query: Query, name: Name, verifier: Verifier) -> Result<(), Refusal> {
-        verifier::check(&verifier).map_err(|_| Refusal::BadVerifier)?;
+    fn create(&mut self, query: Query, name: Name, kept: Kept) -> Result<(), Refusal> {
+        verifier::check(&kept.verifier).map_err(|_| Refusal::BadVerifier)?;
         // Another request may have taken it while the password was hashed.
         self.must_be_free(&name)?;
         let id = self.ledger.table().next_id();
@@ -184,7 +184,7 @@ impl<D: Disk> Desk<D> {
             id: AccountId(id),
             name,
             aliases: List::default(),
-            verifier,
+            kept,
             epoch: Epoch(0),
             disabled: false,
             deleting: false,
@@ -204,20 +204,14 @@ impl<D: Disk> Desk<D> {
             Credential::Password { password } => {
                 self.hash_for(query, password, What::SetCredential(name))
             }
-            Credential::Hashed { verifier } => self.replace(query, &name, verifier),
+            Credential::Hashed { verifier } => self.replace(query, &name, verifier.into()),
         }
     }
 
-    fn replace(&mut self, query: Query, name: &Name, verifier: Verifier) -> Result<(), Refusal> {
-        verifier::check(&verifier).map_err(|_| Refusal::BadVerifier)?;
+    fn replace(&mut self, query: Query, name: &Name, kept: Kept) -> Result<(), Refusal> {
+        verifier::check(&kept.verifier).map_err(|_| Refusal::BadVerifier)?;
         let account = self.named(name.as_bytes())?;
-        self.revoke(
-            query,
-            Account {
-                verifier,
-                ..account
-            },
-        )
+        self.revoke(query, Account { kept, ..account })
     }
 
     /// May be asked again, if the one who was to empty the store has died.
@@ -470,6 +464,7 @@ fn tell(change: &Change) {
         ),
         Change::Empty { id } => info!(account = id.0, "account removed"),
         Change::Remove { id } => info!(account = id.0, "the account's directory is removed"),
+        Change::Decoys { .. } => (),
     }
 }
 

@@ -5,6 +5,7 @@
 //! same way as one that somebody has, through a hash of the configured cost and
 //! the same penalties, to the same answer; a right password is never delayed.
 
+use super::exchanges::Round;
 use super::{Act, Desk, Hashing, Misdeed};
 use crate::facts::Facts;
 use crate::hashing::{Outcome, Password, Work};
@@ -12,13 +13,14 @@ use crate::penalty::Source;
 use crate::plain::{self, Plain};
 use crate::remembered::{Mark, Success};
 use crate::table::{Account, By, Change};
+use crate::verifier::Kept;
 use ipc::edge::auth_director::ToDirector;
-use ipc::edge::control_auth::Verifier;
 use ipc::edge::front_service::Transport;
 use ipc::edge::login_auth::{Mechanism, Rejection, ToAuth, ToLogin};
 use ipc::ticket::Kind;
-use ipc::{AccountId, Cookie, Epoch, Instance, Nonce};
+use ipc::{AccountId, Bytes, Cookie, Epoch, Instance, Nonce};
 use journal::disk::Disk;
+use std::collections::hash_map::Entry;
 use std::net::Ipv6Addr;
 use tracing::info;
 
@@ -29,30 +31,55 @@ const OPEN_PER_LOGIN_MAX: usize = 4096;
 /// thousand attackers; beyond, an answer says at once that it could not be had.
 const DELAYED_MAX: usize = 16_384;
 
-/// One question that is not answered yet.
+/// Where a dialogue stands.
+pub enum Stage {
+    /// We have the word.
+    Asked,
+    /// `login` has it: its client answers our challenge.
+    Challenged(Round),
+}
+
+/// Whose question it is, and about which session.
+#[derive(Debug, Clone, Copy)]
+pub struct Asker {
+    pub login: Instance,
+    pub nonce: Nonce,
+    pub cookie: Cookie,
+    /// The client's address; IPv4 is mapped.
+    pub address: [u8; 16],
+}
+
+/// Somebody who says who he is, and isn't answered yet.
 pub struct Attempt {
-    asker: Instance,
-    nonce: Nonce,
-    cookie: Cookie,
-    address: [u8; 16],
+    pub asker: Asker,
     /// As the client gave it.
-    name: Vec<u8>,
+    pub name: Vec<u8>,
     /// Whose name it is, if it is anybody's.
-    owner: Option<Owner>,
+    pub owner: Option<Owner>,
+    /// How a success is known again, if it is worth it.
+    pub mark: Option<Mark>,
 }
 
 /// Whose name was given, as the account was then.
 #[derive(Debug, Clone, Copy)]
-struct Owner {
+pub struct Owner {
     account: AccountId,
     epoch: Epoch,
-    /// How a success is known again.
-    mark: Mark,
+}
+
+impl Owner {
+    /// Of this account, as it is now.
+    pub fn of(account: &Account) -> Self {
+        Self {
+            account: account.id,
+            epoch: account.epoch,
+        }
+    }
 }
 
 impl Attempt {
-    fn source(&self) -> Source {
-        Source::of(self.address)
+    pub fn source(&self) -> Source {
+        Source::of(self.asker.address)
     }
 }
 
@@ -62,29 +89,41 @@ impl<D: Disk> Desk<D> {
     /// # Errors
     /// A [`Misdeed`]: end its channel.
     pub fn login(&mut self, now: u64, asker: Instance, message: ToAuth) -> Result<(), Misdeed> {
-        // PLAIN has one message, so there is never a challenge to answer.
-        let ToAuth::Begin {
-            nonce,
-            front,
-            cookie,
-            protocol,
-            mechanism: Mechanism::Plain,
-            response,
-        } = message
-        else {
-            return Err(Misdeed::NoChallenge);
-        };
-        // Told two protocols, nobody can say who lied, `front` or `login`.
-        let facts = self.facts.of(front, cookie);
-        let facts = facts.filter(|facts| facts.protocol == protocol);
-        self.open_question(asker, nonce)?;
-        let begun = self.check_way(facts).and_then(|facts| {
-            let plain =
-                plain::message(response.dangerous_reveal()).ok_or(Rejection::Credentials)?;
-            self.examine(now, (asker, nonce, cookie), facts, &plain)
-        });
-        if let Err(rejection) = begun {
-            self.answer(asker, ToLogin::Rejected { nonce, rejection });
+        match message {
+            ToAuth::Begin {
+                nonce,
+                front,
+                cookie,
+                protocol,
+                mechanism,
+                response,
+            } => {
+                // Told two protocols, nobody can say who lied, `front` or `login`.
+                let facts = self.facts.of(front, cookie);
+                let facts = facts.filter(|facts| facts.protocol == protocol).cloned();
+                self.open_dialogue(asker, nonce)?;
+                let said = response.dangerous_reveal();
+                let begun = self.check_way(facts).and_then(|facts| {
+                    let asker = Asker {
+                        login: asker,
+                        nonce,
+                        cookie,
+                        address: facts.address,
+                    };
+                    self.begin(now, asker, &facts, mechanism, said)
+                });
+                if let Err(rejection) = begun {
+                    self.answer(asker, ToLogin::Rejected { nonce, rejection });
+                }
+            }
+            ToAuth::Continue { nonce, response } => {
+                let round = self.hand_back(asker, nonce)?;
+                self.go_on(now, round, response.dangerous_reveal());
+            }
+            ToAuth::Abort { nonce } => {
+                self.hand_back(asker, nonce)?;
+                self.close_dialogue(asker, nonce);
+            }
         }
         Ok(())
     }
@@ -93,8 +132,8 @@ impl<D: Disk> Desk<D> {
     pub(super) fn verified(&mut self, now: u64, attempt: Attempt, outcome: Outcome) {
         match (outcome, attempt.owner.and_then(|owner| self.still(owner))) {
             (Outcome::Right { better }, Some(account)) => {
-                if let Some(owner) = attempt.owner {
-                    self.remembered.keep(now, owner.account, owner.mark);
+                if let Some(mark) = attempt.mark {
+                    self.remembered.keep(now, account.id, mark);
                 }
                 let account = self.improve(account, better);
                 self.succeed(now, &attempt, &account);
@@ -118,21 +157,59 @@ impl<D: Disk> Desk<D> {
     pub(super) fn reject(&mut self, attempt: &Attempt, rejection: Rejection) {
         self.penalties.close(attempt.source());
         self.answer(
-            attempt.asker,
+            attempt.asker.login,
             ToLogin::Rejected {
-                nonce: attempt.nonce,
+                nonce: attempt.asker.nonce,
                 rejection,
             },
         );
     }
 
-    fn open_question(&mut self, asker: Instance, nonce: Nonce) -> Result<(), Misdeed> {
-        let open = self.open.entry(asker).or_default();
-        match open.len() {
-            OPEN_PER_LOGIN_MAX.. => Err(Misdeed::TooManyQuestions),
-            _ if open.insert(nonce) => Ok(()),
-            _ => Err(Misdeed::NonceIsOpen),
+    /// The client has the word, until `login` brings its answer.
+    pub(super) fn challenge(&mut self, asker: Asker, challenge: Vec<u8>, round: Round) {
+        let Asker { login, nonce, .. } = asker;
+        let stage = self
+            .open
+            .get_mut(&login)
+            .and_then(|open| open.get_mut(&nonce));
+        let (Some(stage), Ok(challenge)) = (stage, Bytes::new(challenge)) else {
+            return;
+        };
+        *stage = Stage::Challenged(round);
+        self.acts
+            .push(Act::Login(login, ToLogin::Challenge { nonce, challenge }));
+    }
+
+    /// We have the word again.
+    fn hand_back(&mut self, asker: Instance, nonce: Nonce) -> Result<Round, Misdeed> {
+        let stage = self
+            .open
+            .get_mut(&asker)
+            .and_then(|open| open.get_mut(&nonce));
+        match stage.map(|stage| std::mem::replace(stage, Stage::Asked)) {
+            Some(Stage::Challenged(round)) => Ok(round),
+            Some(Stage::Asked) | None => Err(Misdeed::NoChallenge),
         }
+    }
+
+    fn open_dialogue(&mut self, asker: Instance, nonce: Nonce) -> Result<(), Misdeed> {
+        let open = self.open.entry(asker).or_default();
+        if open.len() >= OPEN_PER_LOGIN_MAX {
+            return Err(Misdeed::TooManyQuestions);
+        }
+        match open.entry(nonce) {
+            Entry::Vacant(place) => {
+                place.insert(Stage::Asked);
+                Ok(())
+            }
+            Entry::Occupied(_) => Err(Misdeed::NonceIsOpen),
+        }
+    }
+
+    /// Whether it was open; its asker may have gone.
+    fn close_dialogue(&mut self, asker: Instance, nonce: Nonce) -> bool {
+        let open = self.open.get_mut(&asker);
+        open.is_some_and(|open| open.remove(&nonce).is_some())
     }
 
     /// What does not depend on who it is.
@@ -145,38 +222,55 @@ impl<D: Disk> Desk<D> {
         }
     }
 
+    fn begin(
+        &mut self,
+        now: u64,
+        asker: Asker,
+        facts: &Facts,
+        mechanism: Mechanism,
+        said: &[u8],
+    ) -> Result<(), Rejection> {
+        match mechanism {
+            Mechanism::Plain => {
+                let plain = plain::message(said).ok_or(Rejection::Credentials)?;
+                self.examine(now, asker, facts, &plain)
+            }
+            Mechanism::ScramSha256 => self.begin_scram(asker, facts, false, said),
+            Mechanism::ScramSha256Plus => self.begin_scram(asker, facts, true, said),
+            Mechanism::External => self.external(now, asker, facts, said),
+        }
+    }
+
     fn examine(
         &mut self,
         now: u64,
-        (asker, nonce, cookie): (Instance, Nonce, Cookie),
-        facts: Facts,
+        asker: Asker,
+        facts: &Facts,
         plain: &Plain<'_>,
     ) -> Result<(), Rejection> {
         let password = Password::new(plain.passwd.to_vec()).map_err(|_| Rejection::Credentials)?;
-        let account = self.owner(plain);
-        let owner = account.map(|account| self.mark(account, facts, plain));
+        let account = self.owner(plain.authzid, plain.authcid).cloned();
         let attempt = Attempt {
             asker,
-            nonce,
-            cookie,
-            address: facts.address,
             name: plain.authcid.to_vec(),
-            owner,
+            owner: account.as_ref().map(Owner::of),
+            mark: account
+                .as_ref()
+                .map(|account| self.mark(account, facts, plain)),
         };
-        let known = owner.is_some_and(|owner| self.remembered.knows(now, owner.mark));
-        if let Some(account) = account.filter(|_| known).cloned() {
-            self.grant(now, &attempt, &account);
+        let known = attempt
+            .mark
+            .is_some_and(|mark| self.remembered.knows(now, mark));
+        if let Some(account) = account.as_ref().filter(|_| known) {
+            self.grant(now, asker, account);
             return Ok(());
         }
-        let verifier = account.map(|account| account.verifier.clone());
-        self.penalties
-            .open(now, attempt.source())
-            .map_err(|_| Rejection::Unavailable)?;
+        self.open_attempt(now, &attempt)?;
         let cost = self.rules.cost;
-        let verifier = verifier.unwrap_or_else(|| cost.decoy());
+        let kept = account.map_or_else(|| cost.decoy().into(), |account| account.kept);
         self.hash(
             Work::Verify {
-                verifier,
+                kept,
                 password,
                 cost,
             },
@@ -185,98 +279,96 @@ impl<D: Disk> Desk<D> {
         Ok(())
     }
 
+    /// From now until it is answered it is one of its source's.
+    pub(super) fn open_attempt(&mut self, now: u64, attempt: &Attempt) -> Result<(), Rejection> {
+        self.penalties
+            .open(now, attempt.source())
+            .map_err(|_| Rejection::Unavailable)
+    }
+
     /// The account that these names may log in to: by its login name, with a
     /// detail or without, and not by its other addresses. Whoever names another
     /// identity to act as must mean the same.
-    fn owner(&self, plain: &Plain<'_>) -> Option<&Account> {
-        let account = self.named_for_login(plain.authcid)?;
+    pub(super) fn owner(&self, authzid: &[u8], authcid: &[u8]) -> Option<&Account> {
+        let account = self.named_for_login(authcid)?;
         let same = |other: &Account| other.id == account.id;
-        let may_act =
-            plain.authzid.is_empty() || self.named_for_login(plain.authzid).is_some_and(same);
+        let may_act = authzid.is_empty() || self.named_for_login(authzid).is_some_and(same);
         may_act.then_some(account)
     }
 
-    fn named_for_login(&self, name: &[u8]) -> Option<&Account> {
+    pub(super) fn named_for_login(&self, name: &[u8]) -> Option<&Account> {
         let found = self.ledger.table().find(&self.rules.domains, name)?;
         (found.by == By::LoginName).then_some(found.account)
     }
 
-    fn mark(&self, account: &Account, facts: Facts, plain: &Plain<'_>) -> Owner {
-        let mark = self.remembered.mark(&Success {
+    fn mark(&self, account: &Account, facts: &Facts, plain: &Plain<'_>) -> Mark {
+        self.remembered.mark(&Success {
             account: account.id,
             epoch: account.epoch,
             name: plain.authcid,
             protocol: facts.protocol,
             source: Source::of(facts.address),
             password: plain.passwd,
-        });
-        Owner {
-            account: account.id,
-            epoch: account.epoch,
-            mark,
-        }
+        })
     }
 
     /// The account, if it is open to its owner and has not changed since.
-    fn still(&self, owner: Owner) -> Option<Account> {
+    pub(super) fn still(&self, owner: Owner) -> Option<Account> {
         let account = self.ledger.table().get(owner.account)?;
         let still = account.epoch == owner.epoch && !account.disabled && !account.deleting;
         still.then(|| account.clone())
     }
 
-    /// Keeps the better verifier that was made while the password was at hand.
-    fn improve(&mut self, account: Account, better: Option<Verifier>) -> Account {
-        let Some(verifier) = better else {
+    /// Keeps what better was made while the password was at hand.
+    fn improve(&mut self, account: Account, better: Option<Kept>) -> Account {
+        let Some(kept) = better else {
             return account;
         };
-        let account = Account {
-            verifier,
-            ..account
-        };
+        let account = Account { kept, ..account };
         self.ledger.stage(Change::Put {
             account: account.clone(),
         });
         account
     }
 
-    fn succeed(&mut self, now: u64, attempt: &Attempt, account: &Account) {
+    pub(super) fn succeed(&mut self, now: u64, attempt: &Attempt, account: &Account) {
         self.penalties.close(attempt.source());
-        self.grant(now, attempt, account);
+        self.grant(now, attempt.asker, account);
     }
 
     /// The ticket first, then the answer.
-    fn grant(&mut self, now: u64, attempt: &Attempt, account: &Account) {
-        let Attempt {
-            asker,
+    pub(super) fn grant(&mut self, now: u64, asker: Asker, account: &Account) {
+        let Asker {
+            login,
             nonce,
             cookie,
-            ..
-        } = *attempt;
+            address,
+        } = asker;
         let ticket = self
             .mint(now, Kind::Session, account, nonce, cookie)
             .filter(|_| self.director);
         let Some(ticket) = ticket else {
             return self.answer(
-                asker,
+                login,
                 ToLogin::Rejected {
                     nonce,
                     rejection: Rejection::Unavailable,
                 },
             );
         };
-        info!(account = account.id.0, name = account.name.shown(), address = %shown(attempt.address), "authenticated");
+        info!(account = account.id.0, name = account.name.shown(), address = %shown(address), "authenticated");
         self.acts.push(Act::Director(ToDirector::Grant {
-            asker,
+            asker: login,
             nonce,
             ticket,
         }));
-        self.answer(asker, ToLogin::Verified { nonce });
+        self.answer(login, ToLogin::Verified { nonce });
     }
 
-    fn fail(&mut self, now: u64, attempt: Attempt) {
+    pub(super) fn fail(&mut self, now: u64, attempt: Attempt) {
         let delay = self.penalties.failed(now, attempt.source(), &attempt.name);
         let name = String::from_utf8_lossy(&attempt.name).into_owned();
-        info!(name, address = %shown(attempt.address), delay, "authentication failed");
+        info!(name, address = %shown(attempt.asker.address), delay, "authentication failed");
         if delay == 0 {
             self.reject(&attempt, Rejection::Credentials);
         } else if self.delayed.len() >= DELAYED_MAX {
@@ -289,13 +381,12 @@ impl<D: Disk> Desk<D> {
         }
     }
 
-    /// Answers a question that is still open; its asker may have gone.
-    fn answer(&mut self, asker: Instance, answer: ToLogin) {
+    /// Ends a dialogue that is still open; its asker may have gone.
+    pub(super) fn answer(&mut self, asker: Instance, answer: ToLogin) {
         let (ToLogin::Verified { nonce }
         | ToLogin::Rejected { nonce, .. }
         | ToLogin::Challenge { nonce, .. }) = &answer;
-        let open = self.open.get_mut(&asker);
-        if open.is_some_and(|open| open.remove(nonce)) {
+        if self.close_dialogue(asker, *nonce) {
             self.acts.push(Act::Login(asker, answer));
         }
     }

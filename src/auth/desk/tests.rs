@@ -1,5 +1,7 @@
 //! The desk's decisions, told as dialogues. Hashing is done at once, by the test.
 
+mod exchanges;
+
 use super::*;
 use crate::hashing::Outcome;
 use crate::ledger::tests::open;
@@ -45,6 +47,7 @@ fn at(disk: &SimDisk) -> Play {
         master: master(),
         remembered: [1; 32],
         penalties: [2; 32],
+        decoys: [3; 32],
     };
     let mut desk = Desk::new(rules, open(disk), 1000, keys);
     desk.director_has_come();
@@ -99,8 +102,8 @@ impl Play {
             for act in acts {
                 match act {
                     Act::Hash { job, work, .. } => {
-                        if let Work::Verify { verifier, .. } = &work {
-                            self.hashed.push(verifier.clone());
+                        if let Work::Verify { kept, .. } = &work {
+                            self.hashed.push(kept.verifier.clone());
                         }
                         self.desk.hashed(self.now, job, work.run());
                     }
@@ -150,11 +153,23 @@ impl Play {
     }
 
     fn opened(&mut self, transport: Transport, place: u8) -> Cookie {
+        self.opened_with(transport, place, None, None)
+    }
+
+    /// A session of which `front` knows this as well.
+    fn opened_with(
+        &mut self,
+        transport: Transport,
+        place: u8,
+        exporter: Option<[u8; 32]>,
+        client_name: Option<&str>,
+    ) -> Cookie {
+        let client_name = client_name.map(text);
         let cookie = Cookie(self.serial());
         let address = std::net::Ipv4Addr::new(192, 0, 2, place)
             .to_ipv6_mapped()
             .octets();
-        let (protocol, port, exporter, client_name) = (Protocol::Imap, 1, None, None);
+        let (protocol, port) = (Protocol::Imap, 1);
         let facts = Facts::Opened {
             cookie,
             protocol,

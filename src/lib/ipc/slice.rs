@@ -198,6 +198,9 @@ record! {
         sessions_per_account_max: u32,
         /// Whether SCRAM's keys are kept beside the hash, and taken.
         scram: bool,
+        /// Whether any listener asks for client certificates. If none does, no
+        /// `front` can have seen one.
+        external: bool,
         /// POP3: the least time between two logins of one account. 0: none.
         pop3_login_delay_seconds: u32,
     }

@@ -6,7 +6,7 @@
 
 mod params;
 
-pub(crate) use params::{hex_pair, percent_decode};
+pub(crate) use params::{hex_pair, params_of, percent_decode};
 
 use std::borrow::Cow;
 
@@ -152,7 +152,7 @@ impl ContentFields {
     /// the bytes kept and the steps taken.
     pub(crate) fn set(&mut self, field: ContentField, value: &[u8]) -> (usize, u64) {
         let bit = 1_u32.wrapping_shl(field as u32);
-        if value.is_empty() || self.seen & bit != 0 {
+        if self.seen & bit != 0 {
             return (0, 1);
         }
         self.seen |= bit;

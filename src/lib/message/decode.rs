@@ -8,12 +8,12 @@ mod date;
 mod encoded_word;
 mod transfer;
 
-pub use charset::{CharsetDecoder, knows_charset};
+pub use charset::{CharsetDecoder, exact_text, knows_charset};
 pub use date::{HeaderDate, date};
 pub use encoded_word::field_text;
 pub use transfer::{TransferDecoder, TransferEncoding};
 
-use crate::content::{Param, percent_decode};
+use crate::content::{Param, params_of, percent_decode};
 
 /// A parameter's value as text (RFC 2231 first, else RFC 2047 as found in the
 /// wild). The name is given without `*`, in any case.
@@ -28,6 +28,24 @@ pub fn param_text(params: &[Param], name: &str) -> Option<String> {
         return Some(charset::text(charset, &bytes));
     }
     find(name).map(|param| field_text(&param.value))
+}
+
+/// The parameters of a field's value as text, `; name=text` each, if RFC 2231 has made
+/// something of them that can't be read as it stands; else nothing.
+pub fn params_text(value: &[u8]) -> String {
+    let value = &*crate::header::unfold(value);
+    if !value.contains(&b'*') || !value.contains(&b';') {
+        return String::new();
+    }
+    let params = params_of(value);
+    let mut text = String::new();
+    for param in &params {
+        let name = String::from_utf8_lossy(&param.name).into_owned();
+        let name = name.trim_end_matches('*');
+        let value = param_text(&params, name).unwrap_or_default();
+        text.extend(["; ", name, "=", &value]);
+    }
+    text
 }
 
 #[cfg(test)]
@@ -56,6 +74,14 @@ mod tests {
         );
         assert_eq!(text("filename", "=?utf-8?q?=C3=A4?=").as_deref(), Some("ä"));
         assert_eq!(text("name", "x"), None);
+    }
+
+    #[test]
+    fn parameters_are_spelled_out_where_they_are_encoded_or_split() {
+        let value = b" attachment; filename*0*=utf-8''%C3%A4;\r\n filename*1=b.txt";
+        assert_eq!(params_text(value), "; filename=äb.txt");
+        assert_eq!(params_text(b"attachment; filename=b.txt"), "");
+        assert_eq!(params_text(b"a * b"), "");
     }
 
     #[test]

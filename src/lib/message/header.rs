@@ -13,10 +13,11 @@ use memchr::memchr;
 pub struct RawField<'a> {
     /// The whole field, line ends included.
     pub raw: &'a [u8],
-    /// The name without white space before the colon; the whole line if it has
+    /// The name without white space before the colon; empty if the first line has
     /// no colon.
     pub name: &'a [u8],
-    /// What follows the colon, folded as it came, with its line end.
+    /// What follows the colon, folded as it came, with its line end; without a
+    /// colon, all of it.
     pub value: &'a [u8],
 }
 
@@ -63,19 +64,19 @@ impl<'a> Iterator for Fields<'a> {
         let (raw, rest) = self.rest.split_at_checked(length)?;
         self.rest = rest;
         let (name, _) = split_name(raw.get(..first)?);
-        let value = memchr(b':', raw.get(..first)?).map(|colon| raw.split_at(colon).1);
-        let value = value.and_then(|value| value.get(1..)).unwrap_or_default();
+        let colon = memchr(b':', raw.get(..first)?);
+        let value = colon.and_then(|colon| raw.get(colon.checked_add(1)?..));
+        let value = value.unwrap_or(raw);
         Some(RawField { raw, name, value })
     }
 }
 
 /// `field = field-name *WSP ":" unstructured` (the obsolete white space too):
-/// a line's name and what follows the colon. A line without one is all name.
+/// a line's name and what follows the colon. A line without one has no name, so
+/// that no field is made of it.
 pub(crate) fn split_name(line: &[u8]) -> (&[u8], &[u8]) {
-    let (name, value) = match memchr(b':', line) {
-        Some(colon) => line.split_at(colon),
-        None => (line, &b""[..]),
-    };
+    let colon = memchr(b':', line).unwrap_or(0);
+    let (name, value) = line.split_at(colon);
     (name.trim_ascii_end(), value.get(1..).unwrap_or_default())
 }
 
@@ -105,7 +106,9 @@ mod tests {
     #[test]
     fn fields_come_in_order_up_to_the_empty_line() {
         let names: Vec<&[u8]> = fields(SECTION).map(|field| field.name).collect();
-        assert_eq!(names, [&b"Subject"[..], b"X-Y", b"no colon", b"subject"]);
+        assert_eq!(names, [&b"Subject"[..], b"X-Y", b"", b"subject"]);
+        let nameless = fields(SECTION).nth(2).map(|field| field.value);
+        assert_eq!(nameless, Some(&b"no colon\n"[..]));
     }
 
     #[test]

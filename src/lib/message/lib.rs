@@ -20,6 +20,7 @@
 pub mod body_structure;
 pub mod content;
 pub mod decode;
+pub mod downgrade;
 pub mod envelope;
 pub mod gist;
 pub mod header;

@@ -78,10 +78,10 @@ impl From<Refusal> for Answer {
             Refusal::TooManySubscriptions => (Code::Limit, "Too many names are subscribed"),
             Refusal::TooManyAclEntries => (Code::Limit, "The access list is too long"),
             Refusal::NumbersExhausted => (Code::ContactAdmin, "No number is left to give"),
-            Refusal::OverQuota(resource) => (Code::OverQuota, over(resource)),
+            Refusal::OverQuota(resource) => over(resource),
             // Whoever could have loaded it has tried.
             Refusal::NotLoaded => (
-                Code::Unavailable,
+                Code::Corruption,
                 "This mailbox's index is damaged; the administrator must run mailkeep repair",
             ),
             Refusal::Ended | Refusal::Busy => (Code::Unavailable, "Not now; try again"),
@@ -93,11 +93,20 @@ impl From<Refusal> for Answer {
 }
 
 /// What there would be too much of.
-fn over(resource: Resource) -> &'static str {
+fn over(resource: Resource) -> (Code, &'static str) {
     match resource {
-        Resource::Bytes => "The account's letters would take more room than they may",
-        Resource::Messages => "The account would have more messages than it may",
-        Resource::Mailboxes => "The account would have more mailboxes than it may",
+        Resource::Bytes => (
+            Code::OverQuota,
+            "The account's letters would take more room than they may",
+        ),
+        Resource::Messages => (
+            Code::OverQuota,
+            "The account would have more messages than it may",
+        ),
+        Resource::Mailboxes => (
+            Code::OverQuota,
+            "The account would have more mailboxes than it may",
+        ),
     }
 }
 

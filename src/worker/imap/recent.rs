@@ -7,27 +7,37 @@ use super::selected::Selected;
 use crate::session::RECENT_RANGES_MAX;
 use store::{Messages, Outcome, Uid, UidRange};
 
+/// Claims in a row, while new messages come with each: whoever delivers without a
+/// pause must not keep a session from its answer.
+const CLAIMS_MAX: usize = 8;
+
 impl Selected {
     /// Takes what is recent for this session. EXAMINE takes nothing, and sees what
-    /// nobody has taken (RFC 3501 §6.3.2).
+    /// nobody has taken (RFC 3501 §6.3.2). Whoever tells of new messages does so at once
+    /// afterwards: one that came in between would be told without `\Recent`, and get it
+    /// later.
     pub async fn claim_recent(&mut self, client: &Client) {
-        let handle = *self.handle();
-        let waits = |client: &Client| {
-            let store = client.account().store();
-            let messages = store.messages(&handle);
-            messages.is_ok_and(|messages| messages.counters().recent > 0)
-        };
-        if !waits(client) {
-            return;
+        for _ in 0..CLAIMS_MAX {
+            if !self.recent_wait(client) {
+                return;
+            }
+            if self.is_read_only() {
+                return self.look_at_recent(client);
+            }
+            let handle = *self.handle();
+            let claimed = client.account().change(|store| store.claim_recent(&handle));
+            // A claim that fails leaves them to the next session.
+            if let Ok(Outcome::Recent { from, to }) = claimed.await {
+                self.keep_recent(from, to);
+            }
         }
-        if self.is_read_only() {
-            return self.look_at_recent(client);
-        }
-        let claimed = client.account().change(|store| store.claim_recent(&handle));
-        // A claim that fails leaves them to the next session.
-        if let Ok(Outcome::Recent { from, to }) = claimed.await {
-            self.keep_recent(from, to);
-        }
+    }
+
+    /// Whether there are messages that are recent to nobody yet.
+    fn recent_wait(&self, client: &Client) -> bool {
+        let store = client.account().store();
+        let messages = store.messages(self.handle());
+        messages.is_ok_and(|messages| messages.counters().recent > 0)
     }
 
     fn look_at_recent(&mut self, client: &Client) {

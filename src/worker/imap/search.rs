@@ -5,6 +5,7 @@
 //! that leaves the answer open is its header read, and only then its text. A
 //! body is streamed once, whatever number of strings is looked for in it.
 
+mod fold;
 mod header;
 mod key;
 mod text;
@@ -18,7 +19,8 @@ use super::numbers::Numbers;
 use super::selected::Selected;
 use crate::session::SAVED_RANGES_MAX;
 use header::Header;
-use key::{Evidence, Facts, Key, Verdict};
+use key::{Compiler, Evidence, Facts, Key, Senseless, Verdict};
+use message::decode;
 use std::ops::RangeInclusive;
 use store::{Entry, Messages, Uid, UidRange};
 use wire::imap::response::{Code, ESearch, SearchWriter};
@@ -49,9 +51,10 @@ impl Selected {
         tag: &Tag,
         by_uid: bool,
         returns: Option<Vec<SearchReturn>>,
-        key: SearchKey,
+        charset: Option<&str>,
+        key: &SearchKey,
     ) -> Result<Answer, End> {
-        let key = match self.compile(client, &key) {
+        let key = match self.compile(client, charset, key) {
             Ok(key) => key,
             Err(answer) => return Ok(answer),
         };
@@ -83,13 +86,29 @@ impl Selected {
         })
     }
 
-    fn compile(&self, client: &Client, key: &SearchKey) -> Result<Key, Answer> {
+    fn compile(
+        &self,
+        client: &Client,
+        charset: Option<&str>,
+        key: &SearchKey,
+    ) -> Result<Key, Answer> {
+        let charset = charset.unwrap_or("UTF-8");
+        if !decode::knows_charset(charset.as_bytes()) {
+            return Err(Answer::no(
+                Code::BadCharset,
+                "This charset is not known here; use UTF-8",
+            ));
+        }
         let store = client.account().store();
         let messages = store.messages(self.handle()).map_err(Answer::from)?;
         let meant = |set: &SequenceSet, by_uid| {
             Meant::new(set, by_uid, &messages, self.view(), self.saved())
         };
-        Key::compile(key, &meant).map_err(|_| Answer::bad("No message has this number"))
+        let compiler = Compiler { charset, meant };
+        compiler.key(key).map_err(|why| match why {
+            Senseless::NoSuchNumber => Answer::bad("No message has this number"),
+            Senseless::NotOfTheCharset => Answer::bad("A string is not of the charset"),
+        })
     }
 
     /// All that fits, and whether something could not be read.

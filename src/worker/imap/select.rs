@@ -27,8 +27,8 @@ pub async fn select(
     }
     let opened = match open(client, name, access).await {
         Ok(mut selected) => {
-            selected.claim_recent(client).await;
             let unseen = selected.first_unseen(client).await?;
+            selected.claim_recent(client).await;
             selected.tell(client, name, unseen).map(|()| selected)
         }
         Err(refusal) => Err(refusal),
@@ -84,7 +84,7 @@ async fn open(client: &Client, name: &MailboxName, access: Access) -> Result<Sel
 
 impl Selected {
     /// The picture that the client begins with: taken anew, in one step, since
-    /// claiming what is recent took a while.
+    /// what came before took a while.
     fn tell(
         &mut self,
         client: &mut Client,

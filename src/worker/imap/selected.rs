@@ -143,8 +143,14 @@ impl Selected {
                 };
                 self.store(client, uid, &set, change).await
             }
-            Command::Search { uid, returns, key } => {
-                self.search(client, tag, uid, returns, key).await
+            Command::Search {
+                uid,
+                returns,
+                charset,
+                key,
+            } => {
+                self.search(client, tag, uid, returns, charset.as_deref(), &key)
+                    .await
             }
             Command::Copy { uid, set, mailbox } => self.copy(client, uid, &set, &mailbox).await,
             Command::Move { uid, set, mailbox } => self.move_to(client, uid, &set, &mailbox).await,

@@ -53,11 +53,11 @@ impl Selected {
         if !self.has_news(client)? {
             return Ok(());
         }
-        if !client.enabled().rev2 && self.has_arrivals(client)? {
-            self.claim_recent(client).await;
-        }
         if expunges == Expunges::Told {
             self.tell_expunges(client).await?;
+        }
+        if !client.enabled().rev2 && self.has_arrivals(client)? {
+            self.claim_recent(client).await;
         }
         let since = self.view().told;
         let below = self.view().uid_next;

@@ -24,7 +24,9 @@ impl Client {
     /// CAPA.
     pub fn capa(&mut self) {
         self.ok(&"Capabilities follow");
-        for capability in ALL {
+        let delay = self.account().limits().pop3_login_delay_seconds;
+        let delay = (delay > 0).then_some(Capability::LoginDelay(delay));
+        for capability in ALL.into_iter().chain(delay) {
             response::item(self.out().buffer(), &capability);
         }
         response::end(self.out().buffer());

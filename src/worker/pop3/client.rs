@@ -68,7 +68,6 @@ impl Client {
     }
 
     /// Whether the client takes letters with headers in UTF-8.
-    #[expect(dead_code)]
     pub fn is_utf8(&self) -> bool {
         self.handed.utf8
     }

@@ -7,6 +7,7 @@ use super::lengths::Fault;
 use super::maildrop::{Absent, Message};
 use super::transaction::Transaction;
 use crate::imap::letter::{Letter, Trouble};
+use message::downgrade::Downgrader;
 use wire::pop3::response::Code;
 use wire::pop3::{self, Number, Top};
 
@@ -68,21 +69,69 @@ async fn send(
 }
 
 async fn render(client: &mut Client, letter: &Letter, lines: Option<u64>) -> Result<(), Fault> {
-    let mut top = Top::new(lines.unwrap_or(u64::MAX));
-    let mut rendered = pop3::Letter::new();
+    let mut rendering = Rendering::new(client.is_utf8(), lines);
     let mut pieces = letter.pieces(letter.whole());
-    while !top.is_over()
+    while !rendering.is_over()
         && let Some(piece) = pieces.next().await?
     {
-        let shown = match lines {
-            Some(_) => top.shown(&piece),
-            None => &piece,
-        };
-        rendered.push(shown, client.out().buffer());
+        rendering.push(&piece, client.out().buffer());
         client.pause().await?;
     }
-    rendered.finish(client.out().buffer());
+    rendering.finish(client.out().buffer());
     Ok(())
+}
+
+/// What becomes of a letter's bytes on their way.
+struct Rendering {
+    /// None for a client that takes UTF-8.
+    downgrader: Option<Downgrader>,
+    downgraded: Vec<u8>,
+    /// None if all is shown.
+    top: Option<Top>,
+    lines: pop3::Letter,
+}
+
+impl Rendering {
+    fn new(is_utf8: bool, lines: Option<u64>) -> Self {
+        Self {
+            downgrader: (!is_utf8).then(Downgrader::new),
+            downgraded: Vec::new(),
+            top: lines.map(Top::new),
+            lines: pop3::Letter::new(),
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.top.as_ref().is_some_and(Top::is_over)
+    }
+
+    fn push(&mut self, piece: &[u8], out: &mut Vec<u8>) {
+        let Some(downgrader) = &mut self.downgrader else {
+            return self.show(piece, out);
+        };
+        let mut downgraded = std::mem::take(&mut self.downgraded);
+        downgraded.clear();
+        downgrader.push(piece, &mut downgraded);
+        self.show(&downgraded, out);
+        self.downgraded = downgraded;
+    }
+
+    fn finish(mut self, out: &mut Vec<u8>) {
+        if let Some(mut downgrader) = self.downgrader.take() {
+            let mut rest = Vec::new();
+            downgrader.finish(&mut rest);
+            self.show(&rest, out);
+        }
+        self.lines.finish(out);
+    }
+
+    fn show(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
+        let shown = match &mut self.top {
+            Some(top) => top.shown(bytes),
+            None => bytes,
+        };
+        self.lines.push(shown, out);
+    }
 }
 
 fn refuse(client: &mut Client, trouble: &Trouble) {

@@ -7,13 +7,13 @@ use journal::disk::OsDisk;
 use std::path::PathBuf;
 
 /// An account on a real directory, so that its files can be damaged.
-struct Site {
+pub struct Site {
     scratch: Scratch,
-    house: House,
+    pub house: House,
 }
 
 impl Site {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self::on(Scratch::new("damage"))
     }
 
@@ -24,7 +24,7 @@ impl Site {
     }
 
     /// The worker leaves, and another comes.
-    async fn next_worker(self) -> Self {
+    pub async fn next_worker(self) -> Self {
         self.house.leave().await;
         Self::on(self.scratch)
     }
@@ -44,7 +44,7 @@ impl Site {
     }
 
     /// Turns a bit of the one pack.
-    fn damage_pack(&self, at: usize) {
+    pub fn damage_pack(&self, at: usize) {
         turn_bit(&self.only("pack"), at);
     }
 }
@@ -62,7 +62,7 @@ async fn append(client: &mut Wire, letter: &str) {
 }
 
 /// A letter so large that it has a pack of its own.
-fn large() -> String {
+pub fn large() -> String {
     format!(
         "Subject: large\r\n\r\n{}",
         "0123456789abcde\n".repeat(20_000)

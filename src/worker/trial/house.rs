@@ -61,12 +61,14 @@ where
     let (suspects, mut notebook) = Suspects::open(disk);
     let damage = Damage::open(disk, &mut notebook);
     let rounds = Rounds::open(disk, &mut notebook, crate::clock::seconds());
+    let lengths = pop3::Lengths::open(disk, &mut notebook);
     let reading = Reading {
         bodies: Box::new(RefCell::new(opened.files.reader())),
         records: Box::new(opened.files.letter_cache().reader()),
         suspects,
         damage,
         rounds,
+        lengths,
     };
     let root = std::fs::File::open(root).unwrap();
     let (syncer, files) = (opened.syncer, opened.files);
@@ -304,6 +306,18 @@ impl Wire {
     pub async fn last_words(&mut self) -> String {
         while self.hear().await {}
         self.text()
+    }
+
+    /// The same, however long it takes.
+    pub async fn patient_last_words(&mut self) -> String {
+        let mut said = Vec::new();
+        let _ = self.socket.read_to_end(&mut said).await;
+        String::from_utf8_lossy(&said).into_owned()
+    }
+
+    /// Sends bytes; whether somebody is there to take them.
+    pub async fn send_if_open(&mut self, bytes: &[u8]) -> bool {
+        self.socket.write_all(bytes).await.is_ok()
     }
 
     /// The next bytes as they come; none at the end.

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 /// How long a NOOP may take while others work, in this build without
 /// optimisation: the promise of 20 ms is for the release build.
-const NOOP_MAX: Duration = Duration::from_millis(100);
+pub const NOOP_MAX: Duration = Duration::from_millis(100);
 
 /// What this thread has worked. It has the sessions and their clients, so what it
 /// works while a NOOP waits is what the NOOP waits for, on however busy a machine.
-fn worked() -> Duration {
+pub fn worked() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
@@ -74,7 +74,7 @@ fn a_search_through_every_letter_keeps_nobody_waiting() {
 }
 
 /// Twenty thousand letters, as one command after the other brings them in.
-async fn fill_with_thousands(client: &mut Wire) {
+pub async fn fill_with_thousands(client: &mut Wire) {
     let letter = "Subject: x\r\n\r\nlorem ipsum";
     let letters = vec![format!("{{{}+}}\r\n{letter}", letter.len()); 250].join(" ");
     for _ in 0..80 {

@@ -124,7 +124,7 @@ fn a_damaged_index_is_the_trouble_of_its_mailbox_alone() {
         let mut client = house.client().await;
         for command in ["SELECT INBOX", "EXAMINE INBOX", "RENAME INBOX old"] {
             let refused = client.command("s", command).await;
-            let expected = "s NO [UNAVAILABLE] This mailbox's index is damaged; \
+            let expected = "s NO [CORRUPTION] This mailbox's index is damaged; \
                             the administrator must run mailkeep repair";
             assert_eq!(refused, [expected], "{command}");
         }

@@ -131,6 +131,7 @@ fn the_largest_slice_fits_into_every_message_that_carries_one() {
         argon2_passes: 0,
         sessions_per_account_max: 0,
         scram: true,
+        external: true,
         pop3_login_delay_seconds: 0,
     };
     let mut encoder = Encoder::default();

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use super::{Content, Param, kept_by};
 use crate::lexer::{Lexer, is_white};
-use crate::limits::PARAMS_MAX;
+use crate::limits::{FIELD_BYTES_MAX, PARAMS_MAX};
 
 /// `*(";" parameter)`, whatever stands before the first semicolon skipped.
 /// What isn't a parameter is skipped up to the next one.
@@ -21,6 +21,12 @@ pub(super) fn params(lexer: &mut Lexer<'_>) -> Vec<Param> {
         params.extend(param(lexer));
     }
     join_continuations(params)
+}
+
+/// The parameters of a field's unfolded value; at most what a field may have.
+pub(crate) fn params_of(value: &[u8]) -> Vec<Param> {
+    let value = value.get(..FIELD_BYTES_MAX).unwrap_or(value);
+    params(&mut Lexer::new(value))
 }
 
 /// The first parameter with this name, whatever the case.

@@ -7,6 +7,22 @@ pub fn knows_charset(label: &[u8]) -> bool {
     Encoding::for_label_no_replacement(label).is_some()
 }
 
+/// Text of a charset, if it is nothing else: what a client writes must be what it says.
+pub fn exact_text(label: &[u8], bytes: &[u8]) -> Option<String> {
+    let text = encoding(label).decode_without_bom_handling_and_without_replacement(bytes);
+    text.map(std::borrow::Cow::into_owned)
+}
+
+/// Unknown charsets are read as UTF-8. So is ASCII, of which UTF-8 is the extension:
+/// what comes with 8-bit bytes and without a charset has mostly forgotten to say so.
+fn encoding(label: &[u8]) -> &'static Encoding {
+    const ASCII: [&[u8]; 3] = [b"us-ascii", b"ascii", b"ansi_x3.4-1968"];
+    let label = label.trim_ascii();
+    let is_ascii = ASCII.iter().any(|name| name.eq_ignore_ascii_case(label));
+    let known = Encoding::for_label_no_replacement(label).filter(|_| !is_ascii);
+    known.unwrap_or(UTF_8)
+}
+
 /// Turns text of one charset into UTF-8 piece by piece.
 pub struct CharsetDecoder {
     decoder: Decoder,
@@ -16,9 +32,8 @@ impl CharsetDecoder {
     /// A decoder for a label as it stands in a letter; unknown ones are read as
     /// UTF-8 (of which ASCII is a part).
     pub fn new(label: &[u8]) -> Self {
-        let encoding = Encoding::for_label_no_replacement(label).unwrap_or(UTF_8);
         Self {
-            decoder: encoding.new_decoder(),
+            decoder: encoding(label).new_decoder(),
         }
     }
 
@@ -82,6 +97,23 @@ mod tests {
         }
         assert!(!knows_charset(b"x-nothing"));
         assert!(!knows_charset(b"utf-7"));
+    }
+
+    #[test]
+    fn ascii_is_read_as_its_extension() {
+        assert_eq!(text(b"US-ASCII", "ä".as_bytes()), "ä");
+    }
+
+    #[test]
+    fn exact_text_is_of_its_charset_or_none() {
+        assert_eq!(exact_text(b"koi8-r", b"\xd0\xd2").as_deref(), Some("пр"));
+        assert_eq!(
+            exact_text(b"iso-2022-jp", b"\x1b$B$\"\x1b(B").as_deref(),
+            Some("あ")
+        );
+        assert_eq!(exact_text(b"utf-8", b"\xff"), None);
+        assert_eq!(exact_text(b"us-ascii", b"\xe4"), None);
+        assert_eq!(exact_text(b"shift_jis", b"\x81"), None);
     }
 
     #[test]

@@ -63,7 +63,7 @@ impl FieldFilter {
     pub fn finish(mut self, out: &mut Vec<u8>) {
         if let State::Name(begun) = std::mem::replace(&mut self.state, State::Over) {
             if !begun.is_empty() {
-                self.decide(&begun);
+                self.decide(b"");
             }
             self.pass(&begun, out);
         }
@@ -86,6 +86,8 @@ impl FieldFilter {
                 return behind;
             }
             b' ' | b'\t' if begun.is_empty() => {}
+            // A line without a colon is a field without a name.
+            b'\n' => self.decide(b""),
             _ => self.decide(&begun),
         }
         self.pass(&begun, out);
@@ -165,6 +167,14 @@ mod tests {
     }
 
     #[test]
+    fn a_line_without_a_colon_is_in_no_list() {
+        let section = b"Subject\r\n : split\r\nFrom: a\r\n\r\n";
+        assert_eq!(filter(section, &["subject"], Keep::Listed), b"\r\n");
+        assert_eq!(filter(section, &["subject"], Keep::Unlisted), section);
+        assert_eq!(filter(b"Subject", &["subject"], Keep::Listed), b"");
+    }
+
+    #[test]
     fn the_empty_line_passes_when_no_field_does() {
         assert_eq!(filter(SECTION, &["none"], Keep::Listed), b"\r\n");
         assert_eq!(filter(b"A: b\n\nx", &["none"], Keep::Listed), b"\n");
@@ -175,7 +185,7 @@ mod tests {
         // RFC 9051 §6.4.5: "except in the case of a message that has no body and
         // no blank line".
         assert_eq!(filter(b"A: b\r\nC: d", &["c"], Keep::Listed), b"C: d");
-        assert_eq!(filter(b"A: b\r\nC", &["c"], Keep::Unlisted), b"A: b\r\n");
+        assert_eq!(filter(b"A: b\r\nC", &["c"], Keep::Unlisted), b"A: b\r\nC");
     }
 
     #[test]

@@ -31,6 +31,7 @@ struct Open {
     /// The boundary of a multipart whose closing delimiter hasn't come.
     boundary: Option<Vec<u8>>,
     digest: bool,
+    start: Mark,
     body: Mark,
 }
 
@@ -92,6 +93,7 @@ impl Tree {
             part,
             boundary: None,
             digest: false,
+            start: at,
             body: at,
         });
     }
@@ -172,32 +174,41 @@ impl Tree {
         }
     }
 
-    /// Ends the parts above `level`; see [`Self::close`].
+    /// Ends the parts above `level` before the line end that belongs to the delimiter
+    /// (`cut`), but not before the first of them begins. Of a part without a body the
+    /// empty line behind the header is that line end: `body-part := MIME-part-headers
+    /// [CRLF *OCTET]` (RFC 2046 §5.1.1).
     pub(super) fn close_above(&mut self, level: usize, cut: Mark) {
-        let mut end = cut;
-        while self.open.len() > level.saturating_add(1) {
-            end = self.close(end);
+        let above = level.saturating_add(1);
+        let Some(first) = self.open.get(above) else {
+            return;
+        };
+        let end = cut.max(first.start);
+        while self.open.len() > above {
+            self.close(end);
         }
     }
 
-    /// Ends the innermost open part: before the line end that belongs to the
-    /// delimiter (`cut`), but not before its own body begins nor before what it
-    /// has inside ends. So an empty line that ends a header stays in the header.
-    fn close(&mut self, cut: Mark) -> Mark {
+    /// Ends the innermost open part.
+    fn close(&mut self, end: Mark) {
         let Some(open) = self.open.pop() else {
-            return cut;
+            return;
         };
-        let end = cut.max(open.body);
         let Some(part) = self.parts.get_mut(open.part) else {
-            return end;
+            return;
         };
-        part.body.end = end.offset;
-        part.lines = end.feeds.saturating_sub(open.body.feeds);
+        let body = open.body.min(end);
+        part.header.start = part.header.start.min(end.offset);
+        part.header.end = part.header.end.min(end.offset);
+        part.body = Span {
+            start: body.offset,
+            end: end.offset,
+        };
+        part.lines = end.feeds.saturating_sub(body.feeds);
         if part.inside == Inside::Multipart(Vec::new()) {
             // BODYSTRUCTURE has no form for a multipart without parts.
             self.add_part(Some(open.part), end.offset);
         }
-        end
     }
 
     /// The letter has ended, and everything with it.

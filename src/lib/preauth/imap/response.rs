@@ -91,6 +91,8 @@ pub enum Code<'a> {
     Limit,
     /// Not without TLS.
     PrivacyRequired,
+    /// It never will: a mechanism or a command that this place doesn't have.
+    Cannot,
     /// The user can't mend it.
     ContactAdmin,
     /// A literal is too large.
@@ -189,6 +191,7 @@ fn resp_text_code(out: &mut Vec<u8>, code: Code<'_>) {
         Code::Unavailable => "UNAVAILABLE",
         Code::Limit => "LIMIT",
         Code::PrivacyRequired => "PRIVACYREQUIRED",
+        Code::Cannot => "CANNOT",
         Code::ContactAdmin => "CONTACTADMIN",
         Code::TooBig => "TOOBIG",
         Code::ClientBug => "CLIENTBUG",

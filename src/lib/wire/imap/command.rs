@@ -147,6 +147,8 @@ pub enum Command {
         uid: bool,
         /// None: untagged SEARCH; some, never empty: ESEARCH with these.
         returns: Option<Vec<SearchReturn>>,
+        /// Of the strings in the key; none: UTF-8.
+        charset: Option<String>,
         /// What is looked for.
         key: SearchKey,
     },
@@ -288,9 +290,12 @@ fn message_command(
     match name {
         "FETCH" => fetch(cursor, uid),
         "STORE" => store(cursor, uid),
-        "SEARCH" => {
-            search(cursor, dialect).map(|(returns, key)| Command::Search { uid, returns, key })
-        }
+        "SEARCH" => search(cursor, dialect).map(|search| Command::Search {
+            uid,
+            returns: search.returns,
+            charset: search.charset,
+            key: search.key,
+        }),
         "COPY" => set_and_mailbox(cursor, dialect).map(|(set, mailbox)| Command::Copy {
             uid,
             set,

@@ -87,9 +87,11 @@ impl DateTime {
         Date::from_days_since_epoch(self.local_seconds().div_euclid(SECONDS_OF_DAY))
     }
 
+    /// Of the sender's clock; the nearest that can be written.
     fn local_seconds(self) -> i64 {
         let offset = i64::from(self.offset_minutes).saturating_mul(60);
-        self.unix_seconds.saturating_add(offset)
+        let local = self.unix_seconds.saturating_add(offset);
+        local.clamp(SECONDS_MIN, SECONDS_MAX)
     }
 }
 
@@ -207,6 +209,10 @@ const DAYS_0000_03_01: i64 = 719_468;
 const DAYS_MIN: i64 = -719_528;
 /// 9999-12-31, the last day that can be written.
 const DAYS_MAX: i64 = 2_932_896;
+/// The first second of the first day that can be written.
+const SECONDS_MIN: i64 = DAYS_MIN * SECONDS_OF_DAY;
+/// The last second of the last: a leap second behind it has no day to be in.
+const SECONDS_MAX: i64 = (DAYS_MAX + 1) * SECONDS_OF_DAY - 1;
 
 fn days_of_month(year: u16, month: u8) -> Option<u8> {
     let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
@@ -272,6 +278,18 @@ mod tests {
             };
             assert_eq!(read(&format!("\"{text}\"")), Ok(date_time), "{text}");
             assert_eq!(date_time.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_leap_second_begins_the_next_day_unless_there_is_none() {
+        for (text, shown) in [
+            ("30-Jun-2015 23:59:60 +0000", " 1-Jul-2015 00:00:00 +0000"),
+            ("31-Dec-9999 23:59:60 -1200", "31-Dec-9999 23:59:59 -1200"),
+        ] {
+            let read = read(&format!("\"{text}\"")).unwrap();
+            assert_eq!(read.to_string(), shown);
+            assert_eq!(read.local_date().to_string(), shown[..11].trim_start());
         }
     }
 

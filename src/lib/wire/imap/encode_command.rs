@@ -54,9 +54,14 @@ impl Encoder<'_> {
                 self.put(&format!("{}STORE {set} ", uid_prefix(*uid)));
                 self.store(*action, *silent, flags);
             }
-            Command::Search { uid, returns, key } => {
+            Command::Search {
+                uid,
+                returns,
+                charset,
+                key,
+            } => {
                 self.put(&format!("{}SEARCH ", uid_prefix(*uid)));
-                self.search(returns.as_deref(), key);
+                self.search(returns.as_deref(), charset.as_deref(), key);
             }
             named => self.mailbox_command(named),
         }
@@ -243,10 +248,15 @@ impl Encoder<'_> {
         self.listed(flags, |this, flag| this.put(flag.as_str()));
     }
 
-    fn search(&mut self, returns: Option<&[SearchReturn]>, key: &SearchKey) {
+    fn search(&mut self, returns: Option<&[SearchReturn]>, charset: Option<&str>, key: &SearchKey) {
         if let Some(returns) = returns {
             self.put("RETURN ");
             self.listed(returns, |this, one| this.put(return_name(*one)));
+            self.put(" ");
+        }
+        if let Some(charset) = charset {
+            self.put("CHARSET ");
+            self.string(charset);
             self.put(" ");
         }
         match key {
@@ -269,7 +279,7 @@ impl Encoder<'_> {
                 self.put("HEADER ");
                 self.string(name);
                 self.put(" ");
-                self.string(value);
+                self.bytes(value);
             }
             SearchKey::Body(text) => self.text_key("BODY ", text),
             SearchKey::Text(text) => self.text_key("TEXT ", text),
@@ -323,9 +333,9 @@ impl Encoder<'_> {
         }
     }
 
-    fn text_key(&mut self, name: &str, text: &str) {
+    fn text_key(&mut self, name: &str, text: &[u8]) {
         self.put(name);
-        self.string(text);
+        self.bytes(text);
     }
 
     /// `"(" [item *(SP item)] ")"`
@@ -346,6 +356,14 @@ impl Encoder<'_> {
     }
 
     /// `string`, quoted if it can be, 8-bit too.
+    /// Quoted if it can be.
+    fn bytes(&mut self, bytes: &[u8]) {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => self.string(text),
+            Err(_) => string(self.out, bytes),
+        }
+    }
+
     fn string(&mut self, text: &str) {
         if text.contains(['\r', '\n']) {
             return string(self.out, text.as_bytes());

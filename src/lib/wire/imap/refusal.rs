@@ -19,8 +19,6 @@ pub enum Refusal {
     MailboxName(NameFault),
     /// More of something than one command may have.
     TooMany(&'static str),
-    /// A charset other than US-ASCII and UTF-8.
-    CharsetUnknown,
     /// Any charset, by a client that has enabled UTF8=ACCEPT (RFC 6855).
     CharsetNamed,
     /// `UTF8 (...)` in APPEND, by a client that has not enabled UTF8=ACCEPT.
@@ -53,7 +51,6 @@ impl Refusal {
             Self::CharsetNamed | Self::Utf8NotEnabled => Some(Code::ClientBug),
             Self::MailboxName(_) => Some(Code::Cannot),
             Self::TooMany(_) => Some(Code::Limit),
-            Self::CharsetUnknown => Some(Code::BadCharset),
             Self::SpecialUseUnknown => Some(Code::UseAttr),
             Self::LetterTooLarge => Some(Code::TooBig),
         }
@@ -84,10 +81,9 @@ impl fmt::Display for Refusal {
             Self::AlreadyAuthenticated => out.write_str("Already logged in"),
             Self::MailboxName(fault) => fault.fmt(out),
             Self::TooMany(what) => write!(out, "Too many {what}"),
-            Self::CharsetUnknown => out.write_str("Use UTF-8"),
             Self::CharsetNamed => out.write_str("With UTF8=ACCEPT no charset may be named"),
             Self::Utf8NotEnabled => out.write_str("Enable UTF8=ACCEPT first"),
-            Self::SpecialUseUnknown => out.write_str("No such special use"),
+            Self::SpecialUseUnknown => out.write_str("This special use is not known here"),
             Self::LetterTooLarge => out.write_str("The letter is too large"),
             Self::NotDone => out.write_str("Expected DONE"),
         }

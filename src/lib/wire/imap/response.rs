@@ -123,9 +123,13 @@ mod tests {
     #[test]
     fn refusals_are_tagged_where_the_tag_was_read() {
         let mut out = Vec::new();
-        refused(&mut out, Tag::new(b"a1").as_ref(), &Refusal::CharsetUnknown);
+        refused(
+            &mut out,
+            Tag::new(b"a1").as_ref(),
+            &Refusal::SpecialUseUnknown,
+        );
         refused(&mut out, None, &Refusal::NotDone);
-        let said = "a1 NO [BADCHARSET (US-ASCII UTF-8)] Use UTF-8\r\n* BAD Expected DONE\r\n";
+        let said = "a1 NO [USEATTR] This special use is not known here\r\n* BAD Expected DONE\r\n";
         assert_eq!(out, said.as_bytes());
     }
 }

@@ -37,13 +37,13 @@ pub enum SearchKey {
     Header {
         /// The field's name.
         name: String,
-        /// What it contains.
-        value: String,
+        /// What it contains, in the command's charset.
+        value: Vec<u8>,
     },
-    /// The body contains this.
-    Body(String),
-    /// Header or body contain this.
-    Text(String),
+    /// The body contains this, in the command's charset.
+    Body(Vec<u8>),
+    /// Header or body contain this, in the command's charset.
+    Text(Vec<u8>),
     /// By the day of INTERNALDATE.
     Arrived(When, Date),
     /// By the day of the Date field.
@@ -88,20 +88,29 @@ pub enum SearchReturn {
     Save,
 }
 
+/// What stands behind SEARCH.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Search {
+    pub(super) returns: Option<Vec<SearchReturn>>,
+    pub(super) charset: Option<String>,
+    pub(super) key: SearchKey,
+}
+
 /// `search = "SEARCH" [search-return-opts] SP search-program`, behind its name
-pub(super) fn search(
-    cursor: &mut Cursor<'_>,
-    dialect: Dialect,
-) -> Parsed<(Option<Vec<SearchReturn>>, SearchKey)> {
+pub(super) fn search(cursor: &mut Cursor<'_>, dialect: Dialect) -> Parsed<Search> {
     cursor.space()?;
     let returns = search_return_opts(cursor)?;
-    charset(cursor, dialect)?;
+    let charset = charset(cursor, dialect)?;
     let mut program = Program { keys: 0 };
     let mut keys = vec![program.search_key(cursor, 0)?];
     while cursor.accept(b' ') {
         keys.push(program.search_key(cursor, 0)?);
     }
-    Ok((returns, all_of(keys)))
+    Ok(Search {
+        returns,
+        charset,
+        key: all_of(keys),
+    })
 }
 
 /// Whether a SEARCH, of which the cursor stands behind the name, is to be saved.
@@ -149,11 +158,11 @@ fn search_return_opt(cursor: &mut Cursor<'_>) -> Parsed<SearchReturn> {
     })
 }
 
-/// `["CHARSET" SP charset SP]`, of which we take those that are UTF-8. Once
+/// `["CHARSET" SP charset SP]`; whoever decodes the strings knows which there are. Once
 /// UTF8=ACCEPT is enabled there may be none (RFC 6855, section 3).
-fn charset(cursor: &mut Cursor<'_>, dialect: Dialect) -> Parsed<()> {
+fn charset(cursor: &mut Cursor<'_>, dialect: Dialect) -> Parsed<Option<String>> {
     if !accept_word(cursor, "CHARSET") {
-        return Ok(());
+        return Ok(None);
     }
     if dialect == Dialect::Utf8 {
         return Err(Refusal::CharsetNamed);
@@ -161,11 +170,7 @@ fn charset(cursor: &mut Cursor<'_>, dialect: Dialect) -> Parsed<()> {
     cursor.space()?;
     let name = cursor.astring()?.text(CHARSET_BYTES_MAX)?;
     cursor.space()?;
-    let known = ["UTF-8", "US-ASCII", "UTF8"];
-    match known.iter().any(|known| name.eq_ignore_ascii_case(known)) {
-        true => Ok(()),
-        false => Err(Refusal::CharsetUnknown),
-    }
+    Ok(Some(name))
 }
 
 /// Longer than any registered charset's name.
@@ -308,9 +313,15 @@ fn header(cursor: &mut Cursor<'_>) -> Parsed<SearchKey> {
     })
 }
 
-/// `astring` in UTF-8, of which US-ASCII is a part
-fn text(cursor: &mut Cursor<'_>) -> Parsed<String> {
-    Ok(cursor.astring()?.text(SEARCH_TEXT_BYTES_MAX)?)
+/// `astring` in the command's charset
+fn text(cursor: &mut Cursor<'_>) -> Parsed<Vec<u8>> {
+    let string = cursor.astring()?;
+    let longest = SEARCH_TEXT_BYTES_MAX.saturating_add(1);
+    let bytes: Vec<u8> = string.bytes().take(longest).collect();
+    match bytes.len() <= SEARCH_TEXT_BYTES_MAX {
+        true => Ok(bytes),
+        false => Err(expected("a shorter string")),
+    }
 }
 
 fn negated(key: SearchKey) -> SearchKey {
@@ -338,7 +349,14 @@ mod tests {
         let mut cursor = Cursor::new(text.as_bytes());
         let read = search(&mut cursor, dialect)?;
         cursor.end()?;
-        Ok(read)
+        Ok((read.returns, read.key))
+    }
+
+    fn charset_of(text: &str) -> Option<String> {
+        let text = format!(" {text}");
+        search(&mut Cursor::new(text.as_bytes()), Dialect::Rev1)
+            .unwrap()
+            .charset
     }
 
     fn key(text: &str) -> SearchKey {
@@ -348,7 +366,7 @@ mod tests {
     fn header_of(name: &str, value: &str) -> SearchKey {
         SearchKey::Header {
             name: name.to_owned(),
-            value: value.to_owned(),
+            value: value.as_bytes().to_vec(),
         }
     }
 
@@ -365,7 +383,7 @@ mod tests {
         );
         assert_eq!(
             key("CHARSET UTF-8 TEXT {12}\r\n\u{41f}\u{440}\u{438}\u{432}\u{435}\u{442}"),
-            SearchKey::Text("Привет".to_owned())
+            SearchKey::Text("Привет".as_bytes().to_vec())
         );
         let (returns, _) = read("RETURN (MIN COUNT) DELETED").unwrap();
         assert_eq!(returns, Some(vec![SearchReturn::Min, SearchReturn::Count]));
@@ -452,6 +470,17 @@ mod tests {
     }
 
     #[test]
+    fn a_charset_goes_along_with_strings_that_nobody_has_decoded() {
+        assert_eq!(charset_of("TEXT x"), None);
+        assert_eq!(
+            charset_of("RETURN () CHARSET \"KOI8-R\" ALL").as_deref(),
+            Some("KOI8-R")
+        );
+        let bytes = b" CHARSET koi8-r TEXT {2}\r\n\xd0\xd2";
+        let read = search(&mut Cursor::new(bytes), Dialect::Rev1).unwrap();
+        assert_eq!(read.key, SearchKey::Text(vec![0xd0, 0xd2]));
+    }
+
     fn once_everything_is_utf8_no_charset_may_be_named() {
         for text in ["CHARSET UTF-8 ALL", "RETURN (ALL) CHARSET US-ASCII ALL"] {
             assert_eq!(read_as(text, Dialect::Utf8), Err(Refusal::CharsetNamed));
@@ -461,8 +490,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_charset_is_told_apart_from_a_mistake() {
-        assert_eq!(read("CHARSET KOI8-R TEXT x"), Err(Refusal::CharsetUnknown));
+    fn what_is_no_search_is_refused() {
         for text in [
             "",
             "CHARSET",

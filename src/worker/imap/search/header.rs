@@ -1,16 +1,17 @@
 //! Looking for strings in a letter's header.
 //!
-//! Fields are decoded (RFC 2047) and folded to lower case once, some at a time;
+//! Fields are decoded (RFC 2047, RFC 2231) and folded once, some at a time;
 //! then every string is looked for once, each in a step of its own. A header may
 //! have hundreds of thousands of fields and a SEARCH a thousand strings, so that
 //! the two together must never be one step.
 
+use super::fold::fold;
 use super::text::Needle;
 use crate::imap::client::Client;
 use crate::imap::letter::{Letter, Trouble};
 use crate::shapes::Depth;
 use message::header::Fields;
-use message::{SectionText, decode, header};
+use message::{SectionText, Span, decode, header};
 use std::collections::BTreeSet;
 use std::ops::Range;
 
@@ -56,15 +57,22 @@ impl<'k> Header<'k> {
         sought: &[Sought<'k>],
     ) -> Result<Self, Trouble> {
         letter.look(client, Depth::Header).await?;
-        let mut header = Self::default();
-        let section = section(client, letter).await?;
-        let mut fields = header::fields(&section);
+        let span = letter.section(&[], SectionText::Header);
         let _watch = letter.watch().await?;
-        while header.take(&mut fields) {
-            client.breathe().await?;
-        }
+        let mut header = Self::of(client, letter, span.unwrap_or_default()).await?;
         for one in sought {
             header.look(*one);
+            client.breathe().await?;
+        }
+        Ok(header)
+    }
+
+    /// The header in this span, in which nothing was looked for yet.
+    async fn of(client: &mut Client, letter: &Letter, span: Span) -> Result<Self, Trouble> {
+        let mut header = Self::default();
+        let section = section(client, letter, span).await?;
+        let mut fields = header::fields(&section);
+        while header.take(&mut fields) {
             client.breathe().await?;
         }
         Ok(header)
@@ -98,9 +106,11 @@ impl<'k> Header<'k> {
             let sent = decode::date(value);
             self.sent_day = Some(sent.map(decode::HeaderDate::written_day));
         }
-        let name = self.push(&String::from_utf8_lossy(name).to_lowercase());
+        let name = self.push(&fold(&String::from_utf8_lossy(name)));
         self.lines.push_str(": ");
-        let value = self.push(&decode::field_text(value).to_lowercase());
+        let mut text = decode::field_text(value);
+        text.push_str(&decode::params_text(value));
+        let value = self.push(&fold(&text));
         self.lines.push(LINE_END);
         self.fields.push(Field { name, value });
     }
@@ -130,14 +140,17 @@ impl<'k> Header<'k> {
     }
 }
 
-async fn section(client: &mut Client, letter: &Letter) -> Result<Vec<u8>, Trouble> {
+/// The fields in a span of a letter, decoded and folded, each with [`LINE_END`] behind.
+pub async fn lines(client: &mut Client, letter: &Letter, span: Span) -> Result<String, Trouble> {
+    Ok(Header::of(client, letter, span).await?.lines)
+}
+
+async fn section(client: &mut Client, letter: &Letter, span: Span) -> Result<Vec<u8>, Trouble> {
     let mut section = Vec::new();
-    if let Some(span) = letter.section(&[], SectionText::Header) {
-        let mut pieces = letter.header(span);
-        while let Some(piece) = pieces.next().await? {
-            section.extend_from_slice(&piece);
-            client.breathe().await?;
-        }
+    let mut pieces = letter.header(span);
+    while let Some(piece) = pieces.next().await? {
+        section.extend_from_slice(&piece);
+        client.breathe().await?;
     }
     Ok(section)
 }
@@ -174,6 +187,14 @@ pub mod tests {
         assert!(!has(section, Some("cc"), ""));
         assert!(has(section, None, "to: x"));
         assert!(!has(section, Some("to"), "to: x"));
+    }
+
+    #[test]
+    fn a_file_name_is_found_however_rfc_2231_has_split_it() {
+        let section =
+            b"Content-Disposition: attachment; filename*0*=utf-8''%C3%84;\r\n filename*1=b\r\n\r\n";
+        assert!(has(section, Some("content-disposition"), "filename=äB"));
+        assert!(has(section, None, "%c3%84"));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 use super::header::{Header, Sought};
 use super::text::{Found, Needle};
 use crate::imap::messages::{Meant, NoSuchNumber};
+use message::decode::exact_text;
 use store::{InternalDate, Keyword, SystemFlags, Uid, UidRange, UidSet};
 use wire::imap::{Date, DateTime, Flag, SearchKey, SequenceSet, When};
 
@@ -112,46 +113,77 @@ pub enum Key {
     Text(Needle),
 }
 
-impl Key {
-    /// Takes what the client asks, with the view's way to resolve its sets.
+/// Why what the client asks makes no sense.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Senseless {
+    /// It names a message that isn't there.
+    NoSuchNumber,
+    /// A string's bytes are no text of the charset.
+    NotOfTheCharset,
+}
+
+impl From<NoSuchNumber> for Senseless {
+    fn from(NoSuchNumber: NoSuchNumber) -> Self {
+        Self::NoSuchNumber
+    }
+}
+
+/// Takes what the client asks.
+pub struct Compiler<'a, M> {
+    /// The charset of its strings, a known one.
+    pub charset: &'a str,
+    /// The view's way to resolve its sets.
+    pub meant: M,
+}
+
+impl<M: Fn(&SequenceSet, bool) -> Result<Meant, NoSuchNumber>> Compiler<'_, M> {
+    /// One key with all that it is made of.
     ///
     /// # Errors
-    /// [`NoSuchNumber`].
-    pub fn compile(
-        key: &SearchKey,
-        meant: &impl Fn(&SequenceSet, bool) -> Result<Meant, NoSuchNumber>,
-    ) -> Result<Self, NoSuchNumber> {
-        let all = |keys: &[SearchKey]| {
-            let compiled = keys.iter().map(|key| Self::compile(key, meant));
-            compiled.collect::<Result<Vec<Self>, NoSuchNumber>>()
-        };
-        let among = |set, by_uid| meant(set, by_uid).map(|meant| UidSet::new(&meant.ranges));
-        let unseen = Self::Not(Box::new(Self::System(SystemFlags::SEEN)));
+    /// [`Senseless`].
+    pub fn key(&self, key: &SearchKey) -> Result<Key, Senseless> {
+        let unseen = Key::Not(Box::new(Key::System(SystemFlags::SEEN)));
         Ok(match key {
-            SearchKey::All => Self::All,
-            SearchKey::And(keys) => Self::And(all(keys)?),
-            SearchKey::Or(keys) => Self::Or(all(keys)?),
-            SearchKey::Not(key) => Self::Not(Box::new(Self::compile(key, meant)?)),
-            SearchKey::Flag(flag) => Self::flag(flag),
-            SearchKey::New => Self::And(vec![Self::Recent, unseen]),
-            SearchKey::Old => Self::Not(Box::new(Self::Recent)),
-            SearchKey::Recent => Self::Recent,
+            SearchKey::All => Key::All,
+            SearchKey::And(keys) => Key::And(self.keys(keys)?),
+            SearchKey::Or(keys) => Key::Or(self.keys(keys)?),
+            SearchKey::Not(key) => Key::Not(Box::new(self.key(key)?)),
+            SearchKey::Flag(flag) => Key::flag(flag),
+            SearchKey::New => Key::And(vec![Key::Recent, unseen]),
+            SearchKey::Old => Key::Not(Box::new(Key::Recent)),
+            SearchKey::Recent => Key::Recent,
             SearchKey::Header { name, value } => {
-                Self::Header(name.to_lowercase(), Needle::new(value))
+                Key::Header(name.to_lowercase(), self.needle(value)?)
             }
-            SearchKey::Body(text) => Self::Body(Needle::new(text)),
-            SearchKey::Text(text) => Self::Text(Needle::new(text)),
-            SearchKey::Arrived(when, date) => Self::Arrived(*when, date.days_since_epoch()),
-            SearchKey::Sent(when, date) => Self::Sent(*when, date.days_since_epoch()),
-            SearchKey::Larger(octets) => Self::Larger(*octets),
-            SearchKey::Smaller(octets) => Self::Smaller(*octets),
-            SearchKey::Uid(set) => Self::Among(among(set, true)?),
-            SearchKey::Sequence(set) => Self::Among(among(set, false)?),
-            SearchKey::Older(seconds) => Self::Older(*seconds),
-            SearchKey::Younger(seconds) => Self::Not(Box::new(Self::Older(*seconds))),
+            SearchKey::Body(text) => Key::Body(self.needle(text)?),
+            SearchKey::Text(text) => Key::Text(self.needle(text)?),
+            SearchKey::Arrived(when, date) => Key::Arrived(*when, date.days_since_epoch()),
+            SearchKey::Sent(when, date) => Key::Sent(*when, date.days_since_epoch()),
+            SearchKey::Larger(octets) => Key::Larger(*octets),
+            SearchKey::Smaller(octets) => Key::Smaller(*octets),
+            SearchKey::Uid(set) => self.among(set, true)?,
+            SearchKey::Sequence(set) => self.among(set, false)?,
+            SearchKey::Older(seconds) => Key::Older(*seconds),
+            SearchKey::Younger(seconds) => Key::Not(Box::new(Key::Older(*seconds))),
         })
     }
 
+    fn keys(&self, keys: &[SearchKey]) -> Result<Vec<Key>, Senseless> {
+        keys.iter().map(|key| self.key(key)).collect()
+    }
+
+    fn needle(&self, bytes: &[u8]) -> Result<Needle, Senseless> {
+        let text = exact_text(self.charset.as_bytes(), bytes);
+        Ok(Needle::new(&text.ok_or(Senseless::NotOfTheCharset)?))
+    }
+
+    fn among(&self, set: &SequenceSet, by_uid: bool) -> Result<Key, Senseless> {
+        let meant = (self.meant)(set, by_uid)?;
+        Ok(Key::Among(UidSet::new(&meant.ranges)))
+    }
+}
+
+impl Key {
     fn flag(flag: &Flag) -> Self {
         match flag {
             Flag::Keyword(keyword) => Self::Keyword(Keyword::new(keyword.as_str())),

@@ -1,13 +1,15 @@
 //! Looking for strings in bodies.
 //!
-//! Both sides are folded to lower case. Text parts are decoded, with their
-//! transfer encoding and charset, and so are the headers of letters within.
-//! Other parts are not text.
+//! Both sides are folded. Text parts, and those of message types that are no letters,
+//! are decoded, with their transfer encoding and charset, and so are the headers of
+//! letters within. Other parts are not text.
 
+use super::fold::fold;
+use super::header;
 use crate::imap::client::Client;
 use crate::imap::letter::{Letter, Trouble};
 use crate::shapes::Depth;
-use message::decode::{CharsetDecoder, TransferDecoder, TransferEncoding};
+use message::decode::{self, CharsetDecoder, TransferDecoder, TransferEncoding};
 use message::{Part, Span};
 use std::collections::BTreeSet;
 
@@ -18,7 +20,7 @@ pub struct Needle(String);
 impl Needle {
     /// Folds what the client wrote.
     pub fn new(text: &str) -> Self {
-        Self(text.to_lowercase())
+        Self(fold(text))
     }
 
     /// Whether it is in a folded text.
@@ -55,6 +57,14 @@ pub async fn look_for(
     let _watch = letter.watch().await?;
     let mut search = Search::new(needles);
     for text in texts(letter) {
+        let text = match text {
+            Text::Body(text) => text,
+            Text::Header(span) => {
+                search.take_folded(header::lines(client, letter, span).await?);
+                search.look(client).await?;
+                continue;
+            }
+        };
         search.begin(&text);
         let mut pieces = letter.pieces(text.span);
         while let Some(piece) = pieces.next().await? {
@@ -71,7 +81,14 @@ pub async fn look_for(
 }
 
 /// A stretch of a letter that is text.
-struct Text {
+enum Text {
+    /// The header of a letter within.
+    Header(Span),
+    /// A part's body.
+    Body(Body),
+}
+
+struct Body {
     span: Span,
     encoding: TransferEncoding,
     charset: Vec<u8>,
@@ -80,11 +97,11 @@ struct Text {
 /// A letter without a shape is text as a whole, since nobody knows better.
 fn texts(letter: &Letter) -> Vec<Text> {
     let Some(structure) = letter.structure() else {
-        return vec![Text {
+        return vec![Text::Body(Body {
             span: letter.whole(),
             encoding: TransferEncoding::Identity,
             charset: Vec::new(),
-        }];
+        })];
     };
     let parts = structure.parts().iter();
     parts
@@ -96,21 +113,20 @@ fn texts(letter: &Letter) -> Vec<Text> {
 /// The header of a letter within the letter.
 fn inner_header(part: &Part) -> Option<Text> {
     let is_inner = part.parent.is_some() && part.envelope.is_some();
-    is_inner.then(|| Text {
-        span: part.header,
-        encoding: TransferEncoding::Identity,
-        charset: Vec::new(),
-    })
+    is_inner.then_some(Text::Header(part.header))
 }
 
 fn body(part: &Part) -> Option<Text> {
-    let is_text = part.inside == message::Inside::Leaf && part.content.is("text");
-    let encoding = TransferEncoding::named(&part.content.encoding)?;
-    is_text.then(|| Text {
+    let content = &part.content;
+    let is_text = content.is("text") || content.is("message");
+    let encoding = TransferEncoding::named(&content.encoding)?;
+    let charset = decode::param_text(&content.params, "charset").unwrap_or_default();
+    let body = Body {
         span: part.body,
         encoding,
-        charset: part.content.param(b"charset").unwrap_or_default().to_vec(),
-    })
+        charset: charset.into_bytes(),
+    };
+    (is_text && part.inside == message::Inside::Leaf).then_some(Text::Body(body))
 }
 
 /// The text on its way through the decoders.
@@ -147,7 +163,7 @@ impl<'n> Search<'n> {
         self.missing.is_empty()
     }
 
-    fn begin(&mut self, text: &Text) {
+    fn begin(&mut self, text: &Body) {
         self.transfer = TransferDecoder::new(text.encoding);
         self.charset = CharsetDecoder::new(&text.charset);
         self.text.clear();
@@ -158,7 +174,12 @@ impl<'n> Search<'n> {
         let (mut decoded, mut text) = (Vec::new(), String::new());
         self.transfer.push(piece, &mut decoded);
         self.charset.push(&decoded, &mut text);
-        self.text.push_str(&text.to_lowercase());
+        self.text.push_str(&fold(&text));
+    }
+
+    /// What was decoded elsewhere.
+    fn take_folded(&mut self, text: String) {
+        self.text = text;
     }
 
     fn finish(&mut self) {
@@ -170,7 +191,7 @@ impl<'n> Search<'n> {
         let mut charset = charset;
         charset.push(&decoded, &mut text);
         charset.finish(&mut text);
-        self.text.push_str(&text.to_lowercase());
+        self.text.push_str(&fold(&text));
     }
 
     /// Only the end of what was looked through can be part of a find.
@@ -205,7 +226,7 @@ mod tests {
     fn sees(text: &str, needle: &str, pieces: &[usize]) -> bool {
         let needle = Needle::new(needle);
         let mut search = Search::new(&[&needle]);
-        search.begin(&Text {
+        search.begin(&Body {
             span: Span::default(),
             encoding: TransferEncoding::Identity,
             charset: b"utf-8".to_vec(),

@@ -63,10 +63,10 @@ words! { command, COMMANDS of Command {
     Command::Copy { uid: true, set: _, mailbox: _ } => "UID COPY",
     Command::Move { uid: false, set: _, mailbox: _ } => "MOVE",
     Command::Move { uid: true, set: _, mailbox: _ } => "UID MOVE",
-    Command::Search { uid: false, returns: None, key: _ } => "SEARCH",
-    Command::Search { uid: true, returns: None, key: _ } => "UID SEARCH",
-    Command::Search { uid: false, returns: Some(_), key: _ } => "SEARCH RETURN",
-    Command::Search { uid: true, returns: Some(_), key: _ } => "UID SEARCH RETURN",
+    Command::Search { uid: false, returns: None, charset: _, key: _ } => "SEARCH",
+    Command::Search { uid: true, returns: None, charset: _, key: _ } => "UID SEARCH",
+    Command::Search { uid: false, returns: Some(_), charset: _, key: _ } => "SEARCH RETURN",
+    Command::Search { uid: true, returns: Some(_), charset: _, key: _ } => "UID SEARCH RETURN",
 }}
 
 words! { fetch_item, FETCH_ITEMS of FetchItem {
