@@ -30,6 +30,7 @@ targets! {
     journal_recovery,
     lmtp,
     mail_structure,
+    pop3_command,
     proxy_header,
     sasl_plain,
     store_recovery,

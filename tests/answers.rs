@@ -89,7 +89,6 @@ fn is_listed(refusal: &Refusal) {
         )
         | Refusal::AlreadyAuthenticated
         | Refusal::TooMany(_)
-        | Refusal::CharsetUnknown
         | Refusal::CharsetNamed
         | Refusal::Utf8NotEnabled
         | Refusal::SpecialUseUnknown
@@ -122,7 +121,6 @@ fn refused() -> Answers {
     let own = [
         Refusal::AlreadyAuthenticated,
         Refusal::TooMany("…"),
-        Refusal::CharsetUnknown,
         Refusal::CharsetNamed,
         Refusal::Utf8NotEnabled,
         Refusal::SpecialUseUnknown,

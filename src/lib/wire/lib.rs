@@ -27,3 +27,4 @@ pub mod pop3;
 
 pub use address::{Address, Domain};
 pub use preauth::Text;
+pub use preauth::sasl::Mechanism;

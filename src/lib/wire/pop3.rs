@@ -7,7 +7,6 @@
 //! Lines end in CRLF and in nothing else. A line with a bare CR or LF is refused,
 //! and ends at the LF.
 
-mod capability;
 mod command;
 mod encode_command;
 mod language;
@@ -17,11 +16,11 @@ mod refusal;
 pub mod response;
 mod unique_id;
 
-pub use capability::Capability;
 pub use command::{Command, Number};
 pub use encode_command::encode_command;
-pub use language::{Language, LanguageRange};
+pub use language::LanguageRange;
 pub use letter::{Letter, Top};
+pub use preauth::pop3::Language;
 pub use reader::Reader;
 pub use refusal::Refusal;
 pub use unique_id::UniqueId;

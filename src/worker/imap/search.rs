@@ -24,7 +24,7 @@ use message::decode;
 use std::ops::RangeInclusive;
 use store::{Entry, Messages, Uid, UidRange};
 use wire::imap::response::{Code, ESearch, SearchWriter};
-use wire::imap::{SearchKey, SearchReturn, SequenceSet, Tag};
+use wire::imap::{SearchKey, SearchReturn, SequenceSet, Status, Tag};
 
 /// Numbers told, or joined, between two breaths.
 const STEP_MESSAGES: usize = 4096;
@@ -43,6 +43,10 @@ struct Found {
     uid: Uid,
 }
 
+fn saves(returns: Option<&[SearchReturn]>) -> bool {
+    returns.is_some_and(|returns| returns.contains(&SearchReturn::Save))
+}
+
 impl Selected {
     /// Finds messages.
     pub async fn search(
@@ -56,7 +60,13 @@ impl Selected {
     ) -> Result<Answer, End> {
         let key = match self.compile(client, charset, key) {
             Ok(key) => key,
-            Err(answer) => return Ok(answer),
+            Err(answer) => {
+                // RFC 5182 §2.1: a NO leaves `$` empty, a BAD leaves it alone.
+                if answer.status == Status::No && saves(returns.as_deref()) {
+                    self.forget_saved();
+                }
+                return Ok(answer);
+            }
         };
         let (found, unread) = self.find(client, &key).await?;
         let returns = match returns {
@@ -77,7 +87,7 @@ impl Selected {
         Ok(match saved {
             Err(answer) => answer,
             Ok(()) if unread => {
-                if returns.is_some_and(|returns| returns.contains(&SearchReturn::Save)) {
+                if saves(returns.as_deref()) {
                     self.forget_saved();
                 }
                 Answer::no(Code::Unavailable, "The disk would not give some letters")

@@ -1,54 +1,31 @@
 //! CAPA (RFC 2449) and LANG (RFC 6856).
 
 use super::client::Client;
-use wire::pop3::{Capability, Language, LanguageRange, response};
-
-/// What we can do. RFC 2449, section 5: "Capabilities available in the AUTHORIZATION
-/// state MUST be announced in both states"; STLS excepts itself (RFC 2595,
-/// section 4).
-pub const ALL: [Capability; 11] = [
-    Capability::Top,
-    Capability::Uidl,
-    Capability::RespCodes,
-    Capability::AuthRespCode,
-    Capability::Pipelining,
-    Capability::ExpireNever,
-    Capability::Utf8User,
-    Capability::Lang,
-    Capability::User,
-    Capability::SaslPlain,
-    Capability::Implementation,
-];
+use wire::Mechanism;
+use wire::pop3::LanguageRange;
+use wire::pop3::response::{self, Capability};
 
 impl Client {
-    /// CAPA.
+    /// CAPA. RFC 2449, section 5: "Capabilities available in the AUTHORIZATION state MUST
+    /// be announced in both states"; STLS excepts itself (RFC 2595, section 4). Of the
+    /// mechanisms the one is named that is always among them.
     pub fn capa(&mut self) {
-        self.ok(&"Capabilities follow");
-        let delay = self.account().limits().pop3_login_delay_seconds;
-        let delay = (delay > 0).then_some(Capability::LoginDelay(delay));
-        for capability in ALL.into_iter().chain(delay) {
-            response::item(self.out().buffer(), &capability);
-        }
-        response::end(self.out().buffer());
+        let mut all = Capability::ALWAYS.to_vec();
+        all.push(Capability::User);
+        all.push(Capability::Sasl(vec![Mechanism::Plain]));
+        let seconds = self.account().limits().pop3_login_delay_seconds;
+        all.extend((seconds > 0).then_some(Capability::LoginDelay { seconds }));
+        response::capabilities(self.out().buffer(), &all);
     }
 
     /// LANG. All that we say is ASCII in English, so nothing is to be remembered.
     pub fn lang(&mut self, range: Option<&LanguageRange>) {
         let Some(range) = range else {
-            return self.languages();
+            return response::languages(self.out().buffer());
         };
         match range.best() {
-            Some(language) => self.ok(&format_args!("{} Understood", language.tag())),
+            Some(language) => response::language(self.out().buffer(), language),
             None => self.err(None, "That language is not spoken here"),
         }
-    }
-
-    fn languages(&mut self) {
-        self.ok(&"Languages follow");
-        for language in Language::ALL {
-            let line = format_args!("{} {}", language.tag(), language.name());
-            response::item(self.out().buffer(), &line);
-        }
-        response::end(self.out().buffer());
     }
 }

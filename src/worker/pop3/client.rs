@@ -13,6 +13,7 @@ use store::Principal;
 use tokio::net::UnixStream;
 use tokio::sync::watch;
 use tokio::time::Instant;
+use wire::Text;
 use wire::pop3::response::{self, Code};
 use wire::pop3::{Command, Reader, Refusal};
 
@@ -79,12 +80,12 @@ impl Client {
 
     /// It was done.
     pub fn ok(&mut self, text: &dyn Display) {
-        response::ok(self.out.buffer(), text);
+        response::ok(self.out.buffer(), &Text::from(text));
     }
 
     /// It was not done.
     pub fn err(&mut self, code: Option<Code>, text: &'static str) {
-        response::err(self.out.buffer(), code, &text);
+        response::err(self.out.buffer(), code, &Text::new(text));
     }
 
     /// The next thing that the client says. All answers leave before it waits.

@@ -409,10 +409,10 @@ impl Reading {
         let name = words.next().unwrap_or_default();
         let mut rest = words.next().unwrap_or_default();
         let mut count = 1;
-        if let Some((before, times)) = rest.rsplit_once('x') {
-            if let Ok(times) = times.parse::<usize>() {
-                (rest, count) = (before.trim_end(), times);
-            }
+        if let Some((before, times)) = rest.rsplit_once('x')
+            && let Ok(times) = times.parse::<usize>()
+        {
+            (rest, count) = (before.trim_end(), times);
         }
         let text = of_letter(&format!("letter {name}"), &self.script.letters);
         let text = text.unwrap_or_else(|| panic!("line {at}: no such letter: {name}"));

@@ -1,4 +1,5 @@
-//! What we say to a client that hasn't authenticated.
+//! What we say to a client that hasn't authenticated; much of it is the same to one
+//! that has.
 //!
 //! Everything is rendered from enums and a [`Text`], none of which can hold a
 //! line end; no line is longer than [`POP3_RESPONSE_BYTES_MAX`].
@@ -91,8 +92,11 @@ pub enum Code {
     InUse,
     /// The credentials were right, and the last login is too short a while ago.
     LoginDelay,
-    /// A process that is needed is away for the moment.
+    /// Our trouble, which may pass: before authentication, a process that is needed is
+    /// away for the moment.
     SysTemp,
+    /// Our trouble, which somebody must mend.
+    SysPerm,
 }
 
 impl Code {
@@ -102,6 +106,7 @@ impl Code {
             Self::InUse => "IN-USE",
             Self::LoginDelay => "LOGIN-DELAY",
             Self::SysTemp => "SYS/TEMP",
+            Self::SysPerm => "SYS/PERM",
         }
     }
 }

@@ -1,4 +1,6 @@
-//! Languages of texts (RFC 6856, section 3).
+//! What a client asks for with LANG (RFC 6856, section 3).
+
+use preauth::pop3::Language;
 
 /// Bytes of a language range; a whole command line has 255.
 const RANGE_BYTES_MAX: usize = 64;
@@ -24,49 +26,10 @@ impl LanguageRange {
         &self.0
     }
 
-    /// The language that fits best (lookup, RFC 4647, section 3.4); none if none
-    /// does.
+    /// The language that fits best; none if none does.
     #[must_use]
     pub fn best(&self) -> Option<Language> {
-        let range = self.0.to_ascii_lowercase();
-        match range.split('-').next() {
-            _ if range == "*" || range == "i-default" => Some(Language::Default),
-            Some("en") => Some(Language::English),
-            _ => None,
-        }
-    }
-}
-
-/// A language that we speak. Both are English: `i-default` is what there must be
-/// (RFC 2277, section 4.5).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Language {
-    /// `i-default`
-    Default,
-    /// `en`
-    English,
-}
-
-impl Language {
-    /// All of them, in the order in which they are listed.
-    pub const ALL: [Self; 2] = [Self::English, Self::Default];
-
-    /// Its tag.
-    #[must_use]
-    pub fn tag(self) -> &'static str {
-        match self {
-            Self::Default => "i-default",
-            Self::English => "en",
-        }
-    }
-
-    /// What it is called in itself.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Default => "Default language",
-            Self::English => "English",
-        }
+        Language::matching(self.0.as_bytes())
     }
 }
 
@@ -74,17 +37,12 @@ impl Language {
 mod tests {
     use super::*;
 
-    fn best(range: &str) -> Option<Language> {
-        LanguageRange::new(range).unwrap().best()
-    }
-
     #[test]
     fn a_range_finds_the_language_that_it_begins_with() {
+        let best = |range: &str| LanguageRange::new(range).unwrap().best();
         assert_eq!(best("*"), Some(Language::Default));
-        assert_eq!(best("I-DEFAULT"), Some(Language::Default));
-        assert_eq!(best("en"), Some(Language::English));
         assert_eq!(best("en-GB"), Some(Language::English));
-        assert_eq!((best("uga"), best("mul"), best("i")), (None, None, None));
+        assert_eq!(best("uga"), None);
     }
 
     #[test]
