@@ -126,6 +126,10 @@ impl Inflater {
             Ok(MZStatus::Ok) | Err(MZError::Buf) => false,
             _ => return Err(Undeflatable::Garbled),
         };
+        if made.bytes_consumed == 0 && made.bytes_written == 0 && !input.is_empty() {
+            // Who goes on with what doesn't shrink never ends.
+            return Err(Undeflatable::Garbled);
+        }
         bytes.truncate(made.bytes_written);
         self.has_more = made.bytes_written == PIECE_BYTES;
         self.allow((made.bytes_consumed as u64).saturating_mul(INFLATION_MAX));
