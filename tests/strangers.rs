@@ -4,7 +4,7 @@
 #![allow(clippy::panic, reason = "a test that can't go on says why and ends")]
 
 use harness::session::{PATIENCE, Session};
-use harness::set::{IMAP, IMAPS, PASSWORD, signal_pid, wait_for};
+use harness::set::{IMAP, IMAPS, PASSWORD, POP3, POP3S, signal_pid, wait_for};
 use harness::{Set, proc};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 use rustix::process::{Pid, Resource, Rlimit, Signal};
@@ -58,15 +58,16 @@ const STRANGER_KIB_MAX: u64 = 64;
 #[test]
 fn a_line_that_never_ends_is_cut_off_and_holds_a_bounded_memory() {
     const STRANGERS: u64 = 200;
-    for opener in ["(", "{", "[", "\"", "\\"] {
+    let imap = ["(", "{", "[", "\"", "\\"].map(|opener| (IMAP, "a NOOP ", opener));
+    for (port, begin, opener) in imap.into_iter().chain([(POP3, "UTF8\r\nUSER ", "x")]) {
         let set = set(ROOM);
         logs_in_within(&set, PATIENCE);
         let pids = [set.pid("front"), set.pid("login")];
         let before: u64 = pids.into_iter().map(resident).sum();
-        let line = format!("a NOOP {}", opener.repeat(1 << 20));
+        let line = format!("{begin}{}", opener.repeat(1 << 20));
         let strangers: Vec<TcpStream> = (0..STRANGERS)
             .map(|_| {
-                let mut stranger = stranger(&set, IMAP);
+                let mut stranger = stranger(&set, port);
                 // As much as fits: the end comes long before the million.
                 stranger.set_nonblocking(true).expect("a socket");
                 let _cut_off = stranger.write(line.as_bytes());
@@ -147,13 +148,16 @@ fn names_that_a_handshake_asks_for_leave_nothing_behind() {
 fn five_hundred_dawdlers_in_each_state_hold_up_no_honest_login() {
     let set = set(ROOM);
     let clear = |said: &'static [u8]| (IMAP, said);
-    let states: [(u16, &[u8]); 5] = [
+    let states: [(u16, &[u8]); 8] = [
         clear(b""),
         clear(b"a"),
         clear(b"a LOGIN {100}\r\nx"),
         (IMAPS, b""),
         // The first byte of a ClientHello's record.
         (IMAPS, b"\x16"),
+        (POP3, b"USER a"),
+        (POP3, b"AUTH PLAIN\r\nAGFs"),
+        (POP3S, b""),
     ];
     let dawdlers: Vec<TcpStream> = (0..500)
         .map(|number| {
@@ -302,6 +306,46 @@ fn words_that_are_none_leave_the_connection_in_step_or_closed() {
             }
         }
         let in_step = last.starts_with("z OK");
+        assert!(in_step || session.is_over(), "{begins}: {last}");
+        assert!(!last.contains("alice"), "{begins}: {last}");
+    }
+    logs_in_within(&set, Duration::from_secs(2));
+}
+
+#[test]
+fn words_that_are_none_leave_a_pop3_connection_in_step_or_closed() {
+    let set = set(ROOM);
+    let long_word = vec![b'T'; 1 << 20];
+    let long_line = [b"USER ".as_slice(), &vec![b'x'; 10 << 20]].concat();
+    let words: [&[u8]; 12] = [
+        b"CA\0PA",
+        b"\0",
+        b"",
+        b"USER al\0ice",
+        b"USER \xff\xfe\xfd",
+        b"USER \xc0\xaf",
+        b"USER \xed\xa0\x80",
+        b"PASS x\rQUIT",
+        b"CAPA\nQUIT",
+        b"AUTH PLAIN !!!!",
+        &long_word,
+        &long_line,
+    ];
+    for said in words {
+        let begins = String::from_utf8_lossy(&said[..said.len().min(30)]).into_owned();
+        let mut session = set.pop3s();
+        let rest = [said, b"\r\nLANG en\r\n"].concat();
+        if session.try_send(&rest).is_err() {
+            continue;
+        }
+        let mut last = String::new();
+        while let Some(line) = session.read_line() {
+            last = line;
+            if last.starts_with("+OK en ") {
+                break;
+            }
+        }
+        let in_step = last.starts_with("+OK en ");
         assert!(in_step || session.is_over(), "{begins}: {last}");
         assert!(!last.contains("alice"), "{begins}: {last}");
     }

@@ -6,7 +6,7 @@
 
 use harness::Set;
 use harness::dovecot::Dovecot;
-use harness::set::{IMAP, IMAPS, LMTP, PASSWORD};
+use harness::set::{IMAP, IMAPS, LMTP, PASSWORD, POP3, POP3S};
 use harness::stress::plan::{Plan, TOLERABLE};
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
@@ -44,15 +44,20 @@ impl Server {
     }
 
     fn plan(&self, seed: u64) -> Plan {
-        let (server, lmtp, certificate) = match self {
-            Self::Ours(set) => (set.at(IMAPS), set.at(LMTP), Some(set.certificate().clone())),
-            Self::Dovecot(dovecot) => (dovecot.at(IMAP), dovecot.at(LMTP), None),
+        let (server, lmtp, pop3, certificate) = match self {
+            Self::Ours(set) => (
+                set.at(IMAPS),
+                set.at(LMTP),
+                set.at(POP3S),
+                Some(set.certificate().clone()),
+            ),
+            Self::Dovecot(dovecot) => (dovecot.at(IMAP), dovecot.at(LMTP), dovecot.at(POP3), None),
         };
         Plan {
             server,
             certificate,
             lmtp: Some(lmtp),
-            pop3: None,
+            pop3: Some(pop3),
             accounts: USERS.map(|user| (user.into(), PASSWORD.into())).to_vec(),
             connections: 5,
             depth: match self {

@@ -20,6 +20,7 @@ mod recipients;
 use crate::facts;
 use crate::hashing::{Job, Outcome, Work};
 use crate::ledger::{Ledger, NotDurable};
+use crate::logins::Logins;
 use crate::names::Domains;
 use crate::penalty::Penalties;
 use crate::remembered::Remembered;
@@ -91,6 +92,7 @@ pub struct Rules {
     cost: Cost,
     remember_seconds: u32,
     failures_before_delay: u32,
+    pop3_login_delay_seconds: u32,
     external: bool,
 }
 
@@ -105,6 +107,7 @@ impl Rules {
             cost: Cost::new(slice)?,
             remember_seconds: slice.remember_seconds,
             failures_before_delay: slice.failures_before_delay,
+            pop3_login_delay_seconds: slice.pop3_login_delay_seconds,
             external: slice.external,
         })
     }
@@ -120,6 +123,7 @@ pub struct Desk<D: Disk> {
     facts: facts::Table,
     penalties: Penalties,
     remembered: Remembered,
+    pop3_logins: Logins,
     /// Whether there is a `director`.
     director: bool,
     /// The last emptied account that it was told of again.
@@ -154,6 +158,7 @@ impl<D: Disk> Desk<D> {
         Self {
             penalties: Penalties::new(keys.penalties, rules.failures_before_delay),
             remembered: Remembered::new(keys.remembered, rules.remember_seconds),
+            pop3_logins: Logins::new(rules.pop3_login_delay_seconds),
             rules,
             ledger,
             last_id,
@@ -175,6 +180,7 @@ impl<D: Disk> Desk<D> {
     pub fn apply(&mut self, rules: Rules) {
         self.penalties.set_free(rules.failures_before_delay);
         self.remembered.set_seconds(rules.remember_seconds);
+        self.pop3_logins.set_seconds(rules.pop3_login_delay_seconds);
         self.rules = rules;
     }
 

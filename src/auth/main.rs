@@ -32,6 +32,7 @@ mod facts;
 mod hashing;
 mod house;
 mod ledger;
+mod logins;
 mod names;
 mod penalty;
 mod plain;

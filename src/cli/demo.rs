@@ -286,12 +286,16 @@ Mailkeep runs in {directory}; its log is {directory}/log.
     password        {password}
     IMAP over TLS   127.0.0.1:{imaps}
     IMAP, STARTTLS  127.0.0.1:{imap}
+    POP3 over TLS   127.0.0.1:{pop3s}
+    POP3, STLS      127.0.0.1:{pop3}
     LMTP            127.0.0.1:{lmtp} and {directory}/lmtp.sock
 
 Read a letter:
     curl --silent --cacert {directory}/certificate.pem --user '{NAME}:{password}' 'imaps://127.0.0.1:{imaps}/INBOX;UID=1'
 Open the mailbox:
     mutt -e 'set ssl_ca_certificates_file={directory}/certificate.pem imap_user={NAME} imap_pass={password}' -f imaps://127.0.0.1:{imaps}/INBOX
+Read it over POP3:
+    curl --silent --cacert {directory}/certificate.pem --user '{NAME}:{password}' 'pop3s://127.0.0.1:{pop3s}/1'
 Speak IMAP yourself:
     openssl s_client -quiet -crlf -CAfile {directory}/certificate.pem -connect 127.0.0.1:{imaps}
 Deliver a letter:
@@ -302,6 +306,8 @@ See what runs:
 Ctrl-C ends it and removes {directory}.",
         imaps = ports.imaps,
         imap = ports.imap,
+        pop3s = ports.pop3s,
+        pop3 = ports.pop3,
         lmtp = ports.lmtp,
         program = beside("mailkeep").map_or_else(|_| "mailkeep".into(), |path| path.display().to_string()),
     )

@@ -57,12 +57,16 @@ impl Around {
 
     /// A client whose bytes `front` relays.
     fn client(&mut self, transport: Transport) -> UnixStream {
+        self.client_of(Protocol::Imap, transport)
+    }
+
+    fn client_of(&mut self, protocol: Protocol, transport: Transport) -> UnixStream {
         let (near, far) = std::os::unix::net::UnixStream::pair().unwrap();
         near.set_nonblocking(true).unwrap();
         self.sessions += 1;
         let session = ToService::Session {
             connection: ConnectionId(self.sessions),
-            protocol: Protocol::Imap,
+            protocol,
             transport,
             may_start_tls: true,
             after_starttls: false,
@@ -128,6 +132,85 @@ async fn expect_end(client: &mut UnixStream) {
     // A reset, too, is an end: it says that we had not read all.
     let _ = client.read_to_end(&mut rest).await;
     assert_eq!(String::from_utf8_lossy(&rest), "");
+}
+
+const POP3_GREETING: &str = "+OK Mailkeep ready\r\n";
+
+#[test]
+fn a_pop3_session_is_handed_over_as_one_with_what_the_worker_must_know_of_it() {
+    run(async |mut around| {
+        let mut client = around.client_of(Protocol::Pop3, Transport::Tls { version: 0x0304 });
+        expect(&mut client, POP3_GREETING).await;
+        let said = b"UTF8\r\nUSER alice\r\nPASS wonderland\r\nSTAT\r\n";
+        client.write_all(said).await.unwrap();
+        let asked = around.verify().await;
+        let handed = around.director.as_ref().unwrap().receive().await.unwrap();
+        let Some(ToDirector::HandOver {
+            nonce,
+            work,
+            socket,
+        }) = handed
+        else {
+            panic!("no HandOver")
+        };
+        drop(socket);
+        let Work::Session {
+            protocol,
+            tag,
+            utf8,
+            leftover,
+            ..
+        } = work
+        else {
+            panic!("no session")
+        };
+        assert_eq!((nonce, protocol, utf8), (asked, Protocol::Pop3, true));
+        assert_eq!(
+            (tag.as_slice(), leftover.as_slice()),
+            (&b""[..], &b"STAT\r\n"[..])
+        );
+        around.answer(ToAsker::Taken { nonce });
+        let answered = "+OK UTF-8 it is\r\n+OK Now the password\r\n";
+        expect(&mut client, answered).await;
+        expect_end(&mut client).await;
+    });
+}
+
+/// ATTACKS P3; RFC 1939, section 3: nothing is said to it.
+#[test]
+fn a_pop3_client_that_trickles_is_dismissed_at_its_deadline_without_a_word() {
+    run(async |mut around| {
+        let mut client = around.client_of(Protocol::Pop3, Transport::Tls { version: 0x0304 });
+        expect(&mut client, POP3_GREETING).await;
+        let begun = Instant::now();
+        let trickle = async {
+            while client.write_all(b"a").await.is_ok() {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        };
+        let _ = tokio::time::timeout(Duration::from_secs(600), trickle).await;
+        let after = begun.elapsed().as_secs();
+        assert!((60..65).contains(&after), "dismissed after {after} s");
+        expect_end(&mut client).await;
+    });
+}
+
+/// ATTACKS P8: with the name that was pipelined behind STLS.
+#[test]
+fn stls_is_begun_once_the_ok_is_written_and_nothing_follows_it() {
+    run(async |mut around| {
+        let clear = Transport::Cleartext { loopback: false };
+        let mut client = around.client_of(Protocol::Pop3, clear);
+        expect(&mut client, POP3_GREETING).await;
+        client.write_all(b"STLS\r\nCAPA\r\n").await.unwrap();
+        let Ok(Some(ToFront::StartTls { connection })) = around.front.receive().await else {
+            panic!()
+        };
+        assert_eq!(connection, ConnectionId(1));
+        client.write_all(b"QUIT\r\n").await.unwrap();
+        expect(&mut client, "+OK Begin TLS\r\n").await;
+        expect_end(&mut client).await;
+    });
 }
 
 #[test]

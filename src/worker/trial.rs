@@ -22,6 +22,7 @@ mod quota;
 mod reading;
 mod soup;
 mod trace;
+mod trees;
 mod upkeep;
 mod waiting;
 

@@ -4,7 +4,8 @@
 //!            --user alice --password-file secret --minutes 10 --seed 7
 //!
 //! Without `--certificate` (the server's own, in PEM) the connection is in the clear.
-//! `--lmtp HOST:PORT` delivers letters to the user meanwhile. `--connections N`; `--depth 1` sends no
+//! `--lmtp HOST:PORT` delivers letters to the user meanwhile, `--pop3 HOST:PORT`
+//! fetches and deletes some. `--connections N`; `--depth 1` sends no
 //! command before the last is answered, for servers that answer in another order.
 //! `--tolerate NAME` goes on in spite of what a server is known to do
 //! (tests/stress/plan.rs has the names).
@@ -63,6 +64,7 @@ fn plan() -> Plan {
         match argument.as_str() {
             "--server" => plan.server = address(&value),
             "--lmtp" => plan.lmtp = Some(address(&value)),
+            "--pop3" => plan.pop3 = Some(address(&value)),
             "--certificate" => plan.certificate = Some(certificate(&value)),
             "--user" => user = Some(value),
             "--password-file" => password = Some(first_line(&value)),

@@ -313,7 +313,9 @@ fn line_end_before_an_outer_boundary(it: Difference<'_>) -> bool {
         .rsplit(|byte| *byte == b'\n')
         .next()
         .unwrap_or_default();
-    let has_inside = ["parts", "envelope date"].iter().any(|field| it.our_field(field).is_some());
+    let has_inside = ["parts", "envelope date"]
+        .iter()
+        .any(|field| it.our_field(field).is_some());
     if !last.starts_with(b"--") && !has_inside {
         return false;
     }

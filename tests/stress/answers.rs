@@ -327,12 +327,13 @@ impl Client {
             let value = ledger
                 .mark(place, *old, self.number)
                 .and_then(|mark| mark.value.clone());
+            let doomed = ledger.is_doomed(place, &source);
             ledger.is_there(to, *new, source.letter)?;
             let Some(copy) = ledger.message(to, *new) else {
                 continue;
             };
             copy.copied = true;
-            copy.doomed |= source.doomed;
+            copy.doomed |= doomed;
             let known = ledger
                 .mark(to, *new, self.number)
                 .is_some_and(|mark| mark.value.is_some());

@@ -133,6 +133,10 @@ impl Client {
                 return Err(Stop::Fault("enable: IMAP4rev2 was not enabled".into()));
             }
         }
+        if self.random.chance(3) && self.can("COMPRESS=DEFLATE") {
+            self.ask("COMPRESS DEFLATE")?;
+            self.wire.deflate();
+        }
         Ok(())
     }
 

@@ -252,16 +252,24 @@ impl Client {
 
     /// Bytes and sizes are those of the letter.
     fn judge_contents(&mut self, number: u32, items: &[(String, Value)]) -> Step {
-        let Some(letter) = self.selected()?.number(number)?.letter else {
+        let (uid, letter) = {
+            let known = self.selected()?.number(number)?;
+            (known.uid, known.letter)
+        };
+        let Some(letter) = letter else {
             return Ok(());
         };
+        let place = self.place();
+        let may_be_gone = place.is_none_or(|place| self.may_be_gone(place, uid));
         let delivered = self.plan.is_delivery(letter);
         let Some(Command::Fetch { items: asked, .. }) = self.front() else {
             return Ok(());
         };
         for item in asked {
             let found = items.iter().find(|(name, _)| *name == item.answered());
-            if let Some((_, value)) = found {
+            if let Some((_, value)) = found
+                && !(may_be_gone && *value == Value::Atom("NIL".into()))
+            {
                 item.check(value, letter, delivered)?;
             }
         }

@@ -78,6 +78,10 @@ pub struct Ledger {
     mailboxes: BTreeMap<Place, BTreeMap<u32, Message>>,
     /// Letters that the server has taken over LMTP.
     pub delivered: BTreeSet<Letter>,
+    /// Letters that were removed from INBOX by POP3, where a message has no UID.
+    pub removed: BTreeSet<Letter>,
+    /// Which letter each of POP3's unique ids names, for ever.
+    pub unique_ids: BTreeMap<String, Letter>,
     /// The highest UIDNEXT told of each mailbox.
     uid_next: BTreeMap<Place, u32>,
     /// POP3 marks what it fetches as seen.
@@ -154,8 +158,16 @@ impl Ledger {
 
     /// Whether a message may be gone.
     pub fn may_be_gone(&mut self, place: &Place, uid: u32) -> bool {
-        self.message(place, uid)
-            .is_none_or(|message| message.doomed || message.gone.is_some())
+        let message = self.message(place, uid).cloned();
+        message.is_none_or(|message| message.gone.is_some() || self.is_doomed(place, &message))
+    }
+
+    /// Whether somebody has begun what may remove a message.
+    #[must_use]
+    pub fn is_doomed(&self, place: &Place, message: &Message) -> bool {
+        let removed = |letter| self.removed.contains(&letter);
+        let by_pop3 = self.pop3 && place.0 == "INBOX" && message.letter.is_none_or(removed);
+        message.doomed || by_pop3
     }
 
     /// Somebody was told that it is gone.
@@ -262,7 +274,7 @@ impl Ledger {
     pub fn certain(&mut self, place: &Place, since: u64) -> Certain {
         let mut certain = Certain::default();
         for (uid, message) in self.messages(place) {
-            let may_be_gone = message.doomed || message.gone.is_some();
+            let may_be_gone = message.gone.is_some() || self.is_doomed(place, &message);
             if message.there.is_some_and(|at| at < since) && !may_be_gone {
                 certain.there.push(uid);
             }

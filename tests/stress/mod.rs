@@ -23,6 +23,7 @@ mod ledger;
 mod letter;
 mod picture;
 pub mod plan;
+mod pop3;
 mod quiet;
 mod response;
 mod search;
@@ -78,7 +79,7 @@ pub fn run(plan: Plan) -> Result<Arc<Tally>, String> {
 
 impl Run {
     fn new(plan: &Arc<Plan>, tally: &Arc<Tally>, user: &str, password: &str) -> Self {
-        let others = usize::from(plan.lmtp.is_some());
+        let others = usize::from(plan.lmtp.is_some()) + usize::from(plan.pop3.is_some());
         Self {
             plan: plan.clone(),
             account: Arc::new(Account::new(plan, user, password)),
@@ -100,6 +101,9 @@ impl Run {
             }
             if let Some(to) = self.plan.lmtp {
                 scope.spawn(move || self.end(self.deliver(to)));
+            }
+            if let Some(at) = self.plan.pop3 {
+                scope.spawn(move || self.end(self.fetch_by_pop3(at)));
             }
             self.end(self.compare());
         });
@@ -176,6 +180,20 @@ impl Run {
             let (due, last) = self.round(number);
             let until = (due, &self.gate);
             deliver::deliver(&self.plan, &self.account, to, &mut made, &mut random, until)?;
+            if !self.gate.pass() || !self.gate.pass() || !self.gate.pass() || last {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    fn fetch_by_pop3(&self, at: std::net::SocketAddr) -> Step {
+        let mut random = Random::new(self.plan.seed ^ u64::from(INSPECTOR));
+        for number in 1.. {
+            let (due, last) = self.round(number);
+            while Instant::now() < due && !self.gate.is_broken() {
+                pop3::session(&self.plan, &self.account, at, &mut random)?;
+            }
             if !self.gate.pass() || !self.gate.pass() || !self.gate.pass() || last {
                 return Ok(());
             }

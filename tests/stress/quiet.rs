@@ -206,12 +206,17 @@ fn with_ledger(account: &Account, truth: &Picture) -> Result<(), String> {
     truth.has(&ledger.certain(&truth.place, now))?;
     let messages = ledger.messages(&truth.place);
     for (uid, message) in &messages {
-        if message.gone.is_some() && !message.doomed {
+        if message.gone.is_some() && !ledger.is_doomed(&truth.place, message) {
             return Err(format!("UID {uid} is gone, though nobody has removed it"));
         }
     }
     if truth.place.0 == "INBOX" {
-        every_delivery_is_there(&ledger.delivered, &messages)?;
+        let delivered = ledger
+            .delivered
+            .difference(&ledger.removed)
+            .copied()
+            .collect();
+        every_delivery_is_there(&delivered, &messages)?;
     }
     ledger.forget_gone(&truth.place);
     Ok(())

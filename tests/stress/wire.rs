@@ -3,6 +3,10 @@
 //!
 //! Nothing here knows what a response means. A wait always has an end.
 
+use miniz_oxide::deflate::core::{CompressorOxide, create_comp_flags_from_zip_params};
+use miniz_oxide::deflate::stream::deflate;
+use miniz_oxide::inflate::stream::{InflateState, inflate};
+use miniz_oxide::{DataFormat, MZError, MZFlush};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use std::io::{ErrorKind, Read, Write};
@@ -25,6 +29,7 @@ impl<T: Read + Write + Send> Stream for T {}
 pub struct Wire {
     stream: Box<dyn Stream>,
     heard: Vec<u8>,
+    deflate: Option<(Box<CompressorOxide>, Box<InflateState>)>,
 }
 
 impl std::fmt::Debug for Wire {
@@ -53,7 +58,19 @@ impl Wire {
         Ok(Self {
             stream,
             heard: Vec::new(),
+            deflate: None,
         })
+    }
+
+    /// From here on both sides compress (RFC 4978).
+    pub fn deflate(&mut self) {
+        // Raw, without zlib's header.
+        let compressor = CompressorOxide::new(create_comp_flags_from_zip_params(1, -15, 0));
+        let pair = (
+            Box::new(compressor),
+            InflateState::new_boxed(DataFormat::Raw),
+        );
+        self.deflate = Some(pair);
     }
 
     /// Sends bytes.
@@ -61,7 +78,10 @@ impl Wire {
     /// # Errors
     /// In words, if the connection is over.
     pub fn send(&mut self, bytes: &[u8]) -> Result<(), String> {
-        let sent = self.stream.write_all(bytes);
+        let sent = match &mut self.deflate {
+            Some((deflate, _)) => self.stream.write_all(&compressed(deflate, bytes)?),
+            None => self.stream.write_all(bytes),
+        };
         sent.and_then(|()| self.stream.flush())
             .map_err(|error| format!("sending: {error}"))
     }
@@ -88,13 +108,46 @@ impl Wire {
         match self.stream.read(&mut bytes) {
             Ok(0) => Err("the server has closed the connection".to_owned()),
             Ok(count) => {
-                self.heard.extend_from_slice(&bytes[..count]);
+                match &mut self.deflate {
+                    Some((_, inflate)) => expand(inflate, &bytes[..count], &mut self.heard)?,
+                    None => self.heard.extend_from_slice(&bytes[..count]),
+                }
                 Ok(true)
             }
             Err(error) => match error.kind() {
                 ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted => Ok(false),
                 _ => Err(format!("reading: {error}")),
             },
+        }
+    }
+}
+
+fn compressed(compressor: &mut CompressorOxide, mut bytes: &[u8]) -> Result<Vec<u8>, String> {
+    let (mut out, mut piece) = (Vec::new(), vec![0; READ_BYTES]);
+    loop {
+        let done = deflate(compressor, bytes, &mut piece, MZFlush::Sync);
+        out.extend_from_slice(&piece[..done.bytes_written]);
+        bytes = &bytes[done.bytes_consumed..];
+        match done.status {
+            Ok(_) if bytes.is_empty() && done.bytes_written < piece.len() => return Ok(out),
+            Err(MZError::Buf) => return Ok(out),
+            Ok(_) => {}
+            Err(error) => return Err(format!("compress: {error:?}")),
+        }
+    }
+}
+
+fn expand(state: &mut InflateState, mut bytes: &[u8], to: &mut Vec<u8>) -> Result<(), String> {
+    let mut piece = vec![0; READ_BYTES];
+    loop {
+        let done = inflate(state, bytes, &mut piece, MZFlush::None);
+        to.extend_from_slice(&piece[..done.bytes_written]);
+        bytes = &bytes[done.bytes_consumed..];
+        match done.status {
+            Ok(_) if bytes.is_empty() && done.bytes_written < piece.len() => return Ok(()),
+            Err(MZError::Buf) => return Ok(()),
+            Ok(_) => {}
+            Err(error) => return Err(format!("compress: {error:?}")),
         }
     }
 }

@@ -9,6 +9,7 @@ use super::exchanges::Round;
 use super::{Act, Desk, Hashing, Misdeed};
 use crate::facts::Facts;
 use crate::hashing::{Outcome, Password, Work};
+use crate::logins::TooSoon;
 use crate::penalty::Source;
 use crate::plain::{self, Plain};
 use crate::remembered::{Mark, Success};
@@ -17,7 +18,8 @@ use crate::verifier::Kept;
 use ipc::edge::auth_director::ToDirector;
 use ipc::edge::front_service::Transport;
 use ipc::edge::login_auth::{Mechanism, Rejection, ToAuth, ToLogin};
-use ipc::ticket::Kind;
+use ipc::slice::Protocol;
+use ipc::ticket::{Kind, SealedTicket};
 use ipc::{AccountId, Bytes, Cookie, Epoch, Instance, Nonce};
 use journal::disk::Disk;
 use std::collections::hash_map::Entry;
@@ -45,6 +47,8 @@ pub struct Asker {
     pub login: Instance,
     pub nonce: Nonce,
     pub cookie: Cookie,
+    /// What is spoken.
+    pub protocol: Protocol,
     /// The client's address; IPv4 is mapped.
     pub address: [u8; 16],
 }
@@ -108,6 +112,7 @@ impl<D: Disk> Desk<D> {
                         login: asker,
                         nonce,
                         cookie,
+                        protocol,
                         address: facts.address,
                     };
                     self.begin(now, asker, &facts, mechanism, said)
@@ -341,20 +346,14 @@ impl<D: Disk> Desk<D> {
         let Asker {
             login,
             nonce,
-            cookie,
             address,
+            ..
         } = asker;
-        let ticket = self
-            .mint(now, Kind::Session, account, nonce, cookie)
-            .filter(|_| self.director);
-        let Some(ticket) = ticket else {
-            return self.answer(
-                login,
-                ToLogin::Rejected {
-                    nonce,
-                    rejection: Rejection::Unavailable,
-                },
-            );
+        let ticket = match self.ticket(now, asker, account) {
+            Ok(ticket) => ticket,
+            Err(rejection) => {
+                return self.answer(login, ToLogin::Rejected { nonce, rejection });
+            }
         };
         info!(account = account.id.0, name = account.name.shown(), address = %shown(address), "authenticated");
         self.acts.push(Act::Director(ToDirector::Grant {
@@ -363,6 +362,24 @@ impl<D: Disk> Desk<D> {
             ticket,
         }));
         self.answer(login, ToLogin::Verified { nonce });
+    }
+
+    /// A ticket for credentials that are good.
+    fn ticket(
+        &mut self,
+        now: u64,
+        asker: Asker,
+        account: &Account,
+    ) -> Result<SealedTicket, Rejection> {
+        let Asker { nonce, cookie, .. } = asker;
+        let ticket = self.mint(now, Kind::Session, account, nonce, cookie);
+        let ticket = ticket.filter(|_| self.director);
+        let ticket = ticket.ok_or(Rejection::Unavailable)?;
+        if asker.protocol == Protocol::Pop3 {
+            let admitted = self.pop3_logins.admit(now, account.id);
+            admitted.map_err(|TooSoon| Rejection::TooSoon)?;
+        }
+        Ok(ticket)
     }
 
     pub(super) fn fail(&mut self, now: u64, attempt: Attempt) {

@@ -38,6 +38,8 @@ struct Play {
     disk: SimDisk,
     now: u64,
     serial: u64,
+    /// What clients speak.
+    protocol: Protocol,
     hashed: Vec<Verifier>,
 }
 
@@ -56,6 +58,7 @@ fn at(disk: &SimDisk) -> Play {
         disk: disk.clone(),
         now: 1_000_000,
         serial: 0,
+        protocol: Protocol::Imap,
         hashed: Vec::new(),
     }
 }
@@ -169,7 +172,7 @@ impl Play {
         let address = std::net::Ipv4Addr::new(192, 0, 2, place)
             .to_ipv6_mapped()
             .octets();
-        let (protocol, port) = (Protocol::Imap, 1);
+        let (protocol, port) = (self.protocol, 1);
         let facts = Facts::Opened {
             cookie,
             protocol,
@@ -186,7 +189,7 @@ impl Play {
     fn begin(&mut self, cookie: Cookie, message: &str) -> Nonce {
         let nonce = self.nonce();
         let response = Secret::new(message.replace('|', "\0").into_bytes()).unwrap();
-        let (protocol, mechanism) = (Protocol::Imap, Mechanism::Plain);
+        let (protocol, mechanism) = (self.protocol, Mechanism::Plain);
         let begin = FromLogin::Begin {
             nonce,
             front: FRONT,
@@ -286,6 +289,33 @@ fn a_right_password_gives_a_ticket_before_it_is_told() {
         (Epoch(0), u32::MAX, true)
     );
     assert_eq!(grant.expires, play.now / 1000 + TICKET_SECONDS_MAX);
+}
+
+/// RFC 2449, section 6.5: with right credentials, for POP3, and for one's own account
+/// alone.
+#[test]
+fn a_pop3_login_too_soon_is_told_to_whoever_has_the_right_password() {
+    let mut play = play();
+    let delayed = slice::Auth {
+        pop3_login_delay_seconds: 60,
+        ..slice(&["example.org"])
+    };
+    play.desk.apply(Rules::new(&delayed).unwrap());
+    play.protocol = Protocol::Pop3;
+    assert!(play.log_in(HOME, "|alice|alice").is_ok());
+    // Remembered or hashed, it is the same answer; a wrong one isn't told.
+    for place in [HOME, HOME + 1] {
+        let again = play.log_in(place, "|alice|alice");
+        assert_eq!(again.unwrap_err(), Rejection::TooSoon);
+    }
+    let wrong = play.log_in(HOME, "|alice|x");
+    assert_eq!(wrong.unwrap_err(), Rejection::Credentials);
+    assert!(play.log_in(HOME, "|bob|bob").is_ok());
+    play.protocol = Protocol::Imap;
+    assert!(play.log_in(HOME, "|alice|alice").is_ok());
+    play.protocol = Protocol::Pop3;
+    play.now += 60_000;
+    assert!(play.log_in(HOME, "|alice|alice").is_ok());
 }
 
 #[test]

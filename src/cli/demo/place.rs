@@ -21,6 +21,10 @@ pub struct Ports {
     pub imap: u16,
     /// IMAP over TLS.
     pub imaps: u16,
+    /// POP3 with STLS.
+    pub pop3: u16,
+    /// POP3 over TLS.
+    pub pop3s: u16,
     /// LMTP.
     pub lmtp: u16,
 }
@@ -46,6 +50,8 @@ impl Place {
         let ports = Ports {
             imap: free(10143),
             imaps: free(10993),
+            pop3: free(10110),
+            pop3s: free(10995),
             lmtp: free(10024),
         };
         let place = Self {
@@ -123,7 +129,13 @@ impl Place {
             .layers()
             .map(|layer| format!("\"{}\"", layer.name()));
         let without: Vec<String> = layers.collect();
-        let Ports { imap, imaps, lmtp } = self.ports;
+        let Ports {
+            imap,
+            imaps,
+            pop3,
+            pop3s,
+            lmtp,
+        } = self.ports;
         format!(
             r#"# A demonstration; docs/manual/configuration.md has every key.
 [store]
@@ -143,6 +155,15 @@ address = "127.0.0.1:{imap}"
 [[listen]]
 protocol = "imap"
 address = "127.0.0.1:{imaps}"
+tls = "immediate"
+
+[[listen]]
+protocol = "pop3"
+address = "127.0.0.1:{pop3}"
+
+[[listen]]
+protocol = "pop3"
+address = "127.0.0.1:{pop3s}"
 tls = "immediate"
 
 [[listen]]

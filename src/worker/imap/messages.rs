@@ -55,8 +55,22 @@ impl Meant {
                 numbered: None,
             }),
             _ if by_uid => Ok(Self::of_uids(set, messages, view)),
-            _ => Self::of_numbers(set, messages, view),
+            _ if names_beyond(set, messages.exists(view)) => Err(NoSuchNumber),
+            _ => Ok(Self::of_numbers(set, messages, view)),
         }
+    }
+
+    /// What a set means in a SEARCH. Leniency `search-beyond-the-end`
+    /// (docs/clients.md): it finds nothing where no message is.
+    pub fn findable(
+        set: &SequenceSet,
+        by_uid: bool,
+        messages: &Messages<'_>,
+        view: &View,
+        saved: &[UidRange],
+    ) -> Self {
+        Self::new(set, by_uid, messages, view, saved)
+            .unwrap_or_else(|NoSuchNumber| Self::of_numbers(set, messages, view))
     }
 
     fn of_uids(set: &SequenceSet, messages: &Messages<'_>, view: &View) -> Self {
@@ -70,16 +84,10 @@ impl Meant {
         }
     }
 
-    fn of_numbers(
-        set: &SequenceSet,
-        messages: &Messages<'_>,
-        view: &View,
-    ) -> Result<Self, NoSuchNumber> {
+    /// Numbers that no message has are passed over.
+    fn of_numbers(set: &SequenceSet, messages: &Messages<'_>, view: &View) -> Self {
         let numbering = messages.numbering(view);
         let exists = numbering.exists();
-        if names_beyond(set, exists) {
-            return Err(NoSuchNumber);
-        }
         let mut meant = Self {
             ranges: Vec::new(),
             numbered: Some(0),
@@ -94,7 +102,7 @@ impl Meant {
                 meant.ranges.push(UidRange { first, last });
             }
         }
-        Ok(meant)
+        meant
     }
 
     /// Whether messages that were named by number are gone.
@@ -129,8 +137,9 @@ impl Meant {
     }
 }
 
-/// Whether a number is named that is above `exists`. A range with `*` at its
-/// other end is not: clients ask for what is new with `n:*`.
+/// Whether a number is named that is above `exists`. Leniency `open-end`
+/// (docs/clients.md): a range with `*` at its other end is not, for clients ask for
+/// what is new with `n:*`.
 fn names_beyond(set: &SequenceSet, exists: u32) -> bool {
     let SequenceSet::Ranges(ranges) = set else {
         return false;

@@ -19,7 +19,7 @@ use super::numbers::Numbers;
 use super::selected::Selected;
 use crate::session::SAVED_RANGES_MAX;
 use header::Header;
-use key::{Compiler, Evidence, Facts, Key, Senseless, Verdict};
+use key::{Compiler, Evidence, Facts, Key, NotOfTheCharset, Verdict};
 use message::decode;
 use std::ops::RangeInclusive;
 use store::{Entry, Messages, Uid, UidRange};
@@ -43,13 +43,28 @@ struct Found {
     uid: Uid,
 }
 
-fn saves(returns: Option<&[SearchReturn]>) -> bool {
-    returns.is_some_and(|returns| returns.contains(&SearchReturn::Save))
-}
-
 impl Selected {
-    /// Finds messages.
+    /// Finds messages. A search that was to be saved and fails leaves nothing saved
+    /// (RFC 5182 §2.1).
     pub async fn search(
+        &mut self,
+        client: &mut Client,
+        tag: &Tag,
+        by_uid: bool,
+        returns: Option<Vec<SearchReturn>>,
+        charset: Option<&str>,
+        key: &SearchKey,
+    ) -> Result<Answer, End> {
+        let saves = returns.iter().flatten().any(|it| *it == SearchReturn::Save);
+        let answer = self.find_and_tell(client, tag, by_uid, returns, charset, key);
+        let answer = answer.await?;
+        if saves && answer.status == Status::No {
+            self.forget_saved();
+        }
+        Ok(answer)
+    }
+
+    async fn find_and_tell(
         &mut self,
         client: &mut Client,
         tag: &Tag,
@@ -60,13 +75,7 @@ impl Selected {
     ) -> Result<Answer, End> {
         let key = match self.compile(client, charset, key) {
             Ok(key) => key,
-            Err(answer) => {
-                // RFC 5182 §2.1: a NO leaves `$` empty, a BAD leaves it alone.
-                if answer.status == Status::No && saves(returns.as_deref()) {
-                    self.forget_saved();
-                }
-                return Ok(answer);
-            }
+            Err(answer) => return Ok(answer),
         };
         let (found, unread) = self.find(client, &key).await?;
         let returns = match returns {
@@ -87,9 +96,6 @@ impl Selected {
         Ok(match saved {
             Err(answer) => answer,
             Ok(()) if unread => {
-                if saves(returns.as_deref()) {
-                    self.forget_saved();
-                }
                 Answer::no(Code::Unavailable, "The disk would not give some letters")
             }
             Ok(()) => Answer::ok("Searched"),
@@ -112,13 +118,12 @@ impl Selected {
         let store = client.account().store();
         let messages = store.messages(self.handle()).map_err(Answer::from)?;
         let meant = |set: &SequenceSet, by_uid| {
-            Meant::new(set, by_uid, &messages, self.view(), self.saved())
+            Meant::findable(set, by_uid, &messages, self.view(), self.saved())
         };
         let compiler = Compiler { charset, meant };
-        compiler.key(key).map_err(|why| match why {
-            Senseless::NoSuchNumber => Answer::bad("No message has this number"),
-            Senseless::NotOfTheCharset => Answer::bad("A string is not of the charset"),
-        })
+        compiler
+            .key(key)
+            .map_err(|NotOfTheCharset| Answer::bad("A string is not of the charset"))
     }
 
     /// All that fits, and whether something could not be read.

@@ -1,5 +1,7 @@
 //! LIST, LSUB and RENAME against a naive reading of the same names.
 
+mod extended;
+
 use super::{House, run};
 use proptest::prelude::*;
 use std::collections::BTreeSet;

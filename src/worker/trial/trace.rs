@@ -96,7 +96,8 @@ async fn connect(house: &House, speaks: Speaks, connection: &str) -> Wire {
     }
 }
 
-async fn play(name: &str, script: &Script, speaks: Speaks) {
+/// Plays a trace; the client sends its bytes in pieces of this size.
+async fn play(name: &str, script: &Script, speaks: Speaks, piece: usize) {
     let house = House::new();
     let mut wires: BTreeMap<String, Wire> = BTreeMap::new();
     prepare(&house, script).await;
@@ -108,7 +109,10 @@ async fn play(name: &str, script: &Script, speaks: Speaks) {
             wires.insert(step.connection.clone(), wire);
         }
         let wire = wires.get_mut(&step.connection).unwrap();
-        happen(wire, script, step, &mut known, &place).await;
+        match &step.event {
+            Event::Says(text) => say(wire, &script.spoken(text, &known), piece).await,
+            _ => happen(wire, step, &mut known, &place).await,
+        }
     }
     for (connection, mut wire) in wires {
         let rest = wire.rest().await;
@@ -128,10 +132,16 @@ async fn prepare(house: &House, script: &Script) {
     wire.rest().await;
 }
 
-async fn happen(wire: &mut Wire, script: &Script, step: &Step, known: &mut Known, place: &str) {
+async fn say(wire: &mut Wire, bytes: &[u8], piece: usize) {
+    for piece in bytes.chunks(piece) {
+        wire.send(piece).await;
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn happen(wire: &mut Wire, step: &Step, known: &mut Known, place: &str) {
     match &step.event {
-        Event::Says(text) => wire.send(&script.spoken(text, known)).await,
-        Event::StartsTls => panic!("{place}: there is no TLS here"),
+        Event::Says(_) | Event::StartsTls => panic!("{place}: there is no TLS here"),
         Event::Ends => assert!(wire.last_words().await.is_empty(), "{place}: more is said"),
         Event::Hears(expectation) => {
             let mut expectation = expectation.clone();
@@ -161,18 +171,29 @@ async fn response(wire: &mut Wire) -> String {
     response
 }
 
-#[test]
-fn every_trace_goes_as_it_is_written() {
-    for (name, script) in scripts() {
+/// Every trace, or those that `TRACE` names.
+fn play_all(scripts: Vec<(String, Script)>, speaks: Speaks, piece: usize) {
+    let wanted = std::env::var("TRACE").unwrap_or_default();
+    let scripts = scripts.into_iter();
+    for (name, script) in scripts.filter(|(name, _)| name.contains(&wanted)) {
         println!("{name}");
-        run(play(&name, &script, Speaks::Imap));
+        run(play(&name, &script, speaks, piece));
     }
 }
 
 #[test]
+fn every_trace_goes_as_it_is_written() {
+    play_all(scripts(), Speaks::Imap, usize::MAX);
+}
+
+#[test]
 fn every_trace_of_pop3_goes_as_it_is_written() {
-    for (name, script) in pop3_scripts() {
-        println!("{name}");
-        run(play(&name, &script, Speaks::Pop3));
-    }
+    play_all(pop3_scripts(), Speaks::Pop3, usize::MAX);
+}
+
+/// Also those with several clients.
+#[test]
+fn every_trace_goes_the_same_byte_by_byte() {
+    play_all(scripts(), Speaks::Imap, 1);
+    play_all(pop3_scripts(), Speaks::Pop3, 1);
 }

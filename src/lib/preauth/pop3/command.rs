@@ -24,8 +24,8 @@ pub enum Command {
     User(String),
     /// RFC 1939, section 7. Spaces belong to the password.
     Pass(Secret),
-    /// AUTH alone: which mechanisms are there? No RFC has it; clients from before
-    /// CAPA ask so.
+    /// Leniency `bare-auth` (docs/clients.md). AUTH alone: which mechanisms are
+    /// there?
     Mechanisms,
     /// RFC 5034, section 4.
     Auth {
@@ -65,10 +65,13 @@ fn split(line: &[u8]) -> (&[u8], Option<&[u8]>) {
     }
 }
 
+/// Leniency `trailing-spaces` (docs/clients.md): before the line's end alone.
 fn alone(argument: Option<&[u8]>, command: Command) -> Result<Command, Refusal> {
     match argument {
-        None => Ok(command),
-        Some(_) => Err(Refusal::Expected("the end of the command")),
+        Some(argument) if argument.iter().any(|byte| *byte != b' ') => {
+            Err(Refusal::Expected("the end of the command"))
+        }
+        _ => Ok(command),
     }
 }
 

@@ -115,6 +115,10 @@ impl Store {
         self.settled_ground()?;
         self.may_move(*principal, from)?;
         self.may_create(*principal, to)?;
+        if from == to {
+            // A name that is only above others is taken as well.
+            return Err(Refusal::AlreadyExists);
+        }
         if *from == MailboxName::inbox() {
             return self.rename_inbox(to);
         }

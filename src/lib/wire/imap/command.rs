@@ -6,7 +6,7 @@ use preauth::imap::cursor::Cursor;
 use super::fetch::fetch_items;
 use super::flag::{flag_list, flags};
 use super::list::{create_params, list, lsub, status_atts};
-use super::mailbox::{mailbox, mailbox_to_create};
+use super::mailbox::mailbox;
 use super::quota::{quota_root, setquota_list};
 use super::refusal::{Refusal, expected};
 use super::search::search;
@@ -359,7 +359,7 @@ fn capability(cursor: &mut Cursor<'_>) -> Parsed<String> {
 fn create(cursor: &mut Cursor<'_>, dialect: Dialect) -> Parsed<Command> {
     cursor.space()?;
     Ok(Command::Create {
-        mailbox: mailbox_to_create(cursor, dialect)?,
+        mailbox: mailbox(cursor, dialect)?,
         special_use: create_params(cursor)?,
     })
 }
@@ -370,7 +370,7 @@ fn rename(cursor: &mut Cursor<'_>, dialect: Dialect) -> Parsed<Command> {
     cursor.space()?;
     Ok(Command::Rename {
         from,
-        to: mailbox_to_create(cursor, dialect)?,
+        to: mailbox(cursor, dialect)?,
     })
 }
 

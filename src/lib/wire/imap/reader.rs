@@ -772,6 +772,31 @@ mod tests {
         assert_eq!(transcript(&bytes), wanted);
     }
 
+    #[test]
+    fn a_refusal_says_what_the_client_loses_by_it() {
+        let loses = |line: &str| {
+            let line = format!("{line}\r\n");
+            match Reader::new(100).advance(&mut line.as_bytes()) {
+                Some(Event::Bad { loses, .. }) => loses,
+                other => panic!("{line}: {other:?}"),
+            }
+        };
+        assert_eq!(loses("a SELECT a//b"), Loss::Selection);
+        assert_eq!(loses("a EXAMINE &"), Loss::Selection);
+        let many = vec!["SEEN"; 2000].join(" ");
+        for saved in ["a SEARCH RETURN (SAVE)", "a UID SEARCH RETURN (MIN SAVE)"] {
+            assert_eq!(loses(&format!("{saved} {many}")), Loss::Saved);
+        }
+        for nothing in [
+            &format!("a SEARCH {many}"),
+            &format!("a SEARCH RETURN (MIN) {many}"),
+            "a DELETE a//b",
+            "a",
+        ] {
+            assert_eq!(loses(nothing), Loss::Nothing, "{nothing}");
+        }
+    }
+
     proptest! {
         #[test]
         fn any_bytes_mean_the_same_however_they_are_cut(

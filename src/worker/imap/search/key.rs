@@ -6,7 +6,7 @@
 
 use super::header::{Header, Sought};
 use super::text::{Found, Needle};
-use crate::imap::messages::{Meant, NoSuchNumber};
+use crate::imap::messages::Meant;
 use message::decode::exact_text;
 use store::{InternalDate, Keyword, SystemFlags, Uid, UidRange, UidSet};
 use wire::imap::{Date, DateTime, Flag, SearchKey, SequenceSet, When};
@@ -113,20 +113,9 @@ pub enum Key {
     Text(Needle),
 }
 
-/// Why what the client asks makes no sense.
+/// A string's bytes are no text of the charset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Senseless {
-    /// It names a message that isn't there.
-    NoSuchNumber,
-    /// A string's bytes are no text of the charset.
-    NotOfTheCharset,
-}
-
-impl From<NoSuchNumber> for Senseless {
-    fn from(NoSuchNumber: NoSuchNumber) -> Self {
-        Self::NoSuchNumber
-    }
-}
+pub struct NotOfTheCharset;
 
 /// Takes what the client asks.
 pub struct Compiler<'a, M> {
@@ -136,12 +125,12 @@ pub struct Compiler<'a, M> {
     pub meant: M,
 }
 
-impl<M: Fn(&SequenceSet, bool) -> Result<Meant, NoSuchNumber>> Compiler<'_, M> {
+impl<M: Fn(&SequenceSet, bool) -> Meant> Compiler<'_, M> {
     /// One key with all that it is made of.
     ///
     /// # Errors
-    /// [`Senseless`].
-    pub fn key(&self, key: &SearchKey) -> Result<Key, Senseless> {
+    /// [`NotOfTheCharset`].
+    pub fn key(&self, key: &SearchKey) -> Result<Key, NotOfTheCharset> {
         let unseen = Key::Not(Box::new(Key::System(SystemFlags::SEEN)));
         Ok(match key {
             SearchKey::All => Key::All,
@@ -161,25 +150,25 @@ impl<M: Fn(&SequenceSet, bool) -> Result<Meant, NoSuchNumber>> Compiler<'_, M> {
             SearchKey::Sent(when, date) => Key::Sent(*when, date.days_since_epoch()),
             SearchKey::Larger(octets) => Key::Larger(*octets),
             SearchKey::Smaller(octets) => Key::Smaller(*octets),
-            SearchKey::Uid(set) => self.among(set, true)?,
-            SearchKey::Sequence(set) => self.among(set, false)?,
+            SearchKey::Uid(set) => self.among(set, true),
+            SearchKey::Sequence(set) => self.among(set, false),
             SearchKey::Older(seconds) => Key::Older(*seconds),
             SearchKey::Younger(seconds) => Key::Not(Box::new(Key::Older(*seconds))),
         })
     }
 
-    fn keys(&self, keys: &[SearchKey]) -> Result<Vec<Key>, Senseless> {
+    fn keys(&self, keys: &[SearchKey]) -> Result<Vec<Key>, NotOfTheCharset> {
         keys.iter().map(|key| self.key(key)).collect()
     }
 
-    fn needle(&self, bytes: &[u8]) -> Result<Needle, Senseless> {
+    fn needle(&self, bytes: &[u8]) -> Result<Needle, NotOfTheCharset> {
         let text = exact_text(self.charset.as_bytes(), bytes);
-        Ok(Needle::new(&text.ok_or(Senseless::NotOfTheCharset)?))
+        Ok(Needle::new(&text.ok_or(NotOfTheCharset)?))
     }
 
-    fn among(&self, set: &SequenceSet, by_uid: bool) -> Result<Key, Senseless> {
-        let meant = (self.meant)(set, by_uid)?;
-        Ok(Key::Among(UidSet::new(&meant.ranges)))
+    fn among(&self, set: &SequenceSet, by_uid: bool) -> Key {
+        let meant = (self.meant)(set, by_uid);
+        Key::Among(UidSet::new(&meant.ranges))
     }
 }
 
