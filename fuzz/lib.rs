@@ -22,6 +22,7 @@ macro_rules! targets {
 targets! {
     account_files,
     cache_files,
+    client_certificate,
     config,
     imap_command,
     imap_preauth,
@@ -33,10 +34,15 @@ targets! {
     pop3_preauth,
     proxy_header,
     sasl_plain,
+    sasl_scram,
     store_recovery,
 }
 
 mod damage;
+#[path = "../src/auth/prepared.rs"]
+pub mod prepared;
+#[path = "../src/auth/scram.rs"]
+pub mod scram;
 mod seals;
 
 /// Splits `data` into the size of the pieces in which it arrives, 1 to 16, and

@@ -29,10 +29,14 @@ fn set_with(program: &str, stand_in: &str, further: &str) -> Set {
     let programs = binaries::with_stand_in(program, stand_in);
     let set = Set::of(programs.path(), further);
     for name in [ALICE, BOB] {
-        let added = set.mailkeep_with(&["user", "add", name], WORD);
-        assert!(added.status.success(), "{}", text(&added));
+        add(&set, name);
     }
     set
+}
+
+fn add(set: &Set, name: &str) {
+    let added = set.mailkeep_with(&["user", "add", name], WORD);
+    assert!(added.status.success(), "{}", text(&added));
 }
 
 /// Says one command in a connection of its own, and gives it with the answer.

@@ -1,3 +1,5 @@
+//! SCRAM by the letter and under attack, with a client of the tests' own at the other end.
+
 use super::*;
 use proptest::prelude::*;
 

@@ -18,7 +18,7 @@ use accomplice::Accomplice;
 use ipc::codec::Message;
 use ipc::edge::front_service::{ToFront, ToService, Transport};
 use ipc::edge::handover::{self, ToAsker, Work};
-use ipc::edge::login_auth::{Mechanism, ToAuth, ToLogin};
+use ipc::edge::login_auth::{Mechanism, SASL_BYTES_MAX, ToAuth, ToLogin};
 use ipc::edge::supervisor::{Edge, ToProcess, ToSupervisor};
 use ipc::slice::Protocol;
 use ipc::{Bytes, Channel, Cookie, Instance, Nonce, Secret};
@@ -261,6 +261,10 @@ impl Login {
             ["garbage", whom, length] => self.garbage(whom, times(length)),
             ["flood", "auth"] => flood(&mut self.auth, || question(Cookie(1), Instance(1))),
             ["panic", words] => panic!("{words}"),
+            ["external", name] => {
+                let said = Secret::new(name.as_bytes().to_vec()).expect("short");
+                self.ask_by(number, "x", Mechanism::External, said);
+            }
             ["die"] => std::process::exit(1),
             other => panic!("no such lie: {other:?}"),
         }
@@ -290,6 +294,18 @@ impl Login {
     }
 
     fn ask(&mut self, number: u64, tag: &str, name: &str, password: &str) {
+        let plain = format!("\0{name}\0{password}");
+        let said = Secret::new(plain.into_bytes()).expect("short");
+        self.ask_by(number, tag, Mechanism::Plain, said);
+    }
+
+    fn ask_by(
+        &mut self,
+        number: u64,
+        tag: &str,
+        mechanism: Mechanism,
+        response: Secret<SASL_BYTES_MAX>,
+    ) {
         let Some(client) = self.clients.get(&number) else {
             return;
         };
@@ -299,8 +315,8 @@ impl Login {
             front: client.front,
             cookie: client.cookie,
             protocol: Protocol::Imap,
-            mechanism: Mechanism::Plain,
-            response: Secret::new(format!("\0{name}\0{password}").into_bytes()).expect("short"),
+            mechanism,
+            response,
         };
         let Some(auth) = &mut self.auth else {
             return client.line.say(&format!("{tag} NO auth is not there"));

@@ -9,6 +9,7 @@
 #![allow(clippy::panic, reason = "a test that can't go on says why and ends")]
 
 pub mod account;
+pub mod authority;
 pub mod binaries;
 pub mod directory;
 pub mod dovecot;
@@ -25,6 +26,7 @@ pub mod stress;
 pub mod trace;
 pub mod verifier;
 
+pub use authority::Authority;
 pub use dovecot::Dovecot;
 pub use session::Session;
 pub use set::Set;

@@ -1,6 +1,6 @@
 //! A client's connection, in the clear or over TLS, line by line.
 
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -10,6 +10,15 @@ use std::time::Duration;
 /// How long any answer may take before the test fails: longer than every deadline
 /// of the set that ends a session (30 s for a hand-over).
 pub const PATIENCE: Duration = Duration::from_secs(45);
+
+/// What a client shows of itself.
+#[derive(Debug)]
+pub struct Own {
+    /// Its certificate.
+    pub certificate: CertificateDer<'static>,
+    /// The certificate's key.
+    pub key: PrivatePkcs8KeyDer<'static>,
+}
 
 /// A stream in either form.
 trait Stream: Read + Write + Send {}
@@ -71,21 +80,33 @@ impl Session {
     /// If something that was sent in the clear has not been read yet.
     #[must_use]
     pub fn start_tls(self, certificate: &CertificateDer<'static>) -> Self {
+        self.through(client(certificate, None))
+    }
+
+    /// Goes on over TLS, and shows a certificate of its own if it has one. Tells what
+    /// the connection exports for channel binding (RFC 9266).
+    ///
+    /// # Panics
+    /// If something that was sent in the clear has not been read yet, or there is no
+    /// handshake.
+    #[must_use]
+    pub fn start_tls_as(
+        mut self,
+        certificate: &CertificateDer<'static>,
+        own: Option<Own>,
+    ) -> (Self, [u8; 32]) {
+        let mut client = client(certificate, own);
+        client.complete_io(&mut self.tcp).expect("a handshake");
+        let exported = client
+            .export_keying_material([0; 32], b"EXPORTER-Channel-Binding", Some(b""))
+            .expect("a finished handshake");
+        (self.through(client), exported)
+    }
+
+    fn through(self, client: ClientConnection) -> Self {
         assert!(self.stream.buffer().is_empty(), "cleartext behind STARTTLS");
-        let mut roots = RootCertStore::empty();
-        roots.add(certificate.clone()).expect("a certificate");
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .expect("versions")
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let name = ServerName::try_from("localhost").expect("a name");
-        let client = ClientConnection::new(Arc::new(config), name).expect("a client");
-        let stream: Box<dyn Stream> = Box::new(StreamOwned::new(
-            client,
-            self.tcp.try_clone().expect("a socket"),
-        ));
+        let tcp = self.tcp.try_clone().expect("a socket");
+        let stream: Box<dyn Stream> = Box::new(StreamOwned::new(client, tcp));
         Self {
             stream: BufReader::new(stream),
             tcp: self.tcp,
@@ -242,4 +263,23 @@ fn is_timeout(error: &std::io::Error) -> bool {
         error.kind(),
         std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut
     )
+}
+
+/// One that trusts this certificate alone.
+fn client(certificate: &CertificateDer<'static>, own: Option<Own>) -> ClientConnection {
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate.clone()).expect("a certificate");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_root_certificates(roots);
+    let config = match own {
+        Some(Own { certificate, key }) => config
+            .with_client_auth_cert(vec![certificate], key.into())
+            .expect("a key"),
+        None => config.with_no_client_auth(),
+    };
+    let name = ServerName::try_from("localhost").expect("a name");
+    ClientConnection::new(Arc::new(config), name).expect("a client")
 }

@@ -65,11 +65,26 @@ impl Set {
     /// `[accounts]`.
     #[must_use]
     pub fn with(further: &str) -> Self {
+        Self::edited(&binaries::program("mailkeep"), further, |_, text| text)
+    }
+
+    /// Starts one of these programs, with a configuration that was made another, and
+    /// whatever files that names.
+    #[must_use]
+    pub fn edited(
+        mailkeep: &Path,
+        further: &str,
+        edit: impl FnOnce(&Directory, String) -> String,
+    ) -> Self {
         let directory = Directory::new();
         let address = own_address();
         let certificate = write_certificate(&directory, address);
-        let _ = directory.write("mailkeep.toml", configuration(&directory, address, further));
-        Self::launch(directory, address, certificate)
+        let text = edit(&directory, configuration(&directory, address, further));
+        let _ = directory.write("mailkeep.toml", text);
+        let mut set = Self::begin(directory, address, certificate, &mailkeep.into(), &[]);
+        let up = set.comes_up();
+        assert!(up, "the set did not start:\n{}", set.log());
+        set
     }
 
     /// Starts one that keeps its mail in another directory.
@@ -156,15 +171,7 @@ impl Set {
     /// If it doesn't start; with its log.
     #[must_use]
     pub fn of(programs: &Path, further: &str) -> Self {
-        let directory = Directory::new();
-        let address = own_address();
-        let certificate = write_certificate(&directory, address);
-        let _ = directory.write("mailkeep.toml", configuration(&directory, address, further));
-        let mailkeep = programs.join("mailkeep").into_os_string();
-        let mut set = Self::begin(directory, address, certificate, &mailkeep, &[]);
-        let up = set.comes_up();
-        assert!(up, "the set did not start:\n{}", set.log());
-        set
+        Self::edited(&programs.join("mailkeep"), further, |_, text| text)
     }
 
     /// # Panics

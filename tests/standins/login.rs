@@ -1,10 +1,11 @@
 //! A `login` that cheats: it has the passwords that are typed at it, and the sessions of
 //! those who typed them.
 
-use crate::{ALICE, BOB, RECOVERY, WORD, lives, login, say, set_with};
+use crate::{ALICE, BOB, RECOVERY, WORD, add, lives, login, say, set_with};
 use harness::session::PATIENCE;
+use harness::set::IMAPS;
 use harness::set::wait_for;
-use harness::{Session, Set};
+use harness::{Authority, Session, Set, binaries};
 use std::time::{Duration, Instant};
 
 /// More sockets than `director` keeps for one asker (`HALVES_PER_ASKER_MAX`, 1,024).
@@ -89,6 +90,34 @@ fn what_is_typed_at_it_is_its_own_and_only_on_the_socket_that_it_was_typed_on() 
     waits_for(&mut thief, "taken", 2);
     assert!(lives(&mut kept));
     assert_eq!(count(&mut thief, "taken"), 2);
+}
+
+/// What it gets is the session of whoever has shown a certificate, as that one.
+#[test]
+fn it_has_nobodys_name_but_what_a_certificate_says() {
+    let authority = Authority::new();
+    let programs = binaries::with_stand_in("mailkeep-login", "hostile-login");
+    let further = "[processes]\nlogins = 1\n";
+    let set = authority.believed_by(&programs.path().join("mailkeep"), further);
+    for name in [ALICE, BOB] {
+        add(&set, name);
+    }
+    let connect = |own| {
+        let clear = Session::clear(set.at(IMAPS));
+        let (mut session, _) = clear.start_tls_as(set.certificate(), own);
+        session.read_line();
+        session
+    };
+    let mut with_none = connect(None);
+    lie(&mut with_none, &format!("external {ALICE}"));
+    assert_eq!(with_none.read_line().as_deref(), Some("x NO rejected"));
+    let mut alice = connect(Some(authority.signs(ALICE)));
+    lie(&mut alice, &format!("external {BOB}"));
+    assert_eq!(alice.read_line().as_deref(), Some("x NO rejected"));
+    assert_eq!(count(&mut alice, "verified"), 0);
+    lie(&mut alice, &format!("external {ALICE}"));
+    waits_for(&mut with_none, "verified", 1);
+    waits_for(&mut with_none, "taken", 1);
 }
 
 #[test]
