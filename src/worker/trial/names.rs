@@ -211,7 +211,8 @@ proptest! {
             let form: String = MailboxName::from_utf8(&name).unwrap().to_utf8();
             let seven = MailboxName::from_utf8(&name).unwrap().to_wire(Dialect::Rev1);
             let made = new.command("b", &format!("CREATE {}", quoted(&name))).await;
-            assert_eq!(made, ["b OK Created"], "{name:?}");
+            // Before it comes a LIST with OLDNAME, if the name was not in NFC.
+            assert_eq!(made.last().unwrap(), "b OK Created", "{name:?}");
             let twice = old.command("c", &format!("CREATE {}", quoted(&seven))).await;
             assert!(twice[0].starts_with("c NO [ALREADYEXISTS]"), "{twice:?}");
             let appended = format!("APPEND {} {{1+}}\r\nx", quoted(&seven));
