@@ -35,7 +35,7 @@ fn bob(letters: u32) -> Set {
 }
 
 fn deliver(set: &Set, number: u32) {
-    let letter = format!("Subject: letter {number}\r\n\r\none\r\n..\r\n...two {number}\r\n");
+    let letter = format!("Subject: letter {number}\r\n\r\none\r\n..\r\n...two {number}");
     assert!(set.deliver(BOB, &letter).starts_with("250"));
 }
 

@@ -25,8 +25,9 @@ const FOLDERS: &str = "folders = [{ name = \"Archive\" }, { name = \"Sent\", use
 /// A file's name and what it says.
 type Trace = (String, String);
 
-fn traces() -> Vec<Trace> {
-    let directory = workspace().join("tests/traces");
+/// The traces of a folder below tests/traces.
+fn traces_of(folder: &str) -> Vec<Trace> {
+    let directory = workspace().join("tests/traces").join(folder);
     let entries = directory.read_dir().expect("a directory of the repository");
     let paths = entries.map(|entry| entry.expect("a directory of the repository").path());
     let mut traces: Vec<Trace> = paths
@@ -34,26 +35,36 @@ fn traces() -> Vec<Trace> {
         .map(|path| {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             let text = std::fs::read_to_string(&path).expect("a trace");
-            (name.into_owned(), text)
+            (format!("{folder}{name}"), text)
         })
         .collect();
     traces.sort();
     traces
 }
 
+/// Those of every protocol, as one reads them.
+fn scripts() -> Vec<(String, Script)> {
+    let letters = letters();
+    let imap = traces_of("").into_iter().map(|trace| (trace, true));
+    let pop3 = traces_of("pop3/").into_iter().map(|trace| (trace, false));
+    let read = |((name, text), literals): (Trace, bool)| {
+        (name, Script::read(&text, "mailkeep", literals, &letters))
+    };
+    imap.chain(pop3).map(read).collect()
+}
+
 fn wanted() -> Vec<Trace> {
     let part = std::env::var("TRACE").unwrap_or_default();
-    let mut traces = traces();
+    let mut traces = traces_of("");
     traces.retain(|(name, _)| name.contains(&part));
     traces
 }
 
 #[test]
 fn every_trace_says_where_it_is_from() {
-    let nameless = traces().into_iter().filter(|(_, text)| {
-        let script = Script::read(text, "mailkeep", true, &letters());
-        script.title.is_empty() || script.sections.is_empty()
-    });
+    let nameless = scripts()
+        .into_iter()
+        .filter(|(_, script)| script.title.is_empty() || script.sections.is_empty());
     let nameless: Vec<String> = nameless.map(|(name, _)| name).collect();
     assert!(nameless.is_empty(), "no title, or no `RFC:`: {nameless:#?}");
 }
@@ -86,8 +97,7 @@ free (the order of responses, their wording, optional ones) is no difference.
 fn overview() -> String {
     let mut text = OVERVIEW_HEAD.to_owned();
     let mut only = "\n## For one server alone\n\n".to_owned();
-    for (name, trace) in traces() {
-        let script = Script::read(&trace, "mailkeep", true, &letters());
+    for (name, script) in scripts() {
         if !script.differences.is_empty() {
             let _ = write!(text, "\n## `tests/traces/{name}`\n\n{}\n", script.title);
         }

@@ -45,7 +45,8 @@ _, names, _ = session.uidl()
 assert len({line.split()[1] for line in names}) == 2, names
 assert session.uidl(2).split()[1:] == names[1].split(), session.uidl(2)
 _, lines, octets = session.retr(2)
-assert b"." in lines and sum(len(line) + 2 for line in lines) == octets, lines
+assert b"." in lines and lines[-1].startswith(b"..two"), lines
+assert octets == int(sizes[1].split()[1]) == sum(len(line) + 2 for line in lines), sizes
 _, top, _ = session.top(2, 1)
 assert top == lines[: lines.index(b"") + 2], top
 session.dele(1)

@@ -8,7 +8,7 @@
 use crate::directory::Directory;
 use crate::session::{PATIENCE, Session};
 use crate::set::{self, IMAP, IMAPS, LMTP, PASSWORD, POP3, POP3S, signal_pid, wait_for, workspace};
-use crate::trace::{Host, To};
+use crate::trace::{Host, To, greeting};
 use rustix::process::Signal;
 use rustls::pki_types::CertificateDer;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -87,7 +87,7 @@ impl Dovecot {
     #[must_use]
     pub fn login(&self, name: &str) -> Session {
         let mut session = Session::clear(self.at(IMAP));
-        let greeting = session.read_line().expect("a greeting");
+        let greeting = greeting(&mut session);
         assert!(greeting.starts_with("* OK"), "{greeting}");
         session.ok(&format!("login LOGIN {name} \"{PASSWORD}\""));
         session

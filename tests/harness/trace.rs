@@ -215,7 +215,7 @@ impl<'a> Player<'a> {
         let mut session = self.host.connect(self.to);
         session.give_up_after(ANSWER);
         if self.begins != Begins::WithTheGreeting {
-            let greeting = session.read_line().expect("a greeting");
+            let greeting = greeting(&mut session);
             assert!(!greeting.starts_with("* BYE"), "{}: {greeting}", self.name);
         }
         if self.begins == Begins::LoggedIn {
@@ -272,6 +272,17 @@ impl<'a> Player<'a> {
                 "{}: unasked on connection {connection:?}: {first:?}",
                 self.name
             );
+        }
+    }
+}
+
+/// The greeting; Dovecot says before it that it is busy, if it is.
+#[must_use]
+pub fn greeting(session: &mut Session) -> String {
+    loop {
+        let line = session.read_line().expect("a greeting");
+        if !line.starts_with("* OK Waiting for auth") {
+            return line;
         }
     }
 }

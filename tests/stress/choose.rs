@@ -13,6 +13,9 @@ use journal::sim::Random;
 /// Messages from which on a mailbox is emptied rather than filled.
 const MESSAGES_MANY: usize = 60;
 
+/// Messages at the beginning of a mailbox whose flags are changed most.
+const FOUGHT_OVER: usize = 3;
+
 /// Commands in progress at once.
 const DEPTHS: [usize; 8] = [1, 1, 1, 2, 3, 4, 6, 10];
 
@@ -147,7 +150,8 @@ impl Client {
     }
 
     fn shared(&mut self) -> String {
-        self.plan.shared(self.random.below(3))
+        // INBOX is where most meet.
+        self.plan.shared(self.random.below(5).saturating_sub(2))
     }
 
     fn leave(&mut self) -> Command {
@@ -265,7 +269,9 @@ impl Client {
     fn store(&mut self) -> Command {
         let (by_uid, owner) = (self.random.chance(2), self.number);
         let private = self.random.chance(3);
+        let last = self.last_of_the_first();
         let meant = self.some(by_uid, |known| match private {
+            _ if known.uid > last => false,
             true => known
                 .letter
                 .is_some_and(|letter| letter.private && letter.owner == owner),
@@ -292,9 +298,16 @@ impl Client {
         Command::Store {
             meant,
             action,
-            silent: self.random.chance(3),
+            silent: self.random.chance(2),
             flags,
         }
+    }
+
+    /// Often the same few messages, so that many change them at once.
+    fn last_of_the_first(&mut self) -> Option<u32> {
+        let messages = self.picture.as_ref().map(|picture| &picture.messages);
+        let last = messages.and_then(|messages| messages.get(FOUGHT_OVER)?.uid);
+        last.filter(|_| self.random.chance(2)).or(Some(u32::MAX))
     }
 
     fn search(&mut self) -> Command {

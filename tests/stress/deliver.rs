@@ -43,7 +43,7 @@ pub fn deliver(
         wire.send(&bytes).map_err(Stop::Lost)?;
         reply(&mut wire, "250")?;
         account.ledger().delivered.insert(letter);
-        std::thread::sleep(Duration::from_millis(random.below(PAUSE_MS)));
+        until.1.rest(Duration::from_millis(random.below(PAUSE_MS)));
     }
     say(&mut wire, "QUIT", "221")
 }

@@ -192,7 +192,7 @@ impl Run {
         for number in 1.. {
             let (due, last) = self.round(number);
             while Instant::now() < due && !self.gate.is_broken() {
-                pop3::session(&self.plan, &self.account, at, &mut random)?;
+                pop3::session(&self.plan, &self.account, at, &mut random, &self.gate)?;
             }
             if !self.gate.pass() || !self.gate.pass() || !self.gate.pass() || last {
                 return Ok(());

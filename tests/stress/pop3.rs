@@ -4,6 +4,7 @@
 use super::client::{ANSWER, Step, Stop};
 use super::letter::Letter;
 use super::plan::{Account, Plan};
+use super::quiet::Gate;
 use super::wire::Wire;
 use journal::sim::Random;
 use std::collections::BTreeMap;
@@ -20,7 +21,13 @@ const PAUSE_MS: u64 = 500;
 ///
 /// # Errors
 /// [`Stop`].
-pub fn session(plan: &Plan, account: &Account, at: SocketAddr, random: &mut Random) -> Step {
+pub fn session(
+    plan: &Plan,
+    account: &Account,
+    at: SocketAddr,
+    random: &mut Random,
+    gate: &Gate,
+) -> Step {
     let wire = Wire::connect(at, plan.certificate.as_ref()).map_err(Stop::Lost)?;
     let mut pop3 = Pop3 { wire };
     pop3.line()?;
@@ -43,7 +50,7 @@ pub fn session(plan: &Plan, account: &Account, at: SocketAddr, random: &mut Rand
         }
     }
     pop3.ok("QUIT")?;
-    std::thread::sleep(Duration::from_millis(random.below(PAUSE_MS)));
+    gate.rest(Duration::from_millis(random.below(PAUSE_MS)));
     Ok(())
 }
 

@@ -9,6 +9,7 @@ use super::picture::{Known, Picture};
 use super::plan::{Account, DELIVERY, INSPECTOR, Plan};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
 /// Where all threads of a run wait for each other. Once one has failed, nobody waits.
 #[derive(Debug, Default)]
@@ -50,6 +51,13 @@ impl Gate {
                 .unwrap_or_else(PoisonError::into_inner);
         }
         !state.broken
+    }
+
+    /// Rests for a while, unless the run is over.
+    pub fn rest(&self, pause: Duration) {
+        let goes_on = |state: &mut Waiting| !state.broken;
+        let state = locked(&self.state);
+        drop(self.changed.wait_timeout_while(state, pause, goes_on));
     }
 
     /// Lets everybody go: the run is over.

@@ -7,7 +7,7 @@ use super::answer::Answer;
 use super::client::Client;
 use super::names;
 use store::{MailboxId, MailboxName as StoreName, Outcome, Principal, Refusal};
-use wire::imap::response::Code;
+use wire::imap::response::{Code, Data};
 use wire::imap::{MailboxName, SpecialUse};
 
 impl Client {
@@ -21,14 +21,25 @@ impl Client {
             },
             _ => return Answer::no(Code::UseAttr, "A mailbox has one special use at most"),
         };
-        let Some(name) = names::to_store(name) else {
+        let Some(stored) = names::to_store(name) else {
             return Answer::from(Refusal::NameTooLong);
         };
         let principal = self.principal();
         let made = self
             .account()
-            .change_tree(|store| store.create(&principal, &name, special_use));
-        done(made.await, "Created")
+            .change_tree(|store| store.create(&principal, &stored, special_use));
+        let made = made.await;
+        if made.is_ok() {
+            self.tell_own_form(name);
+        }
+        done(made, "Created")
+    }
+
+    /// Tells a client of IMAP4rev2 that the new name has another form than it wrote.
+    fn tell_own_form(&mut self, name: &MailboxName) {
+        if self.enabled().rev2 && name.as_written().is_some() {
+            self.tell(&Data::Named(name));
+        }
     }
 
     /// DELETE.
@@ -59,10 +70,13 @@ impl Client {
 
     /// RENAME.
     pub async fn rename(&mut self, from: &MailboxName, to: &MailboxName) -> Answer {
-        let (Some(from), Some(to)) = (names::to_store(from), names::to_store(to)) else {
+        let (Some(from), Some(stored)) = (names::to_store(from), names::to_store(to)) else {
             return Answer::from(Refusal::NoSuchMailbox);
         };
-        let renamed = self.rename_loaded(&from, &to).await;
+        let renamed = self.rename_loaded(&from, &stored).await;
+        if renamed.is_ok() {
+            self.tell_own_form(to);
+        }
         done(renamed, "Renamed")
     }
 

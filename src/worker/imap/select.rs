@@ -7,7 +7,7 @@ use super::selected::Selected;
 use super::{End, State, flags, names};
 use crate::session::{Access, Mailbox};
 use store::{Messages, Refusal, Rights, SystemFlags, Uid};
-use wire::imap::response::{Code, Data, ListAttribute, ListEntry};
+use wire::imap::response::{Code, Data};
 use wire::imap::{MailboxName, Tag};
 
 /// Messages looked at between two breaths, for one flag each.
@@ -98,7 +98,7 @@ impl Selected {
         self.tell_flag_names(client, &messages);
         client.tell(&Data::Exists(messages.exists(self.view())));
         if client.enabled().rev2 {
-            tell_name(client, name);
+            client.tell(&Data::Named(name));
         } else {
             client.tell(&Data::Recent(self.recent(&messages)));
             let unseen = unseen.and_then(|uid| messages.seq_of(self.view(), uid));
@@ -168,14 +168,4 @@ impl Selected {
             false => Answer::ok_with(Some(Code::ReadWrite), "Opened"),
         }
     }
-}
-
-/// RFC 9051 §6.3.2: the name, as the server knows it.
-fn tell_name(client: &mut Client, name: &MailboxName) {
-    let attributes: &[ListAttribute] = &[];
-    client.tell(&Data::List(ListEntry {
-        attributes,
-        mailbox: name,
-        child_subscribed: false,
-    }));
 }

@@ -185,6 +185,11 @@ impl House {
         Wire::new(theirs)
     }
 
+    /// The session that began last, to wait for its end.
+    pub fn last_session(&self) -> JoinHandle<()> {
+        self.sessions.borrow_mut().pop().unwrap()
+    }
+
     /// Ends the sessions, of which none may have panicked, and brings the journal
     /// to rest.
     pub async fn leave(self) {

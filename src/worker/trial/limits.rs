@@ -330,3 +330,29 @@ fn crafted_names_take_no_longer_than_others() {
         house.leave().await;
     });
 }
+
+/// RFC 5182 §2.5.
+#[test]
+fn a_result_too_scattered_to_be_saved_is_refused_and_empties_what_was() {
+    run(async {
+        let house = House::new();
+        let mut client = house.client().await;
+        client.command("a", "APPEND INBOX (\\Seen) {1+}\r\nx").await;
+        client.command("b", "APPEND INBOX {1+}\r\nx").await;
+        client.command("c", "SELECT INBOX").await;
+        // Each copy keeps the pattern: every second message is seen.
+        let mut messages = 2;
+        while messages / 2 <= crate::session::SAVED_RANGES_MAX {
+            let said = client.command("d", "COPY 1:* INBOX").await;
+            assert!(said.last().unwrap().starts_with("d OK"), "{said:?}");
+            messages *= 2;
+        }
+        let kept = client.command("e", "SEARCH RETURN (SAVE) 1").await;
+        assert_eq!(kept, ["e OK Searched"]);
+        let refused = client.command("f", "SEARCH RETURN (SAVE) SEEN").await;
+        assert!(refused[0].starts_with("f NO [NOTSAVED]"), "{refused:?}");
+        let fetched = client.command("g", "FETCH $ UID").await;
+        assert_eq!(fetched, ["g OK Fetched"]);
+        house.leave().await;
+    });
+}

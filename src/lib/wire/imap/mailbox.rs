@@ -4,7 +4,9 @@
 //! separator and modified UTF-7 exist on the wire alone. Two names that are
 //! equal after NFC are one mailbox. INBOX is one name in any case of letters.
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 use preauth::imap::cursor::Cursor;
 use unicode_normalization::UnicodeNormalization;
@@ -14,10 +16,39 @@ use crate::limits::{
     LITERAL_BYTES_MAX, MAILBOX_BYTES_MAX, MAILBOX_COMPONENT_BYTES_MAX, MAILBOX_DEPTH_MAX,
 };
 
-/// The name of a mailbox that may or may not exist. Always within the limits.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// The name of a mailbox that may or may not exist. Always within the limits. Two are
+/// equal if they name one mailbox, however they were written.
+#[derive(Debug, Clone)]
 pub struct MailboxName {
     components: Vec<String>,
+    /// In UTF-8, if the client wrote it in another form than ours.
+    as_written: Option<String>,
+}
+
+impl PartialEq for MailboxName {
+    fn eq(&self, other: &Self) -> bool {
+        self.components == other.components
+    }
+}
+
+impl Eq for MailboxName {}
+
+impl PartialOrd for MailboxName {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for MailboxName {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.components.cmp(&other.components)
+    }
+}
+
+impl Hash for MailboxName {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.components.hash(state);
+    }
 }
 
 /// Why a string is not the name of a mailbox.
@@ -41,6 +72,7 @@ impl MailboxName {
     pub fn inbox() -> Self {
         Self {
             components: vec![INBOX.to_owned()],
+            as_written: None,
         }
     }
 
@@ -52,6 +84,7 @@ impl MailboxName {
     {
         let mut name = Self {
             components: Vec::new(),
+            as_written: None,
         };
         for component in components {
             name.push(component.as_ref())?;
@@ -69,7 +102,19 @@ impl MailboxName {
 
     /// Takes what a client sent.
     pub fn from_wire(name: &[u8], dialect: Dialect) -> Result<Self, NameFault> {
-        Self::from_utf8(&decode(name, dialect).ok_or(NameFault::BadEncoding)?)
+        let text = decode(name, dialect).ok_or(NameFault::BadEncoding)?;
+        let mut name = Self::from_utf8(&text)?;
+        if name.to_utf8() != text {
+            name.as_written = Some(text);
+        }
+        Ok(name)
+    }
+
+    /// How the client wrote it, in UTF-8, if that was not in NFC, or INBOX in other
+    /// letters: what OLDNAME tells it (RFC 9051, section 6.3.9.7).
+    #[must_use]
+    pub fn as_written(&self) -> Option<&str> {
+        self.as_written.as_deref()
     }
 
     /// What a client is sent; still to be made a string of the protocol.
@@ -106,13 +151,17 @@ impl MailboxName {
             (_, []) => None,
             (_, above) => Some(Self {
                 components: above.to_vec(),
+                as_written: None,
             }),
         }
     }
 
     /// A name one level down.
     pub fn child(&self, component: &str) -> Result<Self, NameFault> {
-        let mut name = self.clone();
+        let mut name = Self {
+            components: self.components.clone(),
+            as_written: None,
+        };
         name.push(component)?;
         Ok(name)
     }

@@ -485,6 +485,7 @@ mod tests {
         assert_eq!(read.key, SearchKey::Text(vec![0xd0, 0xd2]));
     }
 
+    #[test]
     fn once_everything_is_utf8_no_charset_may_be_named() {
         for text in ["CHARSET UTF-8 ALL", "RETURN (ALL) CHARSET US-ASCII ALL"] {
             assert_eq!(read_as(text, Dialect::Utf8), Err(Refusal::CharsetNamed));

@@ -42,8 +42,8 @@ pub enum Command {
 /// What may be said before authentication only.
 const EARLY: [&str; 6] = ["USER", "PASS", "APOP", "AUTH", "STLS", "UTF8"];
 
-/// Reads a line without its CRLF, in which there is no control character. Leniency
-/// `pop3-spaces` (docs/clients.md).
+/// Reads a line without its CRLF, in which there is no control character.
+/// Leniency `pop3-spaces` (docs/clients.md).
 pub(super) fn command(line: &str) -> Result<Command, Refusal> {
     let mut words = line.split(' ').filter(|word| !word.is_empty());
     let name = words.next().unwrap_or_default().to_ascii_uppercase();

@@ -3,7 +3,7 @@
 use crate::imap::{Dialect, Flag, MailboxName, SequenceSet, SpecialUse, StatusItem, Tag};
 
 use super::code::{Capability, capability_data};
-use super::string::{astring, mailbox, string};
+use super::string::{astring, mailbox, quoted, string};
 use super::{put, put_spaced};
 
 /// `response-data = "*" SP (mailbox-data / message-data / capability-data / enable-data / ...) CRLF`
@@ -27,6 +27,8 @@ pub enum Data<'a> {
     ESearch(ESearch<'a>),
     /// A mailbox.
     List(ListEntry<'a>),
+    /// The name of a mailbox as the server has it.
+    Named(&'a MailboxName),
     /// The answer to `LIST "" ""`: the separator.
     ListSeparator,
     /// A subscribed name (RFC 3501).
@@ -159,6 +161,7 @@ pub fn data(out: &mut Vec<u8>, dialect: Dialect, data: &Data<'_>) {
         }
         Data::ESearch(found) => esearch(out, found),
         Data::List(entry) => mailbox_list(out, "LIST", entry, dialect),
+        Data::Named(name) => named(out, name, dialect),
         Data::ListSeparator => put(out, "LIST (\\Noselect) \"/\" \"\""),
         Data::Lsub(entry) => mailbox_list(out, "LSUB", entry, dialect),
         Data::Xlist(entry) => mailbox_list(out, "XLIST", entry, dialect),
@@ -230,6 +233,18 @@ fn mailbox_list(out: &mut Vec<u8>, name: &str, entry: &ListEntry<'_>, dialect: D
     mailbox(out, entry.mailbox, dialect);
     if entry.child_subscribed {
         put(out, " (\"CHILDINFO\" (\"SUBSCRIBED\"))");
+    }
+}
+
+/// `mailbox-list` of nothing but a name, and how the client wrote it if in another way:
+/// `oldname-extended-item = "OLDNAME" SP "(" mailbox ")"` (RFC 9051, section 9)
+fn named(out: &mut Vec<u8>, name: &MailboxName, dialect: Dialect) {
+    put(out, "LIST () \"/\" ");
+    mailbox(out, name, dialect);
+    if let Some(as_written) = name.as_written() {
+        put(out, " (\"OLDNAME\" (");
+        quoted(out, as_written.as_bytes());
+        put(out, "))");
     }
 }
 
@@ -362,6 +377,16 @@ mod tests {
         assert_eq!(
             said(&Data::ESearch(found)),
             "* ESEARCH (TAG \"A282\") UID MIN 2 ALL 2,10:11 COUNT 3\r\n"
+        );
+    }
+
+    #[test]
+    fn a_name_that_was_written_in_another_form_is_told_beside_its_own() {
+        let name = |text: &str| MailboxName::from_wire(text.as_bytes(), Dialect::Rev2).unwrap();
+        assert_eq!(said(&Data::Named(&name("foo"))), "* LIST () \"/\" foo\r\n");
+        assert_eq!(
+            said(&Data::Named(&name("iNbOx"))),
+            "* LIST () \"/\" INBOX (\"OLDNAME\" (\"iNbOx\"))\r\n"
         );
     }
 
