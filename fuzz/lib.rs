@@ -26,6 +26,7 @@ targets! {
     config,
     imap_command,
     imap_preauth,
+    inflate,
     ipc_frames,
     journal_recovery,
     lmtp,

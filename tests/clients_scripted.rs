@@ -44,6 +44,11 @@ fn script(mut interpreter: Command, name: &str) {
 }
 
 #[test]
+fn a_session_that_zlib_compresses_goes_as_any_other() {
+    script(Command::new("python3"), "compress_session.py");
+}
+
+#[test]
 fn imapclient_runs_a_whole_session() {
     if let Some(library) = library("python/imapclient") {
         let mut python = Command::new("python3");

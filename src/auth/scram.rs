@@ -20,9 +20,10 @@ use zeroize::Zeroizing;
 /// and costs a telephone some 50 ms.
 pub const ITERATIONS: u32 = 65_536;
 
-/// Bytes of one message of a client's. A name of 320 characters, all escaped, once
-/// for itself and once to act as, makes 2 KiB, and base64 of it 3.
-pub const MESSAGE_BYTES_MAX: usize = 4096;
+/// Bytes of one message of a client's: as many as Cyrus SASL's server takes. An
+/// address of 320 bytes, all escaped, and once more to act as, fits; so that four
+/// thousand open exchanges take some 25 MiB.
+pub const MESSAGE_BYTES_MAX: usize = 2048;
 
 /// Bytes of a salt: as many as Argon2id's.
 const SALT_BYTES: usize = 16;

@@ -363,6 +363,26 @@ mod tests {
     }
 
     #[test]
+    fn a_delay_of_pop3_logins_is_known_to_who_enforces_and_to_who_announces_it() {
+        let seconds = |text: &str| {
+            let plan = plan(text, Runner::User(1000));
+            slice(&plan, |s| match s {
+                Slice::Auth { slice } => Some(slice.pop3_login_delay_seconds),
+                _ => None,
+            }) + slice(&plan, |s| match s {
+                Slice::Login { slice } => Some(slice.pop3_login_delay_seconds),
+                _ => None,
+            }) + slice(&plan, |s| match s {
+                Slice::Worker { slice } => Some(slice.pop3_login_delay_seconds),
+                _ => None,
+            })
+        };
+        assert_eq!(seconds(SMALLEST), 0);
+        let delayed = format!("{SMALLEST}[pop3]\nlogin_delay = \"5 min\"\n");
+        assert_eq!(seconds(&delayed), 3 * 300);
+    }
+
+    #[test]
     fn in_single_mode_one_uid_serves_for_all_and_may_ask() {
         let plan = plan(SMALLEST, Runner::User(1000));
         let broker = slice(&plan, |s| match s {

@@ -126,6 +126,10 @@ impl Inflater {
             Ok(MZStatus::Ok) | Err(MZError::Buf) => false,
             _ => return Err(Undeflatable::Garbled),
         };
+        if made.bytes_consumed == 0 && made.bytes_written == 0 && !input.is_empty() {
+            // Who goes on with what doesn't shrink never ends.
+            return Err(Undeflatable::Garbled);
+        }
         bytes.truncate(made.bytes_written);
         self.has_more = made.bytes_written == PIECE_BYTES;
         self.allow((made.bytes_consumed as u64).saturating_mul(INFLATION_MAX));
@@ -250,12 +254,11 @@ mod tests {
         assert_eq!(inflated(&mut inflater, &[b"x"]), Err(Undeflatable::Ended));
     }
 
-    /// The figures of docs/protocols.md.
+    /// docs/protocols.md says 312 KiB and 42 KiB, as counted by an allocator for these
+    /// layouts: 64 KiB of the first lie in the value itself. Others want another count.
     #[test]
     fn a_compressed_session_holds_what_is_written_of_it() {
-        let deflater = size_of::<CompressorOxide>();
-        let inflater = size_of::<InflateState>();
-        assert!(deflater < 320 << 10, "{deflater}");
-        assert!(inflater < 48 << 10, "{inflater}");
+        assert_eq!(size_of::<CompressorOxide>() >> 10, 64);
+        assert_eq!(size_of::<InflateState>() >> 10, 42);
     }
 }

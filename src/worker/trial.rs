@@ -20,6 +20,7 @@ mod pipelining;
 mod pop3;
 mod quota;
 mod reading;
+mod sets;
 mod soup;
 mod trace;
 mod trees;

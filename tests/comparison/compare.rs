@@ -4,6 +4,7 @@ use super::letters::{Letter, with_crlf};
 use super::peer::{Peer, Reply};
 use super::value::{self, Value};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 /// What is asked of every letter first.
 const WHOLE: &str = "BODYSTRUCTURE BODY ENVELOPE RFC822.SIZE BODY.PEEK[] BODY.PEEK[HEADER] \
@@ -36,6 +37,13 @@ pub struct Difference<'a> {
     pub answers: &'a Answers<'a>,
     /// What was asked, with the part and the field: `BODYSTRUCTURE 1.2 octets`.
     pub what: &'a str,
+}
+
+impl fmt::Display for Difference<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (ours, theirs) = (self.ours(), self.theirs());
+        write!(out, "{}\n   ours {ours:?}\n theirs {theirs:?}", self.what)
+    }
 }
 
 impl<'a> Difference<'a> {

@@ -1,5 +1,6 @@
 //! The letters that both servers are given.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// One letter.
@@ -10,16 +11,24 @@ pub struct Letter {
     /// As it is sent to both.
     pub bytes: Vec<u8>,
     lower: Vec<u8>,
+    fields: BTreeMap<String, String>,
 }
 
 impl Letter {
     /// A letter with a name for the report.
     pub fn new(name: String, bytes: Vec<u8>) -> Self {
+        let lower = bytes.to_ascii_lowercase();
         Self {
             name,
-            lower: bytes.to_ascii_lowercase(),
+            fields: fields(&lower),
+            lower,
             bytes,
         }
+    }
+
+    /// The first field of this name, in lower case, on one line.
+    pub fn field(&self, name: &str) -> Option<&str> {
+        self.fields.get(name).map(String::as_str)
     }
 
     /// Its lines in lower case, without their ends.
@@ -45,6 +54,19 @@ impl Letter {
     }
 }
 
+/// The first of each of a letter's fields.
+fn fields(letter: &[u8]) -> BTreeMap<String, String> {
+    let text = String::from_utf8_lossy(letter);
+    let header = text.split("\r\n\r\n").next().unwrap_or_default();
+    let unfolded = header.replace("\r\n ", " ").replace("\r\n\t", " ");
+    let mut fields = BTreeMap::new();
+    for (name, value) in unfolded.lines().filter_map(|line| line.split_once(':')) {
+        let value = value.trim().to_owned();
+        fields.entry(name.trim_end().to_owned()).or_insert(value);
+    }
+    fields
+}
+
 /// Every file of a directory and those below, with CRLF at the end of lines as any
 /// client would send it.
 pub fn of_directory(directory: &Path) -> Vec<Letter> {
@@ -60,8 +82,7 @@ pub fn of_directory(directory: &Path) -> Vec<Letter> {
 }
 
 fn gather(directory: &Path, files: &mut Vec<PathBuf>) {
-    let entries = std::fs::read_dir(directory);
-    let entries = entries.unwrap_or_else(|why| panic!("{}: {why}", directory.display()));
+    let entries = std::fs::read_dir(directory).expect("a directory of letters");
     for entry in entries.flatten() {
         match entry.path() {
             below if below.is_dir() => gather(&below, files),

@@ -111,6 +111,10 @@ pub const RULES: &[Rule] = &[
         explains: dovecot_against_itself,
     },
     Rule {
+        name: "CRs before a line end",
+        explains: crs_before_a_line_end,
+    },
+    Rule {
         name: "CR in a field's name",
         explains: cr_in_a_fields_name,
     },
@@ -119,6 +123,9 @@ pub const RULES: &[Rule] = &[
         explains: line_end_before_an_outer_boundary,
     },
 ];
+
+/// Rules that no built letter needs: what shows them is in real mail.
+pub const OF_REAL_MAIL: &[&str] = &["BODY of plain text"];
 
 /// The rule that explains a difference; a slice of what differs is explained by that.
 pub fn explaining(difference: Difference<'_>) -> Option<&'static Rule> {
@@ -208,8 +215,9 @@ fn boundary_in_its_long_form(it: Difference<'_>) -> bool {
 fn content_type_that_says_nothing(it: Difference<'_>) -> bool {
     let fields = ["type", "subtype", "params", "lines"];
     let names = ["type", "subtype"].map(|field| it.their_field(field).and_then(Value::text));
+    let subtype = it.our_field("subtype").and_then(Value::text);
     let is_default =
-        it.is_structure() && it.our_field("subtype") == Some(&Value::Text(b"plain".to_vec()));
+        it.is_structure() && subtype.is_some_and(|subtype| subtype.eq_ignore_ascii_case(b"plain"));
     let is_broken = names.contains(&Some(b"")) || names[0] == Some(b"application");
     is_default && is_broken && fields.contains(&it.field())
 }
@@ -379,8 +387,16 @@ fn part_without_content_type(it: Difference<'_>) -> bool {
         && it.our_field("subtype") == Some(&Value::Text(b"plain".to_vec()))
 }
 
-/// Its partial is no slice of its section, or its HEADER.FIELDS are not in its HEADER.
+/// Its BINARY.SIZE is not that of its BINARY, its partial is no slice of its section, or its HEADER.FIELDS are not in its HEADER.
 fn dovecot_against_itself(it: Difference<'_>) -> bool {
+    if let Some(part) = it.what.strip_prefix("BINARY.SIZE") {
+        let text = it
+            .answers
+            .theirs_of(&format!("BINARY{part}"))
+            .and_then(Value::text);
+        let bytes = text.map(|text| text.len() as u64);
+        return bytes.is_some() && it.theirs().and_then(Value::number) != bytes;
+    }
     let Some(theirs) = it.theirs().and_then(Value::text) else {
         return false;
     };
@@ -403,4 +419,10 @@ fn cr_in_a_fields_name(it: Difference<'_>) -> bool {
         name.len() < line.len() && name.contains(&b'\r')
     };
     it.what.contains("HEADER.FIELDS") && it.answers.letter.lines().any(is_such)
+}
+
+/// Dovecot keeps one CR less.
+fn crs_before_a_line_end(it: Difference<'_>) -> bool {
+    it.answers.letter.has("\r\r\n")
+        && it.answers.theirs_of("BODY[]") != it.answers.ours_of("BODY[]")
 }

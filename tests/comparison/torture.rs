@@ -6,16 +6,35 @@ use super::letters::Letter;
 /// Levels of parts in parts.
 const DEPTH_MAX: u32 = 4;
 
-/// Letters with odd fields, one of each kind at a time, and so many with odd trees of
-/// parts: always the same.
-pub fn letters(seed: u64, trees: usize) -> Vec<Letter> {
-    let mut dice = Dice(seed);
-    let tree = |number: usize| Letter::new(format!("tree {number}"), letter(&mut dice));
-    let trees: Vec<Letter> = (0..trees).map(tree).collect();
+/// Letters with odd fields, one of each kind at a time.
+pub fn fields() -> Vec<Letter> {
     let kinds = FIELDS.iter().map(|(_, values)| values.len());
-    let fields = (0..kinds.max().unwrap_or(0))
-        .map(|number| Letter::new(format!("fields {number}"), odd_fields(number)));
-    fields.chain(trees).collect()
+    let longest = kinds.max().unwrap_or(0);
+    let letter = |number| Letter::new(format!("fields {number}"), odd_fields(number));
+    let single = SINGLE
+        .iter()
+        .map(|(name, text)| Letter::new((*name).to_owned(), text.as_bytes().to_vec()));
+    (0..longest).map(letter).chain(single).collect()
+}
+
+/// What needs a letter for itself.
+const SINGLE: &[(&str, &str)] = &[
+    ("CRs", "Subject: x\r\n\r\na\r\r\nb\r\r\r\nc\r\n"),
+    (
+        "8BIT",
+        "Subject: x\r\nContent-Transfer-Encoding: 8BIT\r\n\r\nascii\r\n",
+    ),
+    (
+        "long form",
+        "Content-Type: multipart/signed; micalg*=utf-8''x; protocol*=utf-8''a%2Fb;\r\n boundary*=utf-8''%62\r\n\r\n--b\r\n\r\none\r\n--b\r\n\r\ntwo\r\n--b--\r\n",
+    ),
+];
+
+/// So many letters with odd trees of parts, always the same.
+pub fn trees(seed: u64, count: usize) -> Vec<Letter> {
+    let mut dice = Dice(seed);
+    let mut tree = |number| Letter::new(format!("tree {number}"), letter(&mut dice));
+    (0..count).map(&mut tree).collect()
 }
 
 /// A letter with the odd value of this number of each field.

@@ -4,6 +4,9 @@
 //! A letter streams in while others work. All letters of one command become
 //! visible at once, or none. What can be refused is refused before the client
 //! sends a byte of the letter, if it waits to be asked.
+//!
+//! Leniency `raw-headers` (docs/clients.md): whether a header has 8-bit characters is
+//! not looked at, whatever the client has enabled and however it says so.
 
 use super::End;
 use super::answer::Answer;

@@ -244,8 +244,7 @@ impl Selected {
             Verdict::Yes => Ok(true),
             Verdict::No => Ok(false),
             Verdict::Unknown => {
-                let needles = key.needles();
-                let found = text::look_for(client, letter, &needles).await?;
+                let found = text::look_for(client, letter, &key.wanted()).await?;
                 let evidence = evidence.with_body(&found);
                 Ok(key.judge(&evidence) == Verdict::Yes)
             }

@@ -184,9 +184,14 @@ impl QuotedPrintable {
     }
 
     fn end(mut self, out: &mut Vec<u8>) {
-        if self.open.trim_ascii_end() != b"=" {
-            out.append(&mut self.open);
+        if self.open.trim_ascii_end() == b"=" {
+            return;
         }
+        // "Any trailing white space on a line must be deleted", on the last one, too.
+        while matches!(self.open.last(), Some(b' ' | b'\t')) {
+            self.open.pop();
+        }
+        out.append(&mut self.open);
     }
 }
 
@@ -248,7 +253,8 @@ mod tests {
                 ("==41", "=A"),
                 ("=4\n", "=4\n"),
                 ("a=", "a"),
-                ("a ", "a "),
+                ("a ", "a"),
+                ("a\t \r", "a\t \r"),
             ],
         );
     }
@@ -259,8 +265,9 @@ mod tests {
         let mut out = Vec::new();
         (0..100_000).for_each(|_| quoted.byte(b' ', &mut out));
         assert!(quoted.open.len() <= OPEN_BYTES_MAX);
+        quoted.byte(b'x', &mut out);
         quoted.end(&mut out);
-        assert_eq!(out.len(), 100_000);
+        assert_eq!(out.len(), 100_001);
     }
 
     proptest! {

@@ -11,7 +11,7 @@ use wire::imap::response::{Data, ListAttribute, ListEntry};
 use wire::imap::{ListPattern, SpecialUse};
 
 impl Client {
-    /// XLIST.
+    /// XLIST. Leniency `xlist` (docs/clients.md).
     pub async fn xlist(&mut self, pattern: &ListPattern) -> Result<Answer, End> {
         if pattern.is_empty() {
             self.tell(&Data::XlistSeparator);

@@ -5,7 +5,7 @@
 //! `wire` bounds, so that walking it by recursion is safe.
 
 use super::header::{Header, Sought};
-use super::text::{Found, Needle};
+use super::text::{Found, Needle, Wanted, Within};
 use crate::imap::messages::Meant;
 use message::decode::exact_text;
 use store::{InternalDate, Keyword, SystemFlags, Uid, UidRange, UidSet};
@@ -218,20 +218,29 @@ impl Key {
         Some(Sought { name, needle })
     }
 
-    /// All strings that are looked for in bodies.
-    pub fn needles(&self) -> Vec<&Needle> {
-        let mut needles = Vec::new();
-        self.gather(&mut needles);
-        needles
+    /// All strings that are looked for behind the header.
+    pub fn wanted(&self) -> Vec<Wanted<'_>> {
+        let mut wanted = Vec::new();
+        self.gather(&mut wanted);
+        wanted
     }
 
-    fn gather<'a>(&'a self, to: &mut Vec<&'a Needle>) {
+    fn gather<'a>(&'a self, to: &mut Vec<Wanted<'a>>) {
         match self {
             Self::And(keys) | Self::Or(keys) => keys.iter().for_each(|key| key.gather(to)),
             Self::Not(key) => key.gather(to),
-            Self::Body(needle) | Self::Text(needle) => to.push(needle),
-            _ => {}
+            _ => to.extend(self.wanted_here()),
         }
+    }
+
+    /// What this one key looks for behind the header.
+    fn wanted_here(&self) -> Option<Wanted<'_>> {
+        let (within, needle) = match self {
+            Self::Body(needle) => (Within::Body, needle),
+            Self::Text(needle) => (Within::Text, needle),
+            _ => return None,
+        };
+        Some(Wanted { within, needle })
     }
 
     /// Whether a message fits, by what is known of it.
@@ -267,8 +276,8 @@ impl Key {
             return Verdict::Unknown;
         };
         let in_header = || self.sought().is_some_and(|sought| header.has(sought));
-        let in_body = |needle| match evidence.body {
-            Some(found) => Verdict::of(found.has(needle)),
+        let behind = |wanted| match evidence.body {
+            Some(found) => Verdict::of(found.has(wanted)),
             None => Verdict::Unknown,
         };
         match self {
@@ -277,8 +286,10 @@ impl Key {
                 Verdict::of(sent.is_some_and(|sent| on_side(*when, sent, *day)))
             }
             Self::Text(_) if in_header() => Verdict::Yes,
-            Self::Text(needle) | Self::Body(needle) => in_body(needle),
-            _ => Verdict::of(in_header()),
+            _ => match self.wanted_here() {
+                Some(wanted) => behind(wanted),
+                None => Verdict::of(in_header()),
+            },
         }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Both sides are folded. Text parts, and those of message types that are no letters,
 //! are decoded, with their transfer encoding and charset, and so are the headers of
-//! letters within. Other parts are not text.
+//! parts and of letters within. Other parts are not text, and neither is what stands
+//! before the first boundary and behind the last (RFC 2046 §5.1.1).
 
 use super::fold::fold;
 use super::header;
@@ -29,9 +30,30 @@ impl Needle {
     }
 }
 
-/// Which needles are in a body.
+/// Where a string is looked for (RFC 9051 §6.4.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Within {
+    /// BODY: in the text, "unlike TEXT, this doesn't match any header fields".
+    Body,
+    /// TEXT: "in the header (including MIME header fields) or body".
+    Text,
+}
+
+/// A string that is looked for behind the letter's own header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Wanted<'k> {
+    /// Where.
+    pub within: Within,
+    /// The string.
+    pub needle: &'k Needle,
+}
+
+/// Which strings are there.
 #[derive(Debug, Default)]
-pub struct Found(BTreeSet<Needle>);
+pub struct Found {
+    body: BTreeSet<Needle>,
+    text: BTreeSet<Needle>,
+}
 
 impl Found {
     /// None.
@@ -41,8 +63,20 @@ impl Found {
     }
 
     /// Whether this one is.
-    pub fn has(&self, needle: &Needle) -> bool {
-        self.0.contains(needle)
+    pub fn has(&self, wanted: Wanted<'_>) -> bool {
+        let set = match wanted.within {
+            Within::Body => &self.body,
+            Within::Text => &self.text,
+        };
+        set.contains(wanted.needle)
+    }
+
+    fn add(&mut self, wanted: Wanted<'_>) {
+        let set = match wanted.within {
+            Within::Body => &mut self.body,
+            Within::Text => &mut self.text,
+        };
+        set.insert(wanted.needle.clone());
     }
 }
 
@@ -50,39 +84,27 @@ impl Found {
 pub async fn look_for(
     client: &mut Client,
     letter: &mut Letter,
-    needles: &[&Needle],
+    wanted: &[Wanted<'_>],
 ) -> Result<Found, Trouble> {
     letter.look(client, Depth::Whole).await?;
     let letter = &*letter;
     let _watch = letter.watch().await?;
-    let mut search = Search::new(needles);
+    let mut search = Search::new(wanted);
     for text in texts(letter) {
-        let text = match text {
-            Text::Body(text) => text,
-            Text::Header(span) => {
-                search.take_folded(header::lines(client, letter, span).await?);
-                search.look(client).await?;
-                continue;
-            }
-        };
-        search.begin(&text);
-        let mut pieces = letter.pieces(text.span);
-        while let Some(piece) = pieces.next().await? {
-            search.take(&piece);
-            search.look(client).await?;
-            if search.is_over() {
-                return Ok(search.found);
-            }
+        match text {
+            Text::Header(span) => search.header(client, letter, span).await?,
+            Text::Body(body) => search.body(client, letter, &body).await?,
         }
-        search.finish();
-        search.look(client).await?;
+        if search.is_over() {
+            break;
+        }
     }
     Ok(search.found)
 }
 
 /// A stretch of a letter that is text.
 enum Text {
-    /// The header of a letter within.
+    /// The header of a part.
     Header(Span),
     /// A part's body.
     Body(Body),
@@ -105,15 +127,14 @@ fn texts(letter: &Letter) -> Vec<Text> {
     };
     let parts = structure.parts().iter();
     parts
-        .flat_map(|part| [inner_header(part), body(part)])
+        .flat_map(|part| [header_of_part(part), body(part)])
         .flatten()
         .collect()
 }
 
-/// The header of a letter within the letter.
-fn inner_header(part: &Part) -> Option<Text> {
-    let is_inner = part.parent.is_some() && part.envelope.is_some();
-    is_inner.then_some(Text::Header(part.header))
+/// Of the letter's own header somebody else takes care.
+fn header_of_part(part: &Part) -> Option<Text> {
+    part.parent.map(|_| Text::Header(part.header))
 }
 
 fn body(part: &Part) -> Option<Text> {
@@ -131,7 +152,7 @@ fn body(part: &Part) -> Option<Text> {
 
 /// The text on its way through the decoders.
 struct Search<'n> {
-    missing: Vec<&'n Needle>,
+    missing: Vec<Wanted<'n>>,
     found: Found,
     /// Bytes that a needle may reach back.
     overlap: usize,
@@ -141,14 +162,14 @@ struct Search<'n> {
 }
 
 impl<'n> Search<'n> {
-    fn new(needles: &[&'n Needle]) -> Self {
-        let mut missing = needles.to_vec();
+    fn new(wanted: &[Wanted<'n>]) -> Self {
+        let mut missing = wanted.to_vec();
         missing.sort();
         missing.dedup();
         Self {
             overlap: missing
                 .iter()
-                .map(|needle| needle.0.len())
+                .map(|wanted| wanted.needle.0.len())
                 .max()
                 .unwrap_or(0),
             missing,
@@ -177,11 +198,6 @@ impl<'n> Search<'n> {
         self.text.push_str(&fold(&text));
     }
 
-    /// What was decoded elsewhere.
-    fn take_folded(&mut self, text: String) {
-        self.text = text;
-    }
-
     fn finish(&mut self) {
         let transfer = TransferDecoder::new(TransferEncoding::Identity);
         let transfer = std::mem::replace(&mut self.transfer, transfer);
@@ -201,12 +217,51 @@ impl<'n> Search<'n> {
         self.text.drain(..from);
     }
 
-    /// Each needle is a step of its own: there may be a thousand.
-    async fn look(&mut self, client: &mut Client) -> Result<(), Trouble> {
+    /// Looks through the header of a part, if anything is wanted there.
+    async fn header(
+        &mut self,
+        client: &mut Client,
+        letter: &Letter,
+        span: Span,
+    ) -> Result<(), Trouble> {
+        let is_wanted = |wanted: &Wanted<'_>| wanted.within == Within::Text;
+        if self.missing.iter().any(is_wanted) {
+            self.text = header::lines(client, letter, span).await?;
+            self.look(client, is_wanted).await?;
+        }
+        Ok(())
+    }
+
+    /// Looks through a part's text, until nothing is missing.
+    async fn body(
+        &mut self,
+        client: &mut Client,
+        letter: &Letter,
+        body: &Body,
+    ) -> Result<(), Trouble> {
+        self.begin(body);
+        let mut pieces = letter.pieces(body.span);
+        while let Some(piece) = pieces.next().await? {
+            self.take(&piece);
+            self.look(client, |_| true).await?;
+            if self.is_over() {
+                return Ok(());
+            }
+        }
+        self.finish();
+        self.look(client, |_| true).await
+    }
+
+    /// Each string is a step of its own: there may be a thousand.
+    async fn look(
+        &mut self,
+        client: &mut Client,
+        is_wanted: impl Fn(&Wanted<'_>) -> bool,
+    ) -> Result<(), Trouble> {
         let mut at = 0;
-        while let Some(needle) = self.missing.get(at).copied() {
-            if needle.is_in(&self.text) {
-                self.found.0.insert(needle.clone());
+        while let Some(wanted) = self.missing.get(at).copied() {
+            if is_wanted(&wanted) && wanted.needle.is_in(&self.text) {
+                self.found.add(wanted);
                 self.missing.remove(at);
             } else {
                 at = at.saturating_add(1);
@@ -225,7 +280,9 @@ mod tests {
     /// Takes a text in pieces and tells whether a needle was in sight at once.
     fn sees(text: &str, needle: &str, pieces: &[usize]) -> bool {
         let needle = Needle::new(needle);
-        let mut search = Search::new(&[&needle]);
+        let within = Within::Body;
+        let needle = &needle;
+        let mut search = Search::new(&[Wanted { within, needle }]);
         search.begin(&Body {
             span: Span::default(),
             encoding: TransferEncoding::Identity,

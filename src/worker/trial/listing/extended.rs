@@ -112,7 +112,7 @@ impl Question {
             .filter_map(|name| {
                 let selected = self.selected(tree, name);
                 let hidden = below(name).any(|it| !self.fits(it));
-                if !selected && !(recursive && hidden) {
+                if !(selected || recursive && hidden) {
                     return None;
                 }
                 let child = recursive
