@@ -9,9 +9,13 @@ use super::ledger::{Flags, keyword};
 use super::picture::{Known, Picture};
 use super::search::Key;
 use journal::sim::Random;
+use std::time::{Duration, Instant};
 
 /// Messages from which on a mailbox is emptied rather than filled.
 const MESSAGES_MANY: usize = 60;
+
+/// The longest that a client listens between two commands.
+const LISTENS_MS: u64 = 40;
 
 /// Messages at the beginning of a mailbox whose flags are changed most.
 const FOUGHT_OVER: usize = 3;
@@ -29,6 +33,9 @@ impl Client {
     /// [`super::client::Stop`].
     pub fn burst(&mut self) -> Step {
         let depth = DEPTHS[self.random.below(DEPTHS.len() as u64) as usize].min(self.plan.depth);
+        if self.random.chance(5) {
+            self.listen()?;
+        }
         while self.queue.len() < depth {
             let command = self.choose();
             if !command.may_follow(self.queue.iter().map(|flight| &flight.command)) {
@@ -43,6 +50,16 @@ impl Client {
         }
         let rest = self.random.below(1 + self.queue.len() as u64 / 2);
         self.settle(rest as usize)
+    }
+
+    /// Gives others time to change what this client is to change next. With nothing in
+    /// progress hardly anything may be told.
+    fn listen(&mut self) -> Step {
+        let until = Instant::now() + Duration::from_millis(self.random.below(LISTENS_MS));
+        while let Some(said) = self.hear(until)? {
+            self.judge(said)?;
+        }
+        Ok(())
     }
 
     /// SELECT or EXAMINE.
