@@ -75,10 +75,6 @@ pub const RULES: &[Rule] = &[
         explains: addresses_that_break_the_grammar,
     },
     Rule {
-        name: "BODY of plain text",
-        explains: body_of_plain_text,
-    },
-    Rule {
         name: "encoding that is no word",
         explains: encoding_that_is_no_word,
     },
@@ -123,9 +119,6 @@ pub const RULES: &[Rule] = &[
         explains: line_end_before_an_outer_boundary,
     },
 ];
-
-/// Rules that no built letter needs: what shows them is in real mail.
-pub const OF_REAL_MAIL: &[&str] = &["BODY of plain text"];
 
 /// The rule that explains a difference; a slice of what differs is explained by that.
 pub fn explaining(difference: Difference<'_>) -> Option<&'static Rule> {
@@ -268,15 +261,6 @@ fn addresses_that_break_the_grammar(it: Difference<'_>) -> bool {
         .any(|mark| format!("{theirs:?}").contains(mark));
     let stops = ours.len() > theirs.len() && ours.starts_with(theirs);
     is_in_envelope(it) && FIELDS.contains(&it.field()) && (is_marked || stops)
-}
-
-/// Of a letter that Dovecot knows to be plain text it doesn't look at the fields again.
-fn body_of_plain_text(it: Difference<'_>) -> bool {
-    let full = it
-        .what
-        .strip_prefix("BODY ")
-        .map(|words| format!("BODYSTRUCTURE {words}"));
-    full.is_some_and(|full| it.ours().is_some() && it.answers.theirs_of(&full) == it.ours())
 }
 
 fn encoding_that_is_no_word(it: Difference<'_>) -> bool {
