@@ -293,7 +293,7 @@ fn utf8_and_the_language_are_chosen_before_authentication() {
         S: i-default Default language
         S: .
         C: LANG MUL
-        S: -ERR Not a language that is spoken here
+        S: -ERR That language is not spoken here
         C: LANG en-GB
         S: +OK en Language changed
         C: LANG *
