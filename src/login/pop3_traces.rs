@@ -198,6 +198,24 @@ fn a_name_is_good_for_the_next_command_only() {
         S: -ERR USER comes first
         C: USER alice
         S: +OK Now the password
+        C: CAPA
+        S: +OK Capability list follows
+        S: TOP
+        S: UIDL
+        S: RESP-CODES
+        S: AUTH-RESP-CODE
+        S: PIPELINING
+        S: EXPIRE NEVER
+        S: UTF8 USER
+        S: LANG
+        S: IMPLEMENTATION Mailkeep
+        S: USER
+        S: SASL SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN
+        S: .
+        C: PASS wonderland
+        S: -ERR USER comes first
+        C: USER alice
+        S: +OK Now the password
         C: PASS 1
         -- auth is asked: |alice|1
         -- auth rejects: Credentials
