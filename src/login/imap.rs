@@ -29,9 +29,11 @@ use preauth::{Secret, Text};
 use std::fmt::Display;
 
 /// What is announced before authentication on every connection. Only what the
-/// whole set has, for many clients ask once and never again.
-const CAPABILITIES: [Capability; 6] = [
+/// whole set has, for many clients ask once and never again; IMAP4rev2 must be among
+/// it, whatever the state (RFC 9051, section 6.1.1).
+const CAPABILITIES: [Capability; 7] = [
     Capability::Imap4Rev1,
+    Capability::Imap4Rev2,
     Capability::LiteralPlus,
     Capability::SaslIr,
     Capability::Id,

@@ -11,9 +11,9 @@ fn converse(transport: Transport, script: &str) {
 #[test]
 fn a_client_logs_in_over_tls() {
     converse(TLS, "
-        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
+        S: * OK [CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
         C: a CAPABILITY
-        S: * CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN
+        S: * CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN
         S: a OK Done
         C: b ID (\"name\" \"curl\")
         S: * ID (\"name\" \"Mailkeep\")
@@ -30,7 +30,7 @@ fn a_client_logs_in_over_tls() {
 #[test]
 fn login_takes_literals_of_both_kinds() {
     converse(TLS, "
-        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
+        S: * OK [CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
         C: a LOGIN {5}
         S: + OK
         C: alice {10+}
@@ -42,7 +42,7 @@ fn login_takes_literals_of_both_kinds() {
 #[test]
 fn a_client_leaves() {
     converse(TLS, "
-        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
+        S: * OK [CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
         C: a LOGOUT
         S: * BYE Bye
         S: a OK Done
@@ -53,7 +53,7 @@ fn a_client_leaves() {
 #[test]
 fn every_way_to_authenticate_asks_the_same_of_auth() {
     converse(TLS, "
-        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
+        S: * OK [CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
         C: a LOGIN alice wonderland
         -- auth is asked: |alice|wonderland
         -- auth rejects: Unavailable
@@ -86,7 +86,7 @@ fn every_way_to_authenticate_asks_the_same_of_auth() {
 #[test]
 fn an_authorisation_identity_reaches_auth() {
     converse(TLS, "
-        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
+        S: * OK [CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
         C: a AUTHENTICATE PLAIN Ym9iAGFsaWNlAHdvbmRlcmxhbmQ=
         -- auth is asked: bob|alice|wonderland
         -- auth rejects: Credentials
@@ -98,7 +98,7 @@ fn an_authorisation_identity_reaches_auth() {
 #[test]
 fn a_broken_sasl_exchange_hurts_nothing_but_itself() {
     converse(TLS, "
-        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
+        S: * OK [CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
         C: a AUTHENTICATE PLAIN
         S: +\x20
         C: *
@@ -153,7 +153,7 @@ fn an_endless_sasl_answer_ends_the_connection_and_asks_nobody() {
 #[test]
 fn the_third_failure_closes_the_connection() {
     converse(TLS, "
-        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
+        S: * OK [CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
         C: a LOGIN alice 1
         -- auth is asked: |alice|1
         -- auth rejects: Credentials
@@ -179,13 +179,13 @@ fn the_third_failure_closes_the_connection() {
 #[test]
 fn plaintext_behind_starttls_is_thrown_away() {
     converse(CLEAR, "
-        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE STARTTLS LOGINDISABLED] Mailkeep ready
+        S: * OK [CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE IDLE STARTTLS LOGINDISABLED] Mailkeep ready
         C: a STARTTLS
         C: b NOOP
         S: a OK Begin TLS
         -- TLS begins
         C: c CAPABILITY
-        S: * CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN
+        S: * CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN
         S: c OK Done
     ");
 }
@@ -194,7 +194,7 @@ fn plaintext_behind_starttls_is_thrown_away() {
 #[test]
 fn a_literal_that_spans_starttls_is_thrown_away() {
     converse(CLEAR, "
-        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE STARTTLS LOGINDISABLED] Mailkeep ready
+        S: * OK [CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE IDLE STARTTLS LOGINDISABLED] Mailkeep ready
         C: a STARTTLS
         C: b LOGIN {7+}
         C: mallory {
@@ -211,7 +211,7 @@ fn a_literal_that_spans_starttls_is_thrown_away() {
 #[test]
 fn passwords_in_the_clear_are_refused_whatever_the_command() {
     converse(CLEAR, "
-        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE STARTTLS LOGINDISABLED] Mailkeep ready
+        S: * OK [CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE IDLE STARTTLS LOGINDISABLED] Mailkeep ready
         C: a LOGIN alice wonderland
         S: a NO [PRIVACYREQUIRED] Use TLS first
         C: b AUTHENTICATE PLAIN
@@ -227,7 +227,7 @@ fn passwords_in_the_clear_are_refused_whatever_the_command() {
 #[test]
 fn failures_in_the_clear_are_forgotten_when_tls_begins_and_tls_begins_once() {
     converse(LOOPBACK, "
-        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE STARTTLS AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
+        S: * OK [CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE IDLE STARTTLS AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
         C: a LOGIN alice 1
         -- auth is asked: |alice|1
         -- auth rejects: Credentials
@@ -254,7 +254,7 @@ fn failures_in_the_clear_are_forgotten_when_tls_begins_and_tls_begins_once() {
 #[test]
 fn commands_pipelined_behind_login_go_with_the_socket() {
     converse(TLS, "
-        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
+        S: * OK [CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
         C: a NOOP
         C: b LOGIN alice wonderland
         C: c SELECT INBOX
@@ -269,7 +269,7 @@ fn commands_pipelined_behind_login_go_with_the_socket() {
 #[test]
 fn a_refused_hand_over_goes_on_where_the_client_was() {
     converse(TLS, "
-        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
+        S: * OK [CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
         C: a LOGIN alice wonderland
         C: b NOOP
         -- auth is asked: |alice|wonderland
@@ -289,7 +289,7 @@ fn a_refused_hand_over_goes_on_where_the_client_was() {
 #[test]
 fn commands_of_other_states_are_refused_and_the_connection_stays_in_step() {
     converse(TLS, "
-        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
+        S: * OK [CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
         C: a SELECT INBOX
         S: a BAD Unknown command, or not in this state
         C: b NOOP
@@ -302,7 +302,7 @@ fn commands_of_other_states_are_refused_and_the_connection_stays_in_step() {
 #[test]
 fn scram_goes_through_login_word_for_word() {
     converse(TLS, "
-        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
+        S: * OK [CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
         C: a AUTHENTICATE SCRAM-SHA-256 biwsbj11c2VyLHI9ck9wck5HZndFYmVSV2diTkVrcU8=
         -- auth is asked: ScramSha256 n,,n=user,r=rOprNGfwEbeRWgbNEkqO
         -- auth challenges: r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096
@@ -323,7 +323,7 @@ fn scram_goes_through_login_word_for_word() {
 #[test]
 fn a_dialogue_with_auth_can_be_cancelled_and_the_connection_is_in_step() {
     converse(TLS, "
-        S: * OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
+        S: * OK [CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE IDLE AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN] Mailkeep ready
         C: a AUTHENTICATE SCRAM-SHA-256-PLUS
         S: +\x20
         C: cD10bHMtZXhwb3J0ZXIsLG49dSxyPXI=

@@ -4,14 +4,15 @@
 //! Invariants: an answer goes to nobody but who asked under its nonce; an answer
 //! that nobody asked for ends the channel; one that its asker has left without is
 //! declined, if its giver waits for more; at most [`QUESTIONS_MAX`] questions
-//! are open; when a channel ends, whoever waits on it is told at once.
+//! are open, those that wait for a client's answer among them; when a channel
+//! ends, whoever waits on it is told at once.
 
 use ipc::channel::Fault;
 use ipc::edge::supervisor::Edge;
 use ipc::edge::{handover, login_auth};
 use ipc::{Instance, Message, Nonce};
 use ipc_async::{AsyncChannel, Losses};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fmt::Debug;
 use std::future::Future;
@@ -20,8 +21,9 @@ use std::rc::Rc;
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
-/// Open questions on one channel. Whoever is dismissed while he waits leaves his
-/// behind until it is answered, so this is more than the sessions of most sites.
+/// Open questions on one channel, which is as many as `auth` puts up with. Whoever is
+/// dismissed while he waits leaves his behind until it is answered, so this is more
+/// than the sessions of most sites.
 pub const QUESTIONS_MAX: usize = 4096;
 
 /// A message that answers a question.
@@ -85,7 +87,33 @@ pub struct Peer<Tx, Rx> {
 pub struct Link<Tx, Rx> {
     who: Instance,
     channel: AsyncChannel<Tx, Rx>,
-    waiting: RefCell<HashMap<Nonce, oneshot::Sender<Rx>>>,
+    waiting: RefCell<HashMap<Nonce, Asked<Rx>>>,
+    open: Rc<Cell<usize>>,
+}
+
+/// A question that isn't answered yet.
+#[derive(Debug)]
+struct Asked<Rx> {
+    asker: oneshot::Sender<(Rx, Open)>,
+    open: Open,
+}
+
+/// A question that is open at the peer for as long as this lives, so who keeps a
+/// challenge keeps this.
+#[derive(Debug)]
+pub struct Open(Rc<Cell<usize>>);
+
+impl Open {
+    fn one_more(of: &Rc<Cell<usize>>) -> Self {
+        of.set(of.get().saturating_add(1));
+        Self(Rc::clone(of))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.set(self.0.get().saturating_sub(1));
+    }
 }
 
 impl<Tx: Message + 'static, Rx: Reply<Question = Tx> + Debug + 'static> Peer<Tx, Rx> {
@@ -110,6 +138,7 @@ impl<Tx: Message + 'static, Rx: Reply<Question = Tx> + Debug + 'static> Peer<Tx,
             who,
             channel: AsyncChannel::adopt(socket)?,
             waiting: RefCell::default(),
+            open: Rc::default(),
         });
         self.link.replace(Some(Rc::clone(&link)));
         tokio::task::spawn_local(Rc::clone(self).serve(link));
@@ -125,9 +154,10 @@ impl<Tx: Message + 'static, Rx: Reply<Question = Tx> + Debug + 'static> Peer<Tx,
         &self,
         nonce: Nonce,
         question: Tx,
-    ) -> Result<impl Future<Output = Option<Rx>> + use<Tx, Rx>, NotAsked> {
+    ) -> Result<impl Future<Output = Option<Rx>> + use<'_, Tx, Rx>, NotAsked> {
         let link = self.link().ok_or(NotAsked)?;
-        self.ask_on(&link, nonce, question)
+        let answer = self.ask_on(&link, nonce, question)?;
+        Ok(async move { answer.await.map(|(reply, _)| reply) })
     }
 
     /// The life that would be asked now.
@@ -136,7 +166,8 @@ impl<Tx: Message + 'static, Rx: Reply<Question = Tx> + Debug + 'static> Peer<Tx,
         self.link.borrow().clone()
     }
 
-    /// As [`Self::ask`], of one life of the peer, which has been asked before.
+    /// As [`Self::ask`], of one life of the peer, which has been asked before. If the
+    /// answer leaves the question open, keep what comes with it.
     ///
     /// # Errors
     /// [`NotAsked`] if too many questions are open.
@@ -145,14 +176,22 @@ impl<Tx: Message + 'static, Rx: Reply<Question = Tx> + Debug + 'static> Peer<Tx,
         link: &Rc<Link<Tx, Rx>>,
         nonce: Nonce,
         question: Tx,
-    ) -> Result<impl Future<Output = Option<Rx>> + use<Tx, Rx>, NotAsked> {
-        if link.waiting.borrow().len() >= QUESTIONS_MAX {
+    ) -> Result<impl Future<Output = Option<(Rx, Open)>> + use<'_, Tx, Rx>, NotAsked> {
+        if link.open.get() >= QUESTIONS_MAX {
             return Err(NotAsked);
         }
-        let (sender, receiver) = oneshot::channel();
-        link.waiting.borrow_mut().insert(nonce, sender);
+        let (asker, answer) = oneshot::channel();
+        let open = Open::one_more(&link.open);
+        link.waiting
+            .borrow_mut()
+            .insert(nonce, Asked { asker, open });
         self.tell_on(link, question);
-        Ok(async move { receiver.await.ok() })
+        let mut awaited = Awaited {
+            answer,
+            peer: self,
+            link: Rc::clone(link),
+        };
+        Ok(async move { (&mut awaited.answer).await.ok() })
     }
 
     /// Says what has no answer.
@@ -192,6 +231,26 @@ impl<Tx: Message + 'static, Rx: Reply<Question = Tx> + Debug + 'static> Peer<Tx,
     }
 }
 
+/// An answer that its asker waits for. If he leaves and it has just come, it is
+/// declined as one that comes later.
+struct Awaited<'p, Tx: Message + 'static, Rx: Reply<Question = Tx> + Debug + 'static> {
+    answer: oneshot::Receiver<(Rx, Open)>,
+    peer: &'p Peer<Tx, Rx>,
+    link: Rc<Link<Tx, Rx>>,
+}
+
+impl<Tx: Message + 'static, Rx: Reply<Question = Tx> + Debug + 'static> Drop
+    for Awaited<'_, Tx, Rx>
+{
+    fn drop(&mut self) {
+        self.answer.close();
+        let unheard = self.answer.try_recv().ok();
+        if let Some(declined) = unheard.and_then(|(reply, _)| reply.declined()) {
+            self.peer.tell_on(&self.link, declined);
+        }
+    }
+}
+
 /// There was no such question.
 struct NobodyAsked;
 
@@ -199,8 +258,9 @@ impl<Tx, Rx: Reply<Question = Tx>> Link<Tx, Rx> {
     /// To whom had asked for it; he may have left since, and what is then to be
     /// said comes back.
     fn deliver(&self, reply: Rx) -> Result<Option<Tx>, NobodyAsked> {
-        let asker = self.waiting.borrow_mut().remove(&reply.answers());
-        let undelivered = asker.ok_or(NobodyAsked)?.send(reply).err();
-        Ok(undelivered.and_then(|reply| reply.declined()))
+        let asked = self.waiting.borrow_mut().remove(&reply.answers());
+        let Asked { asker, open } = asked.ok_or(NobodyAsked)?;
+        let undelivered = asker.send((reply, open)).err();
+        Ok(undelivered.and_then(|(reply, _)| reply.declined()))
     }
 }

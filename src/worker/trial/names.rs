@@ -111,15 +111,7 @@ fn names_too_long_too_deep_or_with_control_characters_are_refused() {
         let mut client = house.client().await;
         let long = "x".repeat(256);
         let deep = vec!["d"; 33].join("/");
-        for name in [
-            long.as_str(),
-            &deep,
-            "\"a\tb\"",
-            "\"a*b\"",
-            "\"a%b\"",
-            "a//b",
-            "/a",
-        ] {
+        for name in [long.as_str(), &deep, "\"a\tb\"", "a//b", "/a"] {
             let made = client.command("a", &format!("CREATE {name}")).await;
             assert!(
                 made[0].starts_with("a NO") || made[0].starts_with("a BAD"),
@@ -142,8 +134,6 @@ fn what_is_no_name_is_refused_by_every_command_alike() {
         "\"&Jjo!\"",
         "\"&2D0-\"",
         "\"a&AC8-b\"",
-        "\"100%\"",
-        "\"a*b\"",
     ];
     let commands = [
         "CREATE {}",

@@ -56,7 +56,7 @@ impl Hash for MailboxName {
 pub enum NameFault {
     /// Nothing, or nothing between two separators.
     EmptyComponent,
-    /// A control character, a line separator, or a wildcard of LIST.
+    /// A control character or a line separator.
     ForbiddenCharacter,
     /// A component, or the whole, is too long.
     TooLong,
@@ -233,7 +233,7 @@ pub(super) fn decode(name: &[u8], dialect: Dialect) -> Option<String> {
 const INBOX: &str = "INBOX";
 
 fn is_forbidden(letter: char) -> bool {
-    letter.is_control() || matches!(letter, '/' | '*' | '%' | '\u{2028}' | '\u{2029}')
+    letter.is_control() || matches!(letter, '/' | '\u{2028}' | '\u{2029}')
 }
 
 impl fmt::Display for NameFault {
@@ -276,6 +276,16 @@ mod tests {
         assert_eq!(composed.to_wire(Dialect::Rev2), "Entw\u{fc}rfe");
     }
 
+    /// RFC 3501, section 5.1: valid, though hard to LIST alone; mailboxes that move in
+    /// from elsewhere have them.
+    #[test]
+    fn wildcards_are_letters_in_a_name() {
+        for name in ["100%", "a*b", "*"] {
+            let name = rev1(name).unwrap();
+            assert_eq!(rev1(&name.to_wire(Dialect::Rev1)), Ok(name));
+        }
+    }
+
     #[test]
     fn what_no_mailbox_may_be_called_is_refused_with_its_reason() {
         let deep = ["x"; 33].join("/");
@@ -289,8 +299,6 @@ mod tests {
             ("a\x07b", NameFault::BadEncoding),
             ("&AAA-", NameFault::ForbiddenCharacter),
             ("&ICg-", NameFault::ForbiddenCharacter),
-            ("a*", NameFault::ForbiddenCharacter),
-            ("100%", NameFault::ForbiddenCharacter),
             ("&AC8-", NameFault::BadEncoding),
             ("caf\u{e9}", NameFault::BadEncoding),
             (deep.as_str(), NameFault::TooDeep),
