@@ -1,6 +1,6 @@
-//! What a client is told when something isn't done: every NO has the code that an RFC
-//! defines for it, and every sentence stands in docs/manual/answers.md with what its
-//! reader can do.
+//! What a client is told when something isn't done: every NO of IMAP has the code that an
+//! RFC defines for it, and every sentence of IMAP and POP3 stands in
+//! docs/manual/answers.md with what its reader can do.
 //!
 //! The sentences are read out of the code, so that none is forgotten: those that
 //! `login` and `worker` write themselves from their text, those of the grammars from
@@ -9,6 +9,8 @@
 use harness::repository;
 use harness::set::workspace;
 use preauth::imap::Refusal as Fault;
+use preauth::line;
+use preauth::sasl::Malformed;
 use std::collections::BTreeMap;
 use wire::imap::{NameFault, Refusal, Status};
 
@@ -32,21 +34,30 @@ fn no(code: &str) -> String {
     format!("NO [{name}]")
 }
 
+/// The text of a source that isn't a test, as one line.
+fn in_one_line(source: &repository::Source) -> String {
+    let lines = source.text.lines().take(source.production);
+    lines.map(str::trim).collect::<Vec<_>>().join(" ")
+}
+
+/// `Code::Name, "sentence"`, wherever it stands.
+fn with_code(text: &str) -> impl Iterator<Item = (&str, String)> {
+    text.split("Code::").skip(1).filter_map(|behind| {
+        let end = behind.find(|c: char| !c.is_alphanumeric());
+        let (code, rest) = behind.split_at(end.unwrap_or(behind.len()));
+        let sentence = rest.strip_prefix(',').and_then(quoted)?;
+        Some((code, sentence))
+    })
+}
+
 /// What the code says: `Code::Name, "sentence"` and `bad("sentence")`.
 fn written() -> Answers {
     let mut answers = Answers::new();
     for source in repository::rust().iter().filter(|it| speaks(&it.path)) {
-        let lines = source.text.lines().take(source.production);
-        let text = lines.map(str::trim).collect::<Vec<_>>().join(" ");
-        for behind in text.split("Code::").skip(1) {
-            let end = behind.find(|c: char| !c.is_alphanumeric());
-            let (code, rest) = behind.split_at(end.unwrap_or(behind.len()));
-            let sentence = rest.strip_prefix(',').and_then(quoted);
-            // What is closed is said with an OK.
-            if let Some(sentence) = sentence.filter(|_| code != "Closed") {
-                answers.insert(sentence, no(code));
-            }
-        }
+        let text = in_one_line(source);
+        // What is closed is said with an OK.
+        let coded = with_code(&text).filter(|(code, _)| *code != "Closed");
+        answers.extend(coded.map(|(code, sentence)| (sentence, no(code))));
         for behind in text.split("bad(").skip(1) {
             let argument = behind.trim_start_matches("&tag, ");
             let argument = argument.trim_start_matches("&self.tag, ");
@@ -59,6 +70,97 @@ fn written() -> Answers {
     answers
 }
 
+fn speaks_pop3(path: &str) -> bool {
+    path == "src/login/pop3.rs" || path.starts_with("src/worker/pop3")
+}
+
+/// What POP3's code says: `Code::Name, "sentence"`, `bad(&"sentence")`,
+/// `err(None, "sentence")`, and why there is no such message.
+fn written_by_pop3() -> Answers {
+    let mut answers = Answers::new();
+    for source in repository::rust().iter().filter(|it| speaks_pop3(&it.path)) {
+        // `err(Some(Code::Name), "sentence")` is the same.
+        let text = in_one_line(source).replace("), \"", ", \"");
+        let coded = with_code(&text);
+        answers.extend(coded.map(|(code, sentence)| (sentence, err(code))));
+        let absent = source.path.ends_with("/maildrop.rs");
+        let bare = ["bad(&", "err(None,"].into_iter();
+        for mark in bare.chain(absent.then_some("=>")) {
+            let sentences = text.split(mark).skip(1).filter_map(quoted);
+            answers.extend(sentences.map(|sentence| (sentence, "-ERR".to_owned())));
+        }
+    }
+    answers
+}
+
+/// `-ERR [CODE]` of a code's name in the source, `SysTemp`.
+fn err(code: &str) -> String {
+    let name = match code {
+        "InUse" => "IN-USE".to_owned(),
+        "LoginDelay" => "LOGIN-DELAY".to_owned(),
+        "SysTemp" => "SYS/TEMP".to_owned(),
+        "SysPerm" => "SYS/PERM".to_owned(),
+        other => other.to_uppercase(),
+    };
+    format!("-ERR [{name}]")
+}
+
+/// What POP3's grammars refuse, before the login and behind it. One that isn't here
+/// doesn't compile, and is to be added.
+fn refused_by_pop3() -> Answers {
+    use preauth::pop3::Refusal as Early;
+    use wire::pop3::Refusal as Late;
+    let early = [
+        Early::LineTooLong,
+        Early::Line(line::Fault::LineFeedWithoutCarriageReturn),
+        Early::Line(line::Fault::CarriageReturnWithoutLineFeed),
+        Early::Line(line::Fault::Nul),
+        Early::CommandUnknown,
+        Early::Expected("…"),
+        Early::BadBase64,
+    ];
+    let late = [
+        Late::LineTooLong,
+        Late::BadLine,
+        Late::Unknown,
+        Late::TooLate,
+        Late::Expected("…"),
+    ];
+    let early = early.map(|it| match it {
+        Early::LineTooLong
+        | Early::Line(
+            line::Fault::LineFeedWithoutCarriageReturn
+            | line::Fault::CarriageReturnWithoutLineFeed
+            | line::Fault::Nul,
+        )
+        | Early::CommandUnknown
+        | Early::Expected(_)
+        | Early::BadBase64 => it.to_string(),
+    });
+    let late = late.map(|it| match it {
+        Late::LineTooLong | Late::BadLine | Late::Unknown | Late::TooLate | Late::Expected(_) => {
+            it.to_string()
+        }
+    });
+    let all = early.into_iter().chain(late).chain(malformed());
+    all.map(|sentence| (sentence, "-ERR".to_owned())).collect()
+}
+
+/// What SASL's messages are refused for, in both protocols.
+fn malformed() -> impl Iterator<Item = String> {
+    let all = [
+        Malformed::NotThreeFields,
+        Malformed::UserName,
+        Malformed::Password,
+        Malformed::TooLong,
+    ];
+    all.into_iter().map(|it| match it {
+        Malformed::NotThreeFields
+        | Malformed::UserName
+        | Malformed::Password
+        | Malformed::TooLong => it.to_string(),
+    })
+}
 /// A string at the beginning of an expression.
 fn quoted(text: &str) -> Option<String> {
     let (sentence, _) = text.trim_start().strip_prefix('"')?.split_once('"')?;
@@ -130,9 +232,11 @@ fn refused() -> Answers {
     let faults = faults.into_iter().map(Refusal::Grammar);
     let names = names.into_iter().map(Refusal::MailboxName);
     let all = faults.chain(names).chain(own);
-    all.inspect(is_listed)
-        .map(|refusal| (refusal.to_string(), status(&refusal)))
-        .collect()
+    let all = all
+        .inspect(is_listed)
+        .map(|refusal| (refusal.to_string(), status(&refusal)));
+    let sasl = malformed().map(|sentence| (sentence, "BAD".to_owned()));
+    all.chain(sasl).collect()
 }
 
 fn status(refusal: &Refusal) -> String {
@@ -145,10 +249,13 @@ fn status(refusal: &Refusal) -> String {
     }
 }
 
-/// The document's rows: code, sentence, what helps.
-fn documented() -> Vec<[String; 3]> {
+/// The document's rows of a protocol: code, sentence, what helps.
+fn documented(protocol: &str) -> Vec<[String; 3]> {
     let text = std::fs::read_to_string(workspace().join(DOCUMENT)).unwrap_or_default();
-    let rows = text.lines().filter(|line| line.starts_with("| `"));
+    let sections = text.split("\n## ");
+    let section = sections.into_iter().find(|it| it.starts_with(protocol));
+    let rows = section.unwrap_or_default().lines();
+    let rows = rows.filter(|line| line.starts_with("| `"));
     let cells = |row: &str| {
         let mut cells = row.trim_matches('|').split(" | ").map(str::trim);
         let mut next = || cells.next().unwrap_or_default().replace('`', "");
@@ -163,6 +270,17 @@ fn all() -> Answers {
     all
 }
 
+fn all_of_pop3() -> Answers {
+    let mut all = written_by_pop3();
+    all.extend(refused_by_pop3());
+    all
+}
+
+fn is_a_sentence(sentence: &str) -> bool {
+    let begins = sentence.chars().next().is_some_and(char::is_uppercase);
+    begins && sentence.len() > 5 && !sentence.ends_with('.')
+}
+
 #[test]
 fn every_no_has_a_code_and_every_answer_a_sentence() {
     for (sentence, status) in all() {
@@ -170,12 +288,10 @@ fn every_no_has_a_code_and_every_answer_a_sentence() {
             status.contains('[') || status == "BAD",
             "{status} {sentence}"
         );
-        assert!(
-            sentence.len() > 5 && !sentence.ends_with('.'),
-            "{sentence:?}"
-        );
-        let begins = sentence.chars().next();
-        assert!(begins.is_some_and(char::is_uppercase), "{sentence:?}");
+        assert!(is_a_sentence(&sentence), "{sentence:?}");
+    }
+    for sentence in all_of_pop3().into_keys() {
+        assert!(is_a_sentence(&sentence), "{sentence:?}");
     }
     // Nothing escapes the search: a NO without a code has no other way out.
     for source in repository::rust().iter().filter(|it| speaks(&it.path)) {
@@ -188,9 +304,14 @@ fn every_no_has_a_code_and_every_answer_a_sentence() {
 
 #[test]
 fn the_manual_explains_every_answer_and_no_other() {
-    let (all, documented) = (all(), documented());
+    let mut wrong = differences(&all(), &documented("IMAP"));
+    wrong.extend(differences(&all_of_pop3(), &documented("POP3")));
+    assert!(wrong.is_empty(), "{DOCUMENT}:\n{}", wrong.join("\n"));
+}
+
+fn differences(all: &Answers, documented: &[[String; 3]]) -> Vec<String> {
     let mut wrong: Vec<String> = Vec::new();
-    for [status, sentence, help] in &documented {
+    for [status, sentence, help] in documented {
         if all.get(sentence) != Some(status) {
             wrong.push(format!("not said (any more): {status} {sentence}"));
         }
@@ -198,12 +319,12 @@ fn the_manual_explains_every_answer_and_no_other() {
             wrong.push(format!("and now? {sentence}"));
         }
     }
-    for (sentence, status) in &all {
+    for (sentence, status) in all {
         if !documented.iter().any(|[_, known, _]| known == sentence) {
             wrong.push(format!("missing: | `{status}` | {sentence} |"));
         }
     }
-    assert!(wrong.is_empty(), "{DOCUMENT}:\n{}", wrong.join("\n"));
+    wrong
 }
 
 #[test]

@@ -247,7 +247,7 @@ fn capabilities(terms: Terms) -> Vec<Capability> {
 fn speak(language: Option<Language>, out: &mut Vec<u8>) {
     match language {
         Some(language) => response::language(out, language),
-        None => bad(&"Not a language that is spoken here", out),
+        None => bad(&"That language is not spoken here", out),
     }
 }
 

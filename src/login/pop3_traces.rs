@@ -198,6 +198,24 @@ fn a_name_is_good_for_the_next_command_only() {
         S: -ERR USER comes first
         C: USER alice
         S: +OK Now the password
+        C: CAPA
+        S: +OK Capability list follows
+        S: TOP
+        S: UIDL
+        S: RESP-CODES
+        S: AUTH-RESP-CODE
+        S: PIPELINING
+        S: EXPIRE NEVER
+        S: UTF8 USER
+        S: LANG
+        S: IMPLEMENTATION Mailkeep
+        S: USER
+        S: SASL SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN
+        S: .
+        C: PASS wonderland
+        S: -ERR USER comes first
+        C: USER alice
+        S: +OK Now the password
         C: PASS 1
         -- auth is asked: |alice|1
         -- auth rejects: Credentials
@@ -293,7 +311,7 @@ fn utf8_and_the_language_are_chosen_before_authentication() {
         S: i-default Default language
         S: .
         C: LANG MUL
-        S: -ERR Not a language that is spoken here
+        S: -ERR That language is not spoken here
         C: LANG en-GB
         S: +OK en Language changed
         C: LANG *

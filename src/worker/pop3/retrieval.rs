@@ -139,8 +139,10 @@ fn refuse(client: &mut Client, trouble: &Trouble) {
         Trouble::Expunged => client.err(None, Absent::Gone.text()),
         trouble => {
             tracing::warn!(?trouble, "a letter can't be read");
-            let text = "The disk would not give this letter; try again";
-            client.err(Some(Code::SysTemp), text);
+            client.err(
+                Some(Code::SysTemp),
+                "The disk would not give this letter; try again",
+            );
         }
     }
 }
