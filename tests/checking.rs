@@ -10,6 +10,7 @@ use harness::{Session, Set};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
+use std::process::Output;
 
 const ALICE: &str = "alice@example.org";
 
@@ -73,16 +74,20 @@ fn flip(file: &Path, offset: usize) {
     std::fs::write(file, bytes).expect("and write it");
 }
 
-/// A check; once whoever has just repaired the account has gone, for until then nobody
-/// checks it.
-fn verify(set: &Set) -> (i32, Value) {
+/// A task on the account; once whoever has just checked or repaired it has gone, for
+/// until then nobody else does.
+fn once_free(set: &Set, task: &str) -> Output {
     let mut output = None;
     let begun = wait_for(PATIENCE, || {
-        let now = output.insert(set.mailkeep(&["verify", ALICE, "--json"]));
+        let now = output.insert(set.mailkeep(&[task, ALICE, "--json"]));
         !text(now).contains("is being checked or repaired")
     });
     assert!(begun, "somebody checks or repairs for ever\n{}", set.log());
-    let output = output.expect("at least once");
+    output.expect("at least once")
+}
+
+fn verify(set: &Set) -> (i32, Value) {
+    let output = once_free(set, "verify");
     let told = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| text(&output).into());
     (output.status.code().unwrap_or(-1), told)
 }
@@ -99,7 +104,7 @@ fn is_sound(set: &Set) {
 }
 
 fn repair(set: &Set) -> Value {
-    let output = set.mailkeep(&["repair", ALICE, "--json"]);
+    let output = once_free(set, "repair");
     assert!(output.status.success(), "{}\n{}", text(&output), set.log());
     serde_json::from_slice(&output.stdout).expect("JSON")
 }

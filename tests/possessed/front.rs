@@ -17,6 +17,7 @@ use ipc::edge::front_service::{ToService, Transport};
 use ipc::slice::Protocol;
 use ipc::{Bytes, ConnectionId, Cookie};
 use std::net::Ipv4Addr;
+use std::path::PathBuf;
 use std::time::Instant;
 
 /// TLS 1.3 on the wire.
@@ -73,6 +74,31 @@ impl Ways {
     fn of(house: &House, front: u32) -> Self {
         let [auth, login, lmtp] = ["auth", "login", "lmtp"].map(|peer| house.way(front, peer));
         Self { auth, login, lmtp }
+    }
+
+    /// Takes a `front` over while its ways stand: one that it has just lost, and whose
+    /// number it still had when it was asked for, is waited for anew.
+    fn held(house: &House, front: u32) -> (Self, Possessed) {
+        let mut held = None;
+        let stand = wait_for(PATIENCE, || {
+            let ways = Self::of(house, front);
+            let before = ways.sockets(front);
+            let possessed = possess(front);
+            if ways.sockets(front) == before {
+                held = Some((ways, possessed));
+            } else {
+                possessed.let_go();
+            }
+            held.is_some()
+        });
+        assert!(stand, "its ways are cut again and again");
+        held.expect("they stand")
+    }
+
+    /// What its numbers stand for.
+    fn sockets(&self, front: u32) -> [Option<PathBuf>; 3] {
+        let link = |number| std::fs::read_link(format!("/proc/{front}/fd/{number}")).ok();
+        [self.auth, self.login, self.lmtp].map(link)
     }
 }
 
@@ -240,9 +266,8 @@ fn a_taken_over_front_that_breaks_rules_loses_its_channels_and_no_other_front_do
         socket: placeholder(),
     });
     for round in 0..broken(&facts).len() {
-        let ways = Ways::of(&house, other);
+        let (ways, mut possessed) = Ways::held(&house, other);
         let goods = [&facts, &service, &service];
-        let mut possessed = possess(other);
         for (way, good) in [ways.auth, ways.login, ways.lmtp].into_iter().zip(goods) {
             broken(good)[round].say(&mut possessed, way);
         }
