@@ -264,6 +264,7 @@ fn session_work() -> Work {
         transport: transport(),
         tag: Bytes::new("a").expect("short"),
         utf8: false,
+        mechanisms: Bytes::default(),
         leftover: Bytes::default(),
     }
 }

@@ -337,6 +337,18 @@ fn what_is_no_last_message_fails_with_the_value_that_says_why() {
 }
 
 #[test]
+fn keys_do_not_print_themselves() {
+    let keys = Keys::new(b"pencil", [7; SALT_BYTES]);
+    assert_eq!(format!("{keys:?}"), "Keys");
+    let first = First::read(b"n,,n=user,r=abc").unwrap();
+    let (challenged, _) = first.challenge(keys.clone(), None, [1; NONCE_BYTES]);
+    let printed = format!("{challenged:?}");
+    for secret in [keys.stored_key, keys.server_key] {
+        assert!(!printed.contains(&format!("{secret:?}")));
+    }
+}
+
+#[test]
 fn decoys_are_a_names_own_for_ever_and_nobody_has_their_password() {
     let decoy = Keys::decoy(&[1; 32], b"mallory@example.org");
     assert_eq!(decoy, Keys::decoy(&[1; 32], b"mallory@example.org"));

@@ -124,9 +124,12 @@ fn common_names(mut subject: Der<'_>) -> Option<Found<'_>> {
             attributes = after;
             let (id, value) = attribute.expect(OBJECT_IDENTIFIER)?;
             let (tag, name, _) = value.next()?;
-            let is_text = [UTF8_STRING, PRINTABLE_STRING, IA5_STRING].contains(&tag);
-            if id.0 == COMMON_NAME && is_text {
-                found = found.and(name.0);
+            if id.0 == COMMON_NAME {
+                found = match [UTF8_STRING, PRINTABLE_STRING, IA5_STRING].contains(&tag) {
+                    true => found.and(name.0),
+                    // A name in letters that we don't read is a name still.
+                    false => Found::Several,
+                };
             }
         }
     }
@@ -178,7 +181,7 @@ impl<'a> Der<'a> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, SanType};
+    use rcgen::{CertificateParams, DistinguishedName, DnType, DnValue, KeyPair, SanType};
 
     fn certificate(common: &[&str], addresses: &[&str]) -> Vec<u8> {
         let mut params = CertificateParams::default();
@@ -219,6 +222,23 @@ mod tests {
         }
         let long = "a".repeat(256);
         assert_eq!(name(&certificate(&[&long], &[])), None);
+    }
+
+    #[test]
+    fn a_second_common_name_in_another_kind_of_string_makes_two() {
+        let two = |second: DnValue| {
+            let mut params = CertificateParams::default();
+            params.distinguished_name = DistinguishedName::new();
+            let names = &mut params.distinguished_name;
+            names.push(DnType::CommonName, "bob");
+            // The same attribute, as rcgen, which has one of each, would not have it.
+            names.push(DnType::CustomDnType(vec![2, 5, 4, 3]), second);
+            let key = KeyPair::generate().unwrap();
+            params.self_signed(&key).unwrap().der().to_vec()
+        };
+        let text = DnValue::Utf8String("alice".into());
+        let odd = DnValue::BmpString("alice".try_into().unwrap());
+        assert_eq!([text, odd].map(|second| name(&two(second))), [None, None]);
     }
 
     #[test]

@@ -336,6 +336,11 @@ impl states::HandingOver for HandingOver {
         false
     }
 
+    /// None can be used any more, and CAPABILITY names none (RFC 9051, section 6.1.1).
+    fn mechanisms(&self) -> String {
+        String::new()
+    }
+
     fn refused(self, why: handover::Refusal, out: &mut Vec<u8>) -> Listening {
         let (code, text) = match why {
             handover::Refusal::TooManySessions => (Code::Limit, "Too many sessions"),

@@ -356,6 +356,11 @@ impl states::HandingOver for HandingOver {
         self.course.utf8
     }
 
+    fn mechanisms(&self) -> String {
+        let offered = self.course.terms.mechanisms().into_iter();
+        offered.map(Mechanism::name).collect::<Vec<_>>().join(" ")
+    }
+
     fn refused(self, why: handover::Refusal, out: &mut Vec<u8>) -> Listening {
         match why {
             handover::Refusal::TooManySessions => err(Code::InUse, "Too many sessions", out),

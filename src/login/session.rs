@@ -256,6 +256,7 @@ impl Session {
             transport: self.origin.transport,
             tag: Bytes::new(state.tag()).ok()?,
             utf8: state.utf8(),
+            mechanisms: Bytes::new(state.mechanisms()).ok()?,
             leftover: Bytes::new(self.client.leftover()).ok()?,
         };
         let socket = self.client.duplicate().ok()?;

@@ -136,6 +136,9 @@ async fn expect_end(client: &mut UnixStream) {
 
 const POP3_GREETING: &str = "+OK Mailkeep ready\r\n";
 
+/// What CAPA says of SASL on a connection of TLS 1.3 without a client certificate.
+const OFFERED: &str = "SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN";
+
 #[test]
 fn a_pop3_session_is_handed_over_as_one_with_what_the_worker_must_know_of_it() {
     run(async |mut around| {
@@ -158,6 +161,7 @@ fn a_pop3_session_is_handed_over_as_one_with_what_the_worker_must_know_of_it() {
             protocol,
             tag,
             utf8,
+            mechanisms,
             leftover,
             ..
         } = work
@@ -165,6 +169,7 @@ fn a_pop3_session_is_handed_over_as_one_with_what_the_worker_must_know_of_it() {
             panic!("no session")
         };
         assert_eq!((nonce, protocol, utf8), (asked, Protocol::Pop3, true));
+        assert_eq!(mechanisms.as_slice(), OFFERED.as_bytes());
         assert_eq!(
             (tag.as_slice(), leftover.as_slice()),
             (&b""[..], &b"STAT\r\n"[..])

@@ -112,6 +112,9 @@ pub trait HandingOver: Sized {
     /// Whether the client has asked for UTF-8 for the time behind authentication.
     fn utf8(&self) -> bool;
 
+    /// The mechanisms that the client was offered, as the worker is to name them.
+    fn mechanisms(&self) -> String;
+
     /// No worker has it or will have it: tells the client, who may try again.
     #[must_use]
     fn refused(self, why: handover::Refusal, out: &mut Vec<u8>) -> Self::Listening;

@@ -290,6 +290,7 @@ impl Desk {
             Work::Session {
                 protocol: Protocol::Pop3,
                 utf8,
+                mechanisms,
                 leftover,
                 ..
             } => {
@@ -297,6 +298,7 @@ impl Desk {
                     principal: admitted.principal(),
                     epoch: admitted.epoch(),
                     utf8,
+                    mechanisms: mechanisms.into_vec(),
                     leftover: leftover.into_vec(),
                 };
                 pop3::serve(account, socket, handed).await;

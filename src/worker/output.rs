@@ -21,6 +21,7 @@ pub const WRITE_WAIT_MAX: Duration = Duration::from_secs(300);
 /// all of it to make the next answer smaller; a session that idles has another made
 /// when it speaks again, and its client can't tell.
 pub const DEFLATER_KEPT: Duration = Duration::from_secs(10);
+
 /// Why nothing more can be told to a client, or heard from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lost {

@@ -47,6 +47,8 @@ pub struct Handed {
     pub epoch: Epoch,
     /// Whether the client has said UTF8 (RFC 6856).
     pub utf8: bool,
+    /// The SASL mechanisms that it was offered, as CAPA names them.
+    pub mechanisms: Vec<u8>,
     /// What the client had sent behind its authentication.
     pub leftover: Vec<u8>,
 }

@@ -335,6 +335,7 @@ impl Login {
             transport: Transport::Tls { version: 0x0304 },
             tag: Bytes::new(tag).expect("short"),
             utf8: false,
+            mechanisms: Bytes::default(),
             leftover: Bytes::default(),
         };
         let socket = client.line.as_fd().try_clone_to_owned();

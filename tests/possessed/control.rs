@@ -180,6 +180,7 @@ fn a_taken_over_control_gets_no_session_and_delivers_nothing() {
         transport: Transport::Tls { version: 0x0304 },
         tag: Bytes::new("a").expect("short"),
         utf8: false,
+        mechanisms: Bytes::default(),
         leftover: Bytes::default(),
     };
     for work in [session, Work::Delivery] {

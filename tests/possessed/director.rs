@@ -204,6 +204,7 @@ fn session(leftover: &[u8]) -> Work {
         transport: ipc::edge::front_service::Transport::Tls { version: 0x0304 },
         tag: Bytes::new("a").expect("short"),
         utf8: false,
+        mechanisms: Bytes::default(),
         leftover: Bytes::new(leftover).expect("short"),
     }
 }

@@ -356,6 +356,7 @@ fn who_delivers_brings_no_session_and_no_task() {
         transport: Transport::Tls { version: 0x0304 },
         tag: Bytes::new("a").expect("short"),
         utf8: false,
+        mechanisms: Bytes::default(),
         leftover: Bytes::default(),
     };
     for work in [session(), Work::Task, Work::Verify] {

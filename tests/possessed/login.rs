@@ -63,6 +63,7 @@ impl<'a> Taken<'a> {
                 transport: Transport::Tls { version: 0x0304 },
                 tag: Bytes::new("a").expect("short"),
                 utf8: false,
+                mechanisms: Bytes::default(),
                 leftover: Bytes::default(),
             },
             socket: placeholder(),

@@ -458,6 +458,7 @@ impl Accomplice<'_> {
                 transport: Transport::Tls { version: 0x0304 },
                 tag: Bytes::new("forged").expect("short"),
                 utf8: false,
+                mechanisms: Bytes::default(),
                 leftover: Bytes::default(),
             },
             socket: placeholder(),

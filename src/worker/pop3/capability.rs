@@ -1,18 +1,18 @@
 //! CAPA (RFC 2449) and LANG (RFC 6856).
 
 use super::client::Client;
-use wire::Mechanism;
 use wire::pop3::LanguageRange;
 use wire::pop3::response::{self, Capability};
 
 impl Client {
     /// CAPA. RFC 2449, section 5: "Capabilities available in the AUTHORIZATION state MUST
-    /// be announced in both states"; STLS excepts itself (RFC 2595, section 4). Of the
-    /// mechanisms the one is named that is always among them.
+    /// be announced in both states"; STLS excepts itself (RFC 2595, section 4). Which
+    /// mechanisms these were, `login` has said.
     pub fn capa(&mut self) {
         let mut all = Capability::ALWAYS.to_vec();
         all.push(Capability::User);
-        all.push(Capability::Sasl(vec![Mechanism::Plain]));
+        let mechanisms = self.mechanisms();
+        all.extend((!mechanisms.is_empty()).then_some(Capability::Sasl(mechanisms)));
         let seconds = self.account().limits().pop3_login_delay_seconds;
         all.extend((seconds > 0).then_some(Capability::LoginDelay { seconds }));
         response::capabilities(self.out().buffer(), &all);

@@ -13,9 +13,9 @@ use store::Principal;
 use tokio::net::UnixStream;
 use tokio::sync::watch;
 use tokio::time::Instant;
-use wire::Text;
 use wire::pop3::response::{self, Code};
 use wire::pop3::{Command, Reader, Refusal};
+use wire::{Mechanism, Text};
 
 /// How long a client may say nothing: the least that RFC 1939, section 3, allows.
 /// A session has no reason to wait.
@@ -71,6 +71,14 @@ impl Client {
     /// Whether the client takes letters with headers in UTF-8.
     pub fn is_utf8(&self) -> bool {
         self.handed.utf8
+    }
+
+    /// The SASL mechanisms that the client was offered. Names that we don't know are
+    /// none, so that nothing but these comes to be said.
+    pub fn mechanisms(&self) -> Vec<Mechanism> {
+        let names = self.handed.mechanisms.split(|byte| *byte == b' ');
+        let offered = names.map(Mechanism::named);
+        offered.filter(|one| *one != Mechanism::Unknown).collect()
     }
 
     /// Where answers go.

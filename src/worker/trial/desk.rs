@@ -174,6 +174,7 @@ fn session() -> Work {
         transport: Transport::Cleartext { loopback: true },
         tag: Bytes::new("a1").unwrap(),
         utf8: false,
+        mechanisms: Bytes::default(),
         leftover: Bytes::default(),
     }
 }

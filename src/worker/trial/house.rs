@@ -172,13 +172,18 @@ impl House {
 
     /// A POP3 client of somebody's that had sent `leftover` behind its login.
     pub fn hand_over_pop3(&self, principal: AccountId, utf8: bool, leftover: &[u8]) -> Wire {
-        let (ours, theirs) = StdStream::pair().unwrap();
-        let handed = pop3::Handed {
+        self.serve_pop3(pop3::Handed {
             principal,
             epoch: Epoch(0),
             utf8,
+            mechanisms: b"SCRAM-SHA-256 PLAIN".to_vec(),
             leftover: leftover.to_vec(),
-        };
+        })
+    }
+
+    /// A POP3 client that was handed over like this.
+    pub fn serve_pop3(&self, handed: pop3::Handed) -> Wire {
+        let (ours, theirs) = StdStream::pair().unwrap();
         let account = Rc::clone(&self.account);
         let session = tokio::task::spawn_local(pop3::serve(account, ours.into(), handed));
         self.sessions.borrow_mut().push(session);

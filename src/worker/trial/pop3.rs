@@ -1,5 +1,6 @@
 //! POP3 sessions, in this process.
 
+mod announced;
 mod damage;
 mod endings;
 mod limits;

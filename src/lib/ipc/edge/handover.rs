@@ -21,6 +21,10 @@ pub const TAG_BYTES_MAX: usize = 64;
 /// the longest datagram that a Unix socket takes by default (212,992 bytes).
 pub const LEFTOVER_BYTES_MAX: usize = 64 * 1024;
 
+/// Bytes of the names of all SASL mechanisms that a connection may be offered, and
+/// of the spaces between them: 53 for the five that there are.
+pub const MECHANISMS_BYTES_MAX: usize = 96;
+
 choice! {
     /// What the socket is for. Must agree with the ticket's kind.
     #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +39,10 @@ choice! {
             /// The client has said UTF8, which POP3 takes before authentication
             /// only (RFC 6856, section 2.1).
             utf8: bool,
+            /// The SASL mechanisms that the client was offered, as POP3's CAPA names
+            /// them, for CAPA after authentication to name the same (RFC 2449,
+            /// section 5). IMAP's CAPABILITY then names none.
+            mechanisms: Bytes<MECHANISMS_BYTES_MAX>,
             /// Read from the client, not yet used.
             leftover: Bytes<LEFTOVER_BYTES_MAX>,
         },

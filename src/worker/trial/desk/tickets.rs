@@ -34,11 +34,11 @@ variants! { kinds of Kind {
 }}
 
 variants! { works of Work {
-    Work::Session { protocol: Protocol::Imap, transport: _, tag: _, utf8: _, leftover: _ } => session();
-    Work::Session { protocol: Protocol::Pop3, transport: _, tag: _, utf8: _, leftover: _ } => session_of(Protocol::Pop3);
-    Work::Session { protocol: Protocol::ManageSieve, transport: _, tag: _, utf8: _, leftover: _ } => session_of(Protocol::ManageSieve);
-    Work::Session { protocol: Protocol::Lmtp, transport: _, tag: _, utf8: _, leftover: _ } => session_of(Protocol::Lmtp);
-    Work::Session { protocol: Protocol::Admin, transport: _, tag: _, utf8: _, leftover: _ } => session_of(Protocol::Admin);
+    Work::Session { protocol: Protocol::Imap, transport: _, tag: _, utf8: _, mechanisms: _, leftover: _ } => session();
+    Work::Session { protocol: Protocol::Pop3, transport: _, tag: _, utf8: _, mechanisms: _, leftover: _ } => session_of(Protocol::Pop3);
+    Work::Session { protocol: Protocol::ManageSieve, transport: _, tag: _, utf8: _, mechanisms: _, leftover: _ } => session_of(Protocol::ManageSieve);
+    Work::Session { protocol: Protocol::Lmtp, transport: _, tag: _, utf8: _, mechanisms: _, leftover: _ } => session_of(Protocol::Lmtp);
+    Work::Session { protocol: Protocol::Admin, transport: _, tag: _, utf8: _, mechanisms: _, leftover: _ } => session_of(Protocol::Admin);
     Work::Delivery => Work::Delivery;
     Work::Task => Work::Task;
     Work::Verify => Work::Verify;
@@ -58,6 +58,7 @@ fn session_of(protocol: Protocol) -> Work {
         transport,
         tag,
         utf8,
+        mechanisms,
         leftover,
         ..
     } = session()
@@ -69,6 +70,7 @@ fn session_of(protocol: Protocol) -> Work {
         transport,
         tag,
         utf8,
+        mechanisms,
         leftover,
     }
 }
