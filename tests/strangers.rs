@@ -41,6 +41,10 @@ fn resident(pid: u32) -> u64 {
     figure.expect("a figure in KiB")
 }
 
+/// What an honest login may take beside strangers, on a machine that does other things,
+/// too: far below what it would take if it waited for any of their deadlines.
+const HONEST_LOGIN_MAX: Duration = Duration::from_secs(10);
+
 fn logs_in_within(set: &Set, limit: Duration) {
     let begun = Instant::now();
     let mut session = set.login(ALICE);
@@ -74,7 +78,7 @@ fn a_line_that_never_ends_is_cut_off_and_holds_a_bounded_memory() {
                 stranger
             })
             .collect();
-        logs_in_within(&set, Duration::from_secs(5));
+        logs_in_within(&set, HONEST_LOGIN_MAX);
         let after: u64 = pids.into_iter().map(resident).sum();
         let grown = after.saturating_sub(before);
         assert!(
@@ -104,7 +108,7 @@ fn unfinished_lines_below_the_limit_hold_a_bounded_memory_each() {
             stranger
         })
         .collect();
-    logs_in_within(&set, Duration::from_secs(5));
+    logs_in_within(&set, HONEST_LOGIN_MAX);
     let after: u64 = pids.into_iter().map(resident).sum();
     let grown = after.saturating_sub(before);
     assert!(grown < STRANGERS * STRANGER_KIB_MAX, "{grown} KiB");
@@ -168,10 +172,10 @@ fn five_hundred_dawdlers_in_each_state_hold_up_no_honest_login() {
         })
         .collect();
     for _ in 0..3 {
-        logs_in_within(&set, Duration::from_secs(2));
+        logs_in_within(&set, HONEST_LOGIN_MAX);
     }
     drop(dawdlers);
-    logs_in_within(&set, Duration::from_secs(2));
+    logs_in_within(&set, HONEST_LOGIN_MAX);
 }
 
 #[test]
@@ -195,12 +199,12 @@ fn who_reads_nothing_holds_up_nobody_and_is_given_up() {
         last = now;
         same >= 10
     }));
-    logs_in_within(&set, Duration::from_secs(2));
+    logs_in_within(&set, HONEST_LOGIN_MAX);
     drop(mute);
     // Their slots are free again: what `front` holds is the listeners and us.
     let front = set.pid("front");
     let held = || proc::descriptors(front).len();
-    logs_in_within(&set, Duration::from_secs(2));
+    logs_in_within(&set, HONEST_LOGIN_MAX);
     let after = held();
     assert!(wait_for(PATIENCE, || held() <= after));
 }
@@ -253,7 +257,7 @@ fn more_strangers_than_there_are_places_put_out_no_authenticated_session() {
     let mut session = set.login(ALICE);
     let strangers: Vec<TcpStream> = (0..60).map(|_| stranger(&set, IMAP)).collect();
     session.ok("n NOOP");
-    logs_in_within(&set, Duration::from_secs(2));
+    logs_in_within(&set, HONEST_LOGIN_MAX);
     let put_out = strangers.into_iter().filter_map(|mut stranger| {
         stranger
             .set_read_timeout(Some(Duration::from_millis(200)))
@@ -309,7 +313,7 @@ fn words_that_are_none_leave_the_connection_in_step_or_closed() {
         assert!(in_step || session.is_over(), "{begins}: {last}");
         assert!(!last.contains("alice"), "{begins}: {last}");
     }
-    logs_in_within(&set, Duration::from_secs(2));
+    logs_in_within(&set, HONEST_LOGIN_MAX);
 }
 
 #[test]
@@ -349,7 +353,7 @@ fn words_that_are_none_leave_a_pop3_connection_in_step_or_closed() {
         assert!(in_step || session.is_over(), "{begins}: {last}");
         assert!(!last.contains("alice"), "{begins}: {last}");
     }
-    logs_in_within(&set, Duration::from_secs(2));
+    logs_in_within(&set, HONEST_LOGIN_MAX);
 }
 
 // R1
@@ -496,7 +500,7 @@ fn a_front_without_descriptors_waits_without_spinning_and_serves_again() {
         waited.read_exact(&mut greeting).expect("a greeting");
         assert_eq!(&greeting, b"* OK");
     }
-    logs_in_within(&set, Duration::from_secs(2));
+    logs_in_within(&set, HONEST_LOGIN_MAX);
 }
 
 #[test]
