@@ -85,7 +85,7 @@ impl Connection {
     /// # Errors
     /// [`End::ClientGone`], [`End::NotDeflate`].
     pub async fn fill(&mut self) -> Result<(), End> {
-        while let Some(inflation) = &mut self.inflation {
+        if let Some(inflation) = &mut self.inflation {
             let came = inflation.step(&mut self.input);
             let came = came.map_err(End::NotDeflate)?;
             if self.reader.is_swallowing() {
@@ -94,8 +94,8 @@ impl Connection {
             if came > 0 {
                 return Ok(());
             }
-            self.input.fill(self.out.socket()).await?;
         }
+        // What has come may inflate to nothing: whoever hears it breathes before the next.
         Ok(self.input.fill(self.out.socket()).await?)
     }
 }

@@ -101,6 +101,8 @@ impl Client {
     /// # Errors
     /// [`End`]: the session is over.
     pub async fn hear(&mut self) -> Result<Heard, End> {
+        // A long answer is no silence of the client's; a part of a command is.
+        self.heard_last = Instant::now();
         loop {
             self.pause().await?;
             self.check_orders()?;
@@ -140,8 +142,6 @@ impl Client {
     /// orders.
     async fn wait(&mut self) -> Result<(), End> {
         self.out.flush().await?;
-        // A long answer is no silence of the client's.
-        self.heard_last = Instant::now();
         self.out.rest();
         tokio::select! {
             filled = self.input.fill(self.out.socket()) => Ok(filled?),
