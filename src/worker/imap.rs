@@ -28,7 +28,7 @@ mod list;
 mod mailbox;
 mod messages;
 pub mod names;
-mod numbers;
+pub mod numbers;
 mod quota;
 mod recent;
 mod search;

@@ -106,6 +106,22 @@ impl Now<'_> {
         seq.checked_add(self.gathered.below(uid))
     }
 
+    /// The UID of a sequence number, whether its message is there or gone; `None`
+    /// beyond the last.
+    pub fn uid_at(&self, sequence: u32) -> Option<Uid> {
+        let rows = &self.gathered.rows;
+        let begun = rows.partition_point(|row| self.seq_of_gone(row.first) <= sequence);
+        let Some(row) = begun.checked_sub(1).and_then(|at| rows.get(at)) else {
+            return self.later.uid_at(sequence);
+        };
+        let within = sequence.checked_sub(self.seq_of_gone(row.first))?;
+        let uid = row.first.get().saturating_add(within);
+        match uid <= row.last.get() {
+            true => Uid::new(uid),
+            false => self.later.uid_at(sequence.checked_sub(row.below(None))?),
+        }
+    }
+
     /// The sequence number of a message that the client knows and that is gone.
     pub fn seq_of_gone(&self, uid: Uid) -> u32 {
         let there = u32::try_from(self.later.known_below(uid)).unwrap_or(u32::MAX);
@@ -127,7 +143,9 @@ mod tests {
         let now = numbers.now(&messages, view);
         let mut there = messages.iter().map(store::Entry::uid);
         let ghosts = messages.changes(view).expunged;
-        there.all(|uid| now.seq_of(uid) == messages.seq_of(view, uid))
+        let mut sequences = 0..=messages.exists(view).saturating_add(1);
+        sequences.all(|at| now.uid_at(at) == messages.uid_at(view, at))
+            && there.all(|uid| now.seq_of(uid) == messages.seq_of(view, uid))
             && ghosts
                 .iter()
                 .all(|(seq, uid)| now.seq_of_gone(*uid) == *seq)

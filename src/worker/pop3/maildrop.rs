@@ -9,6 +9,8 @@ use super::End;
 use super::marks::Marks;
 use crate::account::{Account, Seat};
 use crate::imap::letter::Place;
+use crate::imap::numbers::Numbers;
+use std::cell::RefCell;
 use store::{
     EntryId, MailboxHandle, MailboxId, Messages, Principal, Refusal, Store, Uid, UidRange,
 };
@@ -24,6 +26,9 @@ pub struct Maildrop {
     view: store::View,
     /// Keeps the mailbox loaded, and the history that the view needs.
     _seat: Seat,
+    /// The messages' numbers. As the client is told of nothing, what is gone is
+    /// gathered once, and not at each command.
+    numbers: RefCell<Numbers>,
     pub(super) marks: Marks,
 }
 
@@ -75,6 +80,7 @@ impl Maildrop {
             handle,
             view,
             _seat: seat,
+            numbers: RefCell::default(),
             marks: Marks::default(),
         })
     }
@@ -95,7 +101,9 @@ impl Maildrop {
     ) -> Result<Result<Message, Absent>, End> {
         let store = account.store();
         let messages = self.messages(&store)?;
-        let Some(uid) = messages.uid_at(&self.view, number.0) else {
+        let mut numbers = self.numbers.borrow_mut();
+        let numbers = numbers.now(&messages, &self.view);
+        let Some(uid) = numbers.uid_at(number.0) else {
             return Ok(Err(Absent::Never));
         };
         if self.marks.has(number.0) {
@@ -117,14 +125,15 @@ impl Maildrop {
     ) -> Result<(Vec<Message>, Option<Uid>), End> {
         let store = account.store();
         let messages = self.messages(&store)?;
-        let numbering = messages.numbering(&self.view);
+        let mut numbers = self.numbers.borrow_mut();
+        let numbers = numbers.now(&messages, &self.view);
         let known = messages.iter_from(from);
         let known = known.take_while(|entry| entry.uid() < self.view.uid_next);
         let (mut some, mut looked, mut last) = (Vec::new(), 0_usize, None);
         for entry in known.take(CHUNK_MESSAGES_MAX) {
             looked = looked.saturating_add(1);
             last = Some(entry.uid());
-            let number = numbering.seq_of(entry.uid());
+            let number = numbers.seq_of(entry.uid());
             let number = number.filter(|number| !self.marks.has(*number));
             some.extend(number.map(|number| self.of(&messages, number, entry)));
         }
@@ -149,13 +158,14 @@ impl Maildrop {
     ) -> Result<(Vec<UidRange>, Option<u32>), End> {
         let store = account.store();
         let messages = self.messages(&store)?;
-        let numbering = messages.numbering(&self.view);
+        let mut numbers = self.numbers.borrow_mut();
+        let numbers = numbers.now(&messages, &self.view);
         let (mut ranges, mut next) = (Vec::new(), Some(from));
         while let Some(row) = next.and_then(|next| self.marks.row_from(next)) {
             if ranges.len() >= max {
                 return Ok((ranges, next));
             }
-            let ends = (numbering.uid_at(*row.start()), numbering.uid_at(*row.end()));
+            let ends = (numbers.uid_at(*row.start()), numbers.uid_at(*row.end()));
             if let (Some(first), Some(last)) = ends {
                 ranges.push(UidRange { first, last });
             }
