@@ -414,7 +414,6 @@ fn channels_know_no_runtime_and_no_process() {
 
 fn processes_but(these: &[&str]) -> Vec<&'static str> {
     let processes = TREE.links.keys().map(String::as_str);
-    let processes =
-        processes.filter(|name| name.starts_with("mailkeep") && !TOOLS.contains(name));
+    let processes = processes.filter(|name| name.starts_with("mailkeep") && !TOOLS.contains(name));
     processes.filter(|name| !these.contains(name)).collect()
 }

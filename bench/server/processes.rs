@@ -30,7 +30,7 @@ pub fn is_running(pid: u32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"));
     let state = stat
         .ok()
-        .and_then(|stat| Some(stat.rsplit_once(") ")?.1.chars().next()?));
+        .and_then(|stat| stat.rsplit_once(") ")?.1.chars().next());
     state.is_some_and(|state| state != 'Z')
 }
 
