@@ -316,7 +316,7 @@ impl Slot {
 
     /// The chunk, to be changed: then no file holds it any more. What others see of
     /// it stays as it is. None if it is away.
-    pub(crate) fn to_change(&mut self) -> Option<&mut Chunk> {
+    pub(crate) fn own(&mut self) -> Option<&mut Chunk> {
         match self {
             Self::Here { chunk, file } => {
                 *file = None;

@@ -118,9 +118,9 @@ impl Entries {
         last.filter(|slot| slot.chunk().is_some_and(|chunk| !chunk.is_full()))
     }
 
-    /// The chunk of a slot, to have flags changed; see [`Slot::to_change`].
+    /// The chunk of a slot, to have flags changed; see [`Slot::own`].
     pub(crate) fn chunk_to_reflag(&mut self, at: usize) -> Option<&mut Chunk> {
-        self.slots.get_mut(at).and_then(Slot::to_change)
+        self.slots.get_mut(at).and_then(Slot::own)
     }
 
     /// Puts another chunk into a slot; without one the slot is taken out.
