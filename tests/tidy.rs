@@ -229,7 +229,7 @@ fn no_test_waits_for_luck() {
 
 #[test]
 fn daemons_write_to_no_terminal() {
-    // The command, `config` as `mailkeep check`, and what measures have one.
+    // The command, and `config` as `mailkeep check`, have one; and what measures.
     let has_terminal = |path: &str| {
         path.starts_with("src/cli/") || path == "src/config/check.rs" || path.starts_with("bench/")
     };

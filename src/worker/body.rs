@@ -6,7 +6,7 @@ use crate::disk::Gone;
 use journal::disk::Disk;
 use message::limits::PIECE_BYTES;
 use std::cell::RefCell;
-use store::{BodyReader, BodyRef, ReadError};
+use store::{Block, BodyReader, BodyRef, Piece, ReadError};
 
 /// Why bytes can't be had.
 #[derive(Debug, PartialEq, Eq)]
@@ -50,55 +50,61 @@ impl<'a> Pieces<'a> {
         }
     }
 
-    /// The next piece, of at most [`PIECE_BYTES`]; none at the end.
+    /// The next piece, of at most [`PIECE_BYTES`]; none at the end. It shares the
+    /// memory of its block, so nobody should keep it for long.
     ///
     /// # Errors
     /// [`Unread`].
-    pub async fn next(&mut self) -> Result<Option<Vec<u8>>, Unread> {
+    pub async fn next(&mut self) -> Result<Option<Piece>, Unread> {
         if self.at >= self.end {
             return Ok(None);
         }
-        let left = usize::try_from(self.end.saturating_sub(self.at)).unwrap_or(usize::MAX);
-        let piece = self.read(left.min(PIECE_BYTES)).await?;
+        let mut piece = self.read().await?;
         if piece.is_empty() {
             return Err(Unread::Short);
         }
+        let left = usize::try_from(self.end.saturating_sub(self.at)).unwrap_or(usize::MAX);
+        piece.shorten(left.min(PIECE_BYTES));
         self.at = self.at.saturating_add(piece.len() as u64);
         Ok(Some(piece))
     }
 
-    async fn read(&self, bytes: usize) -> Result<Vec<u8>, Unread> {
-        let mut piece = vec![0; bytes];
-        let warm = self.account.bodies();
-        if let Some(count) = warm.read_nowait(&self.body, self.at, &mut piece)?
-            && count > 0
-        {
-            piece.truncate(count);
-            return Ok(piece);
+    /// What isn't in memory the disk thread reads, a block at a time; whoever goes on
+    /// in it doesn't wait again.
+    async fn read(&self) -> Result<Piece, Unread> {
+        let bodies = self.account.bodies();
+        loop {
+            if let Some(piece) = bodies.piece_nowait(&self.body, self.at)? {
+                return Ok(piece);
+            }
+            let block = self.account.disk().read(self.body, self.at).await??;
+            bodies.keep(block);
         }
-        let cold = self.account.disk().read(self.body, self.at, bytes);
-        Ok(cold.await??)
     }
 }
 
 /// What is in memory, read without waiting. The disk's type ends here.
 pub trait Bodies {
-    /// As [`BodyReader::read_nowait`].
-    fn read_nowait(
-        &self,
-        body: &BodyRef,
-        offset: u64,
-        to: &mut [u8],
-    ) -> Result<Option<usize>, ReadError>;
+    /// As [`BodyReader::piece_nowait`].
+    fn piece_nowait(&self, body: &BodyRef, offset: u64) -> Result<Option<Piece>, ReadError>;
+
+    /// As [`BodyReader::keep`].
+    fn keep(&self, block: Block);
+
+    /// As [`BodyReader::rest`].
+    fn rest(&self);
 }
 
 impl<D: Disk> Bodies for RefCell<BodyReader<D>> {
-    fn read_nowait(
-        &self,
-        body: &BodyRef,
-        offset: u64,
-        to: &mut [u8],
-    ) -> Result<Option<usize>, ReadError> {
-        self.borrow_mut().read_nowait(body, offset, to)
+    fn piece_nowait(&self, body: &BodyRef, offset: u64) -> Result<Option<Piece>, ReadError> {
+        self.borrow_mut().piece_nowait(body, offset)
+    }
+
+    fn keep(&self, block: Block) {
+        self.borrow_mut().keep(block);
+    }
+
+    fn rest(&self) {
+        self.borrow_mut().rest();
     }
 }

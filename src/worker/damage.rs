@@ -15,7 +15,6 @@ use crate::notebook::{Note, Notebook};
 use journal::disk::{Disk, DiskError, File, Name};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::rc::Rc;
 use store::{InternalDate, MessageId};
 use wire::imap::DateTime;
 
@@ -161,7 +160,7 @@ fn read<D: Disk>(root: &D) -> Result<(Vec<u64>, D::File), DiskError> {
 
 /// What its readers get instead of a damaged letter that came at `date` and had
 /// `octets` bytes: a valid letter (RFC 5322) in US-ASCII.
-pub fn placeholder(letter: MessageId, date: InternalDate, octets: u64) -> Rc<[u8]> {
+pub fn placeholder(letter: MessageId, date: InternalDate, octets: u64) -> Vec<u8> {
     let date = date_time(date);
     let id = letter.0;
     let text = format!(
@@ -181,7 +180,7 @@ pub fn placeholder(letter: MessageId, date: InternalDate, octets: u64) -> Rc<[u8
          and had {octets} bytes. The server's log has told the administrator, who knows\r\n\
          it as letter number {id} of this account and may be able to recover it.\r\n"
     );
-    text.into_bytes().into()
+    text.into_bytes()
 }
 
 /// `date-time` (RFC 5322 §3.3), whose form but for two hyphens is INTERNALDATE's.

@@ -28,7 +28,9 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use store::repair::Report;
-use store::{BodyReader, BodyRef, Fetched, Files, PackId, PackedBody, Progress, ReadError, Wish};
+use store::{
+    Block, BodyReader, BodyRef, Fetched, Files, PackId, PackedBody, Progress, ReadError, Wish,
+};
 use tokio::sync::oneshot;
 use watchdog::Watchdog;
 
@@ -42,8 +44,7 @@ enum Job {
     Read {
         body: BodyRef,
         offset: u64,
-        bytes: usize,
-        done: oneshot::Sender<Result<Vec<u8>, ReadError>>,
+        done: oneshot::Sender<Result<Block, ReadError>>,
     },
     Letter {
         letter: Arc<OwnedFd>,
@@ -139,23 +140,12 @@ impl DiskThread {
         self.ask(|done| Job::Commit { batch, done }).await
     }
 
-    /// Reads at most `bytes` of a body.
+    /// Reads the block that holds a byte of a body.
     ///
     /// # Errors
     /// [`Gone`]; within, what the store found.
-    pub async fn read(
-        &self,
-        body: BodyRef,
-        offset: u64,
-        bytes: usize,
-    ) -> Result<Result<Vec<u8>, ReadError>, Gone> {
-        self.ask(|done| Job::Read {
-            body,
-            offset,
-            bytes,
-            done,
-        })
-        .await
+    pub async fn read(&self, body: BodyRef, offset: u64) -> Result<Result<Block, ReadError>, Gone> {
+        self.ask(|done| Job::Read { body, offset, done }).await
     }
 
     /// Reads exactly `bytes` of a letter that `lmtp` has passed.
@@ -312,12 +302,7 @@ impl<D: Disk> Thread<D> {
     fn work(&mut self, job: Job) {
         match job {
             Job::Commit { batch, done } => self.commit(batch, done),
-            Job::Read {
-                body,
-                offset,
-                bytes,
-                done,
-            } => answer(done, self.read(&body, offset, bytes)),
+            Job::Read { body, offset, done } => answer(done, self.reader.block(&body, offset)),
             Job::Letter {
                 letter,
                 offset,
@@ -368,13 +353,6 @@ impl<D: Disk> Thread<D> {
         let root = self.root.try_clone();
         let root = root.map_err(|_| Unrepaired::Kernel(Errno::MFILE))?;
         repair::repair(root, account)
-    }
-
-    fn read(&mut self, body: &BodyRef, offset: u64, bytes: usize) -> Result<Vec<u8>, ReadError> {
-        let mut buffer = vec![0; bytes];
-        let got = self.reader.read(body, offset, &mut buffer)?;
-        buffer.truncate(got);
-        Ok(buffer)
     }
 }
 

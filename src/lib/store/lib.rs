@@ -58,7 +58,7 @@ mod threads;
 mod upkeep;
 mod view;
 
-pub use body::{BodyReader, BodyRef, ReadError};
+pub use body::{Block, BodyReader, BodyRef, Piece, ReadError};
 pub use cache::{
     CACHE_DAYS_MAX, CacheReader, LetterCache, Lookup, RECORD_BYTES_MAX, Region, Stamp, Swept, Tidy,
     Warm,

@@ -40,6 +40,7 @@ impl Account {
 
     async fn tidy_cache(&self) {
         self.cache().rest();
+        self.bodies().rest();
         if self.rounds.wants_tidying(clock::seconds()) {
             self.cache().tidy(self.disk(), MessageId(0)).await;
             let note = self.rounds.tidied(clock::seconds());

@@ -16,7 +16,7 @@ use message::{Envelope, Part, SectionText, Span, Structure, preview};
 use std::cell::Cell;
 use std::rc::Rc;
 use store::{
-    BodyRef, INLINE_BODY_BYTES_MAX, InternalDate, MailboxHandle, MessageId, ReadError, Uid,
+    BodyRef, INLINE_BODY_BYTES_MAX, InternalDate, MailboxHandle, MessageId, Piece, ReadError, Uid,
 };
 
 /// Bytes of a letter that is read to its end though only its header is asked for: then
@@ -83,6 +83,8 @@ pub struct Letter {
     place: Place,
     text: Text,
     shape: Option<(Depth, Shape)>,
+    /// Whether somebody else notes that it is parsed.
+    noted: bool,
 }
 
 /// What the client reads.
@@ -90,7 +92,7 @@ enum Text {
     /// What came, where it lies now.
     Stored(Cell<BodyRef>),
     /// The letter is damaged.
-    Placeholder(Rc<[u8]>),
+    Placeholder(Piece),
 }
 
 impl Letter {
@@ -99,6 +101,7 @@ impl Letter {
         let mut letter = Self {
             text: Text::Stored(Cell::new(place.body)),
             shape: None,
+            noted: false,
             account,
             place,
         };
@@ -106,6 +109,16 @@ impl Letter {
             letter.replace();
         }
         letter
+    }
+
+    /// One that is noted ([`crate::suspects`]) by whoever looks into it, as long as he
+    /// does.
+    pub fn noted(account: Rc<Account>, place: Place) -> Self {
+        let letter = Self::new(account, place);
+        Self {
+            noted: true,
+            ..letter
+        }
     }
 
     /// Bytes of it, as the client sees it.
@@ -154,7 +167,8 @@ impl Letter {
 
     fn replace(&mut self) {
         let Place { id, date, body, .. } = self.place;
-        self.text = Text::Placeholder(placeholder(id, date, body.size().into()));
+        let text = placeholder(id, date, body.size().into());
+        self.text = Text::Placeholder(Piece::from(text));
         self.shape = None;
     }
 
@@ -163,6 +177,7 @@ impl Letter {
     pub async fn watch(&self) -> Result<Option<Watch<'_>>, Trouble> {
         match self.text {
             Text::Placeholder(_) => Ok(None),
+            Text::Stored(_) if self.noted => Ok(None),
             Text::Stored(_) => {
                 let (suspects, disk) = (self.account.suspects(), self.account.disk());
                 Ok(Some(suspects.watch(disk, self.place.id).await?))
@@ -217,6 +232,18 @@ impl Letter {
     /// reading it.
     pub fn known_fields(&self, names: &[Vec<u8>]) -> Option<Vec<u8>> {
         self.gist()?.header_fields(names)
+    }
+
+    /// The fields of the letter's own header that lists show ([`Gist::fields`]), if they
+    /// are known without reading it.
+    pub fn listed_fields(&self) -> Option<&[u8]> {
+        self.gist()?.fields.as_deref()
+    }
+
+    /// Whether the letter is served flat: then it has no header.
+    pub fn is_flat(&self) -> bool {
+        let flat = || self.account.suspects().is_flat(self.place.id);
+        matches!(self.text, Text::Stored(_)) && flat()
     }
 
     fn gist(&self) -> Option<&Gist> {
@@ -360,26 +387,26 @@ impl Stretch<'_> {
     ///
     /// # Errors
     /// `Unread`, `Expunged`.
-    pub async fn next(&mut self) -> Result<Option<Vec<u8>>, Trouble> {
+    pub async fn next(&mut self) -> Result<Option<Piece>, Trouble> {
         let piece = match &self.letter.text {
             Text::Placeholder(text) => self.slice(text),
             Text::Stored(body) => self.read(body).await?,
         };
-        let length = piece.as_ref().map_or(0, Vec::len);
+        let length = piece.as_ref().map_or(0, |piece| piece.len());
         self.at = self.at.saturating_add(length as u64);
         Ok(piece)
     }
 
-    fn slice(&self, text: &[u8]) -> Option<Vec<u8>> {
-        let from = usize::try_from(self.at).ok()?;
-        let to = usize::try_from(self.end).ok()?;
-        let piece = text.get(from..to).filter(|piece| !piece.is_empty())?;
-        Some(piece.to_vec())
+    fn slice(&self, text: &Piece) -> Option<Piece> {
+        let mut piece = text.clone();
+        piece.advance(usize::try_from(self.at).ok()?);
+        piece.shorten(usize::try_from(self.end.checked_sub(self.at)?).ok()?);
+        Some(piece).filter(|piece| !piece.is_empty())
     }
 
     /// A file that is gone was emptied by upkeep: the letter lies elsewhere, or
     /// it is really lost.
-    async fn read(&mut self, body: &Cell<BodyRef>) -> Result<Option<Vec<u8>>, Trouble> {
+    async fn read(&mut self, body: &Cell<BodyRef>) -> Result<Option<Piece>, Trouble> {
         loop {
             let here = body.get();
             if self.pieces.as_ref().is_none_or(|(known, _)| *known != here) {

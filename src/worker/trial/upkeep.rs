@@ -81,7 +81,7 @@ fn a_letter_that_upkeep_has_moved_is_read_where_it_lies_now() {
         moved(&house, &mut client, &disk, &before).await;
         let letter = Letter::new(house.account.clone(), before);
         let mut pieces = letter.pieces(Span { start: 0, end: 10 });
-        assert_eq!(pieces.next().await.unwrap().unwrap(), b"Subject: x");
+        assert_eq!(*pieces.next().await.unwrap().unwrap(), *b"Subject: x");
         // A letter that has been expunged is not damaged.
         client
             .command("d", "STORE 1 +FLAGS.SILENT (\\Deleted)")
