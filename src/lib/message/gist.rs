@@ -12,6 +12,9 @@
 mod bytes;
 mod decode;
 mod encode;
+mod view;
+
+pub use view::View;
 
 use crate::envelope::Envelope;
 use crate::header::{FieldFilter, Keep};
