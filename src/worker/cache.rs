@@ -9,6 +9,7 @@
 //! No step here takes longer than decoding one gist, of at most 32 KiB.
 
 pub mod gists;
+pub mod record;
 mod shelf;
 pub mod threads;
 

@@ -4,6 +4,7 @@
 //! it. It goes here when a letter has been looked into: at its arrival, where its
 //! bytes are in memory anyway, or when somebody first asked.
 
+use super::record::{self, Record, STAMP};
 use super::{Ask, Cache, ask};
 use crate::account::Account;
 use crate::disk::DiskThread;
@@ -11,22 +12,11 @@ use crate::holding::Held;
 use crate::pace::Pace;
 use crate::shapes::Depth;
 use journal::disk::Disk;
-use message::gist::{Collector, GIST_BYTES_MAX, GIST_VERSION, Gist};
+use message::gist::{Collector, Gist, View};
 use message::limits::PIECE_BYTES;
 use message::preview;
 use std::rc::Rc;
-use store::{CacheReader, Lookup, MessageId, RECORD_BYTES_MAX, Stamp, Warm};
-
-const _: () = assert!(
-    GIST_BYTES_MAX <= RECORD_BYTES_MAX,
-    "a gist has room in a record"
-);
-
-/// What gists are called in the cache.
-pub const STAMP: Stamp = Stamp {
-    kind: 1,
-    version: GIST_VERSION,
-};
+use store::{CacheReader, Lookup, MessageId, Warm};
 
 /// Gists on their way to the disk at once. What comes while it is busier than that is
 /// found again when it is next asked for.
@@ -38,7 +28,7 @@ const READS_MAX: usize = 2;
 /// Records as far as they are in memory. The disk's type ends here.
 pub trait Records {
     /// As [`CacheReader::get`].
-    fn get(&mut self, id: MessageId) -> Lookup;
+    fn get(&mut self, id: MessageId) -> Lookup<'_>;
     /// As [`CacheReader::take_in`].
     fn take_in(&mut self, warm: Warm);
     /// As [`CacheReader::was_put`].
@@ -48,7 +38,7 @@ pub trait Records {
 }
 
 impl<D: Disk> Records for CacheReader<D> {
-    fn get(&mut self, id: MessageId) -> Lookup {
+    fn get(&mut self, id: MessageId) -> Lookup<'_> {
         CacheReader::get(self, id, STAMP)
     }
 
@@ -74,20 +64,33 @@ impl Cache {
         octets: u64,
         depth: Depth,
     ) -> Option<Gist> {
-        let gist = Gist::decode(&self.record(disk, id).await?)?;
-        let read = gist.structure.octets();
-        let fits = match gist.whole {
-            true => read == octets,
-            false => read <= octets && depth <= Depth::Header,
+        let bytes = self.record(disk, id).await?;
+        let record = Record::of(&bytes)?;
+        fits(&record.view()?, octets, depth).then(|| record.gist())?
+    }
+
+    /// Shows what is known of a letter, where it lies, if it is in memory and is known as
+    /// deep as needed.
+    pub fn look<T>(
+        &self,
+        id: MessageId,
+        octets: u64,
+        depth: Depth,
+        show: impl FnOnce(Record<'_>, View<'_>) -> T,
+    ) -> Option<T> {
+        let mut records = self.records.borrow_mut();
+        let Lookup::Found(bytes) = records.get(id) else {
+            return None;
         };
-        fits.then_some(gist)
+        let record = Record::of(bytes)?;
+        let view = record.view()?;
+        fits(&view, octets, depth).then(|| show(record, view))
     }
 
     async fn record(&self, disk: &DiskThread, id: MessageId) -> Option<Vec<u8>> {
         for _ in 0..=READS_MAX {
-            let found = self.records.borrow_mut().get(id);
-            let region = match found {
-                Lookup::Found(bytes) => return Some(bytes),
+            let region = match self.records.borrow_mut().get(id) {
+                Lookup::Found(bytes) => return Some(bytes.to_vec()),
                 Lookup::Absent => return None,
                 Lookup::Cold(region) => region,
             };
@@ -111,10 +114,18 @@ impl Cache {
     }
 }
 
+/// Whether what is known is of the letter that is meant, and deep enough.
+fn fits(view: &View<'_>, octets: u64, depth: Depth) -> bool {
+    match view.whole {
+        true => view.octets == octets,
+        false => view.octets <= octets && depth <= Depth::Header,
+    }
+}
+
 /// Keeps what was found in a letter, behind the caller's back.
 pub fn remember(account: &Rc<Account>, id: MessageId, gist: &Gist) {
     let putting = account.cache().putting.get();
-    let Some(bytes) = gist.encode().filter(|_| putting < PUTTING_MAX) else {
+    let Some(bytes) = record::encode(gist).filter(|_| putting < PUTTING_MAX) else {
         return;
     };
     account.cache().putting.set(putting.saturating_add(1));
