@@ -18,22 +18,24 @@ use crate::disk::DiskThread;
 use gists::Records;
 use std::cell::{Cell, RefCell};
 use store::{Coverage, MessageId, Swept, Tidy};
-use threads::Fresh;
+use threads::{Fresh, Map};
 use tokio::sync::oneshot;
 
 /// The mail thread's side, one for each account.
 pub struct Cache {
     records: RefCell<Box<dyn Records>>,
+    map: RefCell<Box<dyn Map>>,
     /// Gists on their way to the disk.
     putting: Cell<usize>,
     fresh: RefCell<Fresh>,
 }
 
 impl Cache {
-    /// Reads records with this.
-    pub fn new(records: Box<dyn Records>) -> Self {
+    /// Reads records and the map of threads with these.
+    pub fn new(records: Box<dyn Records>, map: Box<dyn Map>) -> Self {
         Self {
             records: RefCell::new(records),
+            map: RefCell::new(map),
             putting: Cell::new(0),
             fresh: RefCell::default(),
         }
@@ -42,6 +44,7 @@ impl Cache {
     /// Gives back the memory that reading takes; for an account that falls quiet.
     pub fn rest(&self) {
         self.records.borrow_mut().forget();
+        self.map.borrow_mut().forget();
     }
 
     /// Removes what is old or unwanted, one file at a time; for quiet moments, once a

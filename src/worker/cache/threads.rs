@@ -9,18 +9,38 @@
 use super::{Ask, Cache, ask};
 use crate::account::Account;
 use crate::body::{Pieces, Unread};
+use crate::disk::DiskThread;
 use crate::shapes::Depth;
+use journal::disk::Disk;
 use message::Ties;
 use message::ties::TIES_HEADER_BYTES_MAX;
 use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
-use store::{BodyRef, MessageId, ThreadId};
+use store::{BodyRef, MessageId, ThreadId, Threads};
 
 /// Ids of letters on their way that are remembered, of at most 250 bytes each: those
 /// of some hundred letters. Of more the oldest are forgotten, and a reply that comes in
 /// the same moment may begin a thread of its own.
 const FRESH_IDS_MAX: usize = 4_096;
+
+/// The map of threads, as far as it is in memory. The disk's type ends here.
+pub trait Map {
+    /// As [`Threads::find_nowait`].
+    fn find(&mut self, ties: &Ties) -> Option<Option<ThreadId>>;
+    /// As [`Threads::forget`].
+    fn forget(&mut self);
+}
+
+impl<D: Disk> Map for Threads<D> {
+    fn find(&mut self, ties: &Ties) -> Option<Option<ThreadId>> {
+        self.find_nowait(ties.ids())
+    }
+
+    fn forget(&mut self) {
+        Threads::forget(self);
+    }
+}
 
 /// The ids of letters that came since no letter was on its way.
 #[derive(Default)]
@@ -96,18 +116,29 @@ pub async fn join(account: &Rc<Account>, ties: Ties) -> Joining {
     }
     let mut joining = Joining {
         account: Rc::clone(account),
-        ties: ties.clone(),
+        ties,
         found: None,
         begins: Cell::new(None),
     };
-    if !ties.is_empty() {
-        let found = ask(account.disk(), |done| Ask::Find { ties, done }).await;
-        joining.found = found.flatten();
+    if !joining.ties.is_empty() {
+        joining.found = account.cache().find(account.disk(), &joining.ties).await;
     }
     joining
 }
 
 impl Cache {
+    /// The thread that the map knows for a letter with these ties.
+    async fn find(&self, disk: &DiskThread, ties: &Ties) -> Option<ThreadId> {
+        let known = self.map.borrow_mut().find(ties);
+        match known {
+            Some(known) => known,
+            None => {
+                let ties = ties.clone();
+                ask(disk, |done| Ask::Find { ties, done }).await.flatten()
+            }
+        }
+    }
+
     /// The threads of letters that are about to be appended at once, the first of which
     /// gets the id `next`: none for one that begins a thread. To be asked in the step
     /// in which they are appended.
