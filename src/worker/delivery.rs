@@ -6,8 +6,8 @@
 use crate::account::Account;
 use crate::arrival::{self, Arrival, Item, NotKept};
 use crate::letter::{self, Unreadable};
-use ipc::letter::Kept;
 use ipc::edge::delivery::{Outcome, ToLmtp, ToWorker};
+use ipc::letter::Kept;
 use ipc_async::AsyncChannel;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;

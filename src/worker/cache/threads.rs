@@ -1,8 +1,8 @@
 //! Finding the thread of a letter that comes in (RFC 8474).
 //!
 //! A letter is asked about before it is kept ([`join`]), gets its thread in the step
-//! in which its record is made ([`Cache::threads`], [`Cache::appended`]), and is noted when it is durable
-//! ([`note`]). Letters that are on their way at once find each other in memory, so
+//! in which its record is made ([`Cache::threads`], [`Cache::appended`]), and is noted
+//! when it is durable ([`super::lessons`]). Letters that are on their way at once find each other in memory, so
 //! that none of them misses the one that it answers. A thread is never changed, and
 //! two are never merged.
 
@@ -107,6 +107,18 @@ impl Drop for Joining {
     }
 }
 
+impl Joining {
+    /// The letter is durable: the thread that it begins, if it does, stays.
+    pub fn was_kept(&self) {
+        self.begins.set(None);
+    }
+
+    /// What it names.
+    pub fn ties(&self) -> &Ties {
+        &self.ties
+    }
+}
+
 /// Asks for the thread of a letter with these ties, before it is given to the store.
 /// What comes back is kept until the letter was noted, or was refused.
 pub async fn join(account: &Rc<Account>, ties: Ties) -> Joining {
@@ -170,16 +182,6 @@ impl Cache {
     }
 }
 
-/// Notes, behind the caller's back, that a letter is durable in this thread.
-pub fn note(letter: Joining, thread: ThreadId) {
-    letter.begins.set(None);
-    tokio::task::spawn_local(async move {
-        show_ties(&letter.account, letter.ties.clone(), thread).await;
-        // Only now may it be forgotten here.
-        drop(letter);
-    });
-}
-
 /// Shows the map of threads a letter that it may not know, because the map was lost.
 /// Where two threads name the same id, the letter that is shown first has it.
 ///
@@ -205,13 +207,15 @@ pub async fn show(
             ties
         }
     };
-    show_ties(account, ties, thread).await;
+    show_all(account, vec![(ties, thread)]).await;
     Ok(())
 }
 
-async fn show_ties(account: &Account, ties: Ties, thread: ThreadId) {
-    if !ties.is_empty() {
-        ask(account.disk(), |done| Ask::Note { ties, thread, done }).await;
+/// Shows the map of threads which thread letters with these ties are in.
+pub async fn show_all(account: &Account, mut letters: Vec<(Ties, ThreadId)>) {
+    letters.retain(|(ties, _)| !ties.is_empty());
+    if !letters.is_empty() {
+        ask(account.disk(), |done| Ask::Note { letters, done }).await;
     }
 }
 
