@@ -330,13 +330,15 @@ fn crafted_names_take_no_longer_than_others() {
             }
             began.elapsed()
         };
-        let alike = (0..100)
-            .map(|n| format!("{}{n:03}", "A".repeat(200)))
-            .collect();
-        let apart = (0..100)
-            .map(|n| format!("{n:03}{}", "A".repeat(200)))
-            .collect();
-        let (alike, apart) = (time(alike).await, time(apart).await);
+        let long = "A".repeat(200);
+        let (mut alike, mut apart) = (Duration::MAX, Duration::MAX);
+        // In turns, and the best of each: others work on this machine, too.
+        for _ in 0..4 {
+            let ends = (0..40).map(|n| format!("{long}{n:03}"));
+            let begins = (0..40).map(|n| format!("{n:03}{long}"));
+            alike = alike.min(time(ends.collect()).await);
+            apart = apart.min(time(begins.collect()).await);
+        }
         assert!(alike < apart * 5, "{alike:?} against {apart:?}");
         house.leave().await;
     });
