@@ -12,6 +12,9 @@
 mod bytes;
 mod decode;
 mod encode;
+mod glance;
+
+pub use glance::Glance;
 
 use crate::envelope::Envelope;
 use crate::header::{FieldFilter, Keep};
