@@ -237,17 +237,27 @@ impl Letter {
     /// The fields of the letter's own header that lists show ([`Gist::fields`]), put
     /// behind what is there, if the cache knows them.
     pub async fn recall_fields(&self, to: &mut Vec<u8>) -> bool {
-        if !matches!(self.text, Text::Stored(_)) || self.is_flat() {
-            return false;
-        }
         let octets = self.octets();
         let take = |gist: &[u8]| {
-            let glance = Glance::at(gist).filter(|glance| glance.fits(octets));
-            glance.map(|glance| to.extend_from_slice(glance.fields))
+            let glance = Glance::at(gist).filter(|glance| glance.fits(octets))?;
+            to.extend_from_slice(glance.fields);
+            Some(())
         };
+        self.recall(take).await.is_some()
+    }
+
+    /// The letter's parts, the first without its envelope, if the cache knows them.
+    pub async fn recall_parts(&self) -> Option<Vec<Part>> {
+        let octets = self.octets();
+        self.recall(|gist| Gist::parts(gist, octets)).await
+    }
+
+    async fn recall<T>(&self, look: impl FnOnce(&[u8]) -> Option<T>) -> Option<T> {
+        if !matches!(self.text, Text::Stored(_)) || self.is_flat() {
+            return None;
+        }
         let (cache, disk) = (self.account.cache(), self.account.disk());
-        let taken = cache.read(disk, self.place.id, take).await;
-        taken.flatten().is_some()
+        cache.read(disk, self.place.id, look).await?
     }
 
     /// The same fields, if the letter was looked into.
