@@ -140,6 +140,10 @@ fn octets(quantum: &[u8; 4]) -> Option<[u8; 3]> {
 const NO_SEXTET: u8 = 0xff;
 
 /// [`sextet`] of each byte.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "made by the compiler, for which a panic is an error"
+)]
 const SEXTETS: [u8; 256] = {
     let mut table = [NO_SEXTET; 256];
     let mut byte = u8::MAX;
