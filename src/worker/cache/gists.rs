@@ -8,11 +8,10 @@ use super::record::{self, Record, STAMP};
 use super::{Ask, Cache, ask};
 use crate::account::Account;
 use crate::disk::DiskThread;
-use crate::holding::Held;
 use crate::pace::Pace;
 use crate::shapes::Depth;
 use journal::disk::Disk;
-use message::gist::{Collector, Gist, View};
+use message::gist::{Collector, Gist, Glance};
 use message::limits::PIECE_BYTES;
 use message::preview;
 use std::rc::Rc;
@@ -64,9 +63,13 @@ impl Cache {
         octets: u64,
         depth: Depth,
     ) -> Option<Gist> {
-        let bytes = self.record(disk, id).await?;
-        let record = Record::of(&bytes)?;
-        fits(&record.view()?, octets, depth).then(|| record.gist())?
+        let gist = self.read(disk, id, Gist::decode).await??;
+        let read = gist.structure.octets();
+        let fits = match gist.whole {
+            true => read == octets,
+            false => read <= octets && depth <= Depth::Header,
+        };
+        fits.then_some(gist)
     }
 
     /// Shows what is known of a letter, where it lies, if it is in memory and is known as
@@ -76,21 +79,28 @@ impl Cache {
         id: MessageId,
         octets: u64,
         depth: Depth,
-        show: impl FnOnce(Record<'_>, View<'_>) -> T,
+        show: impl FnOnce(Record<'_>, Glance<'_>) -> T,
     ) -> Option<T> {
         let mut records = self.records.borrow_mut();
         let Lookup::Found(bytes) = records.get(id) else {
             return None;
         };
         let record = Record::of(bytes)?;
-        let view = record.view()?;
-        fits(&view, octets, depth).then(|| show(record, view))
+        let glance = Glance::at(record.gist)?;
+        let fits = glance.fits(octets) && (glance.whole || depth <= Depth::Header);
+        fits.then(|| show(record, glance))
     }
 
-    async fn record(&self, disk: &DiskThread, id: MessageId) -> Option<Vec<u8>> {
+    /// Has somebody look at a letter's encoded gist, if there is one.
+    pub async fn read<T>(
+        &self,
+        disk: &DiskThread,
+        id: MessageId,
+        look: impl FnOnce(&[u8]) -> T,
+    ) -> Option<T> {
         for _ in 0..=READS_MAX {
             let region = match self.records.borrow_mut().get(id) {
-                Lookup::Found(bytes) => return Some(bytes.to_vec()),
+                Lookup::Found(bytes) => return Some(look(Record::of(bytes)?.gist)),
                 Lookup::Absent => return None,
                 Lookup::Cold(region) => region,
             };
@@ -100,25 +110,17 @@ impl Cache {
         None
     }
 
-    async fn put(&self, disk: &DiskThread, id: MessageId, gist: Vec<u8>) {
+    /// Keeps [records](record::encode).
+    pub async fn put_all(&self, disk: &DiskThread, gists: Vec<(MessageId, Vec<u8>)>) {
         let now_secs = crate::clock::seconds();
         let kept = ask(disk, |done| Ask::Put {
-            id,
-            gist,
+            gists,
             now_secs,
             done,
         });
-        if kept.await == Some(true) {
+        for id in kept.await.unwrap_or_default() {
             self.records.borrow_mut().was_put(id);
         }
-    }
-}
-
-/// Whether what is known is of the letter that is meant, and deep enough.
-fn fits(view: &View<'_>, octets: u64, depth: Depth) -> bool {
-    match view.whole {
-        true => view.octets == octets,
-        false => view.octets <= octets && depth <= Depth::Header,
     }
 }
 
@@ -132,33 +134,22 @@ pub fn remember(account: &Rc<Account>, id: MessageId, gist: &Gist) {
     let account = Rc::clone(account);
     tokio::task::spawn_local(async move {
         let cache = account.cache();
-        cache.put(account.disk(), id, bytes).await;
+        cache.put_all(account.disk(), vec![(id, bytes)]).await;
         cache.putting.set(cache.putting.get().saturating_sub(1));
     });
 }
 
-/// Looks into a letter that has just been kept, while its bytes are in memory, and
-/// remembers what it says. `held` is the room that they take. For the background:
-/// nobody needs to wait for it.
-pub async fn learn(account: Rc<Account>, id: MessageId, bytes: Vec<u8>, held: Held) {
-    if account.suspects().is_flat(id) {
-        return;
-    }
-    let Ok(watch) = account.suspects().watch(account.disk(), id).await else {
-        return;
-    };
-    let mut pace = Pace::new();
+/// What a letter says, all of which is in memory.
+pub async fn of(letter: &[u8], pace: &mut Pace) -> Gist {
     let mut collector = Collector::new();
-    for piece in bytes.chunks(PIECE_BYTES) {
+    for piece in letter.chunks(PIECE_BYTES) {
         collector.feed(piece);
         pace.breathe().await;
     }
     let mut gist = collector.finish(true);
     gist.preview = preview::Source::of(&gist.structure).map(|source| {
-        let span = bytes.get(source.span.start as usize..source.span.end as usize);
+        let span = letter.get(source.span.start as usize..source.span.end as usize);
         source.words(span.unwrap_or_default())
     });
-    watch.acquit();
-    drop((bytes, held));
-    remember(&account, id, &gist);
+    gist
 }

@@ -11,7 +11,7 @@
 //! about nothing else.
 
 use crate::imap::translate;
-use message::gist::{GIST_VERSION, Gist, View};
+use message::gist::{GIST_VERSION, Gist};
 use store::{RECORD_BYTES_MAX, Stamp};
 use wire::imap::response::{Rendered, body_structure, envelope};
 
@@ -32,7 +32,8 @@ const LENGTH_BYTES: usize = 4;
 pub struct Record<'a> {
     envelope: &'a [u8],
     body_structure: &'a [u8],
-    gist: &'a [u8],
+    /// The encoded gist.
+    pub gist: &'a [u8],
 }
 
 impl<'a> Record<'a> {
@@ -47,16 +48,6 @@ impl<'a> Record<'a> {
             body_structure,
             gist,
         })
-    }
-
-    /// The gist's view.
-    pub fn view(&self) -> Option<View<'a>> {
-        View::of(self.gist)
-    }
-
-    /// The gist.
-    pub fn gist(&self) -> Option<Gist> {
-        Gist::decode(self.gist)
     }
 
     /// ENVELOPE.
@@ -133,13 +124,14 @@ mod tests {
             prop_assert_eq!(record.envelope().unwrap().bytes(), &envelope);
             let told = record.body_structure().map(|value| value.bytes().to_vec());
             prop_assert_eq!(told, whole.then_some(body_structure));
-            prop_assert_eq!(record.gist().map(|gist| gist.fields), Some(gist.fields));
+            prop_assert_eq!(record.gist, gist.encode().unwrap());
         }
 
         #[test]
         fn bytes_of_anybody_are_a_record_or_none(bytes in prop::collection::vec(0u8..4, 0..40)) {
             if let Some(record) = Record::of(&bytes) {
-                let _ = (record.view(), record.gist(), record.envelope(), record.body_structure());
+                let _ = (record.envelope(), record.body_structure());
+                prop_assert!(record.gist.len() < bytes.len());
             }
         }
     }
@@ -152,6 +144,6 @@ mod tests {
         assert!(bytes.len() <= RECORD_BYTES_MAX);
         let record = Record::of(&bytes).unwrap();
         assert_eq!(record.envelope(), None);
-        assert_eq!(record.gist(), Some(gist));
+        assert_eq!(Some(record.gist), gist.encode().as_deref());
     }
 }

@@ -16,7 +16,8 @@ use crate::imap::selected::Selected;
 use crate::imap::view::Told;
 use crate::output::GATHERED_BYTES_MAX;
 use crate::shapes::Depth;
-use message::gist::{View, are_listed};
+use message::gist::{Glance, are_listed};
+use message::header;
 use store::{Entry, Messages, Refusal};
 use wire::imap::response::{Content, FetchData, FetchWriter};
 use wire::imap::{FetchItem, Section, SectionText};
@@ -52,7 +53,7 @@ struct Letter<'m> {
     entry: &'m Entry,
     messages: &'m Messages<'m>,
     recent: bool,
-    record: Option<(Record<'m>, View<'m>)>,
+    record: Option<(Record<'m>, Glance<'m>)>,
 }
 
 impl<'a> Known<'a> {
@@ -138,7 +139,7 @@ impl<'a> Ask<'a> {
             }
             Self::Fields(section, names) => {
                 chosen.clear();
-                letter.record?.1.header_fields(names, chosen);
+                header::choose(letter.record?.1.fields, names, chosen);
                 FetchData::Section {
                     section,
                     origin: None,
@@ -205,9 +206,9 @@ impl Step<'_> {
             return false;
         }
         let cache = self.account.cache();
-        let told = cache.look(id, octets.into(), depth, |record, view| {
+        let told = cache.look(id, octets.into(), depth, |record, glance| {
             let letter = Letter {
-                record: Some((record, view)),
+                record: Some((record, glance)),
                 ..letter
             };
             known.tell(self.out, seq, &letter)
