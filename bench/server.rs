@@ -18,6 +18,7 @@ use crate::users::{self, PASSWORD};
 use rustix::process::{Pid, Signal, kill_process};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// IMAP in the clear.
@@ -96,7 +97,7 @@ impl Server {
     ///
     /// # Errors
     /// If one is there already.
-    pub fn add_users(&self, names: impl Iterator<Item = String>) -> Result<(), Failed> {
+    fn add_users(&self, names: impl Iterator<Item = String>) -> Result<(), Failed> {
         let lines = users::passwd(names);
         if self.kind == Kind::Mailkeep {
             let file = self.home.write("more-users", &lines)?;
@@ -200,6 +201,9 @@ impl Server {
     }
 
     fn launch(&mut self, durable: Durable) -> Result<(), Failed> {
+        if LEAVING.load(Ordering::SeqCst) {
+            return Err(Failed::Late);
+        }
         let program = match self.kind {
             Kind::Mailkeep => mailkeep::program(&self.home)?,
             kind => dovecot::program(&self.home, kind, durable)?,
@@ -259,8 +263,12 @@ impl Drop for Server {
     }
 }
 
+/// Whether this program is about to end: then nothing is started any more.
+static LEAVING: AtomicBool = AtomicBool::new(false);
+
 /// Ends all that this program has started, wherever in it.
 pub fn end_descendants() {
+    LEAVING.store(true, Ordering::SeqCst);
     let own = std::process::id();
     let all = processes::tree(own);
     let first = all
@@ -288,8 +296,7 @@ fn bound_to_us(command: &Command) -> Command {
     bound
 }
 
-/// Sends a signal to a process, if it is there.
-pub fn signal(pid: u32, signal: Signal) {
+fn signal(pid: u32, signal: Signal) {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
     // One that has ended by itself is no loss.
     let _ = pid.map(|pid| kill_process(pid, signal));
