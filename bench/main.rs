@@ -22,7 +22,7 @@ use scale::Scale;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
-use table::{Budget, Contenders, Workload};
+use table::{Contenders, Plan, Workload};
 
 /// Measures Mailkeep beside Debian's Dovecot.
 #[derive(Debug, Parser)]
@@ -62,7 +62,7 @@ struct TableOptions {
     /// A directory whose mailboxes are kept, and found again by the next run.
     #[arg(long)]
     keep: Option<PathBuf>,
-    /// Minutes after which no more turns begin.
+    /// Minutes after which no more turns begin; filling is extra.
     #[arg(long, default_value_t = 7)]
     minutes: u64,
     /// The names of all workloads, and nothing else.
@@ -102,15 +102,13 @@ fn make_table(options: &TableOptions) -> Result<(), Failed> {
     } else {
         Scale::WHOLE
     };
-    let budget = Budget::of(Duration::from_secs(options.minutes * 60));
+    let plan = Plan {
+        alone: options.alone,
+        turns: options.reps,
+        time: Duration::from_secs(options.minutes * 60),
+    };
     let mut contenders = Contenders::below(&place.path, place.number, scale);
-    let rows = table::measure(
-        &chosen,
-        &mut contenders,
-        options.alone,
-        options.reps,
-        &budget,
-    );
+    let rows = table::measure(&chosen, &mut contenders, plan);
     drop(contenders);
     let table = Table {
         machine: machine::described(),

@@ -13,10 +13,10 @@ pub struct Scale {
     pub bulk: usize,
     /// Operations of one session, one by one.
     pub singles: usize,
-    /// Logins, letters delivered or appended by one connection.
-    pub few: usize,
-    /// The same by several at once.
-    pub many: usize,
+    /// Logins one after the other, and by several at once.
+    pub logins: (usize, usize),
+    /// Letters delivered or appended by one connection, and by several at once.
+    pub letters: (usize, usize),
     /// Letters in a MULTIAPPEND.
     pub batch: usize,
     /// Idle sessions.
@@ -33,8 +33,8 @@ impl Scale {
         copies: 4,
         bulk: 10_000,
         singles: 500,
-        few: 200,
-        many: 800,
+        logins: (100, 400),
+        letters: (300, 1200),
         batch: 50,
         sessions: 500,
         births: 200,
@@ -47,8 +47,8 @@ impl Scale {
         copies: 2,
         bulk: 50,
         singles: 20,
-        few: 10,
-        many: 40,
+        logins: (10, 40),
+        letters: (10, 40),
         batch: 10,
         sessions: 10,
         births: 10,

@@ -42,6 +42,11 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Whether it is Mailkeep.
+    pub const fn is_ours(self) -> bool {
+        matches!(self, Self::Mailkeep)
+    }
+
     /// Its name in figures and directories.
     pub const fn name(self) -> &'static str {
         match self {
@@ -283,7 +288,8 @@ fn bound_to_us(command: &Command) -> Command {
     bound
 }
 
-fn signal(pid: u32, signal: Signal) {
+/// Sends a signal to a process, if it is there.
+pub fn signal(pid: u32, signal: Signal) {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
     // One that has ended by itself is no loss.
     let _ = pid.map(|pid| kill_process(pid, signal));

@@ -18,7 +18,7 @@ mod syncs;
 mod turns;
 
 pub use filling::fill;
-pub use turns::{Budget, Contenders, measure};
+pub use turns::{Contenders, Plan, measure};
 
 use crate::client::Imap;
 use crate::failed::Failed;

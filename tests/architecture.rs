@@ -42,7 +42,7 @@ struct Tree {
 }
 
 /// What holds the promises and what measures: nobody installs it.
-const TOOLS: [&str; 2] = ["mailkeep-bench", "mailkeep-tests"];
+const TOOLS: [&str; 3] = ["mailkeep-bench", "mailkeep-guards", "mailkeep-tests"];
 
 const OURS: [&str; 9] = [
     "eventlog",

@@ -53,9 +53,9 @@ pub(super) const WORKLOADS: &[Workload] = &[
 
 fn appended(stage: &mut Stage<'_>, connections: usize) -> Result<Vec<f64>, Failed> {
     let all = if connections == 1 {
-        stage.scale.few
+        stage.scale.letters.0
     } else {
-        stage.scale.many
+        stage.scale.letters.1
     };
     let each = all / connections;
     let mut sessions = Vec::new();

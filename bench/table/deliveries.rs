@@ -85,9 +85,9 @@ fn delivered(
     over: Over,
 ) -> Result<Vec<f64>, Failed> {
     let all = if connections == 1 {
-        stage.scale.few
+        stage.scale.letters.0
     } else {
-        stage.scale.many
+        stage.scale.letters.1
     };
     let each = all / connections;
     let letters: Vec<Vec<u8>> = stage.letters.iter().map(|letter| dotted(letter)).collect();

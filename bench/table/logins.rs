@@ -82,9 +82,9 @@ pub(super) const WORKLOADS: &[Workload] = &[
 
 fn repeated(stage: &mut Stage<'_>, connections: usize, over: Over) -> Result<Vec<f64>, Failed> {
     let all = if connections == 1 {
-        stage.scale.few
+        stage.scale.logins.0
     } else {
-        stage.scale.many
+        stage.scale.logins.1
     };
     let each = (all / connections).max(1);
     let seconds = timed(|| {

@@ -4,9 +4,9 @@ use super::{Stage, Workload};
 use crate::client::dotted;
 use crate::failed::Failed;
 use crate::report::{Row, Unit};
-use crate::server::Over;
+use crate::server::{Over, signal};
 use crate::users;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ const ACCOUNT: usize = 390;
 /// Letters beforehand, which find everything as later ones do.
 const BEFORE: usize = 20;
 
-/// How long strace may take to take hold.
+/// How long strace may take to take hold, and to let go.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) const WORKLOADS: &[Workload] = &[Workload {
@@ -37,7 +37,10 @@ pub(super) const WORKLOADS: &[Workload] = &[Workload {
     ..Workload::USUAL
 }];
 
+/// The server has just started: strace at times doesn't let go of many processes that
+/// come and go.
 fn counted(stage: &mut Stage<'_>) -> Result<Vec<f64>, Failed> {
+    stage.server.restart()?;
     let user = users::name(stage.scale.user(ACCOUNT));
     let mut lmtp = stage.server.lmtp(Over::Clear)?;
     let mut deliver = |count: usize| {
@@ -45,10 +48,10 @@ fn counted(stage: &mut Stage<'_>) -> Result<Vec<f64>, Failed> {
     };
     deliver(BEFORE)?;
     let trace = Trace::start(&stage.server.processes())?;
-    deliver(stage.scale.few)?;
+    deliver(stage.scale.letters.0)?;
     let calls = trace.finish()?;
     lmtp.quit()?;
-    Ok(vec![calls as f64 / stage.scale.few as f64])
+    Ok(vec![calls as f64 / stage.scale.letters.0 as f64])
 }
 
 /// strace, counting.
@@ -83,23 +86,33 @@ impl Trace {
 
     /// The calls that were made.
     fn finish(mut self) -> Result<u64, Failed> {
-        self.end(Signal::INT);
+        if !self.end() {
+            return Err(Failed::World("strace doesn't let go".to_owned()));
+        }
         let text = std::fs::read_to_string(&self.summary);
         let text = text.map_err(Failed::doing("reading strace's summary"))?;
         Ok(calls(&text))
     }
 
-    fn end(&mut self, signal: Signal) {
-        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-        let _ = pid.map(|pid| kill_process(pid, signal));
+    /// Asks it to let go (an interrupt it may have been told to ignore), and kills it if
+    /// it doesn't: what it traces goes on in either case. Says which of both it was.
+    fn end(&mut self) -> bool {
+        signal(self.child.id(), Signal::TERM);
+        let end = Instant::now() + PATIENCE;
+        while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let let_go = !matches!(self.child.try_wait(), Ok(None));
+        let _ = self.child.kill();
         let _ = self.child.wait();
+        let_go
     }
 }
 
 impl Drop for Trace {
     fn drop(&mut self) {
         if matches!(self.child.try_wait(), Ok(None)) {
-            self.end(Signal::TERM);
+            self.end();
         }
         let _ = std::fs::remove_file(Path::new(&self.summary));
     }

@@ -6,11 +6,16 @@ use crate::letters;
 use crate::report::{Figures, Measured, readable};
 use crate::scale::Scale;
 use crate::server::{Home, Kind, Server};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Plain letters that deliveries and APPENDs take in turns.
 const LETTERS: u64 = 64;
+
+/// The part of the time that no workload has to itself: some take much longer than
+/// others.
+const EVERYBODYS: f64 = 0.4;
 
 /// The servers of a run. One that doesn't start is a row's failure, not the run's.
 pub struct Contenders<'a> {
@@ -58,16 +63,17 @@ impl<'a> Contenders<'a> {
 }
 
 /// How long everything may take. A workload's turns behind its first are left out when
-/// the time that is its and its predecessors' is over; at the very end even the first.
+/// the time that is its and its predecessors' is over, and some that is everybody's; at
+/// the very end even the first.
 #[derive(Debug, Clone, Copy)]
-pub struct Budget {
+struct Budget {
     start: Instant,
     all: Duration,
 }
 
 impl Budget {
     /// Counts from now.
-    pub fn of(all: Duration) -> Self {
+    fn of(all: Duration) -> Self {
         let start = Instant::now();
         Self { start, all }
     }
@@ -75,44 +81,75 @@ impl Budget {
     /// Whether this turn of a workload, which is the so many-th of all, may begin.
     fn allows(&self, turn: u32, nth: usize, all: usize) -> bool {
         let part = (nth + 1) as f64 / all as f64;
-        let share = if turn == 1 { 1.0 } else { part };
+        let share = match turn {
+            1 => 1.0,
+            _ => EVERYBODYS + (1.0 - EVERYBODYS) * part,
+        };
         self.start.elapsed() < self.all.mul_f64(share)
     }
+}
+
+/// What was asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan {
+    /// Mailkeep without its peer.
+    pub alone: bool,
+    /// Turns of each workload.
+    pub turns: u32,
+    /// How long they may take, all in all; filling is extra.
+    pub time: Duration,
 }
 
 /// Measures these workloads, in turns, and gives all their rows.
 pub fn measure(
     workloads: &[Workload],
     contenders: &mut Contenders<'_>,
-    alone: bool,
-    turns: u32,
-    budget: &Budget,
+    plan: Plan,
 ) -> Vec<Measured> {
+    for kind in workloads.iter().flat_map(|workload| plan.kinds(workload)) {
+        // Who doesn't start says so in each of his rows.
+        let _ = contenders.get(kind);
+    }
+    let budget = Budget::of(plan.time);
     let letters = letters::plain(LETTERS);
     let mut rows = Vec::new();
     for (nth, workload) in workloads.iter().enumerate() {
-        let mut figures = [(); 2].map(|()| vec![Figures::default(); workload.rows.len()]);
-        let mut kinds = vec![(Kind::Mailkeep, 1)];
-        if !alone {
-            kinds.insert(0, (peer(workload.peer), 0));
-        }
-        for turn in 1..=turns.min(workload.turns_max) {
-            for (kind, column) in &kinds {
-                let figures = &mut figures[*column];
-                if figures.iter().any(|row| row.failed.is_some()) {
+        let mut columns = BTreeMap::new();
+        for turn in 1..=plan.turns.min(workload.turns_max) {
+            let mut kinds = plan.kinds(workload);
+            let first = turn as usize % kinds.len();
+            kinds.rotate_left(first);
+            for kind in kinds {
+                let column = columns
+                    .entry(kind.is_ours())
+                    .or_insert_with(|| empty(workload));
+                if column.iter().any(|row| row.failed.is_some()) {
                     continue;
                 }
                 let taken = match budget.allows(turn, nth, workloads.len()) {
-                    true => take_turn(workload, contenders, *kind, &letters, turn),
+                    true => take_turn(workload, contenders, kind, &letters, turn),
                     false => Err(Failed::Late),
                 };
-                note(workload, *kind, taken, figures);
+                note(workload, kind, taken, column);
             }
-            kinds.rotate_left(1);
         }
-        rows.extend(measured(workload, figures));
+        rows.extend(measured(workload, columns));
     }
     rows
+}
+
+impl Plan {
+    /// Who is given a workload.
+    fn kinds(self, workload: &Workload) -> Vec<Kind> {
+        match self.alone {
+            true => vec![Kind::Mailkeep],
+            false => vec![Kind::Mailkeep, peer(workload.peer)],
+        }
+    }
+}
+
+fn empty(workload: &Workload) -> Vec<Figures> {
+    vec![Figures::default(); workload.rows.len()]
 }
 
 const fn peer(peer: Peer) -> Kind {
@@ -139,10 +176,11 @@ fn take_turn(
             turn,
         })
     };
-    if turn == 1 && workload.warms {
-        run(0)?;
-    }
-    let figures = run(turn);
+    let warmed = match turn == 1 && workload.warms {
+        true => run(0).map(drop),
+        false => Ok(()),
+    };
+    let figures = warmed.and_then(|()| run(turn));
     // The next workload finds a server that serves.
     if let Err(Failed::World(_)) = figures {
         let _ = server.restart();
@@ -169,17 +207,61 @@ fn note(workload: &Workload, kind: Kind, taken: Result<Vec<f64>, Failed>, figure
     }
 }
 
-fn measured(workload: &Workload, figures: [Vec<Figures>; 2]) -> Vec<Measured> {
-    let [dovecot, mailkeep] = figures;
-    let both = dovecot.into_iter().zip(mailkeep);
+fn measured(
+    workload: &Workload,
+    mut columns: BTreeMap<bool, Vec<Figures>>,
+) -> impl Iterator<Item = Measured> {
+    let mut column = |ours| columns.remove(&ours).unwrap_or_else(|| empty(workload));
+    let both = column(false).into_iter().zip(column(true));
     let rows = workload.rows.iter().zip(both);
-    rows.map(|(row, (dovecot, mailkeep))| Measured {
-        workload: workload.name.to_owned(),
+    let name = workload.name;
+    rows.map(move |(row, (dovecot, mailkeep))| Measured {
+        workload: name.to_owned(),
         title: row.title.to_owned(),
         unit: row.unit,
         aim: row.aim,
         dovecot,
         mailkeep,
     })
-    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{Row, Unit};
+
+    #[test]
+    fn turns_that_are_late_are_left_out_and_first_turns_last_of_all() {
+        let now = Instant::now();
+        let passed = |seconds| Budget {
+            start: now - Duration::from_secs(seconds),
+            all: Duration::from_secs(1000),
+        };
+        assert!(passed(390).allows(2, 0, 10) && passed(390).allows(1, 0, 10));
+        assert!(!passed(500).allows(2, 0, 10) && passed(500).allows(1, 0, 10));
+        assert!(passed(990).allows(3, 9, 10));
+        assert!(!passed(1001).allows(1, 9, 10));
+    }
+
+    #[test]
+    fn a_server_that_fails_costs_its_figures_and_no_others() {
+        let workload = Workload {
+            name: "w",
+            rows: const { &[Row::open("one", Unit::Calls), Row::open("two", Unit::Calls)] },
+            ..Workload::USUAL
+        };
+        let mut columns = BTreeMap::from([(false, empty(&workload)), (true, empty(&workload))]);
+        let ours = columns.get_mut(&true).expect("it is there");
+        note(&workload, Kind::Mailkeep, Ok(vec![1.0, 2.0]), ours);
+        let theirs = columns.get_mut(&false).expect("it is there");
+        note(&workload, Kind::Dovecot, Err(Failed::Late), theirs);
+        let rows: Vec<Measured> = measured(&workload, columns).collect();
+        assert_eq!(rows.len(), 2);
+        assert_eq!(
+            (&*rows[1].title, &*rows[1].mailkeep.all),
+            ("two", &[2.0][..])
+        );
+        assert!(rows.iter().all(|row| row.dovecot.failed.is_some()));
+        assert!(rows.iter().all(|row| row.mailkeep.failed.is_none()));
+    }
 }

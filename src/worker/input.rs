@@ -8,7 +8,7 @@ use crate::output::Lost;
 use crate::socket::Socket;
 
 /// Bytes read at once, of a client that says no more than commands.
-const PIECE_BYTES: usize = 8 * 1024;
+const PIECE_BYTES: usize = 16 * 1024;
 
 /// Bytes read at once of a client that sends letters. Inflating that many that come to
 /// nothing takes under 1 ms.
@@ -58,7 +58,7 @@ impl Input {
         socket.read(&mut self.bytes, self.wanted).await?;
         self.wanted = match self.bytes.len().saturating_sub(before) < self.wanted {
             true => PIECE_BYTES,
-            false => self.wanted.saturating_mul(8).min(PIECE_BYTES_MAX),
+            false => self.wanted.saturating_mul(4).min(PIECE_BYTES_MAX),
         };
         Ok(())
     }
