@@ -6,7 +6,9 @@
 //! arrive in full leaves nothing behind.
 
 use crate::account::Account;
-use crate::cache::{gists, threads};
+use crate::cache::gists::Kept;
+use crate::cache::learning::{self, Lesson};
+use crate::cache::threads;
 use crate::disk::{DiskThread, Gone};
 use crate::holding::Held;
 use crate::letter::Unreadable;
@@ -239,9 +241,8 @@ fn append(
 fn learn(account: &Rc<Account>, items: Vec<Item>, placed: &[Placed]) {
     for (item, placed) in items.into_iter().zip(placed) {
         if let Body::Inline(body, held) = item.letter.body {
-            let bytes = body.into_bytes();
-            let account = Rc::clone(account);
-            tokio::task::spawn_local(gists::learn(account, placed.message, bytes, held));
+            let (id, bytes) = (placed.message, body.into_bytes());
+            learning::give(account, Lesson::Letter(Kept { id, bytes, held }));
         }
     }
 }

@@ -2,13 +2,15 @@
 //! reading them: the mail thread's side of `cache/`.
 //!
 //! [`gists`] keeps what was found in a letter; [`threads`] finds the conversation of
-//! one that comes in; [`shelf`] does for both what may wait for the disk, on the
+//! one that comes in; [`learning`] does after an arrival what
+//! nobody waits for; [`shelf`] does for both what may wait for the disk, on the
 //! disk thread. All of it is disposable: whatever is lost, late or damaged is found
 //! again from the letters, which costs time and changes no answer.
 //!
 //! No step here takes longer than decoding one gist, of at most 32 KiB.
 
 pub mod gists;
+pub mod learning;
 mod shelf;
 pub mod threads;
 
@@ -16,6 +18,7 @@ pub use shelf::{Ask, Shelf};
 
 use crate::disk::DiskThread;
 use gists::Records;
+use learning::Lessons;
 use std::cell::{Cell, RefCell};
 use store::{Coverage, MessageId, Swept, Tidy};
 use threads::Fresh;
@@ -27,6 +30,7 @@ pub struct Cache {
     /// Gists on their way to the disk.
     putting: Cell<usize>,
     fresh: RefCell<Fresh>,
+    lessons: Lessons,
 }
 
 impl Cache {
@@ -36,6 +40,7 @@ impl Cache {
             records: RefCell::new(records),
             putting: Cell::new(0),
             fresh: RefCell::default(),
+            lessons: Lessons::default(),
         }
     }
 

@@ -5,7 +5,7 @@
 
 use crate::account::Account;
 use crate::arrival::{self, Arrival, Item, NotKept};
-use crate::letter::Unreadable;
+use crate::letter::{self, Unreadable};
 use ipc::edge::delivery::{Outcome, ToLmtp, ToWorker};
 use ipc_async::AsyncChannel;
 use std::os::fd::OwnedFd;
@@ -107,6 +107,9 @@ async fn read(
     bytes: u64,
 ) -> Result<Vec<u8>, NotKept> {
     let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+    if ipc::letter::is_in_memory(letter) {
+        return letter::read(letter, offset, bytes).map_err(NotKept::Unreadable);
+    }
     let read = account
         .disk()
         .read_letter(Arc::clone(letter), offset, bytes)

@@ -54,6 +54,12 @@ pub fn check(fd: impl AsFd, length: u64) -> Result<(), NotALetter> {
     }
 }
 
+/// Whether a letter lies in memory, as ours does: to read it waits for no disk, unless
+/// the kernel swaps. Only what lies there can be sealed.
+pub fn is_in_memory(fd: impl AsFd) -> bool {
+    is_sealed(fd.as_fd())
+}
+
 /// A memfd with these bytes, sealed.
 ///
 /// # Errors
@@ -107,6 +113,7 @@ mod tests {
     fn a_sealed_memfd_is_a_letter_and_an_unsealed_one_is_not() {
         let letter = sealed(b"Subject: x\r\n\r\n").unwrap();
         assert_eq!(check(&letter, 14), Ok(()));
+        assert!(is_in_memory(&letter));
         assert_eq!(check(&letter, 13), Err(NotALetter::OtherLength));
         let open = rustix::fs::memfd_create("x", rustix::fs::MemfdFlags::CLOEXEC).unwrap();
         assert_eq!(check(&open, 0), Err(NotALetter::Writable));
@@ -125,6 +132,7 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         assert_eq!(check(&writer, 0), Err(NotALetter::Writable));
         assert_eq!(check(&reader, 0), Ok(()));
+        assert!(!is_in_memory(&reader));
         let (pipe, _) = rustix::pipe::pipe().unwrap();
         assert_eq!(check(&pipe, 0), Err(NotALetter::NotAFile));
     }

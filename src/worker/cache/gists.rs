@@ -97,15 +97,14 @@ impl Cache {
         None
     }
 
-    async fn put(&self, disk: &DiskThread, id: MessageId, gist: Vec<u8>) {
+    async fn put(&self, disk: &DiskThread, gists: Vec<(MessageId, Vec<u8>)>) {
         let now_secs = crate::clock::seconds();
         let kept = ask(disk, |done| Ask::Put {
-            id,
-            gist,
+            gists,
             now_secs,
             done,
         });
-        if kept.await == Some(true) {
+        for id in kept.await.unwrap_or_default() {
             self.records.borrow_mut().was_put(id);
         }
     }
@@ -121,22 +120,45 @@ pub fn remember(account: &Rc<Account>, id: MessageId, gist: &Gist) {
     let account = Rc::clone(account);
     tokio::task::spawn_local(async move {
         let cache = account.cache();
-        cache.put(account.disk(), id, bytes).await;
+        cache.put(account.disk(), vec![(id, bytes)]).await;
         cache.putting.set(cache.putting.get().saturating_sub(1));
     });
 }
 
-/// Looks into a letter that has just been kept, while its bytes are in memory, and
-/// remembers what it says. `held` is the room that they take. For the background:
-/// nobody needs to wait for it.
-pub async fn learn(account: Rc<Account>, id: MessageId, bytes: Vec<u8>, held: Held) {
-    if account.suspects().is_flat(id) {
+/// A letter that has just been kept, while its bytes are in memory.
+pub struct Kept {
+    /// Whose they are.
+    pub id: MessageId,
+    /// All of it.
+    pub bytes: Vec<u8>,
+    /// The room that they take.
+    pub held: Held,
+}
+
+/// Looks into letters, few enough to be noted together, and remembers what they say.
+/// For the background: nobody needs to wait for it.
+pub async fn learn(account: &Account, mut letters: Vec<Kept>) {
+    let suspects = account.suspects();
+    letters.retain(|letter| !suspects.is_suspect(letter.id));
+    if letters.is_empty() {
         return;
     }
-    let Ok(watch) = account.suspects().watch(account.disk(), id).await else {
+    let ids = letters.iter().map(|letter| letter.id);
+    let Ok(watch) = suspects.watch_all(account.disk(), ids).await else {
         return;
     };
     let mut pace = Pace::new();
+    let mut gists = Vec::with_capacity(letters.len());
+    for Kept { id, bytes, held } in letters {
+        let gist = gist_of(&bytes, &mut pace).await;
+        drop((bytes, held));
+        gists.extend(gist.encode().map(|gist| (id, gist)));
+    }
+    drop(watch);
+    account.cache().put(account.disk(), gists).await;
+}
+
+async fn gist_of(bytes: &[u8], pace: &mut Pace) -> Gist {
     let mut collector = Collector::new();
     for piece in bytes.chunks(PIECE_BYTES) {
         collector.feed(piece);
@@ -147,7 +169,5 @@ pub async fn learn(account: Rc<Account>, id: MessageId, bytes: Vec<u8>, held: He
         let span = bytes.get(source.span.start as usize..source.span.end as usize);
         source.words(span.unwrap_or_default())
     });
-    watch.acquit();
-    drop((bytes, held));
-    remember(&account, id, &gist);
+    gist
 }

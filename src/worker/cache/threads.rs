@@ -6,6 +6,7 @@
 //! that none of them misses the one that it answers. A thread is never changed, and
 //! two are never merged.
 
+use super::learning::{self, Lesson};
 use super::{Ask, Cache, ask};
 use crate::account::Account;
 use crate::body::{Pieces, Unread};
@@ -142,11 +143,17 @@ impl Cache {
 /// Notes, behind the caller's back, that a letter is durable in this thread.
 pub fn note(letter: Joining, thread: ThreadId) {
     letter.begins.set(None);
-    tokio::task::spawn_local(async move {
-        show_ties(&letter.account, letter.ties.clone(), thread).await;
-        // Only now may it be forgotten here.
-        drop(letter);
-    });
+    let account = Rc::clone(&letter.account);
+    learning::give(&account, Lesson::Thread(letter, thread));
+}
+
+/// Shows the map letters that are durable in these threads.
+pub(super) async fn note_all(account: &Account, letters: Vec<(Joining, ThreadId)>) {
+    let known = letters.iter().map(|(letter, _)| &letter.ties);
+    let threads = letters.iter().map(|(_, thread)| *thread);
+    show_ties(account, known.cloned().zip(threads)).await;
+    // Only now may they be forgotten here.
+    drop(letters);
 }
 
 /// Shows the map of threads a letter that it may not know, because the map was lost.
@@ -174,13 +181,15 @@ pub async fn show(
             ties
         }
     };
-    show_ties(account, ties, thread).await;
+    show_ties(account, [(ties, thread)]).await;
     Ok(())
 }
 
-async fn show_ties(account: &Account, ties: Ties, thread: ThreadId) {
-    if !ties.is_empty() {
-        ask(account.disk(), |done| Ask::Note { ties, thread, done }).await;
+async fn show_ties(account: &Account, letters: impl IntoIterator<Item = (Ties, ThreadId)>) {
+    let letters = letters.into_iter().filter(|(ties, _)| !ties.is_empty());
+    let letters: Vec<_> = letters.collect();
+    if !letters.is_empty() {
+        ask(account.disk(), |done| Ask::Note { letters, done }).await;
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::{House, Wire, run};
 use crate::account::Account;
-use crate::cache::gists;
+use crate::cache::gists::{self, Kept};
 use crate::cache::threads::{self, Joining};
 use crate::shapes::Depth;
 use journal::disk::{Disk, DiskError, Name};
@@ -252,6 +252,27 @@ fn letters_that_come_at_once_miss_no_join() {
     });
 }
 
+/// More than are learned at once, and again after a pause.
+#[test]
+fn all_letters_that_come_in_a_row_are_learned_and_give_their_room_back() {
+    run(async {
+        let house = House::new();
+        let mut client = house.client().await;
+        for (known, count) in [(0, 70), (70, 75)] {
+            for number in known..count {
+                append(&mut client, &format!("Subject: {number}\r\n\r\n")).await;
+            }
+            for uid in 1..=count {
+                let gist = recalled(&house.account, uid).await;
+                let subject = format!("Subject: {}\r\n", uid - 1);
+                assert!(gist.fields.unwrap().starts_with(subject.as_bytes()));
+            }
+            assert_eq!(house.account.holding().bytes(), 0);
+        }
+        house.leave().await;
+    });
+}
+
 async fn join(account: &Rc<Account>, header: &str) -> Joining {
     threads::join(account, Ties::of(header.as_bytes())).await
 }
@@ -391,8 +412,8 @@ proptest! {
             append(&mut client, &letter).await;
             let (id, _) = message(&house.account, 1);
             let held = house.account.holding().take(letter.len() as u64).unwrap();
-            let account = Rc::clone(&house.account);
-            gists::learn(account, id, letter.clone().into_bytes(), held).await;
+            let bytes = letter.clone().into_bytes();
+            gists::learn(&house.account, vec![Kept { id, bytes, held }]).await;
             let learned = recalled(&house.account, 1).await;
             let mut collector = Collector::new();
             collector.feed(letter.as_bytes());
