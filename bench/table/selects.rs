@@ -92,7 +92,7 @@ fn resynchronised(stage: &mut Stage<'_>) -> Result<Vec<f64>, Failed> {
     if imap.run("ENABLE QRESYNC").is_err() {
         return Err(Failed::Lacking("QRESYNC"));
     }
-    let answer = imap.ask("SELECT big")?;
+    let answer = imap.ask("SELECT resync")?;
     let (Some(validity), Some(sequence)) = (
         number(&answer, "UIDVALIDITY"),
         number(&answer, "HIGHESTMODSEQ"),
@@ -111,7 +111,7 @@ fn resynchronised(stage: &mut Stage<'_>) -> Result<Vec<f64>, Failed> {
     imap.logout()?;
     let mut imap = stage.server.login(BIG, Over::Clear)?;
     imap.run("ENABLE QRESYNC")?;
-    let select = format!("SELECT big (QRESYNC ({validity} {sequence}))");
+    let select = format!("SELECT resync (QRESYNC ({validity} {sequence}))");
     let seconds = timed(|| imap.run(&select).map(drop))?;
     imap.logout()?;
     Ok(vec![seconds * 1e3])

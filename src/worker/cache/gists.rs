@@ -38,7 +38,7 @@ const READS_MAX: usize = 2;
 /// Records as far as they are in memory. The disk's type ends here.
 pub trait Records {
     /// As [`CacheReader::get`].
-    fn get(&mut self, id: MessageId) -> Lookup;
+    fn get(&mut self, id: MessageId) -> Lookup<'_>;
     /// As [`CacheReader::take_in`].
     fn take_in(&mut self, warm: Warm);
     /// As [`CacheReader::was_put`].
@@ -48,7 +48,7 @@ pub trait Records {
 }
 
 impl<D: Disk> Records for CacheReader<D> {
-    fn get(&mut self, id: MessageId) -> Lookup {
+    fn get(&mut self, id: MessageId) -> Lookup<'_> {
         CacheReader::get(self, id, STAMP)
     }
 
@@ -74,7 +74,7 @@ impl Cache {
         octets: u64,
         depth: Depth,
     ) -> Option<Gist> {
-        let gist = Gist::decode(&self.record(disk, id).await?)?;
+        let gist = self.read(disk, id, Gist::decode).await??;
         let read = gist.structure.octets();
         let fits = match gist.whole {
             true => read == octets,
@@ -83,11 +83,16 @@ impl Cache {
         fits.then_some(gist)
     }
 
-    async fn record(&self, disk: &DiskThread, id: MessageId) -> Option<Vec<u8>> {
+    /// Has somebody look at a letter's record, if there is one.
+    pub async fn read<T>(
+        &self,
+        disk: &DiskThread,
+        id: MessageId,
+        look: impl FnOnce(&[u8]) -> T,
+    ) -> Option<T> {
         for _ in 0..=READS_MAX {
-            let found = self.records.borrow_mut().get(id);
-            let region = match found {
-                Lookup::Found(bytes) => return Some(bytes),
+            let region = match self.records.borrow_mut().get(id) {
+                Lookup::Found(bytes) => return Some(look(bytes)),
                 Lookup::Absent => return None,
                 Lookup::Cold(region) => region,
             };

@@ -101,6 +101,61 @@ fn cache(disk: &SimDisk) -> (SimDisk, Name) {
     (dir, Name::numbered(0, "cache"))
 }
 
+/// Each is answered by other means: gists, headers, bodies, all of them.
+const SOUGHT: [&str; 12] = [
+    "SUBJECT \"A B\"",
+    "NOT SUBJECT a",
+    "FROM g",
+    "HEADER To \"\"",
+    "HEADER X-Other x",
+    "HEADER X-Other \"\" FROM a",
+    "SENTSINCE 1-Jan-1990",
+    "BODY hello",
+    "BODY inner",
+    "TEXT inner",
+    "OR BODY two FROM c@d",
+    "TEXT \"in-reply-to: <1\" UNSEEN",
+];
+
+/// What a new process finds, twice: the first time may leave something to the second.
+async fn searched(disk: &SimDisk) -> Vec<String> {
+    let house = House::on(disk);
+    let mut client = house.client().await;
+    client.command("e", "EXAMINE INBOX").await;
+    let mut said = Vec::new();
+    for key in SOUGHT {
+        let first = client.command("s", &format!("SEARCH {key}")).await;
+        assert_eq!(client.command("s", &format!("SEARCH {key}")).await, first);
+        said.push(first[0].clone());
+    }
+    house.leave().await;
+    said
+}
+
+#[test]
+fn a_search_finds_the_same_whatever_is_known_and_whoever_is_suspected() {
+    run(async {
+        let disk = filled().await;
+        let said = searched(&disk).await;
+        let found: Vec<&str> = said.iter().map(|line| &line["* SEARCH".len()..]).collect();
+        let expected = [
+            " 1", " 2 3 4", " 1", " 2", " 1", " 1", "", " 1", "", " 2", " 1 2", " 3",
+        ];
+        assert_eq!(found, expected);
+        // Every letter was noted when a worker died: each is looked at alone.
+        let (dir, name) = cache(&disk);
+        let notes: Vec<u8> = (0..20_u128).flat_map(u128::to_le_bytes).take(256).collect();
+        dir.plant(&Name::new("suspects").unwrap(), &notes).unwrap();
+        assert_eq!(searched(&disk).await, said);
+        // No gist is left.
+        dir.plant(&name, &[]).unwrap();
+        assert_eq!(searched(&disk).await, said);
+        dir.plant(&Name::new("suspects").unwrap(), &[]).unwrap();
+        dir.plant(&name, &[]).unwrap();
+        assert_eq!(searched(&disk).await, said);
+    });
+}
+
 /// Where a damaged cache is believed, its answers outlive the damage.
 #[test]
 fn bad_cache_data_is_rebuilt_from_the_letter() {
