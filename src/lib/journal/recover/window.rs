@@ -12,8 +12,8 @@ use crate::segment;
 /// Bytes read from a segment at once.
 const WINDOW_BYTES: usize = 1 << 20;
 
-/// Bytes read at once where the end of what was written ahead is looked for.
-const ZEROS_BYTES: u64 = 1 << 16;
+/// What is read at once where the beginning of what was written ahead is looked for.
+static ZEROS: [u8; 4096] = [0; 4096];
 
 /// How a record is whose header and head are right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,15 +140,19 @@ impl<'a, F: File> Window<'a, F> {
 
 /// How many of so many bytes of records there are without the zeros at their end.
 fn filled<F: File>(file: &F, records: u64) -> Result<u64, DiskError> {
-    let mut bytes = vec![0; ZEROS_BYTES.min(records) as usize];
+    let mut bytes = ZEROS;
     let mut end = records;
     while end > 0 {
-        let from = end.saturating_sub(ZEROS_BYTES);
+        let from = end.saturating_sub(ZEROS.len() as u64);
         let piece = bytes.get_mut(..end.saturating_sub(from) as usize);
         let piece = piece.unwrap_or_default();
         let read = file.read_at(segment::HEADER_BYTES.saturating_add(from), piece)?;
         let piece = piece.get(..read).unwrap_or_default();
-        if let Some(last) = piece.iter().rposition(|byte| *byte != 0) {
+        if !ZEROS.starts_with(piece) {
+            let last = piece
+                .iter()
+                .rposition(|byte| *byte != 0)
+                .unwrap_or_default();
             return Ok(from.saturating_add(last as u64).saturating_add(1));
         }
         end = from;
