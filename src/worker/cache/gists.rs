@@ -7,7 +7,6 @@
 use super::{Ask, Cache, ask};
 use crate::account::Account;
 use crate::disk::DiskThread;
-use crate::holding::Held;
 use crate::pace::Pace;
 use crate::shapes::Depth;
 use journal::disk::Disk;
@@ -102,7 +101,8 @@ impl Cache {
         None
     }
 
-    async fn put(&self, disk: &DiskThread, gists: Vec<(MessageId, Vec<u8>)>) {
+    /// Keeps encoded gists.
+    pub async fn put_all(&self, disk: &DiskThread, gists: Vec<(MessageId, Vec<u8>)>) {
         let now_secs = crate::clock::seconds();
         let kept = ask(disk, |done| Ask::Put {
             gists,
@@ -125,53 +125,21 @@ pub fn remember(account: &Rc<Account>, id: MessageId, gist: &Gist) {
     let account = Rc::clone(account);
     tokio::task::spawn_local(async move {
         let cache = account.cache();
-        cache.put(account.disk(), vec![(id, bytes)]).await;
+        cache.put_all(account.disk(), vec![(id, bytes)]).await;
         cache.putting.set(cache.putting.get().saturating_sub(1));
     });
 }
 
-/// A letter that has just been kept, while its bytes are in memory.
-pub struct Kept {
-    /// Whose they are.
-    pub id: MessageId,
-    /// All of it.
-    pub bytes: Vec<u8>,
-    /// The room that they take.
-    pub held: Held,
-}
-
-/// Looks into letters, few enough to be noted together, and remembers what they say.
-/// For the background: nobody needs to wait for it.
-pub async fn learn(account: &Account, mut letters: Vec<Kept>) {
-    let suspects = account.suspects();
-    letters.retain(|letter| !suspects.is_suspect(letter.id));
-    if letters.is_empty() {
-        return;
-    }
-    let ids = letters.iter().map(|letter| letter.id);
-    let Ok(watch) = suspects.watch_all(account.disk(), ids).await else {
-        return;
-    };
-    let mut pace = Pace::new();
-    let mut gists = Vec::with_capacity(letters.len());
-    for Kept { id, bytes, held } in letters {
-        let gist = gist_of(&bytes, &mut pace).await;
-        drop((bytes, held));
-        gists.extend(gist.encode().map(|gist| (id, gist)));
-    }
-    drop(watch);
-    account.cache().put(account.disk(), gists).await;
-}
-
-async fn gist_of(bytes: &[u8], pace: &mut Pace) -> Gist {
+/// What a letter says, all of which is in memory.
+pub async fn of(letter: &[u8], pace: &mut Pace) -> Gist {
     let mut collector = Collector::new();
-    for piece in bytes.chunks(PIECE_BYTES) {
+    for piece in letter.chunks(PIECE_BYTES) {
         collector.feed(piece);
         pace.breathe().await;
     }
     let mut gist = collector.finish(true);
     gist.preview = preview::Source::of(&gist.structure).map(|source| {
-        let span = bytes.get(source.span.start as usize..source.span.end as usize);
+        let span = letter.get(source.span.start as usize..source.span.end as usize);
         source.words(span.unwrap_or_default())
     });
     gist

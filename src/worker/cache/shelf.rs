@@ -20,7 +20,7 @@ pub enum Ask {
         region: Region,
         done: oneshot::Sender<Warm>,
     },
-    /// To keep gists; those are said that were kept.
+    /// To keep gists; which were kept.
     Put {
         gists: Vec<(MessageId, Vec<u8>)>,
         now_secs: i64,
@@ -40,7 +40,7 @@ pub enum Ask {
         ties: Ties,
         done: oneshot::Sender<Option<ThreadId>>,
     },
-    /// To note those of letters.
+    /// To note the threads of letters, in this order.
     Note {
         letters: Vec<(Ties, ThreadId)>,
         done: oneshot::Sender<()>,
@@ -92,9 +92,7 @@ impl<D: Disk> Shelf<D> {
             }
             Ask::Find { ties, done } => answer(done, self.threads.find(ties.ids())),
             Ask::Note { letters, done } => {
-                for (ties, thread) in letters {
-                    self.threads.note(ties.ids(), thread, self.key);
-                }
+                self.note(&letters);
                 answer(done, ());
             }
             Ask::Coverage { done } => answer(done, self.threads.coverage()),
@@ -102,9 +100,18 @@ impl<D: Disk> Shelf<D> {
         }
     }
 
-    fn put(&mut self, mut gists: Vec<(MessageId, Vec<u8>)>, now_secs: i64) -> Vec<MessageId> {
-        gists.retain(|(id, gist)| self.letters.put(*id, STAMP, gist, now_secs));
-        gists.into_iter().map(|(id, _)| id).collect()
+    fn put(&mut self, gists: Vec<(MessageId, Vec<u8>)>, now_secs: i64) -> Vec<MessageId> {
+        let kept = gists
+            .iter()
+            .filter(|(id, gist)| self.letters.put(*id, STAMP, gist, now_secs));
+        kept.map(|(id, _)| *id).collect()
+    }
+
+    fn note(&mut self, letters: &[(Ties, ThreadId)]) {
+        for (ties, thread) in letters {
+            // What can't be noted begins threads of its own.
+            self.threads.note(ties.ids(), *thread, self.key);
+        }
     }
 }
 

@@ -3,8 +3,8 @@
 
 use super::{House, Wire, run};
 use crate::account::Account;
-use crate::cache::gists::{self, Kept};
 use crate::cache::threads::{self, Joining};
+use crate::cache::{gists, lessons};
 use crate::shapes::Depth;
 use journal::disk::{Disk, DiskError, Name};
 use journal::sim::SimDisk;
@@ -307,27 +307,6 @@ fn letters_that_come_at_once_miss_no_join() {
     });
 }
 
-/// More than are learned at once, and again after a pause.
-#[test]
-fn all_letters_that_come_in_a_row_are_learned_and_give_their_room_back() {
-    run(async {
-        let house = House::new();
-        let mut client = house.client().await;
-        for (known, count) in [(0, 70), (70, 75)] {
-            for number in known..count {
-                append(&mut client, &format!("Subject: {number}\r\n\r\n")).await;
-            }
-            for uid in 1..=count {
-                let gist = recalled(&house.account, uid).await;
-                let subject = format!("Subject: {}\r\n", uid - 1);
-                assert!(gist.fields.unwrap().starts_with(subject.as_bytes()));
-            }
-            assert_eq!(house.account.holding().bytes(), 0);
-        }
-        house.leave().await;
-    });
-}
-
 async fn join(account: &Rc<Account>, header: &str) -> Joining {
     threads::join(account, Ties::of(header.as_bytes())).await
 }
@@ -345,7 +324,7 @@ fn letters_on_their_way_at_once_find_each_other() {
         cache.appended(MessageId(50), &first, &given);
         assert_eq!(cache.threads(MessageId(51), &reply), [Some(ThreadId(50))]);
         let [first] = first;
-        threads::note(first, ThreadId(50));
+        lessons::note(account, first, ThreadId(50));
         assert_eq!(cache.threads(MessageId(51), &reply), [Some(ThreadId(50))]);
         drop(reply);
         let late = async {
@@ -452,7 +431,7 @@ fn what_is_old_is_tidied_away_and_what_is_new_stays() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
+    #![proptest_config(ProptestConfig::with_cases(20))]
 
     #[test]
     fn what_is_learned_at_arrival_is_what_reading_would_find(
@@ -468,7 +447,7 @@ proptest! {
             let (id, _) = message(&house.account, 1);
             let held = house.account.holding().take(letter.len() as u64).unwrap();
             let bytes = letter.clone().into_bytes();
-            gists::learn(&house.account, vec![Kept { id, bytes, held }]).await;
+            lessons::learn(&house.account, lessons::Letter { id, bytes, held });
             let learned = recalled(&house.account, 1).await;
             let mut collector = Collector::new();
             collector.feed(letter.as_bytes());
