@@ -9,10 +9,10 @@ use crate::peers::{HandedOver, Peers};
 use crate::spool::Letter;
 use crate::trace::Arrival;
 use ipc::channel::Fault;
-use ipc::edge::delivery::{Outcome, TRACE_BYTES_MAX, ToLmtp, ToWorker};
+use ipc::edge::delivery::{Outcome, ToLmtp, ToWorker};
 use ipc::edge::handover::Refusal;
 use ipc::edge::lmtp_auth::{ADDRESS_BYTES_MAX, Standing};
-use ipc::{Bytes, Cookie, Nonce};
+use ipc::{Bytes, Nonce};
 use ipc_async::AsyncChannel;
 use rustix::io::Errno;
 use std::os::fd::OwnedFd;
@@ -91,31 +91,11 @@ pub async fn deliver(
     let cookie = ipc::socket::cookie(&far)?;
     let nonce = Nonce::draw()?;
     let address = address(to).ok_or(Undelivered::LongAddress)?;
-    tokio::select! {
-        biased;
-        why = refusal(peers, nonce, far) => Err(why),
-        told = tell(peers, near, Ticket { nonce, cookie, address }, letter, trace) => told,
-    }
-}
-
-/// What a ticket is asked for.
-struct Ticket {
-    nonce: Nonce,
-    cookie: Cookie,
-    address: Bytes<ADDRESS_BYTES_MAX>,
-}
-
-/// Has a ticket minted, and gives the letter to whom it leads. `director` has the
-/// socket's other end meanwhile, and waits for the ticket with it.
-async fn tell(
-    peers: &Peers,
-    near: OwnedFd,
-    ticket: Ticket,
-    letter: Rc<Letter>,
-    trace: Bytes<TRACE_BYTES_MAX>,
-) -> Result<(), Undelivered> {
-    let minted = peers.mint(ticket.nonce, ticket.cookie, ticket.address);
-    let detail = minted.await.map_err(Undelivered::NoTicket)?;
+    let detail = peers
+        .mint(nonce, cookie, address)
+        .await
+        .map_err(Undelivered::NoTicket)?;
+    hand_over(peers, nonce, far).await?;
     let length = letter.length();
     let (description, _share) = letter.description()?;
     drop(letter);
@@ -142,12 +122,11 @@ pub fn address(address: &Address) -> Option<Bytes<ADDRESS_BYTES_MAX>> {
     Bytes::new(text).ok()
 }
 
-/// Hands the worker's end over; ends only if no worker has it.
-async fn refusal(peers: &Peers, nonce: Nonce, socket: OwnedFd) -> Undelivered {
+async fn hand_over(peers: &Peers, nonce: Nonce, socket: OwnedFd) -> Result<(), Undelivered> {
     match peers.hand_over(nonce, socket).await {
-        HandedOver::Taken => std::future::pending().await,
-        HandedOver::Refused(refusal) => Undelivered::NoWorker(refusal),
-        HandedOver::Lost => Undelivered::Silent,
+        HandedOver::Taken => Ok(()),
+        HandedOver::Refused(refusal) => Err(Undelivered::NoWorker(refusal)),
+        HandedOver::Lost => Err(Undelivered::Silent),
     }
 }
 
