@@ -112,19 +112,7 @@ impl Meant {
         named > self.ranges.iter().map(there).sum()
     }
 
-    /// The entries from `after` on that are still there, at most
-    /// [`CHUNK_MESSAGES_MAX`].
-    pub fn chunk<'m>(
-        &'m self,
-        messages: &'m Messages<'_>,
-        view: &View,
-        after: Option<Uid>,
-    ) -> impl Iterator<Item = &'m Entry> {
-        let entries = self.entries(messages, view, after);
-        entries.take(CHUNK_MESSAGES_MAX)
-    }
-
-    /// All of them, for whoever counts them himself.
+    /// The entries from `after` on that are still there; whoever looks at them counts.
     pub fn entries<'m>(
         &'m self,
         messages: &'m Messages<'_>,
@@ -311,7 +299,7 @@ mod tests {
     fn found(inbox: &Inbox, view: &View, meant: &Meant) -> Vec<u32> {
         let handle = inbox.handle();
         let messages = inbox.store.messages(&handle).unwrap();
-        let entries = meant.chunk(&messages, view, None);
+        let entries = meant.entries(&messages, view, None);
         entries.map(|entry| entry.uid().get()).collect()
     }
 
@@ -354,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn chunks_are_bounded_and_together_are_everything() {
+    fn whoever_goes_on_behind_the_last_sees_everything() {
         let mut inbox = Inbox::new();
         inbox.append(150);
         let view = inbox.view();
@@ -368,10 +356,10 @@ mod tests {
         let (mut last, mut count) = (None, 0);
         loop {
             let chunk: Vec<Uid> = meant
-                .chunk(&messages, &view, last)
+                .entries(&messages, &view, last)
+                .take(CHUNK_MESSAGES_MAX)
                 .map(Entry::uid)
                 .collect();
-            assert!(chunk.len() <= CHUNK_MESSAGES_MAX);
             let Some(end) = chunk.last() else { break };
             last = Some(*end);
             count += chunk.len();
