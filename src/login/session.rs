@@ -78,12 +78,9 @@ pub async fn serve(
 ) -> End {
     let seconds = u64::from(house.settings().login_seconds);
     let deadline = Instant::now() + Duration::from_secs(seconds);
-    let Ok(cookie) = client.cookie() else {
-        return End::Closed;
-    };
     let whose = Whose {
         front: origin.front,
-        cookie,
+        cookie: client.cookie(),
         protocol: origin.protocol,
     };
     let dialogue = Dialogue::new(Rc::clone(&house.auth), whose);
