@@ -42,14 +42,13 @@ mod view;
 use crate::account::Account;
 use crate::deflate::Undeflatable;
 use crate::output::Lost;
+use crate::socket::Socket;
 use authenticated::Authenticated;
 use client::{Client, Heard};
 use ipc::{AccountId, Epoch};
 use selected::Selected;
 use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream as StdStream;
 use std::rc::Rc;
-use tokio::net::UnixStream;
 use wire::imap::{Loss, Refusal};
 
 /// What `login` has handed over besides the socket.
@@ -115,9 +114,7 @@ pub async fn serve(account: Rc<Account>, socket: OwnedFd, handed: Handed) {
 }
 
 fn begin(account: Rc<Account>, socket: OwnedFd, handed: Handed) -> Option<Client> {
-    let socket = StdStream::from(socket);
-    socket.set_nonblocking(true).ok()?;
-    Client::new(account, UnixStream::from_std(socket).ok()?, handed)
+    Client::new(account, Socket::new(socket).ok()?, handed)
 }
 
 /// A session's state; each command takes it and gives the next one.

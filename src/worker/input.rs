@@ -5,17 +5,22 @@
 //! `login` handed over) is held. A session that sleeps holds no buffer at all.
 
 use crate::output::Lost;
-use std::io::ErrorKind;
-use tokio::net::UnixStream;
+use crate::socket::Socket;
 
-/// Bytes read at once.
+/// Bytes read at once, of a client that says no more than commands.
 const PIECE_BYTES: usize = 16 * 1024;
+
+/// Bytes read at once of a client that sends letters. Inflating that many that come to
+/// nothing takes under 1 ms.
+const PIECE_BYTES_MAX: usize = 64 * 1024;
 
 /// See the module.
 #[derive(Debug)]
 pub struct Input {
     bytes: Vec<u8>,
     used: usize,
+    /// Bytes to read the next time: more while all that are asked for come.
+    wanted: usize,
 }
 
 impl Input {
@@ -24,6 +29,7 @@ impl Input {
         Self {
             bytes: leftover,
             used: 0,
+            wanted: PIECE_BYTES,
         }
     }
 
@@ -44,33 +50,47 @@ impl Input {
     ///
     /// # Errors
     /// [`Lost::Gone`].
-    pub async fn fill(&mut self, socket: &UnixStream) -> Result<(), Lost> {
+    pub async fn fill(&mut self, socket: &mut Socket) -> Result<(), Lost> {
         self.bytes.drain(..self.used);
         self.bytes.shrink_to_fit();
         self.used = 0;
-        loop {
-            if socket.readable().await.is_err() {
-                return Err(Lost::Gone);
-            }
-            if self.read_some(socket)? {
-                return Ok(());
-            }
-        }
+        let before = self.bytes.len();
+        socket.read(&mut self.bytes, self.wanted).await?;
+        self.wanted = match self.bytes.len().saturating_sub(before) < self.wanted {
+            true => PIECE_BYTES,
+            false => self.wanted.saturating_mul(4).min(PIECE_BYTES_MAX),
+        };
+        Ok(())
     }
+}
 
-    /// Reads what is there; whether there was something. The piece lives here
-    /// and not in the session's state.
-    fn read_some(&mut self, socket: &UnixStream) -> Result<bool, Lost> {
-        let mut piece = [0; PIECE_BYTES];
-        match socket.try_read(&mut piece) {
-            Ok(0) => Err(Lost::Gone),
-            Ok(count) => {
-                let read = piece.get(..count).unwrap_or_default();
-                self.bytes.extend_from_slice(read);
-                Ok(true)
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trial::run;
+    use std::io::Write;
+    use std::os::unix::net::UnixStream;
+
+    #[test]
+    fn much_is_read_in_few_pieces_and_a_sleeper_holds_none() {
+        run(async {
+            let (ours, mut theirs) = UnixStream::pair().unwrap();
+            let mut socket = Socket::new(ours.into()).unwrap();
+            let mut input = Input::new(Vec::new());
+            let said: Vec<u8> = (0..150_000u32).map(|n| (n % 251) as u8).collect();
+            theirs.set_nonblocking(true).unwrap();
+            assert_eq!(theirs.write(&said).unwrap(), said.len());
+            let (mut heard, mut pieces) = (Vec::new(), 0);
+            while heard.len() < said.len() {
+                input.fill(&mut socket).await.unwrap();
+                input.advance(|rest| heard.extend_from_slice(std::mem::take(rest)));
+                pieces += 1;
             }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(false),
-            Err(_) => Err(Lost::Gone),
-        }
+            assert!(heard == said && pieces <= 5, "{pieces}");
+            let more =
+                tokio::time::timeout(std::time::Duration::from_millis(1), input.fill(&mut socket));
+            assert!(more.await.is_err());
+            assert_eq!(input.bytes.capacity(), 0);
+        });
     }
 }

@@ -48,6 +48,7 @@ mod repair;
 mod scrub;
 mod session;
 mod shapes;
+mod socket;
 mod suspects;
 mod task;
 mod tickets;

@@ -5,10 +5,8 @@
 //! its own session here, and after a while ends it; nobody else waits for it.
 
 use crate::deflate::Deflater;
-use std::io::ErrorKind;
+use crate::socket::Socket;
 use std::time::Duration;
-use tokio::io::Interest;
-use tokio::net::UnixStream;
 
 /// Bytes that gather before they are written: what a socket takes at once.
 pub const GATHERED_BYTES_MAX: usize = 64 * 1024;
@@ -33,7 +31,7 @@ pub enum Lost {
 
 /// The client's socket, and what was not yet written to it.
 pub struct Output {
-    socket: UnixStream,
+    socket: Socket,
     gathered: Vec<u8>,
     /// How often what had gathered was written.
     flushes: u64,
@@ -52,7 +50,7 @@ pub struct Mark {
 
 impl Output {
     /// Nothing to write yet.
-    pub fn new(socket: UnixStream) -> Self {
+    pub fn new(socket: Socket) -> Self {
         Self {
             socket,
             gathered: Vec::new(),
@@ -104,8 +102,8 @@ impl Output {
     }
 
     /// The socket, to read from.
-    pub fn socket(&self) -> &UnixStream {
-        &self.socket
+    pub fn socket(&mut self) -> &mut Socket {
+        &mut self.socket
     }
 
     /// Writes if much has gathered.
@@ -128,7 +126,7 @@ impl Output {
         self.flushes = self.flushes.saturating_add(1);
         match self.deflates {
             true => self.write_deflated().await?,
-            false => self.write(&self.gathered).await?,
+            false => write(&mut self.socket, &self.gathered).await?,
         }
         self.gathered.clear();
         Ok(())
@@ -144,15 +142,7 @@ impl Output {
             let step = deflater.step(rest);
             used = used.saturating_add(step.used);
             is_last = step.is_last;
-            self.write(&step.bytes).await?;
-        }
-        Ok(())
-    }
-
-    async fn write(&self, bytes: &[u8]) -> Result<(), Lost> {
-        let mut written = 0_usize;
-        while let Some(rest) = bytes.get(written..).filter(|it| !it.is_empty()) {
-            written = written.saturating_add(self.write_some(rest).await?);
+            write(&mut self.socket, &step.bytes).await?;
         }
         Ok(())
     }
@@ -162,32 +152,19 @@ impl Output {
         self.gathered.shrink_to_fit();
     }
 
-    /// Whether nobody is there any more to read an answer. A client that has
-    /// only finished sending still reads.
+    /// As [`Socket::client_is_gone`].
     pub async fn client_is_gone(&self) -> bool {
-        tokio::select! {
-            biased;
-            ready = self.socket.ready(Interest::WRITABLE) => {
-                ready.is_ok_and(|ready| ready.is_write_closed())
-            }
-            () = std::future::ready(()) => false,
-        }
+        self.socket.client_is_gone().await
     }
+}
 
-    async fn write_some(&self, rest: &[u8]) -> Result<usize, Lost> {
-        loop {
-            match tokio::time::timeout(WRITE_WAIT_MAX, self.socket.writable()).await {
-                Ok(Ok(())) => {}
-                Ok(Err(_)) => return Err(Lost::Gone),
-                Err(_) => return Err(Lost::DoesNotRead),
-            }
-            match self.socket.try_write(rest) {
-                Ok(count) => return Ok(count),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                Err(_) => return Err(Lost::Gone),
-            }
-        }
+async fn write(socket: &mut Socket, bytes: &[u8]) -> Result<(), Lost> {
+    let mut written = 0_usize;
+    while let Some(rest) = bytes.get(written..).filter(|it| !it.is_empty()) {
+        let taken = socket.write(rest, WRITE_WAIT_MAX).await?;
+        written = written.saturating_add(taken);
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -196,14 +173,13 @@ mod tests {
     use crate::trial::run;
     use std::os::unix::net::UnixStream as StdStream;
     use tokio::io::AsyncReadExt;
+    use tokio::net::UnixStream;
 
     fn ends() -> (Output, UnixStream) {
         let (ours, theirs) = StdStream::pair().unwrap();
-        let end = |socket: StdStream| {
-            socket.set_nonblocking(true).unwrap();
-            UnixStream::from_std(socket).unwrap()
-        };
-        (Output::new(end(ours)), end(theirs))
+        theirs.set_nonblocking(true).unwrap();
+        let theirs = UnixStream::from_std(theirs).unwrap();
+        (Output::new(Socket::new(ours.into()).unwrap()), theirs)
     }
 
     /// More than any socket holds.

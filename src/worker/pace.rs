@@ -3,6 +3,8 @@
 //! Every session of the account shares the thread, so whatever walks over many
 //! messages or bytes calls [`Pace::breathe`] between units of bounded work.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 /// The longest that a step works before others get their turn: under half of
@@ -24,6 +26,22 @@ impl Pace {
         }
     }
 
+    /// Waits for something else than others' turns. If they had theirs meanwhile, a
+    /// new step has begun.
+    pub async fn wait<T>(&mut self, what: impl Future<Output = T>) -> T {
+        let (mut what, mut waited) = (pin!(what), false);
+        let done = poll_fn(|context| {
+            let polled = what.as_mut().poll(context);
+            waited |= polled.is_pending();
+            polled
+        });
+        let done = done.await;
+        if waited {
+            self.began = Instant::now();
+        }
+        done
+    }
+
     /// Lets others run if this step has lasted long enough; says whether it did.
     pub async fn breathe(&mut self) -> bool {
         let tired = self.began.elapsed() >= STEP_MAX;
@@ -32,5 +50,30 @@ impl Pace {
             self.began = Instant::now();
         }
         tired
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trial::run;
+
+    /// A step that has lasted too long.
+    fn tired() -> Pace {
+        Pace {
+            began: Instant::now() - STEP_MAX,
+        }
+    }
+
+    #[test]
+    fn a_step_that_waited_begins_anew_and_one_that_had_not_to_goes_on() {
+        run(async {
+            let mut pace = tired();
+            pace.wait(tokio::task::yield_now()).await;
+            assert!(pace.began.elapsed() < STEP_MAX && !pace.breathe().await);
+            let mut pace = tired();
+            pace.wait(async {}).await;
+            assert!(pace.breathe().await);
+        });
     }
 }

@@ -30,12 +30,11 @@ pub use lengths::Lengths;
 
 use crate::account::Account;
 use crate::output::Lost;
+use crate::socket::Socket;
 use client::Client;
 use ipc::{AccountId, Epoch};
 use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream as StdStream;
 use std::rc::Rc;
-use tokio::net::UnixStream;
 use transaction::{Next, Transaction};
 
 /// What `login` has handed over besides the socket.
@@ -95,10 +94,7 @@ pub async fn serve(account: Rc<Account>, socket: OwnedFd, handed: Handed) {
 }
 
 fn begin(account: Rc<Account>, socket: OwnedFd, handed: Handed) -> Option<Client> {
-    let socket = StdStream::from(socket);
-    socket.set_nonblocking(true).ok()?;
-    let socket = UnixStream::from_std(socket).ok()?;
-    Some(Client::new(account, socket, handed))
+    Some(Client::new(account, Socket::new(socket).ok()?, handed))
 }
 
 async fn converse(client: &mut Client) -> End {

@@ -9,6 +9,7 @@ mod damage;
 mod desk;
 mod failing;
 mod flags;
+mod guarded;
 mod hanging;
 mod house;
 mod limits;

@@ -14,6 +14,8 @@ pub use encoded_word::field_text;
 pub use transfer::{TransferDecoder, TransferEncoding};
 
 use crate::content::{Param, params_of, percent_decode};
+use crate::limits::FIELD_BYTES_MAX;
+use std::borrow::Cow;
 
 /// A parameter's value as text (RFC 2231 first, else RFC 2047 as found in the
 /// wild). The name is given without `*`, in any case.
@@ -30,11 +32,34 @@ pub fn param_text(params: &[Param], name: &str) -> Option<String> {
     find(name).map(|param| field_text(&param.value))
 }
 
+/// A field's value as text, if nothing in it is to be decoded: then [`field_text`] says
+/// the same of it, and [`params_text`] nothing.
+pub fn plain_text(value: &[u8]) -> Option<Cow<'_, str>> {
+    if value.len() > FIELD_BYTES_MAX || !value.is_ascii() {
+        return None;
+    }
+    let text = crate::header::unfold(value);
+    let has_word =
+        memchr::memchr(b'=', &text).is_some() && memchr::memmem::find(&text, b"=?").is_some();
+    if has_word || may_have_params(&text) {
+        return None;
+    }
+    match text {
+        Cow::Borrowed(text) => std::str::from_utf8(text).ok().map(Cow::Borrowed),
+        Cow::Owned(text) => String::from_utf8(text).ok().map(Cow::Owned),
+    }
+}
+
+/// Whether parameters of an unfolded value may be encoded or split.
+fn may_have_params(value: &[u8]) -> bool {
+    memchr::memchr(b'*', value).is_some() && memchr::memchr(b';', value).is_some()
+}
+
 /// The parameters of a field's value as text, `; name=text` each, if RFC 2231 has made
 /// something of them that can't be read as it stands; else nothing.
 pub fn params_text(value: &[u8]) -> String {
     let value = &*crate::header::unfold(value);
-    if !value.contains(&b'*') || !value.contains(&b';') {
+    if !may_have_params(value) {
         return String::new();
     }
     let params = params_of(value);
@@ -51,6 +76,24 @@ pub fn params_text(value: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_is_plain_is_what_decoding_makes_of_it(
+            value in prop::collection::vec(prop::sample::select(&b"=?_utf-8bQ 4*;'%a\xff\r\n"[..]), 0..40),
+        ) {
+            if let Some(text) = plain_text(&value) {
+                prop_assert_eq!(&*text, field_text(&value));
+                prop_assert_eq!(params_text(&value), "");
+            }
+        }
+
+        #[test]
+        fn words_and_spaces_are_plain(value in "[a-zA-Z0-9 ,.<@>]{0,40}(\r\n [a-z]{0,9}){0,2}\r\n") {
+            prop_assert!(plain_text(value.as_bytes()).is_some());
+        }
+    }
 
     fn params(list: &[(&'static str, &'static str)]) -> Vec<Param> {
         let param = |(name, value): &(&'static str, &'static str)| Param {

@@ -60,7 +60,7 @@ impl Source {
         if self.markup {
             Markup::default().strip(&text, &mut words);
         } else {
-            text.chars().for_each(|char| words.push(char));
+            words.push_all(&text);
         }
         words.out
     }
@@ -108,6 +108,19 @@ struct Words {
 }
 
 impl Words {
+    fn is_full(&self) -> bool {
+        self.chars >= PREVIEW_CHARS_MAX
+    }
+
+    fn push_all(&mut self, text: &str) {
+        for char in text.chars() {
+            if self.is_full() {
+                return;
+            }
+            self.push(char);
+        }
+    }
+
     fn push(&mut self, char: char) {
         if char.is_whitespace() || char.is_control() || is_invisible(char) {
             self.space = true;
@@ -120,7 +133,7 @@ impl Words {
     }
 
     fn add(&mut self, char: char) {
-        if self.chars < PREVIEW_CHARS_MAX {
+        if !self.is_full() {
             self.out.push(char);
             self.chars = self.chars.saturating_add(1);
         }
@@ -161,7 +174,9 @@ struct Markup {
 impl Markup {
     fn strip(mut self, text: &str, words: &mut Words) {
         let mut rest = text;
-        while let Some(at) = rest.find(['<', '&']) {
+        while let Some(at) = rest.find(['<', '&'])
+            && !words.is_full()
+        {
             let (before, behind) = rest.split_at(at);
             self.show(before, words);
             rest = match behind.strip_prefix('<') {
@@ -174,7 +189,7 @@ impl Markup {
 
     fn show(&self, text: &str, words: &mut Words) {
         if self.hidden.is_none() {
-            text.chars().for_each(|char| words.push(char));
+            words.push_all(text);
         }
     }
 

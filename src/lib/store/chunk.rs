@@ -7,6 +7,7 @@
 //! changed under that file's number: whoever changes it takes the number away.
 
 use crate::entry::{BodyFile, Entry};
+use crate::flag::SystemFlags;
 use crate::id::{ChunkId, Modseq, PackId, Uid, UidSet};
 use crate::quota::Usage;
 use journal::Lsn;
@@ -183,6 +184,30 @@ impl Chunk {
         self.entries.push(entry);
     }
 
+    /// Gives the entry at a position other flags, and a modseq; what it was before.
+    /// Whoever takes keywords away calls [`Self::recount_keywords`] after the last.
+    pub(crate) fn reflag(
+        &mut self,
+        at: usize,
+        (system, keywords): (SystemFlags, u64),
+        modseq: Modseq,
+    ) -> Option<Entry> {
+        let entry = self.entries.get_mut(at)?;
+        let before = entry.clone();
+        entry.system = system;
+        entry.keywords = keywords;
+        entry.modseq = modseq;
+        self.summary.newest = self.summary.newest.max(modseq);
+        self.summary.keywords |= keywords;
+        Some(before)
+    }
+
+    /// Finds out which keywords the entries still have.
+    pub(crate) fn recount_keywords(&mut self) {
+        let keywords = self.entries.iter().map(|entry| entry.keywords);
+        self.summary.keywords = keywords.fold(0, |all, bits| all | bits);
+    }
+
     /// The chunk after `edit` had its way with the entries; `None` if none is
     /// left.
     pub(crate) fn edited(&self, edit: impl FnOnce(&mut Vec<Entry>)) -> Option<Self> {
@@ -289,14 +314,35 @@ impl Slot {
         }
     }
 
+    /// The chunk, to be changed: then no file holds it any more. What others see of
+    /// it stays as it is. None if it is away.
+    pub(crate) fn own(&mut self) -> Option<&mut Chunk> {
+        match self {
+            Self::Here { chunk, file } => {
+                *file = None;
+                Some(Arc::make_mut(chunk))
+            }
+            Self::Away { .. } => None,
+        }
+    }
+
     /// The entries of a set; none if they are away.
     pub(crate) fn of_set<'a>(&'a self, set: &'a UidSet) -> impl Iterator<Item = &'a Entry> {
+        self.placed(set).map(|(_, entry)| entry)
+    }
+
+    /// The entries of a set with their positions; none if they are away.
+    pub(crate) fn placed<'a>(
+        &'a self,
+        set: &'a UidSet,
+    ) -> impl Iterator<Item = (usize, &'a Entry)> {
         let summary = self.summary();
         let ranges = set.ranges_meeting(summary.first, summary.last).iter();
         ranges.flat_map(|range| {
-            let rest = self.entries().get(self.rank(range.first)..);
-            let entries = rest.unwrap_or(&[]).iter();
-            entries.take_while(|entry| entry.uid <= range.last)
+            let from = self.rank(range.first);
+            let rest = self.entries().get(from..).unwrap_or(&[]);
+            let placed = (from..).zip(rest);
+            placed.take_while(|(_, entry)| entry.uid <= range.last)
         })
     }
 

@@ -118,6 +118,11 @@ impl Entries {
         last.filter(|slot| slot.chunk().is_some_and(|chunk| !chunk.is_full()))
     }
 
+    /// The chunk of a slot, to have flags changed; see [`Slot::own`].
+    pub(crate) fn chunk_to_reflag(&mut self, at: usize) -> Option<&mut Chunk> {
+        self.slots.get_mut(at).and_then(Slot::own)
+    }
+
     /// Puts another chunk into a slot; without one the slot is taken out.
     pub(crate) fn replace(&mut self, at: usize, chunk: Option<Chunk>) {
         match (self.slots.get_mut(at), chunk) {

@@ -31,6 +31,22 @@ pub struct Counters {
 }
 
 impl Counters {
+    /// An entry is there, recent if it isn't below `recent_from`.
+    fn count(&mut self, entry: &Entry, recent_from: Uid) {
+        for (counter, counts) in self.of(entry, entry.uid >= recent_from) {
+            *counter = counter.saturating_add(u32::from(counts));
+        }
+        self.bytes = self.bytes.saturating_add(u64::from(entry.size()));
+    }
+
+    /// It is there no more.
+    fn discount(&mut self, entry: &Entry, recent_from: Uid) {
+        for (counter, counts) in self.of(entry, entry.uid >= recent_from) {
+            *counter = counter.saturating_sub(u32::from(counts));
+        }
+        self.bytes = self.bytes.saturating_sub(u64::from(entry.size()));
+    }
+
     /// The counters of messages, each with whether `entry` counts there.
     fn of(&mut self, entry: &Entry, recent: bool) -> [(&mut u32, bool); 4] {
         [
@@ -89,28 +105,10 @@ impl Mailbox {
 
     /// Adds an entry at the end; UIDNEXT passes it.
     pub(crate) fn add(&mut self, entry: Entry) {
-        self.count(&entry);
+        self.counters.count(&entry, self.recent_from);
         self.uid_next = self.uid_next.max(entry.uid.after(1).unwrap_or(Uid::MAX));
         self.modseq = self.modseq.max(entry.modseq);
         self.entries.push(entry);
-    }
-
-    fn count(&mut self, entry: &Entry) {
-        let recent = entry.uid >= self.recent_from;
-        let counters = &mut self.counters;
-        for (counter, counts) in counters.of(entry, recent) {
-            *counter = counter.saturating_add(u32::from(counts));
-        }
-        counters.bytes = counters.bytes.saturating_add(u64::from(entry.size()));
-    }
-
-    fn discount(&mut self, entry: &Entry) {
-        let recent = entry.uid >= self.recent_from;
-        let counters = &mut self.counters;
-        for (counter, counts) in counters.of(entry, recent) {
-            *counter = counter.saturating_sub(u32::from(counts));
-        }
-        counters.bytes = counters.bytes.saturating_sub(u64::from(entry.size()));
     }
 
     /// Messages below `up_to` are recent to nobody any more. The chunk that
@@ -132,28 +130,23 @@ impl Mailbox {
         modseq: Modseq,
         mut change: impl FnMut(&Entry) -> Option<(SystemFlags, u64)>,
     ) -> Vec<Uid> {
-        let Some(chunk) = self.chunk(slot, uids) else {
+        let Some(chunk) = self.entries.slots().get(slot) else {
             return Vec::new();
         };
-        let all = chunk.summary().lies_within(uids);
         let mut changed = Vec::new();
-        for (at, entry) in chunk.entries().iter().enumerate() {
-            if !all && !uids.contains(entry.uid) {
-                continue;
-            }
+        for (at, entry) in chunk.placed(uids) {
             let new = change(entry);
             if let Some(new) = new.filter(|new| *new != (entry.system, entry.keywords)) {
                 changed.push((at, new));
             }
         }
-        self.reflag(slot, &chunk, modseq, &changed)
+        self.reflag(slot, modseq, &changed)
     }
 
     /// Gives the entries at some positions of a slot their new flags.
     fn reflag(
         &mut self,
         slot: usize,
-        chunk: &Chunk,
         modseq: Modseq,
         changed: &[(usize, (SystemFlags, u64))],
     ) -> Vec<Uid> {
@@ -161,19 +154,23 @@ impl Mailbox {
         if changed.is_empty() {
             return uids;
         }
-        let edited = chunk.edited(|entries| {
-            for (at, new) in changed {
-                let Some(entry) = entries.get_mut(*at) else {
-                    continue;
-                };
-                self.discount(entry);
-                (entry.system, entry.keywords) = *new;
-                entry.modseq = modseq;
-                self.count(entry);
-                uids.push(entry.uid);
+        let Some(chunk) = self.entries.chunk_to_reflag(slot) else {
+            return uids;
+        };
+        let mut lost_keywords = false;
+        for (at, new) in changed {
+            if let Some(before) = chunk.reflag(*at, *new, modseq) {
+                self.counters.discount(&before, self.recent_from);
+                lost_keywords |= before.keywords & !new.1 != 0;
+                uids.push(before.uid);
             }
-        });
-        self.entries.replace(slot, edited);
+            if let Some(after) = chunk.entries().get(*at) {
+                self.counters.count(after, self.recent_from);
+            }
+        }
+        if lost_keywords {
+            chunk.recount_keywords();
+        }
         self.modseq = self.modseq.max(modseq);
         uids
     }
@@ -200,7 +197,7 @@ impl Mailbox {
             return gone;
         }
         for entry in &gone {
-            self.discount(entry);
+            self.counters.discount(entry, self.recent_from);
             self.history.note(entry.uid, modseq);
         }
         self.entries.replace(slot, chunk.with(left));
@@ -279,8 +276,9 @@ impl Mailbox {
 mod tests {
     use super::*;
     use crate::entry::{Body, BodyFile};
-    use crate::id::{MessageId, ThreadId};
+    use crate::id::{MessageId, ThreadId, UidRange};
     use journal::Lsn;
+    use proptest::prelude::*;
 
     fn mailbox() -> Mailbox {
         let validity = UidValidity::new(1).unwrap();
@@ -355,6 +353,45 @@ mod tests {
         mailbox.expunge(0, &UidSet::all(), Modseq(9), |_| false);
         assert!(mailbox.entries.slots()[0].file().is_some());
         assert_eq!(mailbox.modseq, Modseq(2));
+    }
+
+    proptest! {
+        #[test]
+        fn flags_change_in_place_as_if_the_row_were_made_anew(
+            before in prop::collection::vec(0u64..8, 1..20),
+            which in prop::collection::btree_set(1u32..25, 0..12),
+            keep in 0u64..8, give in 0u64..8, seen: bool,
+        ) {
+            let mut mailbox = mailbox();
+            (1u32..).zip(&before).for_each(|(n, bits)| add(&mut mailbox, n, *bits));
+            let held = Arc::clone(mailbox.entries.slots()[0].chunk().unwrap());
+            let as_it_was = Chunk::clone(&held);
+            mailbox.entries.written(&held, crate::id::ChunkId(1));
+            let uids: Vec<UidRange> = which
+                .iter()
+                .map(|n| UidRange { first: uid(*n), last: uid(*n) })
+                .collect();
+            let system = if seen { SystemFlags::SEEN } else { SystemFlags::NONE };
+            let new = |entry: &Entry| (system, entry.keywords & keep | give);
+            let changed =
+                mailbox.change_flags(0, &UidSet::new(&uids), Modseq(9), |entry| Some(new(entry)));
+            let slot = &mailbox.entries.slots()[0];
+            let mut anew = self::mailbox();
+            for entry in as_it_was.entries() {
+                let (system, keywords) = match which.contains(&entry.uid.get()) {
+                    true => new(entry),
+                    false => (entry.system, entry.keywords),
+                };
+                let same = (system, keywords) == (entry.system, entry.keywords);
+                prop_assert_eq!(!same, changed.contains(&entry.uid));
+                let modseq = if same { entry.modseq } else { Modseq(9) };
+                anew.add(Entry { system, keywords, modseq, ..entry.clone() });
+            }
+            prop_assert_eq!(slot.chunk(), anew.entries.slots()[0].chunk());
+            prop_assert_eq!(mailbox.counters, anew.counters);
+            prop_assert_eq!(&*held, &as_it_was, "whoever holds it sees no change");
+            prop_assert_eq!(slot.file().is_some(), changed.is_empty());
+        }
     }
 
     #[test]

@@ -8,10 +8,10 @@ use crate::account::{Account, Orders};
 use crate::output::{DEFLATER_KEPT, Output};
 use crate::pace::Pace;
 use crate::session::{Enabled, Session};
+use crate::socket::Socket;
 use std::rc::Rc;
 use std::time::Duration;
 use store::Principal;
-use tokio::net::UnixStream;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use wire::Text;
@@ -43,6 +43,20 @@ pub enum Heard {
     Refused,
 }
 
+/// Why a wait for the client is over.
+enum Woken {
+    /// It has said something, or has gone.
+    Heard(Result<(), End>),
+    /// The worker has changed its orders.
+    Ordered,
+    /// Something else has happened that was waited for.
+    Otherwise,
+    /// It has been quiet for long enough to do without its compressor.
+    Quiet,
+    /// It has been silent for too long.
+    Silent,
+}
+
 /// See the module.
 pub struct Client {
     account: Rc<Account>,
@@ -60,7 +74,7 @@ pub struct Client {
 
 impl Client {
     /// A client that was handed over; none if its tag is none.
-    pub fn new(account: Rc<Account>, socket: UnixStream, handed: Handed) -> Option<Self> {
+    pub fn new(account: Rc<Account>, socket: Socket, handed: Handed) -> Option<Self> {
         let append_bytes_max = account.limits().message_bytes_max;
         Some(Self {
             orders: account.orders(),
@@ -240,18 +254,29 @@ impl Client {
         let patience = Duration::from_secs(u64::from(self.account.limits().idle_seconds));
         self.out().rest();
         let holds_deflater = self.out().holds_deflater();
-        tokio::select! {
-            heard = self.connection.fill() => {
+        let silent_at = self.heard_last + patience;
+        let (connection, orders) = (&mut self.connection, &mut self.orders);
+        let woken = self.pace.wait(async {
+            tokio::select! {
+                heard = connection.fill() => Woken::Heard(heard),
+                _ = orders.changed() => Woken::Ordered,
+                () = otherwise => Woken::Otherwise,
+                () = tokio::time::sleep(DEFLATER_KEPT), if holds_deflater => Woken::Quiet,
+                () = tokio::time::sleep_until(silent_at) => Woken::Silent,
+            }
+        });
+        match woken.await {
+            Woken::Heard(heard) => {
                 self.heard_last = Instant::now();
                 heard
             }
-            _ = self.orders.changed() => self.check_orders(),
-            () = otherwise => Ok(()),
-            () = tokio::time::sleep(DEFLATER_KEPT), if holds_deflater => {
+            Woken::Ordered => self.check_orders(),
+            Woken::Otherwise => Ok(()),
+            Woken::Quiet => {
                 self.out().forget_deflater();
                 Ok(())
             }
-            () = tokio::time::sleep_until(self.heard_last + patience) => Err(End::Silent),
+            Woken::Silent => Err(End::Silent),
         }
     }
 

@@ -8,7 +8,7 @@ use super::End;
 use crate::deflate::{Inflater, Undeflatable};
 use crate::input::Input;
 use crate::output::Output;
-use tokio::net::UnixStream;
+use crate::socket::Socket;
 use wire::imap::{Dialect, Event, Reader};
 
 /// One client.
@@ -28,7 +28,7 @@ struct Inflation {
 
 impl Connection {
     /// A connection on which `leftover` was read already.
-    pub fn new(socket: UnixStream, leftover: Vec<u8>, append_bytes_max: u64) -> Self {
+    pub fn new(socket: Socket, leftover: Vec<u8>, append_bytes_max: u64) -> Self {
         Self {
             out: Output::new(socket),
             reader: Reader::new(append_bytes_max),

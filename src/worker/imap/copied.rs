@@ -81,22 +81,21 @@ mod tests {
     use super::*;
     use crate::imap::Handed;
     use crate::output::GATHERED_BYTES_MAX;
+    use crate::socket::Socket;
     use crate::trial::{House, Wire, run};
     use ipc::Epoch;
     use std::os::unix::net::UnixStream as StdStream;
-    use tokio::net::UnixStream;
 
     /// A client of the house, and who reads what it is told.
     fn pair(house: &House) -> (Client, Wire) {
         let (ours, theirs) = StdStream::pair().unwrap();
-        ours.set_nonblocking(true).unwrap();
         let handed = Handed {
             principal: house.account.id(),
             epoch: Epoch(0),
             tag: b"login".to_vec(),
             leftover: Vec::new(),
         };
-        let ours = UnixStream::from_std(ours).unwrap();
+        let ours = Socket::new(ours.into()).unwrap();
         let client = Client::new(house.account.clone(), ours, handed).unwrap();
         (client, Wire::new(theirs))
     }

@@ -83,6 +83,8 @@ pub struct Letter {
     place: Place,
     text: Text,
     shape: Option<(Depth, Shape)>,
+    /// Whether somebody else notes that it is parsed.
+    noted: bool,
 }
 
 /// What the client reads.
@@ -99,6 +101,7 @@ impl Letter {
         let mut letter = Self {
             text: Text::Stored(Cell::new(place.body)),
             shape: None,
+            noted: false,
             account,
             place,
         };
@@ -106,6 +109,16 @@ impl Letter {
             letter.replace();
         }
         letter
+    }
+
+    /// One that is noted ([`crate::suspects`]) by whoever looks into it, as long as he
+    /// does.
+    pub fn noted(account: Rc<Account>, place: Place) -> Self {
+        let letter = Self::new(account, place);
+        Self {
+            noted: true,
+            ..letter
+        }
     }
 
     /// Bytes of it, as the client sees it.
@@ -164,6 +177,7 @@ impl Letter {
     pub async fn watch(&self) -> Result<Option<Watch<'_>>, Trouble> {
         match self.text {
             Text::Placeholder(_) => Ok(None),
+            Text::Stored(_) if self.noted => Ok(None),
             Text::Stored(_) => {
                 let (suspects, disk) = (self.account.suspects(), self.account.disk());
                 Ok(Some(suspects.watch(disk, self.place.id).await?))
@@ -218,6 +232,18 @@ impl Letter {
     /// reading it.
     pub fn known_fields(&self, names: &[Vec<u8>]) -> Option<Vec<u8>> {
         self.gist()?.header_fields(names)
+    }
+
+    /// The fields of the letter's own header that lists show ([`Gist::fields`]), if they
+    /// are known without reading it.
+    pub fn listed_fields(&self) -> Option<&[u8]> {
+        self.gist()?.fields.as_deref()
+    }
+
+    /// Whether the letter is served flat: then it has no header.
+    pub fn is_flat(&self) -> bool {
+        let flat = || self.account.suspects().is_flat(self.place.id);
+        matches!(self.text, Text::Stored(_)) && flat()
     }
 
     fn gist(&self) -> Option<&Gist> {

@@ -120,20 +120,29 @@ impl Meant {
         view: &View,
         after: Option<Uid>,
     ) -> impl Iterator<Item = &'m Entry> {
+        let entries = self.entries(messages, view, after);
+        entries.take(CHUNK_MESSAGES_MAX)
+    }
+
+    /// All of them, for whoever counts them himself.
+    pub fn entries<'m>(
+        &'m self,
+        messages: &'m Messages<'_>,
+        view: &View,
+        after: Option<Uid>,
+    ) -> impl Iterator<Item = &'m Entry> {
         let end = view.uid_next;
         let start = after.map_or(1, |uid| uid.get().saturating_add(1));
         let ranges = self
             .ranges
             .iter()
             .filter(move |range| range.last.get() >= start);
-        ranges
-            .flat_map(move |range| {
-                let first = Uid::new(range.first.get().max(start)).unwrap_or(range.first);
-                messages
-                    .iter_from(first)
-                    .take_while(move |entry| entry.uid() <= range.last && entry.uid() < end)
-            })
-            .take(CHUNK_MESSAGES_MAX)
+        ranges.flat_map(move |range| {
+            let first = Uid::new(range.first.get().max(start)).unwrap_or(range.first);
+            messages
+                .iter_from(first)
+                .take_while(move |entry| entry.uid() <= range.last && entry.uid() < end)
+        })
     }
 }
 

@@ -6,11 +6,11 @@ use crate::account::{Account, Orders};
 use crate::input::Input;
 use crate::output::Output;
 use crate::pace::Pace;
+use crate::socket::Socket;
 use std::fmt::Display;
 use std::rc::Rc;
 use std::time::Duration;
 use store::Principal;
-use tokio::net::UnixStream;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use wire::pop3::response::{self, Code};
@@ -41,7 +41,7 @@ pub struct Client {
 
 impl Client {
     /// A client that was handed over.
-    pub fn new(account: Rc<Account>, socket: UnixStream, mut handed: Handed) -> Self {
+    pub fn new(account: Rc<Account>, socket: Socket, mut handed: Handed) -> Self {
         Self {
             orders: account.orders(),
             out: Output::new(socket),

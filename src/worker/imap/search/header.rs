@@ -1,21 +1,28 @@
-//! Looking for strings in a letter's header.
+//! Looking for strings in letters' headers.
 //!
-//! Fields are decoded (RFC 2047, RFC 2231) and folded once, some at a time;
-//! then every string is looked for once, each in a step of its own. A header may
-//! have hundreds of thousands of fields and a SEARCH a thousand strings, so that
-//! the two together must never be one step.
+//! The fields in which something is sought are decoded (RFC 2047, RFC 2231) and folded
+//! once, some at a time; then every string is looked for once, each in a step of its
+//! own. A header may have hundreds of thousands of fields and a SEARCH a thousand
+//! strings, so that the two together must never be one step.
+//!
+//! Where only fields are asked for that gists have, a gist is read instead of the
+//! letter.
 
-use super::fold::fold;
+use super::fold::fold_onto;
+use super::key::{Asks, Key};
 use super::text::Needle;
+use crate::imap::End;
 use crate::imap::client::Client;
 use crate::imap::letter::{Letter, Trouble};
 use crate::shapes::Depth;
 use message::header::Fields;
-use message::{SectionText, Span, decode, header};
+use message::limits::HEADER_SECTION_BYTES_MAX;
+use message::{Span, decode, header};
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-/// Bytes of fields that are decoded in one step; the dearest take 1 ms.
+/// Bytes of fields that are looked at in one step, and comparisons of their names; the
+/// dearest take 1 ms.
 const STEP_BYTES: usize = 16 * 1024;
 
 /// Stands behind each line. No string of a client's holds it (RFC 9051 §9,
@@ -31,53 +38,15 @@ pub struct Sought<'k> {
     pub needle: &'k Needle,
 }
 
-/// A letter's header, and which strings are known to be in it.
+/// What was found in a letter's header.
 #[derive(Debug, Default)]
 pub struct Header<'k> {
-    /// `name: value`, folded, and [`LINE_END`], for each field.
-    lines: String,
-    fields: Vec<Field>,
-    /// The day of the first Date field, if it has one.
+    /// The day of the first Date field, if it has one and it was asked for.
     sent_day: Option<Option<i64>>,
     found: BTreeSet<Sought<'k>>,
 }
 
-/// Where a field's two parts stand in the lines.
-#[derive(Debug)]
-struct Field {
-    name: Range<usize>,
-    value: Range<usize>,
-}
-
-impl<'k> Header<'k> {
-    /// Reads a letter's header and looks for strings in it.
-    pub async fn read(
-        client: &mut Client,
-        letter: &mut Letter,
-        sought: &[Sought<'k>],
-    ) -> Result<Self, Trouble> {
-        letter.look(client, Depth::Header).await?;
-        let span = letter.section(&[], SectionText::Header);
-        let _watch = letter.watch().await?;
-        let mut header = Self::of(client, letter, span.unwrap_or_default()).await?;
-        for one in sought {
-            header.look(*one);
-            client.breathe().await?;
-        }
-        Ok(header)
-    }
-
-    /// The header in this span, in which nothing was looked for yet.
-    async fn of(client: &mut Client, letter: &Letter, span: Span) -> Result<Self, Trouble> {
-        let mut header = Self::default();
-        let section = section(client, letter, span).await?;
-        let mut fields = header::fields(&section);
-        while header.take(&mut fields) {
-            client.breathe().await?;
-        }
-        Ok(header)
-    }
-
+impl Header<'_> {
     /// The day that the sender's clock showed.
     pub fn sent_day(&self) -> Option<i64> {
         self.sent_day.flatten()
@@ -87,72 +56,192 @@ impl<'k> Header<'k> {
     pub fn has(&self, sought: Sought<'_>) -> bool {
         self.found.contains(&sought)
     }
+}
+
+/// Looks for what a key asks, in one header after the other.
+#[derive(Debug, Default)]
+pub struct HeaderSearch<'k> {
+    asks: Asks,
+    sought: Vec<Sought<'k>>,
+    /// Names of the fields in which something is sought; none: all fields.
+    names: Option<Vec<&'k str>>,
+    lines: Lines,
+}
+
+/// Fields of one header.
+#[derive(Debug, Default)]
+struct Lines {
+    /// `name: value`, folded, and [`LINE_END`], for each field.
+    text: String,
+    fields: Vec<Field>,
+}
+
+/// Where a field's two parts stand in the lines.
+#[derive(Debug)]
+struct Field {
+    name: Range<usize>,
+    value: Range<usize>,
+}
+
+impl<'k> HeaderSearch<'k> {
+    /// For what this key asks.
+    pub fn new(key: &'k Key) -> Self {
+        let sought = key.in_header();
+        let names: Option<BTreeSet<&str>> = sought.iter().map(|sought| sought.name).collect();
+        Self {
+            asks: key.asks(),
+            names: names.map(|names| names.into_iter().collect()),
+            sought,
+            lines: Lines::default(),
+        }
+    }
+
+    /// Looks into a letter's header. The letter must have been noted; see
+    /// [`crate::suspects`].
+    pub async fn read(
+        &mut self,
+        client: &mut Client,
+        letter: &mut Letter,
+    ) -> Result<Header<'k>, Trouble> {
+        if !self.asks.bytes {
+            letter.look(client, Depth::Header).await?;
+            if let Some(fields) = letter.listed_fields() {
+                return Ok(self.look(client, fields).await?);
+            }
+        }
+        letter.look(client, Depth::Nothing).await?;
+        match letter.is_flat() {
+            true => Ok(self.look(client, b"").await?),
+            false => self.read_section(client, letter).await,
+        }
+    }
+
+    async fn read_section(
+        &mut self,
+        client: &mut Client,
+        letter: &Letter,
+    ) -> Result<Header<'k>, Trouble> {
+        let end = letter.octets().min(HEADER_SECTION_BYTES_MAX);
+        let mut pieces = letter.pieces(Span { start: 0, end });
+        let mut section = Vec::new();
+        while let Some(piece) = pieces.next().await? {
+            if section.is_empty() && ends_within(&piece) {
+                return Ok(self.look(client, &piece).await?);
+            }
+            section.extend_from_slice(&piece);
+            if ends_within(&section) {
+                break;
+            }
+            client.breathe().await?;
+        }
+        Ok(self.look(client, &section).await?)
+    }
+
+    /// Looks into a header section, whatever stands behind it.
+    async fn look(&mut self, client: &mut Client, section: &[u8]) -> Result<Header<'k>, End> {
+        let mut header = Header::default();
+        self.lines.clear();
+        let mut fields = header::fields(section);
+        while self.take(&mut fields, &mut header) {
+            client.breathe().await?;
+        }
+        for sought in &self.sought {
+            if self.lines.have(*sought) {
+                header.found.insert(*sought);
+            }
+            client.breathe().await?;
+        }
+        Ok(header)
+    }
 
     /// Takes some more fields; false if there are none.
-    fn take(&mut self, fields: &mut Fields<'_>) -> bool {
+    fn take(&mut self, fields: &mut Fields<'_>, header: &mut Header<'k>) -> bool {
+        let names = self.names.as_ref().map_or(0, Vec::len);
         let mut taken = 0_usize;
         while taken < STEP_BYTES {
             let Some(field) = fields.next() else {
                 return false;
             };
-            taken = taken.saturating_add(field.raw.len());
-            self.keep(field.name, field.value);
+            taken = taken.saturating_add(field.raw.len()).saturating_add(names);
+            if self.asks.sent && header.sent_day.is_none() && is_named(field.name, "date") {
+                let sent = decode::date(field.value);
+                header.sent_day = Some(sent.map(decode::HeaderDate::written_day));
+            }
+            if self.is_asked(field.name) {
+                self.lines.add(field.name, field.value);
+            }
         }
         true
     }
 
-    fn keep(&mut self, name: &[u8], value: &[u8]) {
-        if self.sent_day.is_none() && name.eq_ignore_ascii_case(b"date") {
-            let sent = decode::date(value);
-            self.sent_day = Some(sent.map(decode::HeaderDate::written_day));
-        }
-        let name = self.push(&fold(&String::from_utf8_lossy(name)));
-        self.lines.push_str(": ");
-        let mut text = decode::field_text(value);
-        text.push_str(&decode::params_text(value));
-        let value = self.push(&fold(&text));
-        self.lines.push(LINE_END);
+    fn is_asked(&self, name: &[u8]) -> bool {
+        let asked = |names: &Vec<&str>| names.iter().any(|asked| is_named(name, asked));
+        self.names.as_ref().is_none_or(asked)
+    }
+}
+
+fn is_named(name: &[u8], asked: &str) -> bool {
+    name.eq_ignore_ascii_case(asked.as_bytes())
+}
+
+/// Whether the empty line is there that ends a header section.
+fn ends_within(bytes: &[u8]) -> bool {
+    let empty = |end: usize| matches!(bytes.get(end..), Some([b'\n', ..] | [b'\r', b'\n', ..]));
+    empty(0) || memchr::memchr_iter(b'\n', bytes).any(|feed| empty(feed.saturating_add(1)))
+}
+
+impl Lines {
+    fn clear(&mut self) {
+        self.text.clear();
+        self.fields.clear();
+    }
+
+    fn add(&mut self, name: &[u8], value: &[u8]) {
+        let name = self.push(&String::from_utf8_lossy(name));
+        self.text.push_str(": ");
+        let value = match decode::plain_text(value) {
+            Some(text) => self.push(&text),
+            None => self.push(&(decode::field_text(value) + &decode::params_text(value))),
+        };
+        self.text.push(LINE_END);
         self.fields.push(Field { name, value });
     }
 
     fn push(&mut self, text: &str) -> Range<usize> {
-        let start = self.lines.len();
-        self.lines.push_str(text);
-        start..self.lines.len()
+        let start = self.text.len();
+        fold_onto(text, &mut self.text);
+        start..self.text.len()
     }
 
-    fn look(&mut self, sought: Sought<'k>) {
-        let is_there = match sought.name {
-            Some(name) => self.is_in_field(name, sought.needle),
-            None => sought.needle.is_in(&self.lines),
-        };
-        if is_there {
-            self.found.insert(sought);
+    fn have(&self, sought: Sought<'_>) -> bool {
+        match sought.name {
+            Some(name) => self.have_in_field(name, sought.needle),
+            None => sought.needle.is_in(&self.text),
         }
     }
 
-    fn is_in_field(&self, name: &str, needle: &Needle) -> bool {
+    fn have_in_field(&self, name: &str, needle: &Needle) -> bool {
         let mut fields = self.fields.iter();
         fields.any(|field| {
-            &self.lines[field.name.clone()] == name
-                && needle.is_in(&self.lines[field.value.clone()])
+            self.text[field.name.clone()] == *name && needle.is_in(&self.text[field.value.clone()])
         })
     }
 }
 
 /// The fields in a span of a letter, decoded and folded, each with [`LINE_END`] behind.
 pub async fn lines(client: &mut Client, letter: &Letter, span: Span) -> Result<String, Trouble> {
-    Ok(Header::of(client, letter, span).await?.lines)
-}
-
-async fn section(client: &mut Client, letter: &Letter, span: Span) -> Result<Vec<u8>, Trouble> {
     let mut section = Vec::new();
     let mut pieces = letter.header(span);
     while let Some(piece) = pieces.next().await? {
         section.extend_from_slice(&piece);
         client.breathe().await?;
     }
-    Ok(section)
+    let (mut search, mut header) = (HeaderSearch::default(), Header::default());
+    let mut fields = header::fields(&section);
+    while search.take(&mut fields, &mut header) {
+        client.breathe().await?;
+    }
+    Ok(search.lines.text)
 }
 
 #[cfg(test)]
@@ -160,22 +249,26 @@ pub mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// A header in which these were looked for.
-    pub fn header<'k>(section: &[u8], sought: &[Sought<'k>]) -> Header<'k> {
+    use wire::imap::When;
+
+    /// A header in which a key was looked for.
+    pub fn header<'k>(section: &[u8], key: &'k Key) -> Header<'k> {
+        let mut search = HeaderSearch::new(key);
         let mut header = Header::default();
         let mut fields = header::fields(section);
-        while header.take(&mut fields) {}
-        sought.iter().for_each(|one| header.look(*one));
+        while search.take(&mut fields, &mut header) {}
+        let found = search.sought.iter().filter(|one| search.lines.have(**one));
+        header.found.extend(found);
         header
     }
 
     fn has(section: &[u8], name: Option<&str>, text: &str) -> bool {
         let needle = Needle::new(text);
-        let sought = Sought {
-            name,
-            needle: &needle,
+        let key = match name {
+            Some(name) => Key::Header(name.to_owned(), needle),
+            None => Key::Text(needle),
         };
-        header(section, &[sought]).has(sought)
+        !header(section, &key).found.is_empty()
     }
 
     #[test]
@@ -205,13 +298,32 @@ pub mod tests {
 
     #[test]
     fn only_the_first_date_counts() {
-        let day = |section: &[u8]| header(section, &[]).sent_day();
+        let key = Key::Sent(When::On, 0);
+        let day = |section: &[u8]| header(section, &key).sent_day();
         let good = "Date: Fri, 2 Jan 1970 00:00:00 +0000\r\n";
         assert_eq!(day(good.as_bytes()), Some(1));
         assert_eq!(day(format!("DATE: soon\r\n{good}").as_bytes()), None);
     }
 
+    #[test]
+    fn a_name_of_other_letters_is_another_name() {
+        assert!(!has(
+            "\u{17f}ubject: x\r\n\r\n".as_bytes(),
+            Some("subject"),
+            "x"
+        ));
+        assert!(has(b"SUBJECT \t: x\r\n\r\n", Some("subject"), "x"));
+    }
+
     proptest! {
+        #[test]
+        fn a_section_is_read_until_its_fields_end(
+            bytes in prop::collection::vec(prop::sample::select(&b"a: \t\r\n"[..]), 0..24),
+        ) {
+            let fields: usize = header::fields(&bytes).map(|field| field.raw.len()).sum();
+            prop_assert_eq!(ends_within(&bytes), fields < bytes.len());
+        }
+
         #[test]
         fn every_field_is_looked_at_however_many_there_are(at in 0usize..9000) {
             let mut section = "A: b\r\n".repeat(9000);

@@ -8,6 +8,7 @@ use super::header::{Header, Sought};
 use super::text::{Found, Needle, Wanted, Within};
 use crate::imap::messages::Meant;
 use message::decode::exact_text;
+use message::gist;
 use store::{InternalDate, Keyword, SystemFlags, Uid, UidRange, UidSet};
 use wire::imap::{Date, DateTime, Flag, SearchKey, SequenceSet, When};
 
@@ -39,6 +40,21 @@ pub struct Facts {
     pub octets: u64,
     /// Seconds since 1970, for OLDER and YOUNGER.
     pub now: i64,
+}
+
+/// What a key asks, so that nothing is gathered in vain.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Asks {
+    /// Questions in it: judging a message takes so many looks.
+    pub looks: usize,
+    /// For keywords.
+    pub keywords: bool,
+    /// For what is recent.
+    pub recent: bool,
+    /// For the day that it was written.
+    pub sent: bool,
+    /// For more of the letter than a gist has: its bytes are read.
+    pub bytes: bool,
 }
 
 /// What is known so far.
@@ -142,7 +158,7 @@ impl<M: Fn(&SequenceSet, bool) -> Meant> Compiler<'_, M> {
             SearchKey::Old => Key::Not(Box::new(Key::Recent)),
             SearchKey::Recent => Key::Recent,
             SearchKey::Header { name, value } => {
-                Key::Header(name.to_lowercase(), self.needle(value)?)
+                Key::Header(name.to_ascii_lowercase(), self.needle(value)?)
             }
             SearchKey::Body(text) => Key::Body(self.needle(text)?),
             SearchKey::Text(text) => Key::Text(self.needle(text)?),
@@ -191,20 +207,33 @@ impl Key {
         }
     }
 
+    /// What it asks.
+    pub fn asks(&self) -> Asks {
+        let mut asks = Asks::default();
+        self.each(&mut |key| asks.add(key));
+        asks
+    }
+
     /// All strings that are looked for in headers.
     pub fn in_header(&self) -> Vec<Sought<'_>> {
         let mut sought = Vec::new();
-        self.gather_in_header(&mut sought);
+        self.each(&mut |key| sought.extend(key.sought()));
         sought
     }
 
-    fn gather_in_header<'a>(&'a self, to: &mut Vec<Sought<'a>>) {
+    /// All strings that are looked for behind the header.
+    pub fn wanted(&self) -> Vec<Wanted<'_>> {
+        let mut wanted = Vec::new();
+        self.each(&mut |key| wanted.extend(key.wanted_here()));
+        wanted
+    }
+
+    /// Every key that isn't made of others.
+    fn each<'a>(&'a self, tell: &mut impl FnMut(&'a Self)) {
         match self {
-            Self::And(keys) | Self::Or(keys) => {
-                keys.iter().for_each(|key| key.gather_in_header(to));
-            }
-            Self::Not(key) => key.gather_in_header(to),
-            _ => to.extend(self.sought()),
+            Self::And(keys) | Self::Or(keys) => keys.iter().for_each(|key| key.each(tell)),
+            Self::Not(key) => key.each(tell),
+            _ => tell(self),
         }
     }
 
@@ -216,21 +245,6 @@ impl Key {
             _ => return None,
         };
         Some(Sought { name, needle })
-    }
-
-    /// All strings that are looked for behind the header.
-    pub fn wanted(&self) -> Vec<Wanted<'_>> {
-        let mut wanted = Vec::new();
-        self.gather(&mut wanted);
-        wanted
-    }
-
-    fn gather<'a>(&'a self, to: &mut Vec<Wanted<'a>>) {
-        match self {
-            Self::And(keys) | Self::Or(keys) => keys.iter().for_each(|key| key.gather(to)),
-            Self::Not(key) => key.gather(to),
-            _ => to.extend(self.wanted_here()),
-        }
     }
 
     /// What this one key looks for behind the header.
@@ -290,6 +304,20 @@ impl Key {
                 Some(wanted) => behind(wanted),
                 None => Verdict::of(in_header()),
             },
+        }
+    }
+}
+
+impl Asks {
+    fn add(&mut self, key: &Key) {
+        self.looks = self.looks.saturating_add(1);
+        match key {
+            Key::Keyword(_) => self.keywords = true,
+            Key::Recent => self.recent = true,
+            Key::Sent(..) => self.sent = true,
+            Key::Header(name, _) => self.bytes |= !gist::LISTED.contains(&name.as_str()),
+            Key::Body(_) | Key::Text(_) => self.bytes = true,
+            _ => {}
         }
     }
 }
@@ -382,7 +410,7 @@ mod tests {
         #[test]
         fn more_evidence_never_turns_a_verdict(key in keys(), subject in "[xy]{0,2}") {
             let facts = facts();
-            let header = header(format!("Subject: {subject}\r\n\r\n").as_bytes(), &key.in_header());
+            let header = header(format!("Subject: {subject}\r\n\r\n").as_bytes(), &key);
             let found = Found::nothing();
             let first = key.judge(&Evidence::facts(&facts));
             let second = key.judge(&Evidence::facts(&facts).with_header(&header));

@@ -5,28 +5,57 @@
 //! parts and of letters within. Other parts are not text, and neither is what stands
 //! before the first boundary and behind the last (RFC 2046 §5.1.1).
 
-use super::fold::fold;
+use super::fold::{fold, fold_onto};
 use super::header;
 use crate::imap::client::Client;
 use crate::imap::letter::{Letter, Trouble};
 use crate::shapes::Depth;
+use memchr::memmem::Finder;
 use message::decode::{self, CharsetDecoder, TransferDecoder, TransferEncoding};
 use message::{Part, Span};
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 /// A string that is looked for, folded.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Needle(String);
+#[derive(Debug, Clone)]
+pub struct Needle {
+    text: String,
+    finder: Finder<'static>,
+}
 
 impl Needle {
     /// Folds what the client wrote.
     pub fn new(text: &str) -> Self {
-        Self(fold(text))
+        let text = fold(text);
+        Self {
+            finder: Finder::new(&text).into_owned(),
+            text,
+        }
     }
 
     /// Whether it is in a folded text.
     pub fn is_in(&self, folded: &str) -> bool {
-        folded.contains(&self.0)
+        self.finder.find(folded.as_bytes()).is_some()
+    }
+}
+
+impl PartialEq for Needle {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Needle {}
+
+impl PartialOrd for Needle {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Needle {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.text.cmp(&other.text)
     }
 }
 
@@ -53,6 +82,7 @@ pub struct Wanted<'k> {
 pub struct Found {
     body: BTreeSet<Needle>,
     text: BTreeSet<Needle>,
+    to_its_end: bool,
 }
 
 impl Found {
@@ -60,6 +90,11 @@ impl Found {
     #[cfg(test)]
     pub fn nothing() -> Self {
         Self::default()
+    }
+
+    /// Whether the letter was looked through to its end.
+    pub fn to_its_end(&self) -> bool {
+        self.to_its_end
     }
 
     /// Whether this one is.
@@ -80,7 +115,8 @@ impl Found {
     }
 }
 
-/// Looks for strings in a letter's text, all at once.
+/// Looks for strings in a letter's text, all at once. The letter must have been noted;
+/// see [`crate::suspects`].
 pub async fn look_for(
     client: &mut Client,
     letter: &mut Letter,
@@ -88,7 +124,6 @@ pub async fn look_for(
 ) -> Result<Found, Trouble> {
     letter.look(client, Depth::Whole).await?;
     let letter = &*letter;
-    let _watch = letter.watch().await?;
     let mut search = Search::new(wanted);
     for text in texts(letter) {
         match text {
@@ -96,9 +131,10 @@ pub async fn look_for(
             Text::Body(body) => search.body(client, letter, &body).await?,
         }
         if search.is_over() {
-            break;
+            return Ok(search.found);
         }
     }
+    search.found.to_its_end = true;
     Ok(search.found)
 }
 
@@ -169,7 +205,7 @@ impl<'n> Search<'n> {
         Self {
             overlap: missing
                 .iter()
-                .map(|wanted| wanted.needle.0.len())
+                .map(|wanted| wanted.needle.text.len())
                 .max()
                 .unwrap_or(0),
             missing,
@@ -195,7 +231,7 @@ impl<'n> Search<'n> {
         let (mut decoded, mut text) = (Vec::new(), String::new());
         self.transfer.push(piece, &mut decoded);
         self.charset.push(&decoded, &mut text);
-        self.text.push_str(&fold(&text));
+        fold_onto(&text, &mut self.text);
     }
 
     fn finish(&mut self) {
@@ -207,7 +243,7 @@ impl<'n> Search<'n> {
         let mut charset = charset;
         charset.push(&decoded, &mut text);
         charset.finish(&mut text);
-        self.text.push_str(&fold(&text));
+        fold_onto(&text, &mut self.text);
     }
 
     /// Only the end of what was looked through can be part of a find.

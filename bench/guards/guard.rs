@@ -1,0 +1,169 @@
+//! The table of guards: what is counted, and where it is done.
+
+/// One kind of work.
+#[derive(Debug)]
+pub struct Guard {
+    /// Its name in the ledger.
+    pub name: &'static str,
+    /// What a count is for.
+    pub unit: &'static str,
+    /// How many of them a round has.
+    pub units: u64,
+    /// Rounds beyond the first ones: enough for a hundred million instructions, beside
+    /// which nothing matters that a process does at its own time.
+    pub rounds: u64,
+    /// Where its test is.
+    pub place: Place,
+    /// The test.
+    pub test: &'static str,
+}
+
+/// Which program has a test.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// `guarded.rs` of this package: the libraries.
+    Libraries,
+    /// `trial/guarded.rs` of the worker: whole sessions on a file system.
+    Sessions,
+}
+
+impl Place {
+    /// What `cargo test` has to be told to run its tests alone.
+    pub fn arguments(self) -> [&'static str; 4] {
+        match self {
+            Self::Libraries => ["--package", "mailkeep-guards", "--test", "guarded"],
+            Self::Sessions => ["--package", "mailkeep-worker", "--bin", "mailkeep-worker"],
+        }
+    }
+
+    /// What stands before the test's name.
+    pub fn module(self) -> &'static str {
+        match self {
+            Self::Libraries => "",
+            Self::Sessions => "trial::guarded::",
+        }
+    }
+}
+
+const fn library(
+    name: &'static str,
+    (units, unit): (u64, &'static str),
+    rounds: u64,
+    test: &'static str,
+) -> Guard {
+    let place = Place::Libraries;
+    Guard {
+        name,
+        unit,
+        units,
+        rounds,
+        place,
+        test,
+    }
+}
+
+const fn session(
+    name: &'static str,
+    (units, unit): (u64, &'static str),
+    rounds: u64,
+    test: &'static str,
+) -> Guard {
+    let place = Place::Sessions;
+    Guard {
+        name,
+        unit,
+        units,
+        rounds,
+        place,
+        test,
+    }
+}
+
+/// Letters in the mailbox of the sessions' guards.
+const MESSAGES: (u64, &str) = (300, "message");
+
+/// Letters that one round brings in.
+const LETTERS: (u64, &str) = (100, "letter");
+
+/// Every guard, from what strangers reach to what a whole mailbox costs.
+pub const GUARDS: [Guard; 13] = [
+    library("preauth", (5, "command"), 2000, "a_login_is_read"),
+    library(
+        "commands",
+        (12, "command"),
+        2000,
+        "commands_of_clients_are_read",
+    ),
+    library("gist", LETTERS, 4, "the_gist_of_letters_is_gathered"),
+    library(
+        "journal-append",
+        (100, "record"),
+        20,
+        "records_are_appended_and_synced",
+    ),
+    session("select", (1, "command"), 400, "a_mailbox_is_selected"),
+    session("fetch-flags", MESSAGES, 80, "every_message_tells_its_flags"),
+    session(
+        "fetch-structure",
+        MESSAGES,
+        6,
+        "every_message_tells_its_envelope_and_structure",
+    ),
+    session(
+        "fetch-fields",
+        MESSAGES,
+        6,
+        "every_message_tells_the_fields_that_a_list_shows",
+    ),
+    session("fetch-bodies", MESSAGES, 4, "every_message_gives_its_bytes"),
+    session(
+        "store-flags",
+        (600, "change"),
+        60,
+        "every_message_takes_a_flag_and_gives_it_back",
+    ),
+    session(
+        "search-flags",
+        MESSAGES,
+        100,
+        "a_search_by_flags_is_answered",
+    ),
+    session(
+        "search-subject",
+        MESSAGES,
+        4,
+        "a_search_by_subject_is_answered",
+    ),
+    session("append", LETTERS, 2, "letters_come_in_one_by_one"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    fn source(place: Place) -> &'static str {
+        match place {
+            Place::Libraries => include_str!("guarded.rs"),
+            Place::Sessions => include_str!("../../src/worker/trial/guarded.rs"),
+        }
+    }
+
+    #[test]
+    fn every_guard_has_its_test_and_every_test_its_guard() {
+        for place in [Place::Libraries, Place::Sessions] {
+            let lines = source(place).lines().collect::<Vec<_>>();
+            let tests = lines.windows(2).filter(|two| two[0] == "#[test]");
+            let tests = tests.filter_map(|two| two[1].strip_prefix("fn ")?.split('(').next());
+            let guards = GUARDS.iter().filter(|guard| guard.place == place);
+            let guards: BTreeSet<&str> = guards.map(|guard| guard.test).collect();
+            assert_eq!(tests.collect::<BTreeSet<_>>(), guards);
+        }
+    }
+
+    #[test]
+    fn every_guard_has_a_name_of_its_own() {
+        let names: BTreeSet<&str> = GUARDS.iter().map(|guard| guard.name).collect();
+        assert_eq!(names.len(), GUARDS.len());
+    }
+}

@@ -1,0 +1,61 @@
+//! How much of everything: the whole table's, and as little as a test needs.
+
+/// Counts of letters, users and operations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Scale {
+    /// Accounts on each server.
+    pub users: usize,
+    /// Letters of the large mailbox.
+    pub big: usize,
+    /// Copies of it in the huge one.
+    pub copies: usize,
+    /// Letters that are fetched whole, copied, moved, expunged.
+    pub bulk: usize,
+    /// Operations of one session, one by one.
+    pub singles: usize,
+    /// Logins one after the other, and by several at once.
+    pub logins: (usize, usize),
+    /// Letters delivered or appended by one connection, and by several at once.
+    pub letters: (usize, usize),
+    /// Letters in a MULTIAPPEND.
+    pub batch: usize,
+    /// Idle sessions.
+    pub sessions: usize,
+    /// Accounts whose worker is born.
+    pub births: usize,
+}
+
+impl Scale {
+    /// The table's.
+    pub const WHOLE: Self = Self {
+        users: 1200,
+        big: 50_000,
+        copies: 4,
+        bulk: 10_000,
+        singles: 500,
+        logins: (100, 400),
+        letters: (300, 1200),
+        batch: 50,
+        sessions: 500,
+        births: 200,
+    };
+
+    /// A test's: whether everything still goes, not how fast.
+    pub const QUICK: Self = Self {
+        users: 60,
+        big: 200,
+        copies: 2,
+        bulk: 50,
+        singles: 20,
+        logins: (10, 40),
+        letters: (10, 40),
+        batch: 10,
+        sessions: 10,
+        births: 10,
+    };
+
+    /// Whose number this is, if every user has his turn.
+    pub const fn user(&self, number: usize) -> usize {
+        2 + number % (self.users - 1)
+    }
+}

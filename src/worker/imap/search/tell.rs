@@ -1,0 +1,147 @@
+//! What a search has found, told and kept for `$`.
+
+use super::Found;
+use crate::imap::End;
+use crate::imap::answer::Answer;
+use crate::imap::client::Client;
+use crate::imap::selected::Selected;
+use crate::session::SAVED_RANGES_MAX;
+use std::ops::RangeInclusive;
+use store::{Uid, UidRange};
+use wire::imap::response::{Code, ESearch, SearchWriter};
+use wire::imap::{SearchReturn, Tag};
+
+/// Numbers told, or joined, between two breaths.
+const STEP_MESSAGES: usize = 4096;
+
+impl Selected {
+    /// ESEARCH.
+    pub(super) async fn report(
+        &self,
+        client: &mut Client,
+        tag: &Tag,
+        by_uid: bool,
+        returns: &[SearchReturn],
+        found: &[Found],
+    ) -> Result<(), End> {
+        if returns == [SearchReturn::Save] {
+            return Ok(());
+        }
+        let wants = |what| returns.contains(&what);
+        let number = |found: &Found| found.number;
+        let head = ESearch {
+            tag,
+            uid: by_uid,
+            min: found
+                .first()
+                .map(number)
+                .filter(|_| wants(SearchReturn::Min)),
+            max: found
+                .last()
+                .map(number)
+                .filter(|_| wants(SearchReturn::Max)),
+            all: None,
+            count: wants(SearchReturn::Count).then_some(found.len() as u32),
+        };
+        let mut writer = SearchWriter::esearch(client.out().buffer(), &head);
+        if wants(SearchReturn::All) {
+            tell_ranges(client, &mut writer, found).await?;
+        }
+        writer.end(client.out().buffer());
+        Ok(client.out().relieve().await?)
+    }
+
+    /// `$`, if the result is to be saved. RFC 5182 §2.1: with MIN or MAX alone,
+    /// only these are.
+    pub(super) async fn save(
+        &mut self,
+        client: &mut Client,
+        returns: &[SearchReturn],
+        found: &[Found],
+    ) -> Result<Result<(), Answer>, End> {
+        let wants = |what| returns.contains(&what);
+        if !wants(SearchReturn::Save) {
+            return Ok(Ok(()));
+        }
+        let narrow = (wants(SearchReturn::Min) || wants(SearchReturn::Max))
+            && !wants(SearchReturn::All)
+            && !wants(SearchReturn::Count);
+        let saved = match narrow {
+            true => {
+                let min = found.first().filter(|_| wants(SearchReturn::Min));
+                let max = found.last().filter(|_| wants(SearchReturn::Max));
+                let ends: Vec<Found> = min.into_iter().chain(max).copied().collect();
+                saved(client, &ends).await?
+            }
+            false => saved(client, found).await?,
+        };
+        let fits = saved.is_some();
+        self.mailbox.saved = saved.unwrap_or_default();
+        Ok(fits.then_some(()).ok_or(Answer::no(
+            Code::NotSaved,
+            "The result is too scattered to be saved",
+        )))
+    }
+}
+
+/// SEARCH.
+pub async fn tell_numbers(client: &mut Client, found: &[Found]) -> Result<(), End> {
+    let mut writer = SearchWriter::search(client.out().buffer());
+    for some in found.chunks(STEP_MESSAGES) {
+        let numbers: Vec<u32> = some.iter().map(|found| found.number).collect();
+        writer.numbers(client.out().buffer(), &numbers);
+        client.out().relieve().await?;
+        client.breathe().await?;
+    }
+    writer.end(client.out().buffer());
+    Ok(client.out().relieve().await?)
+}
+
+/// ALL of an ESEARCH. A range that ends a step may go on in the next.
+async fn tell_ranges(
+    client: &mut Client,
+    writer: &mut SearchWriter,
+    found: &[Found],
+) -> Result<(), End> {
+    let mut ranges = Vec::new();
+    for some in found.chunks(STEP_MESSAGES) {
+        some.iter()
+            .for_each(|found| join(&mut ranges, found.number));
+        let open = ranges.pop();
+        writer.ranges(client.out().buffer(), &ranges);
+        ranges.clear();
+        ranges.extend(open);
+        client.out().relieve().await?;
+        client.breathe().await?;
+    }
+    writer.ranges(client.out().buffer(), &ranges);
+    Ok(())
+}
+
+/// What was found, as ranges of UIDs; none if they are too many to be kept.
+async fn saved(client: &mut Client, found: &[Found]) -> Result<Option<Vec<UidRange>>, End> {
+    let mut ranges = Vec::new();
+    for some in found.chunks(STEP_MESSAGES) {
+        some.iter()
+            .for_each(|found| join(&mut ranges, found.uid.get()));
+        if ranges.len() > SAVED_RANGES_MAX {
+            return Ok(None);
+        }
+        client.breathe().await?;
+    }
+    let ranges = ranges.into_iter().filter_map(|range| {
+        Some(UidRange {
+            first: Uid::new(*range.start())?,
+            last: Uid::new(*range.end())?,
+        })
+    });
+    Ok(Some(ranges.collect()))
+}
+
+/// One more number, behind all others.
+pub fn join(ranges: &mut Vec<RangeInclusive<u32>>, number: u32) {
+    match ranges.last_mut() {
+        Some(range) if range.end().saturating_add(1) >= number => *range = *range.start()..=number,
+        _ => ranges.push(number..=number),
+    }
+}

@@ -1,0 +1,173 @@
+//! Walking over the messages that a key may mean, and judging them by what the store
+//! knows: so many at a time that the store is never borrowed while somebody else may
+//! run, and no step is long.
+
+use super::key::{Asks, Evidence, Facts, Key, Verdict};
+use super::{Candidate, Found};
+use crate::imap::End;
+use crate::imap::client::Client;
+use crate::imap::letter::Place;
+use crate::imap::messages::Meant;
+use crate::imap::numbers::{Now, Numbers};
+use crate::imap::selected::Selected;
+use crate::suspects::TOGETHER_MAX;
+use store::{Entry, Messages, Uid, UidRange};
+
+/// Looks at what the store knows in one step: each question of a key for each message
+/// is one, and takes some 10 ns.
+const STEP_LOOKS_MAX: usize = 1 << 16;
+
+/// See the module.
+pub struct Walk<'k> {
+    key: &'k Key,
+    asks: Asks,
+    by_uid: bool,
+    /// Seconds since 1970 when it began, for OLDER and YOUNGER.
+    now: i64,
+    meant: Meant,
+    numbers: Numbers,
+    last: Option<Uid>,
+}
+
+/// What one step came to.
+#[derive(Default)]
+pub struct Round {
+    /// These fit.
+    pub found: Vec<Found>,
+    /// Of these more must be known; at most [`TOGETHER_MAX`].
+    pub open: Vec<Candidate>,
+}
+
+impl<'k> Walk<'k> {
+    /// At the first message.
+    pub fn new(key: &'k Key, by_uid: bool) -> Self {
+        let whole = UidRange {
+            first: Uid::MIN,
+            last: Uid::MAX,
+        };
+        let ranges = key.bounds().map_or(vec![whole], <[UidRange]>::to_vec);
+        Self {
+            key,
+            asks: key.asks(),
+            by_uid,
+            now: crate::clock::seconds(),
+            meant: Meant {
+                ranges,
+                numbered: None,
+            },
+            numbers: Numbers::default(),
+            last: None,
+        }
+    }
+
+    /// Judges the next messages; none at the end.
+    pub fn next(&mut self, client: &Client, selected: &Selected) -> Result<Option<Round>, End> {
+        let store = client.account().store();
+        let messages = store.messages(selected.handle());
+        let messages = messages.map_err(|_| End::MailboxGone)?;
+        let view = selected.view();
+        let numbers = self.numbers.now(&messages, view);
+        let mut telling = Telling::new(self.by_uid, &numbers);
+        let mut round = Round::default();
+        let steps = STEP_LOOKS_MAX
+            .checked_div(self.asks.looks)
+            .unwrap_or(1)
+            .max(1);
+        let damage = client.account().damage();
+        let has_damage = damage.count() > 0;
+        let mut last = None;
+        for entry in self.meant.entries(&messages, view, self.last).take(steps) {
+            last = Some(entry.uid());
+            let facts = self.asks.facts(self.now, selected, &messages, entry);
+            // A damaged letter is as long as what its reader gets instead.
+            let is_damaged = has_damage && damage.has(entry.message());
+            match self.key.judge(&Evidence::facts(&facts)) {
+                Verdict::Yes if !is_damaged => round.found.extend(telling.found(entry.uid())),
+                Verdict::No if !is_damaged => {}
+                _ => round
+                    .open
+                    .push(candidate(selected, &messages, entry, facts)),
+            }
+            if round.open.len() >= TOGETHER_MAX {
+                break;
+            }
+        }
+        self.last = last.or(self.last);
+        Ok(last.map(|_| round))
+    }
+
+    /// What the client is told of messages that fit; they may be gone by now, and have
+    /// kept their numbers.
+    pub fn number(
+        &mut self,
+        client: &Client,
+        selected: &Selected,
+        fits: &[Uid],
+    ) -> Result<Vec<Found>, End> {
+        let store = client.account().store();
+        let messages = store.messages(selected.handle());
+        let messages = messages.map_err(|_| End::MailboxGone)?;
+        let numbers = self.numbers.now(&messages, selected.view());
+        let mut telling = Telling::new(self.by_uid, &numbers);
+        Ok(fits.iter().filter_map(|uid| telling.found(*uid)).collect())
+    }
+}
+
+impl Asks {
+    /// What the store knows of a message, as far as it is asked.
+    fn facts(
+        &self,
+        now: i64,
+        selected: &Selected,
+        messages: &Messages<'_>,
+        entry: &Entry,
+    ) -> Facts {
+        let keywords = self.keywords.then(|| messages.keywords_of(entry).cloned());
+        Facts {
+            uid: entry.uid(),
+            system: entry.system_flags(),
+            keywords: keywords.into_iter().flatten().collect(),
+            recent: self.recent && selected.is_recent(entry.uid()),
+            date: entry.date(),
+            octets: entry.size().into(),
+            now,
+        }
+    }
+}
+
+fn candidate(
+    selected: &Selected,
+    messages: &Messages<'_>,
+    entry: &Entry,
+    facts: Facts,
+) -> Candidate {
+    let place = Place {
+        mailbox: *selected.handle(),
+        uid: entry.uid(),
+        id: entry.message(),
+        date: entry.date(),
+        body: messages.body(entry),
+    };
+    Candidate { facts, place }
+}
+
+/// Numbers messages.
+struct Telling<'a> {
+    by_uid: bool,
+    numbers: &'a Now<'a>,
+}
+
+impl<'a> Telling<'a> {
+    fn new(by_uid: bool, numbers: &'a Now<'a>) -> Self {
+        Self { by_uid, numbers }
+    }
+
+    /// What the client is told of a message; none if it doesn't know it.
+    fn found(&mut self, uid: Uid) -> Option<Found> {
+        let number = match self.by_uid {
+            true => uid.get(),
+            false => self.numbers.seq_of(uid)?,
+        };
+        Some(Found { uid, number })
+    }
+}
