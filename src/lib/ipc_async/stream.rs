@@ -37,17 +37,6 @@ impl Stream {
         })
     }
 
-    /// Waits until there may be something to read, or the end.
-    ///
-    /// # Errors
-    /// The runtime is ending.
-    pub async fn readable(&self) -> io::Result<()> {
-        self.socket
-            .readable()
-            .await
-            .map(|mut ready| ready.retain_ready())
-    }
-
     /// Waits while the last write found no room.
     ///
     /// # Errors
@@ -57,11 +46,7 @@ impl Stream {
     }
 
     /// Reads what is there; 0 is the end.
-    ///
-    /// # Errors
-    /// As recv(2); [`io::ErrorKind::WouldBlock`] if there is nothing, and then
-    /// [`Self::readable`] waits.
-    pub fn try_read(&self, bytes: &mut [u8]) -> io::Result<usize> {
+    fn try_read(&self, bytes: &mut [u8]) -> io::Result<usize> {
         let wanted = bytes.len();
         let read = self.socket.try_io(Interest::READABLE, |socket| {
             let (_, read) = retry_on_intr(|| recv(socket, &mut *bytes, RecvFlags::DONTWAIT))?;
@@ -107,18 +92,6 @@ impl Stream {
     /// As shutdown(2).
     pub fn end(&self) -> io::Result<()> {
         Ok(shutdown(&self.socket, Shutdown::Write)?)
-    }
-
-    /// Whether nobody is at the other end any more, as far as has been noticed. A peer
-    /// that has only finished sending still is.
-    pub async fn is_hung_up(&self) -> bool {
-        tokio::select! {
-            biased;
-            noticed = self.socket.ready(Interest::WRITABLE) => {
-                noticed.is_ok_and(|noticed| noticed.ready().is_write_closed())
-            }
-            () = std::future::ready(()) => false,
-        }
     }
 
     /// A read that was given less than it had room for has taken all there was: what
@@ -251,17 +224,6 @@ mod tests {
             let mut bytes = [0; 100];
             assert_eq!((&a).read(&mut bytes).await.unwrap(), 10);
             assert_eq!((&a).read(&mut bytes).await.unwrap(), 0);
-            assert!(a.is_hung_up().await);
-        });
-    }
-
-    #[test]
-    fn a_peer_that_has_only_finished_sending_is_not_gone() {
-        run(async {
-            let (a, b) = ends();
-            b.end().unwrap();
-            assert_eq!((&a).read(&mut [0; 10]).await.unwrap(), 0);
-            assert!(!a.is_hung_up().await);
         });
     }
 
