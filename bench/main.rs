@@ -6,6 +6,7 @@
 
 mod client;
 mod failed;
+mod layers;
 mod letters;
 mod machine;
 mod report;
@@ -19,6 +20,7 @@ use clap::{Args, Parser, Subcommand};
 use failed::Failed;
 use report::Table;
 use scale::Scale;
+use server::{Home, Kind, Server};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -35,6 +37,12 @@ struct Command {
 enum What {
     /// Fills both servers, runs each workload in turns, and writes the table.
     Table(TableOptions),
+    /// Measures what each layer of confinement costs.
+    Layers {
+        /// Turns of each system call under each layer.
+        #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..=100))]
+        turns: u32,
+    },
     /// Writes the table of an earlier run from its JSON.
     Report {
         /// What `table --json` wrote.
@@ -74,6 +82,7 @@ fn main() -> ExitCode {
     let command = Command::parse();
     let done = match &command.what {
         What::Table(options) => make_table(options),
+        What::Layers { turns } => price_layers(*turns),
         What::Report { file } => read(file).map(|table| print!("{}", table.markdown())),
     };
     match done {
@@ -120,6 +129,16 @@ fn make_table(options: &TableOptions) -> Result<(), Failed> {
         write(path, &table)?;
     }
     print!("{}", table.markdown());
+    Ok(())
+}
+
+fn price_layers(turns: u32) -> Result<(), Failed> {
+    machine::build()?;
+    let place = machine::Place::open(None)?;
+    machine::leave_nothing(&place);
+    let home = Home::open(&place.path, place.number, 1)?;
+    let server = Server::start(Kind::Mailkeep, home, 1)?;
+    print!("{}", layers::measure(&server, turns)?);
     Ok(())
 }
 

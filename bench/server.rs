@@ -7,7 +7,7 @@ mod mailkeep;
 mod processes;
 
 pub use home::Home;
-pub use mailkeep::PROGRAMS;
+pub use mailkeep::{PROGRAMS, programs};
 pub use processes::Memory;
 
 use processes::memory;
@@ -16,6 +16,7 @@ use crate::client::{Imap, Lmtp, Stream};
 use crate::failed::Failed;
 use crate::users::{self, PASSWORD};
 use rustix::process::{Pid, Signal, kill_process};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -193,6 +194,11 @@ impl Server {
     /// What its processes hold in memory.
     pub fn memory(&self) -> Memory {
         memory(&self.processes())
+    }
+
+    /// Seconds of the processor that its processes have had so far, by program.
+    pub fn spent(&self) -> BTreeMap<String, f64> {
+        processes::spent(&self.processes())
     }
 
     fn at(&self, port: u16) -> SocketAddr {

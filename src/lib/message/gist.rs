@@ -12,11 +12,14 @@
 mod bytes;
 mod decode;
 mod encode;
+mod glance;
+
+pub use glance::Glance;
 
 use crate::envelope::Envelope;
 use crate::header::{FieldFilter, Keep};
 use crate::limits::HEADER_SECTION_BYTES_MAX;
-use crate::structure::{Scanner, Structure};
+use crate::structure::{Part, Scanner, Structure};
 
 /// The version of the encoding, and of what the parsers make of a letter: raise
 /// it whenever either changes, and every gist is made anew.
@@ -111,6 +114,12 @@ impl Gist {
     /// The gist that these bytes are; none if they are none.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         decode::decode(bytes)
+    }
+
+    /// The parts of a letter of so many bytes, of which these are the gist, without the
+    /// letter's own envelope; none if they are not, or don't tell.
+    pub fn parts(bytes: &[u8], octets: u64) -> Option<Vec<Part>> {
+        decode::parts(bytes, octets)
     }
 }
 
@@ -297,6 +306,10 @@ mod tests {
             collector.feed(right);
             let gist = Gist { preview, ..collector.finish(true) };
             let bytes = gist.encode().unwrap();
+            let mut parts = gist.structure.parts().to_vec();
+            parts[0].envelope = None;
+            prop_assert_eq!(Gist::parts(&bytes, letter.len() as u64), Some(parts));
+            prop_assert_eq!(Gist::parts(&bytes, letter.len() as u64 + 1), None);
             prop_assert_eq!(Gist::decode(&bytes), Some(gist));
         }
 

@@ -63,11 +63,15 @@ impl<'a> Iterator for Fields<'a> {
         }
         let (raw, rest) = self.rest.split_at_checked(length)?;
         self.rest = rest;
-        let (name, _) = split_name(raw.get(..first)?);
-        let colon = memchr(b':', raw.get(..first)?);
-        let value = colon.and_then(|colon| raw.get(colon.checked_add(1)?..));
-        let value = value.unwrap_or(raw);
-        Some(RawField { raw, name, value })
+        let Some(colon) = memchr(b':', raw.get(..first)?) else {
+            let (name, value) = (&[][..], raw);
+            return Some(RawField { raw, name, value });
+        };
+        Some(RawField {
+            raw,
+            name: raw.get(..colon)?.trim_ascii_end(),
+            value: raw.get(colon.checked_add(1)?..)?,
+        })
     }
 }
 

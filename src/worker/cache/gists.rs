@@ -7,7 +7,6 @@
 use super::{Ask, Cache, ask};
 use crate::account::Account;
 use crate::disk::DiskThread;
-use crate::holding::Held;
 use crate::pace::Pace;
 use crate::shapes::Depth;
 use journal::disk::Disk;
@@ -38,7 +37,7 @@ const READS_MAX: usize = 2;
 /// Records as far as they are in memory. The disk's type ends here.
 pub trait Records {
     /// As [`CacheReader::get`].
-    fn get(&mut self, id: MessageId) -> Lookup;
+    fn get(&mut self, id: MessageId) -> Lookup<'_>;
     /// As [`CacheReader::take_in`].
     fn take_in(&mut self, warm: Warm);
     /// As [`CacheReader::was_put`].
@@ -48,7 +47,7 @@ pub trait Records {
 }
 
 impl<D: Disk> Records for CacheReader<D> {
-    fn get(&mut self, id: MessageId) -> Lookup {
+    fn get(&mut self, id: MessageId) -> Lookup<'_> {
         CacheReader::get(self, id, STAMP)
     }
 
@@ -74,7 +73,7 @@ impl Cache {
         octets: u64,
         depth: Depth,
     ) -> Option<Gist> {
-        let gist = Gist::decode(&self.record(disk, id).await?)?;
+        let gist = self.read(disk, id, Gist::decode).await??;
         let read = gist.structure.octets();
         let fits = match gist.whole {
             true => read == octets,
@@ -83,11 +82,16 @@ impl Cache {
         fits.then_some(gist)
     }
 
-    async fn record(&self, disk: &DiskThread, id: MessageId) -> Option<Vec<u8>> {
+    /// Has somebody look at a letter's record, if there is one.
+    pub async fn read<T>(
+        &self,
+        disk: &DiskThread,
+        id: MessageId,
+        look: impl FnOnce(&[u8]) -> T,
+    ) -> Option<T> {
         for _ in 0..=READS_MAX {
-            let found = self.records.borrow_mut().get(id);
-            let region = match found {
-                Lookup::Found(bytes) => return Some(bytes),
+            let region = match self.records.borrow_mut().get(id) {
+                Lookup::Found(bytes) => return Some(look(bytes)),
                 Lookup::Absent => return None,
                 Lookup::Cold(region) => region,
             };
@@ -97,15 +101,15 @@ impl Cache {
         None
     }
 
-    async fn put(&self, disk: &DiskThread, id: MessageId, gist: Vec<u8>) {
+    /// Keeps encoded gists.
+    pub async fn put_all(&self, disk: &DiskThread, gists: Vec<(MessageId, Vec<u8>)>) {
         let now_secs = crate::clock::seconds();
         let kept = ask(disk, |done| Ask::Put {
-            id,
-            gist,
+            gists,
             now_secs,
             done,
         });
-        if kept.await == Some(true) {
+        for id in kept.await.unwrap_or_default() {
             self.records.borrow_mut().was_put(id);
         }
     }
@@ -121,33 +125,22 @@ pub fn remember(account: &Rc<Account>, id: MessageId, gist: &Gist) {
     let account = Rc::clone(account);
     tokio::task::spawn_local(async move {
         let cache = account.cache();
-        cache.put(account.disk(), id, bytes).await;
+        cache.put_all(account.disk(), vec![(id, bytes)]).await;
         cache.putting.set(cache.putting.get().saturating_sub(1));
     });
 }
 
-/// Looks into a letter that has just been kept, while its bytes are in memory, and
-/// remembers what it says. `held` is the room that they take. For the background:
-/// nobody needs to wait for it.
-pub async fn learn(account: Rc<Account>, id: MessageId, bytes: Vec<u8>, held: Held) {
-    if account.suspects().is_flat(id) {
-        return;
-    }
-    let Ok(watch) = account.suspects().watch(account.disk(), id).await else {
-        return;
-    };
-    let mut pace = Pace::new();
+/// What a letter says, all of which is in memory.
+pub async fn of(letter: &[u8], pace: &mut Pace) -> Gist {
     let mut collector = Collector::new();
-    for piece in bytes.chunks(PIECE_BYTES) {
+    for piece in letter.chunks(PIECE_BYTES) {
         collector.feed(piece);
         pace.breathe().await;
     }
     let mut gist = collector.finish(true);
     gist.preview = preview::Source::of(&gist.structure).map(|source| {
-        let span = bytes.get(source.span.start as usize..source.span.end as usize);
+        let span = letter.get(source.span.start as usize..source.span.end as usize);
         source.words(span.unwrap_or_default())
     });
-    watch.acquit();
-    drop((bytes, held));
-    remember(&account, id, &gist);
+    gist
 }

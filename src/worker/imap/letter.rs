@@ -10,7 +10,7 @@ use crate::damage::placeholder;
 use crate::disk::Gone;
 use crate::shapes::Depth;
 use crate::suspects::Watch;
-use message::gist::{Collector, Gist};
+use message::gist::{Collector, Gist, Glance};
 use message::limits::HEADER_SECTION_BYTES_MAX;
 use message::{Envelope, Part, SectionText, Span, Structure, preview};
 use std::cell::Cell;
@@ -234,8 +234,33 @@ impl Letter {
         self.gist()?.header_fields(names)
     }
 
-    /// The fields of the letter's own header that lists show ([`Gist::fields`]), if they
-    /// are known without reading it.
+    /// The fields of the letter's own header that lists show ([`Gist::fields`]), put
+    /// behind what is there, if the cache knows them.
+    pub async fn recall_fields(&self, to: &mut Vec<u8>) -> bool {
+        let octets = self.octets();
+        let take = |gist: &[u8]| {
+            let glance = Glance::at(gist).filter(|glance| glance.fits(octets))?;
+            to.extend_from_slice(glance.fields);
+            Some(())
+        };
+        self.recall(take).await.is_some()
+    }
+
+    /// The letter's parts, the first without its envelope, if the cache knows them.
+    pub async fn recall_parts(&self) -> Option<Vec<Part>> {
+        let octets = self.octets();
+        self.recall(|gist| Gist::parts(gist, octets)).await
+    }
+
+    async fn recall<T>(&self, look: impl FnOnce(&[u8]) -> Option<T>) -> Option<T> {
+        if !matches!(self.text, Text::Stored(_)) || self.is_flat() {
+            return None;
+        }
+        let (cache, disk) = (self.account.cache(), self.account.disk());
+        cache.read(disk, self.place.id, look).await?
+    }
+
+    /// The same fields, if the letter was looked into.
     pub fn listed_fields(&self) -> Option<&[u8]> {
         self.gist()?.fields.as_deref()
     }

@@ -58,8 +58,8 @@ impl TransferDecoder {
     pub fn push(&mut self, piece: &[u8], out: &mut Vec<u8>) {
         match &mut self.state {
             State::Identity => out.extend_from_slice(piece),
-            State::Base64(base64) => piece.iter().for_each(|byte| base64.byte(*byte, out)),
-            State::QuotedPrintable(quoted) => piece.iter().for_each(|byte| quoted.byte(*byte, out)),
+            State::Base64(base64) => base64.push(piece, out),
+            State::QuotedPrintable(quoted) => quoted.push(piece, out),
         }
     }
 
@@ -83,6 +83,22 @@ struct Base64 {
 }
 
 impl Base64 {
+    /// As [`Self::byte`] for each; whole quanta, of which nearly all text is, at once.
+    fn push(&mut self, mut piece: &[u8], out: &mut Vec<u8>) {
+        while let Some((first, rest)) = piece.split_first() {
+            let quantum = piece.split_first_chunk().filter(|_| self.sextets == 0);
+            if let Some((octets, rest)) =
+                quantum.and_then(|(four, rest)| Some((octets(four)?, rest)))
+            {
+                out.extend_from_slice(&octets);
+                piece = rest;
+            } else {
+                self.byte(*first, out);
+                piece = rest;
+            }
+        }
+    }
+
     fn byte(&mut self, byte: u8, out: &mut Vec<u8>) {
         if byte == b'=' {
             return self.end(out);
@@ -106,7 +122,43 @@ impl Base64 {
     }
 }
 
-fn sextet(byte: u8) -> Option<u8> {
+/// The octets of four characters of the alphabet.
+fn octets(quantum: &[u8; 4]) -> Option<[u8; 3]> {
+    let mut bits = 0_u32;
+    for byte in quantum {
+        let sextet = *SEXTETS.get(usize::from(*byte))?;
+        if sextet == NO_SEXTET {
+            return None;
+        }
+        bits = bits.wrapping_shl(6) | u32::from(sextet);
+    }
+    let [_, octets @ ..] = bits.to_be_bytes();
+    Some(octets)
+}
+
+/// What stands in the table for a byte that is not of the alphabet.
+const NO_SEXTET: u8 = 0xff;
+
+/// [`sextet`] of each byte.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "made by the compiler, for which a panic is an error"
+)]
+const SEXTETS: [u8; 256] = {
+    let mut table = [NO_SEXTET; 256];
+    let mut byte = u8::MAX;
+    loop {
+        if let Some(sextet) = sextet(byte) {
+            table[byte as usize] = sextet;
+        }
+        match byte.checked_sub(1) {
+            Some(before) => byte = before,
+            None => break table,
+        }
+    }
+};
+
+const fn sextet(byte: u8) -> Option<u8> {
     let (first, value) = match byte {
         b'A'..=b'Z' => (b'A', 0),
         b'a'..=b'z' => (b'a', 26),
@@ -115,7 +167,22 @@ fn sextet(byte: u8) -> Option<u8> {
         b'/' => return Some(63),
         _ => return None,
     };
-    byte.checked_sub(first)?.checked_add(value)
+    match byte.checked_sub(first) {
+        Some(place) => place.checked_add(value),
+        None => None,
+    }
+}
+
+/// Bytes of quoted-printable before the next escape or line end, without the white space
+/// that stands at their end.
+fn plain_bytes(text: &[u8]) -> usize {
+    let end = memchr::memchr3(b'=', b'\r', b'\n', text).unwrap_or(text.len());
+    let plain = text.get(..end).unwrap_or_default();
+    let blank = plain
+        .iter()
+        .rev()
+        .take_while(|byte| matches!(byte, b' ' | b'\t'));
+    end.saturating_sub(blank.count())
 }
 
 /// `quoted-printable`: what is no valid escape stays as it is (RFC 2045 §6.7,
@@ -132,6 +199,35 @@ struct QuotedPrintable {
 const OPEN_BYTES_MAX: usize = 998;
 
 impl QuotedPrintable {
+    /// As [`Self::byte`] for each; stretches without an escape, and whole escapes, at
+    /// once.
+    fn push(&mut self, mut piece: &[u8], out: &mut Vec<u8>) {
+        while let Some((first, rest)) = piece.split_first() {
+            if !self.open.is_empty() {
+                self.byte(*first, out);
+                piece = rest;
+                continue;
+            }
+            let (plain, behind) = piece
+                .split_at_checked(plain_bytes(piece))
+                .unwrap_or((b"", piece));
+            out.extend_from_slice(plain);
+            piece = behind;
+            match behind {
+                [b'=', escaped @ ..] if let Some(octet) = hex_pair(escaped) => {
+                    out.push(octet);
+                    piece = escaped.get(2..).unwrap_or_default();
+                }
+                [b'=', b'\r', b'\n', rest @ ..] | [b'=', b'\n', rest @ ..] => piece = rest,
+                [first, rest @ ..] => {
+                    self.byte(*first, out);
+                    piece = rest;
+                }
+                [] => {}
+            }
+        }
+    }
+
     fn byte(&mut self, byte: u8, out: &mut Vec<u8>) {
         match (self.open.first(), byte) {
             (Some(b'='), _) => self.escape(byte, out),
@@ -268,6 +364,27 @@ mod tests {
         quoted.byte(b'x', &mut out);
         quoted.end(&mut out);
         assert_eq!(out.len(), 100_001);
+    }
+
+    proptest! {
+        #[test]
+        fn many_bytes_at_once_are_what_one_by_one_is(
+            text in prop::collection::vec(prop::sample::select(&b"=4A3dZz+/ \t\r\n=\xe4"[..]), 0..60),
+        ) {
+            for encoding in [TransferEncoding::Base64, TransferEncoding::QuotedPrintable] {
+                let (mut at_once, mut singly) = (Vec::new(), Vec::new());
+                let (mut one, mut other) = (TransferDecoder::new(encoding), TransferDecoder::new(encoding));
+                one.push(&text, &mut at_once);
+                match &mut other.state {
+                    State::Identity => {}
+                    State::Base64(base64) => text.iter().for_each(|byte| base64.byte(*byte, &mut singly)),
+                    State::QuotedPrintable(quoted) => text.iter().for_each(|byte| quoted.byte(*byte, &mut singly)),
+                }
+                one.finish(&mut at_once);
+                other.finish(&mut singly);
+                prop_assert_eq!(at_once, singly);
+            }
+        }
     }
 
     proptest! {

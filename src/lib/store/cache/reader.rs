@@ -21,9 +21,9 @@ const PAGE_BYTES: usize = 4 << 10;
 
 /// What came of looking for a record.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Lookup {
+pub enum Lookup<'a> {
     /// Its bytes.
-    Found(Vec<u8>),
+    Found(&'a [u8]),
     /// There is none that could be believed.
     Absent,
     /// Nobody knows before this has been read by [`super::LetterCache::read`] and
@@ -63,14 +63,16 @@ impl<D: Disk> CacheReader<D> {
     }
 
     /// Looks for a message's record.
-    pub fn get(&mut self, id: MessageId, stamp: Stamp) -> Lookup {
-        let mut open = self.take(number_of(id));
-        let found = open.look(id, stamp);
-        self.keep(open);
-        match found {
-            Ok(Some(bytes)) => Lookup::Found(bytes),
-            Ok(None) => Lookup::Absent,
-            Err(region) => Lookup::Cold(region),
+    pub fn get(&mut self, id: MessageId, stamp: Stamp) -> Lookup<'_> {
+        let number = number_of(id);
+        if self.open.last().is_none_or(|open| open.number != number) {
+            let open = self.take(number);
+            self.keep(open);
+        }
+        match self.open.last_mut().map(|open| open.look(id, stamp)) {
+            Some(Ok(Some(bytes))) => Lookup::Found(bytes),
+            Some(Ok(None)) | None => Lookup::Absent,
+            Some(Err(region)) => Lookup::Cold(region),
         }
     }
 
@@ -147,7 +149,7 @@ impl<F: File> Open<F> {
     }
 
     /// A message's record, if there is one; or what must be read first.
-    fn look(&mut self, id: MessageId, stamp: Stamp) -> Result<Option<Vec<u8>>, Region> {
+    fn look(&mut self, id: MessageId, stamp: Stamp) -> Result<Option<&[u8]>, Region> {
         let Some(slot) = self.slot(id)? else {
             return Ok(None);
         };
@@ -155,9 +157,7 @@ impl<F: File> Open<F> {
             self.read_on(slot)?;
         }
         let record = self.held(slot);
-        Ok(record
-            .and_then(|record| stamp.open(id, record))
-            .map(<[u8]>::to_vec))
+        Ok(record.and_then(|record| stamp.open(id, record)))
     }
 
     fn slot(&mut self, id: MessageId) -> Result<Option<Slot>, Region> {
@@ -237,7 +237,7 @@ mod tests {
     ) -> (Option<Vec<u8>>, usize) {
         for asked in 0..=2 {
             match reader.get(MessageId(id), STAMP) {
-                Lookup::Found(bytes) => return (Some(bytes), asked),
+                Lookup::Found(bytes) => return (Some(bytes.to_vec()), asked),
                 Lookup::Absent => return (None, asked),
                 Lookup::Cold(region) => reader.take_in(cache.read(region)),
             }

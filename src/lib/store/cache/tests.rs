@@ -20,7 +20,7 @@ fn look(
 ) -> Option<Vec<u8>> {
     for _ in 0..=2 {
         match reader.get(MessageId(id), STAMP) {
-            Lookup::Found(bytes) => return Some(bytes),
+            Lookup::Found(bytes) => return Some(bytes.to_vec()),
             Lookup::Absent => return None,
             Lookup::Cold(region) => reader.take_in(cache.read(region)),
         }

@@ -66,6 +66,8 @@ pub struct HeaderSearch<'k> {
     /// Names of the fields in which something is sought; none: all fields.
     names: Option<Vec<&'k str>>,
     lines: Lines,
+    /// Room for the fields of a gist.
+    listed: Vec<u8>,
 }
 
 /// Fields of one header.
@@ -93,6 +95,7 @@ impl<'k> HeaderSearch<'k> {
             names: names.map(|names| names.into_iter().collect()),
             sought,
             lines: Lines::default(),
+            listed: Vec::new(),
         }
     }
 
@@ -103,17 +106,39 @@ impl<'k> HeaderSearch<'k> {
         client: &mut Client,
         letter: &mut Letter,
     ) -> Result<Header<'k>, Trouble> {
-        if !self.asks.bytes {
-            letter.look(client, Depth::Header).await?;
-            if let Some(fields) = letter.listed_fields() {
-                return Ok(self.look(client, fields).await?);
-            }
-        }
         letter.look(client, Depth::Nothing).await?;
+        if !self.asks.bytes
+            && let Some(header) = self.read_gist(client, letter).await?
+        {
+            return Ok(header);
+        }
         match letter.is_flat() {
             true => Ok(self.look(client, b"").await?),
             false => self.read_section(client, letter).await,
         }
+    }
+
+    /// None if no gist can say it: the letter is flat, or has too much to say.
+    async fn read_gist(
+        &mut self,
+        client: &mut Client,
+        letter: &mut Letter,
+    ) -> Result<Option<Header<'k>>, Trouble> {
+        let mut fields = std::mem::take(&mut self.listed);
+        fields.clear();
+        let mut known = letter.recall_fields(&mut fields).await;
+        if !known {
+            letter.look(client, Depth::Header).await?;
+            let found = letter.listed_fields();
+            known = found.is_some();
+            fields.extend_from_slice(found.unwrap_or_default());
+        }
+        let header = match known {
+            true => Some(self.look(client, &fields).await?),
+            false => None,
+        };
+        self.listed = fields;
+        Ok(header)
     }
 
     async fn read_section(

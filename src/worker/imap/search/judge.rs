@@ -7,7 +7,7 @@
 use super::Candidate;
 use super::header::HeaderSearch;
 use super::key::{Evidence, Facts, Key, Verdict};
-use super::text;
+use super::text::TextSearch;
 use crate::account::Account;
 use crate::disk::Gone;
 use crate::imap::End;
@@ -20,6 +20,7 @@ use store::Uid;
 pub struct Judge<'k> {
     key: &'k Key,
     headers: HeaderSearch<'k>,
+    texts: TextSearch<'k>,
     unread: bool,
 }
 
@@ -29,6 +30,7 @@ impl<'k> Judge<'k> {
         Self {
             key,
             headers: HeaderSearch::new(key),
+            texts: TextSearch::new(key.wanted()),
             unread: false,
         }
     }
@@ -144,7 +146,7 @@ impl<'k> Judge<'k> {
             Verdict::Unknown => {}
             known => return Ok((known == Verdict::Yes, false)),
         }
-        let found = text::look_for(client, letter, &self.key.wanted()).await?;
+        let found = self.texts.read(client, letter).await?;
         let fits = self.key.judge(&evidence.with_body(&found)) == Verdict::Yes;
         Ok((fits, found.to_its_end()))
     }

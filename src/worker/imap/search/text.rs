@@ -115,29 +115,6 @@ impl Found {
     }
 }
 
-/// Looks for strings in a letter's text, all at once. The letter must have been noted;
-/// see [`crate::suspects`].
-pub async fn look_for(
-    client: &mut Client,
-    letter: &mut Letter,
-    wanted: &[Wanted<'_>],
-) -> Result<Found, Trouble> {
-    letter.look(client, Depth::Whole).await?;
-    let letter = &*letter;
-    let mut search = Search::new(wanted);
-    for text in texts(letter) {
-        match text {
-            Text::Header(span) => search.header(client, letter, span).await?,
-            Text::Body(body) => search.body(client, letter, &body).await?,
-        }
-        if search.is_over() {
-            return Ok(search.found);
-        }
-    }
-    search.found.to_its_end = true;
-    Ok(search.found)
-}
-
 /// A stretch of a letter that is text.
 enum Text {
     /// The header of a part.
@@ -152,20 +129,20 @@ struct Body {
     charset: Vec<u8>,
 }
 
-/// A letter without a shape is text as a whole, since nobody knows better.
-fn texts(letter: &Letter) -> Vec<Text> {
-    let Some(structure) = letter.structure() else {
-        return vec![Text::Body(Body {
-            span: letter.whole(),
-            encoding: TransferEncoding::Identity,
-            charset: Vec::new(),
-        })];
-    };
-    let parts = structure.parts().iter();
-    parts
-        .flat_map(|part| [header_of_part(part), body(part)])
-        .flatten()
-        .collect()
+/// A letter that nobody may look into is text as a whole, since nobody knows better.
+fn flat(letter: &Letter) -> Vec<Text> {
+    vec![Text::Body(Body {
+        span: letter.whole(),
+        encoding: TransferEncoding::Identity,
+        charset: Vec::new(),
+    })]
+}
+
+fn texts(parts: &[Part]) -> Vec<Text> {
+    let texts = parts
+        .iter()
+        .flat_map(|part| [header_of_part(part), body(part)]);
+    texts.flatten().collect()
 }
 
 /// Of the letter's own header somebody else takes care.
@@ -186,34 +163,63 @@ fn body(part: &Part) -> Option<Text> {
     (is_text && part.inside == message::Inside::Leaf).then_some(Text::Body(body))
 }
 
-/// The text on its way through the decoders.
-struct Search<'n> {
-    missing: Vec<Wanted<'n>>,
+/// Looks for what a key wants, in one letter's text after the other's, all at once.
+pub struct TextSearch<'k> {
+    wanted: Vec<Wanted<'k>>,
+    missing: Vec<Wanted<'k>>,
     found: Found,
     /// Bytes that a needle may reach back.
     overlap: usize,
+    encoding: TransferEncoding,
     transfer: TransferDecoder,
     charset: CharsetDecoder,
+    /// A piece without its transfer encoding, and as text.
+    decoded: Vec<u8>,
+    plain: String,
+    /// What is being looked through, folded.
     text: String,
 }
 
-impl<'n> Search<'n> {
-    fn new(wanted: &[Wanted<'n>]) -> Self {
-        let mut missing = wanted.to_vec();
-        missing.sort();
-        missing.dedup();
+impl<'k> TextSearch<'k> {
+    /// For these strings.
+    pub fn new(mut wanted: Vec<Wanted<'k>>) -> Self {
+        wanted.sort();
+        wanted.dedup();
+        let lengths = wanted.iter().map(|wanted| wanted.needle.text.len());
         Self {
-            overlap: missing
-                .iter()
-                .map(|wanted| wanted.needle.text.len())
-                .max()
-                .unwrap_or(0),
-            missing,
+            overlap: lengths.max().unwrap_or(0),
+            wanted,
+            missing: Vec::new(),
             found: Found::default(),
+            encoding: TransferEncoding::Identity,
             transfer: TransferDecoder::new(TransferEncoding::Identity),
             charset: CharsetDecoder::new(b""),
+            decoded: Vec::new(),
+            plain: String::new(),
             text: String::new(),
         }
+    }
+
+    /// Looks through a letter. It must have been noted; see [`crate::suspects`].
+    pub async fn read(
+        &mut self,
+        client: &mut Client,
+        letter: &mut Letter,
+    ) -> Result<Found, Trouble> {
+        let texts = find_texts(client, letter).await?;
+        self.missing.clone_from(&self.wanted);
+        self.found = Found::default();
+        for text in texts {
+            match text {
+                Text::Header(span) => self.header(client, letter, span).await?,
+                Text::Body(body) => self.body(client, letter, &body).await?,
+            }
+            if self.is_over() {
+                return Ok(std::mem::take(&mut self.found));
+            }
+        }
+        self.found.to_its_end = true;
+        Ok(std::mem::take(&mut self.found))
     }
 
     fn is_over(&self) -> bool {
@@ -221,6 +227,7 @@ impl<'n> Search<'n> {
     }
 
     fn begin(&mut self, text: &Body) {
+        self.encoding = text.encoding;
         self.transfer = TransferDecoder::new(text.encoding);
         self.charset = CharsetDecoder::new(&text.charset);
         self.text.clear();
@@ -228,22 +235,28 @@ impl<'n> Search<'n> {
 
     fn take(&mut self, piece: &[u8]) {
         self.keep_overlap();
-        let (mut decoded, mut text) = (Vec::new(), String::new());
-        self.transfer.push(piece, &mut decoded);
-        self.charset.push(&decoded, &mut text);
-        fold_onto(&text, &mut self.text);
+        self.plain.clear();
+        match self.encoding {
+            TransferEncoding::Identity => self.charset.push(piece, &mut self.plain),
+            _ => {
+                self.decoded.clear();
+                self.transfer.push(piece, &mut self.decoded);
+                self.charset.push(&self.decoded, &mut self.plain);
+            }
+        }
+        fold_onto(&self.plain, &mut self.text);
     }
 
     fn finish(&mut self) {
         let transfer = TransferDecoder::new(TransferEncoding::Identity);
         let transfer = std::mem::replace(&mut self.transfer, transfer);
-        let charset = std::mem::replace(&mut self.charset, CharsetDecoder::new(b""));
-        let (mut decoded, mut text) = (Vec::new(), String::new());
-        transfer.finish(&mut decoded);
-        let mut charset = charset;
-        charset.push(&decoded, &mut text);
-        charset.finish(&mut text);
-        fold_onto(&text, &mut self.text);
+        let mut charset = std::mem::replace(&mut self.charset, CharsetDecoder::new(b""));
+        self.decoded.clear();
+        self.plain.clear();
+        transfer.finish(&mut self.decoded);
+        charset.push(&self.decoded, &mut self.plain);
+        charset.finish(&mut self.plain);
+        fold_onto(&self.plain, &mut self.text);
     }
 
     /// Only the end of what was looked through can be part of a find.
@@ -277,15 +290,21 @@ impl<'n> Search<'n> {
     ) -> Result<(), Trouble> {
         self.begin(body);
         let mut pieces = letter.pieces(body.span);
-        while let Some(piece) = pieces.next().await? {
-            self.take(&piece);
+        let mut piece = pieces.next().await?;
+        loop {
+            if let Some(bytes) = piece.take() {
+                self.take(&bytes);
+                piece = pieces.next().await?;
+            }
+            let is_last = piece.is_none();
+            if is_last {
+                self.finish();
+            }
             self.look(client, |_| true).await?;
-            if self.is_over() {
+            if is_last || self.is_over() {
                 return Ok(());
             }
         }
-        self.finish();
-        self.look(client, |_| true).await
     }
 
     /// Each string is a step of its own: there may be a thousand.
@@ -308,6 +327,16 @@ impl<'n> Search<'n> {
     }
 }
 
+async fn find_texts(client: &mut Client, letter: &mut Letter) -> Result<Vec<Text>, Trouble> {
+    letter.look(client, Depth::Nothing).await?;
+    if let Some(parts) = letter.recall_parts().await {
+        return Ok(texts(&parts));
+    }
+    letter.look(client, Depth::Whole).await?;
+    let found = letter.structure().map(|structure| texts(structure.parts()));
+    Ok(found.unwrap_or_else(|| flat(letter)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -318,7 +347,7 @@ mod tests {
         let needle = Needle::new(needle);
         let within = Within::Body;
         let needle = &needle;
-        let mut search = Search::new(&[Wanted { within, needle }]);
+        let mut search = TextSearch::new(vec![Wanted { within, needle }]);
         search.begin(&Body {
             span: Span::default(),
             encoding: TransferEncoding::Identity,

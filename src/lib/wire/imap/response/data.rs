@@ -5,6 +5,7 @@ use crate::imap::{Dialect, Flag, MailboxName, SequenceSet, SpecialUse, StatusIte
 use super::code::{Capability, capability_data};
 use super::string::{astring, mailbox, quoted, string};
 use super::{put, put_spaced};
+use std::io::Write as _;
 
 /// `response-data = "*" SP (mailbox-data / message-data / capability-data / enable-data / ...) CRLF`
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -194,7 +195,8 @@ fn flag_list(out: &mut Vec<u8>, flags: &[Flag]) {
 /// `*(SP nz-number)`
 pub(super) fn search(out: &mut Vec<u8>, numbers: &[u32]) {
     for number in numbers {
-        put(out, &format!(" {number}"));
+        // What is written to memory is written.
+        let _ = write!(out, " {number}");
     }
 }
 
