@@ -256,7 +256,6 @@ mod tests {
             let (a, b) = ends();
             a.try_write(b"something").unwrap();
             (&b).read(&mut [0; 100]).await.unwrap();
-            tokio::time::sleep(Duration::from_millis(1)).await;
             let noticed = a.socket.ready(Interest::READABLE | Interest::WRITABLE);
             let moment = Duration::from_millis(20);
             assert!(timeout(moment, noticed).await.is_err());
