@@ -19,6 +19,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// IMAP in the clear.
@@ -97,7 +98,7 @@ impl Server {
     ///
     /// # Errors
     /// If one is there already.
-    pub fn add_users(&self, names: impl Iterator<Item = String>) -> Result<(), Failed> {
+    fn add_users(&self, names: impl Iterator<Item = String>) -> Result<(), Failed> {
         let lines = users::passwd(names);
         if self.kind == Kind::Mailkeep {
             let file = self.home.write("more-users", &lines)?;
@@ -206,6 +207,9 @@ impl Server {
     }
 
     fn launch(&mut self, durable: Durable) -> Result<(), Failed> {
+        if LEAVING.load(Ordering::SeqCst) {
+            return Err(Failed::Late);
+        }
         let program = match self.kind {
             Kind::Mailkeep => mailkeep::program(&self.home)?,
             kind => dovecot::program(&self.home, kind, durable)?,
@@ -265,8 +269,12 @@ impl Drop for Server {
     }
 }
 
+/// Whether this program is about to end: then nothing is started any more.
+static LEAVING: AtomicBool = AtomicBool::new(false);
+
 /// Ends all that this program has started, wherever in it.
 pub fn end_descendants() {
+    LEAVING.store(true, Ordering::SeqCst);
     let own = std::process::id();
     let all = processes::tree(own);
     let first = all
@@ -294,8 +302,7 @@ fn bound_to_us(command: &Command) -> Command {
     bound
 }
 
-/// Sends a signal to a process, if it is there.
-pub fn signal(pid: u32, signal: Signal) {
+fn signal(pid: u32, signal: Signal) {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
     // One that has ended by itself is no loss.
     let _ = pid.map(|pid| kill_process(pid, signal));

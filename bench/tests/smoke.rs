@@ -54,6 +54,6 @@ fn failed(row: &Value) -> Option<&str> {
 fn without_power() -> BTreeSet<&'static str> {
     match rustix::process::geteuid().is_root() {
         true => BTreeSet::new(),
-        false => ["select-cold", "syncs", "memory"].into(),
+        false => ["syncs", "memory"].into(),
     }
 }
