@@ -15,8 +15,7 @@
 //!
 //! This is the one crate where `unsafe` may stand: in [`mod@birth`] (fork and
 //! exec), in `kernel` (system calls that no safe crate offers) and in `memory` (an
-//! allocator that forgets). It must
-//! never parse text, and never open a file by a name that it was given.
+//! allocator that forgets, and memory given back). It must never parse text, and never open a file by a name that it was given.
 
 #![deny(clippy::expect_used, clippy::indexing_slicing)]
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
@@ -50,7 +49,7 @@ pub use enter::{
 };
 pub use ids::{AccountUid, IdRanges, ProcessUid};
 pub use layer::{Layer, Waivers, kernel_lacks};
-pub use memory::{Wiping, wipe};
+pub use memory::{Wiping, give_back, keep_no_large_block, wipe};
 pub use need::{Need, machine_lacks};
 pub use profile::{Process, Profile};
 pub use program::{NotSealed, Program, is_sealed};

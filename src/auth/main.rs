@@ -100,6 +100,8 @@ fn prepare(entered: Entered) -> Result<(House<OsDisk>, Sealed), ExitCode> {
         .take()
         .and_then(|key| MasterKey::new(key).ok())
         .ok_or(ExitCode::FAILURE)?;
+    // Four threads would keep seven blocks each: what a hash needs is freed with it.
+    sandbox::keep_no_large_block();
     let desk = open_desk(rules, master, entered.site())?;
     let pool = Pool::start().map_err(|why| failed("no hashing threads", &why))?;
     let sealed = sandbox::seal_threads(entered).map_err(|why| sandbox::refuse(&why))?;

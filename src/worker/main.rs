@@ -45,6 +45,7 @@ mod output;
 mod pace;
 mod pop3;
 mod repair;
+mod rest;
 mod scrub;
 mod session;
 mod shapes;

@@ -1,5 +1,6 @@
 //! Whether the mail thread still turns.
 
+use crate::rest::Rest;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -52,12 +53,14 @@ impl Pulse {
         self.ticks.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Ticks for ever.
+    /// Ticks for ever, and sees at each tick whether there is rest.
     pub async fn beat(&self) {
         let mut interval = tokio::time::interval(self.tick);
+        let mut rest = Rest::default();
         loop {
             interval.tick().await;
             self.tick();
+            rest.look();
         }
     }
 }
