@@ -126,6 +126,7 @@ impl Arrived {
     }
 }
 
+/// LMTP has no date of its own: now, and UTC, since a worker knows no zone.
 fn now() -> InternalDate {
     InternalDate {
         secs: crate::clock::seconds(),
