@@ -7,7 +7,7 @@ mod mailkeep;
 mod processes;
 
 pub use home::Home;
-pub use mailkeep::PROGRAMS;
+pub use mailkeep::{PROGRAMS, beside};
 pub use processes::Memory;
 
 use processes::memory;

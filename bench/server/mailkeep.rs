@@ -35,12 +35,20 @@ pub(super) fn import(home: &Home, users: &Path) -> Result<(), Failed> {
     }
 }
 
-/// Where `mailkeep` is; the others lie beside it.
+/// Where `mailkeep` is.
 fn executable() -> Result<PathBuf, Failed> {
-    let beside = || std::env::current_exe().map(|this| this.with_file_name(""));
-    let directory = std::env::var_os(PROGRAMS).map_or_else(beside, |named| Ok(named.into()));
+    beside("mailkeep")
+}
+
+/// Where a program of the set's or the tests' is: they lie in one directory.
+///
+/// # Errors
+/// If it isn't there.
+pub fn beside(name: &str) -> Result<PathBuf, Failed> {
+    let ours = || std::env::current_exe().map(|this| this.with_file_name(""));
+    let directory = std::env::var_os(PROGRAMS).map_or_else(ours, |named| Ok(named.into()));
     let directory = directory.map_err(Failed::doing("finding the programs"))?;
-    let program = directory.join("mailkeep");
+    let program = directory.join(name);
     match program.exists() {
         true => Ok(program),
         false => Err(Failed::World(format!("there is no {}", program.display()))),
