@@ -7,6 +7,7 @@
 mod client;
 mod failed;
 mod growth;
+mod layers;
 mod letters;
 mod machine;
 mod report;
@@ -20,6 +21,7 @@ use clap::{Args, Parser, Subcommand};
 use failed::Failed;
 use report::Table;
 use scale::Scale;
+use server::{Home, Kind, Server};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -38,6 +40,12 @@ enum What {
     Table(TableOptions),
     /// Measures Mailkeep alone on accounts of growing size.
     Growth(GrowthOptions),
+    /// Measures what each layer of confinement costs.
+    Layers {
+        /// Turns of each system call under each layer.
+        #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..=100))]
+        turns: u32,
+    },
     /// Writes the table of an earlier run from its JSON.
     Report {
         /// What `table --json` wrote.
@@ -91,6 +99,7 @@ fn main() -> ExitCode {
     let done = match &command.what {
         What::Table(options) => make_table(options),
         What::Growth(options) => grow(options),
+        What::Layers { turns } => price_layers(*turns),
         What::Report { file } => read(file).map(|table| print!("{}", table.markdown())),
     };
     match done {
@@ -148,6 +157,16 @@ fn grow(options: &GrowthOptions) -> Result<(), Failed> {
     let sizes = growth::sizes(options.quick);
     let table = growth::measure(&place, &sizes, options.turns, options.plots.as_deref())?;
     println!("{}\n\n{table}", machine::described());
+    Ok(())
+}
+
+fn price_layers(turns: u32) -> Result<(), Failed> {
+    machine::build()?;
+    let place = machine::Place::open(None)?;
+    machine::leave_nothing(&place);
+    let home = Home::open(&place.path, place.number, 1)?;
+    let server = Server::start(Kind::Mailkeep, home, 1)?;
+    print!("{}", layers::measure(&server, turns)?);
     Ok(())
 }
 

@@ -1,5 +1,7 @@
 //! How much of everything: the whole table's, and as little as a test needs.
 
+use std::time::Duration;
+
 /// Counts of letters, users and operations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Scale {
@@ -23,6 +25,10 @@ pub struct Scale {
     pub sessions: usize,
     /// Accounts whose worker is born.
     pub births: usize,
+    /// What a server may take to come to rest behind many logins.
+    pub rest: Duration,
+    /// Whether the machine's page cache may be emptied: it is everybody's.
+    pub empties_caches: bool,
 }
 
 impl Scale {
@@ -38,6 +44,8 @@ impl Scale {
         batch: 50,
         sessions: 500,
         births: 200,
+        rest: Duration::from_secs(3),
+        empties_caches: true,
     };
 
     /// A test's: whether everything still goes, not how fast.
@@ -52,6 +60,8 @@ impl Scale {
         batch: 10,
         sessions: 10,
         births: 10,
+        rest: Duration::ZERO,
+        empties_caches: false,
     };
 
     /// Whose number this is, if every user has his turn.

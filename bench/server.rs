@@ -7,7 +7,7 @@ mod mailkeep;
 mod processes;
 
 pub use home::Home;
-pub use mailkeep::{PROGRAMS, beside};
+pub use mailkeep::{PROGRAMS, beside, programs};
 pub use processes::Memory;
 
 use processes::memory;
@@ -16,8 +16,10 @@ use crate::client::{Imap, Lmtp, Stream};
 use crate::failed::Failed;
 use crate::users::{self, PASSWORD};
 use rustix::process::{Pid, Signal, kill_process};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// IMAP in the clear.
@@ -96,7 +98,7 @@ impl Server {
     ///
     /// # Errors
     /// If one is there already.
-    pub fn add_users(&self, names: impl Iterator<Item = String>) -> Result<(), Failed> {
+    fn add_users(&self, names: impl Iterator<Item = String>) -> Result<(), Failed> {
         let lines = users::passwd(names);
         if self.kind == Kind::Mailkeep {
             let file = self.home.write("more-users", &lines)?;
@@ -195,11 +197,19 @@ impl Server {
         memory(&self.processes())
     }
 
+    /// Seconds of the processor that its processes have had so far, by program.
+    pub fn spent(&self) -> BTreeMap<String, f64> {
+        processes::spent(&self.processes())
+    }
+
     fn at(&self, port: u16) -> SocketAddr {
         (self.home.address, port).into()
     }
 
     fn launch(&mut self, durable: Durable) -> Result<(), Failed> {
+        if LEAVING.load(Ordering::SeqCst) {
+            return Err(Failed::Late);
+        }
         let program = match self.kind {
             Kind::Mailkeep => mailkeep::program(&self.home)?,
             kind => dovecot::program(&self.home, kind, durable)?,
@@ -259,8 +269,12 @@ impl Drop for Server {
     }
 }
 
+/// Whether this program is about to end: then nothing is started any more.
+static LEAVING: AtomicBool = AtomicBool::new(false);
+
 /// Ends all that this program has started, wherever in it.
 pub fn end_descendants() {
+    LEAVING.store(true, Ordering::SeqCst);
     let own = std::process::id();
     let all = processes::tree(own);
     let first = all
@@ -288,8 +302,7 @@ fn bound_to_us(command: &Command) -> Command {
     bound
 }
 
-/// Sends a signal to a process, if it is there.
-pub fn signal(pid: u32, signal: Signal) {
+fn signal(pid: u32, signal: Signal) {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
     // One that has ended by itself is no loss.
     let _ = pid.map(|pid| kill_process(pid, signal));

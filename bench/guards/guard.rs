@@ -86,13 +86,19 @@ const MESSAGES: (u64, &str) = (300, "message");
 const LETTERS: (u64, &str) = (100, "letter");
 
 /// Every guard, from what strangers reach to what a whole mailbox costs.
-pub const GUARDS: [Guard; 13] = [
+pub const GUARDS: [Guard; 14] = [
     library("preauth", (5, "command"), 2000, "a_login_is_read"),
     library(
         "commands",
         (12, "command"),
         2000,
         "commands_of_clients_are_read",
+    ),
+    library(
+        "ticket",
+        (1, "ticket"),
+        1000,
+        "a_ticket_is_sealed_and_opened",
     ),
     library("gist", LETTERS, 4, "the_gist_of_letters_is_gathered"),
     library(

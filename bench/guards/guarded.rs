@@ -73,6 +73,30 @@ fn commands_of_clients_are_read() {
 }
 
 #[test]
+fn a_ticket_is_sealed_and_opened() {
+    use ipc::ticket::{Grant, KEY_BYTES, Kind, MasterKey};
+    use ipc::{AccountId, Cookie, Epoch, Nonce, Secret};
+    let master = MasterKey::new(Secret::from_array([5; KEY_BYTES])).expect("not all zeros");
+    let account = AccountId(7);
+    let key = master.account_key(account);
+    for round in 0..rounds() {
+        let grant = Grant {
+            kind: Kind::Session,
+            account,
+            epoch: Epoch(0),
+            principal: account,
+            rights: u32::MAX,
+            nonce: Nonce([1; 16]),
+            cookie: Cookie(round as u64),
+            expires: 20,
+            may_create: false,
+        };
+        let sealed = key.seal(black_box(grant)).expect("the account's own");
+        assert!(black_box(key.open(&sealed, 10)).is_ok());
+    }
+}
+
+#[test]
 fn the_gist_of_letters_is_gathered() {
     let letters: Vec<Vec<u8>> = (0..ROUND).map(letters::letter).collect();
     for _ in 0..rounds() {

@@ -49,11 +49,14 @@ fn watch(wanted: &str) -> Result<usize, Uncounted> {
     if let Some(difference) = ledger.other_compiler() {
         println!("{difference}");
     }
+    let guards = || GUARDS.iter().filter(|guard| guard.name.contains(wanted));
     for place in [Place::Libraries, Place::Sessions] {
-        callgrind::build(place)?;
+        if guards().any(|guard| guard.place == place) {
+            callgrind::build(place)?;
+        }
     }
     let mut grown = 0;
-    for guard in GUARDS.iter().filter(|guard| guard.name.contains(wanted)) {
+    for guard in guards() {
         let (count, verdict) = judged(guard, &ledger)?;
         println!(
             "{:24} {count:>9} for each {:8} {verdict}",

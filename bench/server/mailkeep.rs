@@ -45,14 +45,21 @@ fn executable() -> Result<PathBuf, Failed> {
 /// # Errors
 /// If it isn't there.
 pub fn beside(name: &str) -> Result<PathBuf, Failed> {
-    let ours = || std::env::current_exe().map(|this| this.with_file_name(""));
-    let directory = std::env::var_os(PROGRAMS).map_or_else(ours, |named| Ok(named.into()));
-    let directory = directory.map_err(Failed::doing("finding the programs"))?;
-    let program = directory.join(name);
+    let program = programs()?.join(name);
     match program.exists() {
         true => Ok(program),
         false => Err(Failed::World(format!("there is no {}", program.display()))),
     }
+}
+
+/// The directory of the set's programs.
+///
+/// # Errors
+/// If nobody has said, and we can't find ourselves.
+pub fn programs() -> Result<PathBuf, Failed> {
+    let beside = || std::env::current_exe().map(|this| this.with_file_name(""));
+    let directory = std::env::var_os(PROGRAMS).map_or_else(beside, |named| Ok(named.into()));
+    directory.map_err(Failed::doing("finding the programs"))
 }
 
 /// Ids are numbered by set, so that several can run at once.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::PathBuf;
 
 /// A process and all its descendants, the first one first.
 pub fn tree(first: u32) -> Vec<u32> {
@@ -64,6 +65,36 @@ pub fn memory(pids: &[u32]) -> Memory {
     sum
 }
 
+/// Seconds of the processor that these processes have had so far, by program.
+pub fn spent(pids: &[u32]) -> BTreeMap<String, f64> {
+    let mut sums = BTreeMap::new();
+    for pid in pids {
+        let program = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let program = program.split('\0').next().unwrap_or_default().to_owned();
+        *sums.entry(program).or_default() += threads(*pid).map(ran).sum::<f64>();
+    }
+    sums
+}
+
+fn threads(pid: u32) -> impl Iterator<Item = PathBuf> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task"));
+    tasks
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|task| task.path())
+}
+
+/// Seconds that one thread has run; the kernel counts them in nanoseconds.
+fn ran(task: PathBuf) -> f64 {
+    let text = fs::read_to_string(task.join("schedstat")).unwrap_or_default();
+    let nanoseconds = text
+        .split_whitespace()
+        .next()
+        .and_then(|it| it.parse::<f64>().ok());
+    nanoseconds.unwrap_or_default() / 1e9
+}
+
 fn field(text: &str, name: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     line.split_whitespace().next()?.parse().ok()
@@ -79,6 +110,17 @@ mod tests {
         let parent = parent(own).expect("everybody has one");
         assert!(tree(parent).contains(&own));
         assert_eq!(tree(own)[0], own);
+    }
+
+    #[test]
+    fn who_works_has_the_processor_meanwhile() {
+        let own = || spent(&[std::process::id()]).into_values().sum::<f64>();
+        let before = own();
+        let mut sum = 0_u64;
+        while own() - before < 0.001 {
+            sum = std::hint::black_box(sum.wrapping_add(1));
+        }
+        assert!(spent(&[]).is_empty());
     }
 
     #[test]

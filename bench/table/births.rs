@@ -2,11 +2,14 @@
 //! morning, or behind a restart.
 
 use super::{Stage, Workload, timed};
-use crate::client::dotted;
 use crate::failed::Failed;
 use crate::report::{Row, Unit};
 use crate::server::Over;
 use crate::statistics::percentile;
+use crate::users;
+
+/// The first of these accounts.
+const FIRST: usize = 400;
 
 pub(super) const WORKLOADS: &[Workload] = &[Workload {
     name: "births",
@@ -14,29 +17,20 @@ pub(super) const WORKLOADS: &[Workload] = &[Workload {
         Row::open("cold login+select, p50", Unit::Milliseconds),
         Row::open("cold login+select, p99", Unit::Milliseconds),
     ],
-    warms: false,
     run: born,
     ..Workload::USUAL
 }];
 
-/// Accounts that have a letter and never logged in, since Mailkeep hashes a password
-/// anew then, and dearer; on a server that has just started, one after the other.
+/// One login of each account on a server that has just started, one after the other. The
+/// turn that warms makes the accounts, and the keys that Mailkeep makes of a password at
+/// the first login of a life.
 fn born(stage: &mut Stage<'_>) -> Result<Vec<f64>, Failed> {
-    let run = std::process::id();
-    let name = |number| format!("b{run}-{}-{number}", stage.turn);
-    let names: Vec<String> = (0..stage.scale.births).map(name).collect();
-    stage.server.add_users(names.iter().cloned())?;
-    let mut lmtp = stage.server.lmtp(Over::Clear)?;
-    let letter = dotted(stage.letter(0));
-    for name in &names {
-        lmtp.deliver(name, &letter)?;
-    }
-    lmtp.quit()?;
     stage.server.restart()?;
     let mut times = Vec::new();
-    for name in &names {
+    for number in 0..stage.scale.births {
+        let user = users::name(stage.scale.user(FIRST + number));
         let seconds = timed(|| {
-            let mut imap = stage.server.login(name, Over::Clear)?;
+            let mut imap = stage.server.login(&user, Over::Clear)?;
             imap.run("SELECT INBOX")?;
             imap.logout()
         })?;

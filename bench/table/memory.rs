@@ -6,13 +6,9 @@ use crate::failed::Failed;
 use crate::report::{Row, Unit};
 use crate::server::Over;
 use crate::users;
-use std::time::Duration;
 
 /// The first of these accounts.
 const FIRST: usize = 600;
-
-/// What a server may take to come to rest behind the last login.
-const REST: Duration = Duration::from_secs(3);
 
 pub(super) const WORKLOADS: &[Workload] = &[Workload {
     name: "memory",
@@ -36,7 +32,7 @@ fn idle(stage: &mut Stage<'_>) -> Result<Vec<f64>, Failed> {
         sessions.push(idling(stage, number)?);
     }
     if stage.turn > 0 {
-        std::thread::sleep(REST);
+        std::thread::sleep(stage.scale.rest);
     }
     let with = stage.server.memory();
     for (mut imap, idling) in sessions {

@@ -27,6 +27,22 @@ fn every_row_of_the_table_can_still_be_measured() {
     assert!(failed.is_subset(&may_fail), "{failed:?}\n{said}");
 }
 
+/// What it says of each layer is a figure, whatever that is worth on this machine.
+#[test]
+fn every_layer_can_still_be_priced() {
+    let output = Command::new(env!("CARGO_BIN_EXE_bench"))
+        .args(["layers", "--turns", "1"])
+        .env("MAILKEEP_BINARIES", binaries::directory())
+        .output()
+        .expect("the program starts");
+    let said = harness::set::text(&output);
+    assert!(output.status.success(), "{said}");
+    let rows = said.lines().filter(|line| line.starts_with("| "));
+    let figures = |row: &str| row.split(" | ").skip(1).count();
+    assert!(rows.clone().all(|row| figures(row) == 4), "{said}");
+    assert_eq!(rows.count(), 5 + 1 + 4 + 1, "{said}");
+}
+
 /// The workload of a row that gave no figure, though Mailkeep offers what it measures.
 fn failed(row: &Value) -> Option<&str> {
     let why = row["mailkeep"]["failed"].as_str()?;
@@ -38,6 +54,6 @@ fn failed(row: &Value) -> Option<&str> {
 fn without_power() -> BTreeSet<&'static str> {
     match rustix::process::geteuid().is_root() {
         true => BTreeSet::new(),
-        false => ["select-cold", "syncs", "memory"].into(),
+        false => ["syncs", "memory"].into(),
     }
 }

@@ -276,7 +276,9 @@ fn site() -> Site {
     }
 }
 
-fn put_on(layer: Layer, channel: BorrowedFd<'_>) {
+/// Confines the process by one layer and nothing else. The channel is to whoever writes
+/// the maps of namespaces; no other layer needs it.
+pub fn put_on(layer: Layer, channel: BorrowedFd<'_>) {
     match layer {
         Layer::Nothing => {}
         Layer::Filter => filter::install(&WORKER, site().ranges()).expect("a filter"),

@@ -12,6 +12,7 @@ mod crashes;
 mod house;
 mod nursery;
 mod order;
+mod price;
 mod zygote;
 
 // The names by which the sandbox's modules in `alone` know each other.
@@ -41,6 +42,7 @@ fn main() {
         "supervise" => return supervise(&std::env::args().nth(2).unwrap_or_default()),
         "supervisor" => return zygote::run_as_supervisor(),
         "layers" => return alone::run(),
+        "price" => return price::run(&std::env::args().nth(2).unwrap_or_default()),
         "names" => return attempts::names().for_each(|name| println!("{name}")),
         "executed" => return,
         "capable" => return zygote::say_whether_capable(),

@@ -304,6 +304,12 @@ lists! {
         SYS_socketpair if is(0, AF_UNIX) and lacks(1, SOCK_DGRAM), "the two ends of a channel or a session";
     }
 
+    /// Bytes from one connection to another that need not come to memory.
+    SPLICING {
+        SYS_pipe2 if is(1, O_CLOEXEC | O_NONBLOCK), "where bytes are between two connections";
+        SYS_splice if is(1, 0) and is(3, 0), "bytes of a session in the clear, into a pipe and out of it; never at an offset of a file";
+    }
+
     /// Connections whose other end may be far away, and vanish without a word.
     INTERNET {
         SYS_setsockopt if is(1, IPPROTO_TCP) and is(2, TCP_NODELAY), "answers leave at once";

@@ -28,6 +28,7 @@ pub static PROFILE: Profile = Profile {
         &calls::ACCEPT,
         &calls::INTERNET,
         &calls::PAIR,
+        &calls::SPLICING,
         &calls::GIVEN_FILE,
     ],
     bears: &[],

@@ -93,6 +93,8 @@ pub struct House<D: Disk> {
     controls: Ends<control_auth::ToControl, control_auth::ToAuth>,
     director: Option<Registered<auth_director::ToDirector, auth_director::ToAuth>>,
     prepared: Option<(Rules, Logging)>,
+    /// The time of this turn.
+    now: u64,
 }
 
 impl<D: Disk> House<D> {
@@ -115,6 +117,7 @@ impl<D: Disk> House<D> {
             controls: Ends::new(),
             director: None,
             prepared: None,
+            now: millis(),
         })
     }
 
@@ -161,14 +164,16 @@ impl<D: Disk> House<D> {
     }
 
     fn turn(&mut self) -> Result<(), End> {
-        for peer in self.registry.wait(self.patience()).map_err(End::Wait)? {
+        let ready = self.registry.wait(self.patience()).map_err(End::Wait)?;
+        self.now = millis();
+        for peer in ready {
             match peer {
                 Peer::Supervisor => self.obey()?,
                 Peer::Pool => self.take_outcomes(),
                 peer => self.attend(peer),
             }
         }
-        self.desk.pass(millis());
+        self.desk.pass(self.now);
         self.carry_out()
     }
 
@@ -176,14 +181,14 @@ impl<D: Disk> House<D> {
         let due = self
             .desk
             .next_due()
-            .map(|due| Duration::from_millis(due.saturating_sub(millis())));
+            .map(|due| Duration::from_millis(due.saturating_sub(self.now)));
         due.unwrap_or(IDLE).min(IDLE)
     }
 
     fn take_outcomes(&mut self) {
         self.pool.hear();
         while let Some((job, outcome)) = self.pool.outcome() {
-            self.desk.hashed(millis(), job, outcome);
+            self.desk.hashed(self.now, job, outcome);
         }
     }
 
@@ -195,14 +200,14 @@ impl<D: Disk> House<D> {
                 self.hear_fronts();
                 let mut questions = questions.into_iter();
                 let asked =
-                    questions.try_for_each(|question| self.desk.login(millis(), who, question));
+                    questions.try_for_each(|question| self.desk.login(self.now, who, question));
                 asked.map_err(Over::Misdeed).and(open)
             }
             Peer::Lmtp(who) => {
                 let (questions, open) = take(&self.registry, &mut self.lmtps, who, 1);
                 questions
                     .into_iter()
-                    .for_each(|question| self.desk.lmtp(millis(), who, question));
+                    .for_each(|question| self.desk.lmtp(self.now, who, question));
                 open
             }
             Peer::Control(who) => {
@@ -210,7 +215,7 @@ impl<D: Disk> House<D> {
                     take(&self.registry, &mut self.controls, who, REQUEST_TURNS_MAX);
                 requests
                     .into_iter()
-                    .for_each(|request| self.desk.control(millis(), who, request));
+                    .for_each(|request| self.desk.control(self.now, who, request));
                 open
             }
             Peer::Director => self.hear_director(),

@@ -7,6 +7,7 @@ use rustix::io::Errno;
 use rustix::net::sockopt;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -28,6 +29,21 @@ pub const KEEPALIVE_INTERVAL_SECONDS: u64 = 60;
 
 /// Unanswered questions after which it is gone.
 pub const KEEPALIVE_PROBES: u32 = 5;
+
+/// Says of a listener what is to hold for its connections, which begin with its options
+/// (Linux does so): one call each in a life, and not in each connection's.
+///
+/// # Errors
+/// As setsockopt(2).
+pub fn prepare(listener: impl AsFd) -> io::Result<()> {
+    let listener = listener.as_fd();
+    sockopt::set_tcp_nodelay(listener, true)?;
+    sockopt::set_socket_keepalive(listener, true)?;
+    sockopt::set_tcp_keepidle(listener, Duration::from_secs(KEEPALIVE_IDLE_SECONDS))?;
+    sockopt::set_tcp_keepintvl(listener, Duration::from_secs(KEEPALIVE_INTERVAL_SECONDS))?;
+    sockopt::set_tcp_keepcnt(listener, KEEPALIVE_PROBES)?;
+    Ok(())
+}
 
 /// Accepts for ever. Ended by dropping it.
 pub async fn accept(socket: TcpListener, listener: Listener, shared: Rc<Shared>) {
@@ -59,9 +75,6 @@ fn admit(tcp: TcpStream, peer: SocketAddr, listener: &Listener, shared: &Rc<Shar
         Ok(place) => place,
         Err(full) => return tracing::debug!(%peer, ?full, "refused"),
     };
-    if let Err(error) = prepare(&tcp) {
-        return tracing::debug!(%peer, %error, "a client vanished as it was accepted");
-    }
     let peers = Rc::clone(&shared.peers);
     let connection = Connection {
         listener: listener.clone(),
@@ -77,11 +90,34 @@ fn admit(tcp: TcpStream, peer: SocketAddr, listener: &Listener, shared: &Rc<Shar
     });
 }
 
-fn prepare(tcp: &TcpStream) -> io::Result<()> {
-    tcp.set_nodelay(true)?;
-    sockopt::set_socket_keepalive(tcp, true)?;
-    sockopt::set_tcp_keepidle(tcp, Duration::from_secs(KEEPALIVE_IDLE_SECONDS))?;
-    sockopt::set_tcp_keepintvl(tcp, Duration::from_secs(KEEPALIVE_INTERVAL_SECONDS))?;
-    sockopt::set_tcp_keepcnt(tcp, KEEPALIVE_PROBES)?;
-    Ok(())
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+    #[test]
+    fn a_connection_is_prepared_as_its_listener_was() {
+        for loopback in [
+            Ipv4Addr::LOCALHOST.into(),
+            IpAddr::from(Ipv6Addr::LOCALHOST),
+        ] {
+            let listener = std::net::TcpListener::bind((loopback, 0)).unwrap();
+            prepare(&listener).unwrap();
+            let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            let (tcp, _) = listener.accept().unwrap();
+            assert!(!sockopt::tcp_nodelay(&client).unwrap());
+            assert!(sockopt::tcp_nodelay(&tcp).unwrap());
+            assert!(sockopt::socket_keepalive(&tcp).unwrap());
+            let seconds = Duration::from_secs;
+            assert_eq!(
+                sockopt::tcp_keepidle(&tcp),
+                Ok(seconds(KEEPALIVE_IDLE_SECONDS))
+            );
+            assert_eq!(
+                sockopt::tcp_keepintvl(&tcp),
+                Ok(seconds(KEEPALIVE_INTERVAL_SECONDS))
+            );
+            assert_eq!(sockopt::tcp_keepcnt(&tcp), Ok(KEEPALIVE_PROBES));
+        }
+    }
 }

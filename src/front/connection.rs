@@ -101,14 +101,9 @@ impl Connection {
     }
 
     /// Relays, once in the clear and once more after STARTTLS, at most.
-    async fn converse(
-        &self,
-        mut client: Client,
-        mut link: Link,
-        mut who: Who,
-    ) -> Result<(), Broken> {
+    async fn converse(&self, mut client: Client, link: Link, mut who: Who) -> Result<(), Broken> {
         let starttls = link.starttls.clone();
-        let ended = relay::relay(&mut client, &mut link.socket, starttls.as_deref()).await?;
+        let ended = relay::relay(&mut client, &link.socket, starttls.as_deref()).await?;
         let (Ended::StartTls(heard), Client::Clear(tcp)) = (ended, client) else {
             return Ok(());
         };
@@ -117,8 +112,8 @@ impl Connection {
         let (mut client, tls) = in_time(deadline, self.handshake(tcp, heard)).await?;
         (who.tls, who.may_start_tls) = (Some(tls), false);
         let again = self.peers.open_again(service, number, &who);
-        let mut link = again.map_err(Broken::NotOpened)?;
-        relay::relay(&mut client, &mut link.socket, None).await?;
+        let link = again.map_err(Broken::NotOpened)?;
+        relay::relay(&mut client, &link.socket, None).await?;
         Ok(())
     }
 

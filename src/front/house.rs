@@ -4,7 +4,7 @@
 //! not at all, to connections that come after it; a message of the supervisor
 //! that its phase does not permit ends the process.
 
-use crate::accept::accept;
+use crate::accept::{accept, prepare};
 use crate::census::Census;
 use crate::peers::Peers;
 use crate::tls::{Authorities, BadCertificates, Chain, Tls};
@@ -264,6 +264,7 @@ fn tcp_listener(socket: OwnedFd) -> io::Result<TcpListener> {
     if !is_tcp {
         return Err(io::ErrorKind::InvalidInput.into());
     }
+    prepare(&socket)?;
     let socket = std::net::TcpListener::from(socket);
     socket.set_nonblocking(true)?;
     TcpListener::from_std(socket)

@@ -15,16 +15,15 @@ use ipc::edge::front_service::{self, ToService, Transport};
 use ipc::edge::supervisor::Edge;
 use ipc::slice::Protocol;
 use ipc::{ConnectionId, Cookie, Instance};
-use ipc_async::{AsyncChannel, Losses};
+use ipc_async::{AsyncChannel, Losses, Stream};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
-use std::os::unix::net as unix;
 use std::rc::Rc;
 use std::time::Duration;
-use tokio::net::UnixStream;
 use tokio::sync::Notify;
 use tokio::task::spawn_local;
 use tokio::time::timeout;
@@ -219,7 +218,7 @@ impl Peers {
         connection: ConnectionId,
         cookie: Cookie,
         who: Who,
-        socket: UnixStream,
+        socket: Stream,
     ) -> Link {
         let starttls = who.may_start_tls.then(Rc::<Notify>::default);
         let session = Session {
@@ -401,7 +400,7 @@ pub struct Link {
     /// Where the service's wish for TLS arrives, if it may have one.
     pub starttls: Option<Rc<Notify>>,
     /// Our end.
-    pub socket: UnixStream,
+    pub socket: Stream,
 }
 
 impl Link {
@@ -459,10 +458,10 @@ impl Who {
     }
 }
 
-/// Our end and the service's, both ready for a runtime.
-fn pair() -> io::Result<(UnixStream, OwnedFd)> {
-    let (ours, theirs) = unix::UnixStream::pair()?;
-    ours.set_nonblocking(true)?;
-    theirs.set_nonblocking(true)?;
-    Ok((UnixStream::from_std(ours)?, theirs.into()))
+/// Our end and the service's. Neither blocks, which splicing into one can't say for
+/// itself.
+fn pair() -> io::Result<(Stream, OwnedFd)> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    Ok((Stream::adopt(ours)?, theirs))
 }

@@ -1,8 +1,9 @@
 //! Bytes between a client and a service, both ways, without a look at them.
 //!
-//! Each direction has one buffer of [`BUFFER_BYTES`] and reads nothing while it
-//! is full: a side that does not read stops the other, and nobody else. The end
-//! of one direction is passed on as the end of that direction.
+//! Each direction reads [`PIECE_BYTES`] at once and nothing more before that is
+//! written: a side that does not read stops the other, and nobody else. Where more
+//! seems to follow and both sides are in the clear, it is spliced. The end of one
+//! direction is passed on as the end of that direction.
 //!
 //! # STARTTLS
 //! A service that asks for TLS has written its OK, ended its direction, and said
@@ -18,23 +19,24 @@
 //!
 //! [`Unanswered`] tells the two apart.
 
+mod freight;
+mod pipe;
+
 use crate::client::Client;
+use freight::{Failed, Freight};
+use ipc_async::Stream;
 use std::cell::RefCell;
-use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
-use std::task::{Poll, ready};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf, ReadHalf, WriteHalf};
-use tokio::net::UnixStream;
-use tokio::net::unix;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
+use tokio::net::{TcpStream, tcp};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
 /// Bytes held of each direction: one TLS record's content (RFC 8446 §5.1).
-pub const BUFFER_BYTES: usize = 16 * 1024;
+pub const PIECE_BYTES: usize = 16 * 1024;
 
-/// How long a client may take to read one buffer. A slower one holds memory of a
+/// How long a client may take to read one piece. A slower one holds memory of a
 /// worker for nothing; a phone in a tunnel comes back sooner.
 pub const WRITE_SECONDS_MAX: u64 = 120;
 
@@ -67,14 +69,64 @@ pub enum Ended {
 /// The client vanished, or did not read: there is nothing to say to it.
 pub async fn relay(
     client: &mut Client,
-    session: &mut UnixStream,
+    session: &Stream,
+    starttls: Option<&Notify>,
+) -> io::Result<Ended> {
+    match client {
+        Client::Clear(tcp) => {
+            let (from, to) = tcp.split();
+            converse(from, to, session, starttls).await
+        }
+        Client::Tls(tls) => {
+            let (from, to) = tokio::io::split(tls);
+            converse(from, to, session, starttls).await
+        }
+    }
+}
+
+/// One half of the client's connection.
+trait Half: Unpin {
+    /// The connection, if what passes through it may be spliced.
+    fn in_the_clear(&self) -> Option<&TcpStream> {
+        None
+    }
+}
+
+impl Half for tcp::ReadHalf<'_> {
+    fn in_the_clear(&self) -> Option<&TcpStream> {
+        Some(self.as_ref())
+    }
+}
+
+impl Half for tcp::WriteHalf<'_> {
+    fn in_the_clear(&self) -> Option<&TcpStream> {
+        Some(self.as_ref())
+    }
+}
+
+impl<T> Half for ReadHalf<T> {}
+impl<T> Half for WriteHalf<T> {}
+
+async fn converse<R: AsyncRead + Half, W: AsyncWrite + Half>(
+    from: R,
+    to: W,
+    session: &Stream,
     starttls: Option<&Notify>,
 ) -> io::Result<Ended> {
     let unanswered = RefCell::new(Unanswered::new(starttls.is_some()));
-    let (client_read, client_write) = tokio::io::split(client);
-    let (session_read, session_write) = session.split();
-    let mut down = Down::new(session_read, client_write, &unanswered);
-    let mut up = Up::new(client_read, session_write, &unanswered);
+    let mut down = Down {
+        from: session,
+        to,
+        freight: Freight::default(),
+        answers: false,
+        unanswered: &unanswered,
+    };
+    let mut up = Up {
+        from,
+        to: session,
+        freight: Freight::default(),
+        unanswered: &unanswered,
+    };
     let Some(starttls) = starttls else {
         both(&mut up, &mut down).await?;
         return finish(&mut up, &mut down).await;
@@ -97,7 +149,10 @@ const GRACE: Duration = Duration::from_millis(STARTTLS_GRACE_MILLIS);
 /// Both directions, until the service ends its own. The client's end is passed on
 /// and changes nothing for the other direction: a client may send its last
 /// command, end, and read the answer.
-async fn both(up: &mut Up<'_>, down: &mut Down<'_>) -> io::Result<()> {
+async fn both<R: AsyncRead + Half, W: AsyncWrite + Half>(
+    up: &mut Up<'_, R>,
+    down: &mut Down<'_, W>,
+) -> io::Result<()> {
     tokio::select! {
         end = down.run() => end,
         Err(vanished) = up.run() => Err(vanished),
@@ -106,11 +161,16 @@ async fn both(up: &mut Up<'_>, down: &mut Down<'_>) -> io::Result<()> {
 
 /// The service has ended: so do we, and let the client read it in peace. A
 /// service that only stopped writing still hears what the client has to say.
-async fn finish(up: &mut Up<'_>, down: &mut Down<'_>) -> io::Result<Ended> {
+async fn finish<R: AsyncRead + Half, W: AsyncWrite + Half>(
+    up: &mut Up<'_, R>,
+    down: &mut Down<'_, W>,
+) -> io::Result<Ended> {
     bounded(WRITE_SECONDS_MAX, down.to.shutdown()).await?;
     let linger = async {
-        up.run().await?;
-        tokio::io::copy(&mut up.from, &mut tokio::io::sink()).await
+        match up.run().await? {
+            UpEnd::Client => Ok(0),
+            UpEnd::Service => tokio::io::copy(&mut up.from, &mut tokio::io::sink()).await,
+        }
     };
     // The time passing is no failure: everything has been said.
     let _ = bounded(LINGER_SECONDS_MAX, linger).await;
@@ -118,81 +178,120 @@ async fn finish(up: &mut Up<'_>, down: &mut Down<'_>) -> io::Result<Ended> {
 }
 
 /// From the service to the client.
-struct Down<'a> {
-    from: unix::ReadHalf<'a>,
-    to: WriteHalf<&'a mut Client>,
-    buffer: Buffer,
+struct Down<'a, W> {
+    from: &'a Stream,
+    to: W,
+    freight: Freight,
+    /// Something of the service's has not all been written yet.
+    answers: bool,
     unanswered: &'a RefCell<Unanswered>,
 }
 
-impl<'a> Down<'a> {
-    fn new(
-        from: unix::ReadHalf<'a>,
-        to: WriteHalf<&'a mut Client>,
-        unanswered: &'a RefCell<Unanswered>,
-    ) -> Self {
-        Self {
-            from,
-            to,
-            buffer: Buffer::default(),
-            unanswered,
-        }
-    }
-
+impl<W: AsyncWrite + Half> Down<'_, W> {
     /// Runs to the end of the service's direction. Dropping it between loses
     /// nothing: run again, it goes on.
     async fn run(&mut self) -> io::Result<()> {
         loop {
-            let answers = !self.buffer.is_empty();
-            bounded(WRITE_SECONDS_MAX, self.buffer.write_to(&mut self.to)).await?;
-            if answers {
+            self.freight.deliver(&mut self.to).await?;
+            let has_ended = self.splice().await?;
+            if std::mem::take(&mut self.answers) {
                 self.unanswered.borrow_mut().answered();
             }
-            // An error of this socket, too, says that the service is gone.
-            if self.buffer.read_from(&mut self.from).await.unwrap_or(0) == 0 {
+            if has_ended {
                 return Ok(());
             }
+            let loaded = self
+                .freight
+                .load(&mut self.from, &mut self.to, |_| self.answers = true);
+            match sunk(loaded.await)? {
+                // An error of this socket, too, says that the service is gone.
+                None | Some(0) => return Ok(()),
+                Some(PIECE_BYTES) if self.to.in_the_clear().is_some() => {
+                    self.freight.begin_splicing();
+                }
+                Some(_) => {}
+            }
         }
+    }
+
+    /// Whether the service's direction has ended.
+    async fn splice(&mut self) -> io::Result<bool> {
+        match self.to.in_the_clear() {
+            Some(tcp) if self.freight.is_splicing() => {
+                let spliced = sunk(self.freight.splice(self.from, tcp).await)?;
+                Ok(spliced.unwrap_or(true))
+            }
+            _ => Ok(false),
+        }
+    }
+}
+
+/// What came of the source, if the sink is whole.
+fn sunk<T>(outcome: Result<T, Failed>) -> io::Result<Option<T>> {
+    match outcome {
+        Ok(outcome) => Ok(Some(outcome)),
+        Err(Failed::Source(_)) => Ok(None),
+        Err(Failed::Sink(error)) => Err(error),
     }
 }
 
 /// From the client to the service.
-struct Up<'a> {
-    from: ReadHalf<&'a mut Client>,
-    to: unix::WriteHalf<'a>,
-    buffer: Buffer,
+struct Up<'a, R> {
+    from: R,
+    to: &'a Stream,
+    freight: Freight,
     unanswered: &'a RefCell<Unanswered>,
 }
 
-impl<'a> Up<'a> {
-    fn new(
-        from: ReadHalf<&'a mut Client>,
-        to: unix::WriteHalf<'a>,
-        unanswered: &'a RefCell<Unanswered>,
-    ) -> Self {
-        Self {
-            from,
-            to,
-            buffer: Buffer::default(),
-            unanswered,
-        }
-    }
+/// Who brought it to an end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum UpEnd {
+    /// The client has ended its direction.
+    Client,
+    /// The service no longer listens.
+    Service,
+}
 
+impl<R: AsyncRead + Half> Up<'_, R> {
     /// Runs to the end of the client's direction, or until the service no longer
     /// listens.
     ///
     /// # Errors
     /// The client vanished without an end.
-    async fn run(&mut self) -> io::Result<()> {
+    async fn run(&mut self) -> io::Result<UpEnd> {
+        match self.carry().await {
+            Ok(()) => {
+                let _deaf_already = self.to.end();
+                Ok(UpEnd::Client)
+            }
+            Err(Failed::Source(vanished)) => Err(vanished),
+            Err(Failed::Sink(_)) => Ok(UpEnd::Service),
+        }
+    }
+
+    async fn carry(&mut self) -> Result<(), Failed> {
+        let may_splice = self.from.in_the_clear().is_some() && !self.unanswered.borrow().is_kept();
         loop {
-            if self.buffer.write_to(&mut self.to).await.is_err() {
+            self.freight
+                .deliver(&mut self.to)
+                .await
+                .map_err(Failed::Sink)?;
+            if self.freight.is_splicing()
+                && let Some(tcp) = self.from.in_the_clear()
+                && self.freight.splice(tcp, self.to).await?
+            {
                 return Ok(());
             }
-            if self.buffer.read_from(&mut self.from).await? == 0 {
-                let _ = self.to.shutdown().await;
-                return Ok(());
+            let heed = |heard: &[u8]| self.unanswered.borrow_mut().heard(heard);
+            match self
+                .freight
+                .load(&mut self.from, &mut self.to, heed)
+                .await?
+            {
+                0 => return Ok(()),
+                PIECE_BYTES if may_splice => self.freight.begin_splicing(),
+                _ => {}
             }
-            self.unanswered.borrow_mut().heard(self.buffer.content());
         }
     }
 }
@@ -213,9 +312,13 @@ impl Unanswered {
         }
     }
 
+    fn is_kept(&self) -> bool {
+        self.bytes.is_some()
+    }
+
     fn heard(&mut self, heard: &[u8]) {
         let Some(bytes) = &mut self.bytes else { return };
-        self.is_too_much |= bytes.len().saturating_add(heard.len()) > BUFFER_BYTES;
+        self.is_too_much |= bytes.len().saturating_add(heard.len()) > PIECE_BYTES;
         if !self.is_too_much {
             bytes.extend_from_slice(heard);
         }
@@ -235,56 +338,6 @@ impl Unanswered {
             return Err(io::ErrorKind::InvalidData.into());
         }
         Ok(self.bytes.unwrap_or_default())
-    }
-}
-
-/// Bytes on their way. Both operations can be dropped at any await without losing
-/// or doubling a byte. An empty one, as of every idle connection, owns no memory.
-#[derive(Default)]
-struct Buffer {
-    bytes: Vec<u8>,
-    start: usize,
-}
-
-thread_local! {
-    /// Where every connection reads; what was read is then copied to its owner.
-    static DESK: RefCell<[u8; BUFFER_BYTES]> = const { RefCell::new([0; BUFFER_BYTES]) };
-}
-
-impl Buffer {
-    fn content(&self) -> &[u8] {
-        self.bytes.get(self.start..).unwrap_or_default()
-    }
-
-    fn is_empty(&self) -> bool {
-        self.content().is_empty()
-    }
-
-    /// Reads once into the empty buffer; 0 is the end.
-    async fn read_from(&mut self, from: &mut (impl AsyncRead + Unpin)) -> io::Result<usize> {
-        poll_fn(|cx| {
-            DESK.with_borrow_mut(|desk| {
-                let mut desk = ReadBuf::new(desk);
-                ready!(Pin::new(&mut *from).poll_read(cx, &mut desk))?;
-                (self.bytes, self.start) = (desk.filled().to_vec(), 0);
-                // It may have been a password, and the next to read here is somebody else.
-                sandbox::wipe(desk.filled_mut());
-                Poll::Ready(Ok(self.bytes.len()))
-            })
-        })
-        .await
-    }
-
-    /// Writes until the buffer is empty, and makes it leave.
-    async fn write_to(&mut self, to: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
-        while !self.is_empty() {
-            match to.write(self.content()).await? {
-                0 => return Err(io::ErrorKind::WriteZero.into()),
-                written => self.start = self.start.saturating_add(written),
-            }
-        }
-        *self = Self::default();
-        to.flush().await
     }
 }
 

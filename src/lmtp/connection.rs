@@ -8,12 +8,12 @@ use crate::session::{CannotKeep, Envelope, Rules, Session, Step, Way};
 use crate::spool::{Intake, Letter, random_name};
 use crate::trace::Arrival;
 use ipc::edge::lmtp_auth::Standing;
+use ipc_async::Stream;
 use std::collections::VecDeque;
 use std::io;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::UnixStream;
 use tokio::task::{JoinHandle, spawn_local};
 use tokio::time::timeout;
 use wire::Address;
@@ -41,7 +41,7 @@ pub enum Ended {
 ///
 /// # Errors
 /// The peer vanished or did not read.
-pub async fn serve(socket: &mut UnixStream, way: Way, shared: &Rc<Shared>) -> io::Result<Ended> {
+pub async fn serve(socket: &Stream, way: Way, shared: &Rc<Shared>) -> io::Result<Ended> {
     let settings = shared.settings();
     let connection = Connection {
         socket,
@@ -55,7 +55,7 @@ pub async fn serve(socket: &mut UnixStream, way: Way, shared: &Rc<Shared>) -> io
 }
 
 struct Connection<'c> {
-    socket: &'c mut UnixStream,
+    socket: &'c Stream,
     shared: Rc<Shared>,
     session: Session<'c>,
     tls: bool,

@@ -3,7 +3,8 @@
 //! Invariants: exactly one [`Reply`] comes out, whoever dies meanwhile, in bounded
 //! time; it is [`Reply::Delivered`] only if the worker said so. A worker that
 //! dies between the sync and its word makes the MTA send the letter again: a
-//! double is a nuisance, a loss is not repaired.
+//! double is a nuisance, a loss is not repaired. The same is so for a `director` that
+//! holds the socket for longer than we wait, and then hands it over after all.
 
 use crate::peers::{HandedOver, Peers};
 use crate::spool::Letter;
@@ -15,7 +16,6 @@ use ipc::edge::lmtp_auth::{ADDRESS_BYTES_MAX, Standing};
 use ipc::{Bytes, Nonce};
 use ipc_async::AsyncChannel;
 use rustix::io::Errno;
-use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -26,6 +26,10 @@ use wire::lmtp::Reply;
 /// behind others. MTAs wait ten minutes for the answer to the final dot
 /// (RFC 5321, section 4.5.3.2.6).
 pub const WORKER_SECONDS_MAX: u64 = 120;
+
+/// How long a worker may take after `director` has died or said nothing: it may have
+/// the letter, and hardly takes longer than a sync on a busy disk.
+pub const LOST_SECONDS_MAX: u64 = 10;
 
 /// Why a letter was not delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,17 +99,18 @@ pub async fn deliver(
         .mint(nonce, cookie, address)
         .await
         .map_err(Undelivered::NoTicket)?;
-    hand_over(peers, nonce, far).await?;
     let length = letter.length();
     let (description, _share) = letter.description()?;
     drop(letter);
-    let message = ToWorker::Letter {
+    let worker = Worker::adopt(near)?;
+    // It lies on the socket when the worker gets it, which saves it a wait.
+    worker.send(ToWorker::Letter {
         trace,
         detail,
         length,
         letter: description,
-    };
-    match ask_worker(near, message).await? {
+    })?;
+    match word(&worker, peers.hand_over(nonce, far)).await? {
         Outcome::Delivered => Ok(()),
         outcome => Err(Undelivered::NotKept(outcome)),
     }
@@ -122,17 +127,33 @@ pub fn address(address: &Address) -> Option<Bytes<ADDRESS_BYTES_MAX>> {
     Bytes::new(text).ok()
 }
 
-async fn hand_over(peers: &Peers, nonce: Nonce, socket: OwnedFd) -> Result<(), Undelivered> {
-    match peers.hand_over(nonce, socket).await {
-        HandedOver::Taken => Ok(()),
-        HandedOver::Refused(refusal) => Err(Undelivered::NoWorker(refusal)),
-        HandedOver::Lost => Err(Undelivered::Silent),
+/// The worker's end of the pair is at the other end of this.
+type Worker = AsyncChannel<ToWorker, ToLmtp>;
+
+/// What the worker says, if the socket comes to one. Whoever lets go of the socket
+/// instead ends the wait: so only a refusal of `director` is news.
+async fn word(
+    worker: &Worker,
+    handed_over: impl Future<Output = HandedOver>,
+) -> Result<Outcome, Undelivered> {
+    let said = said(worker);
+    tokio::pin!(said, handed_over);
+    tokio::select! {
+        biased;
+        outcome = &mut said => return outcome,
+        handed = handed_over => match handed {
+            HandedOver::Refused(refusal) => return Err(Undelivered::NoWorker(refusal)),
+            HandedOver::Taken => {}
+            HandedOver::Lost => {
+                let late = timeout(Duration::from_secs(LOST_SECONDS_MAX), said).await;
+                return late.unwrap_or(Err(Undelivered::Silent));
+            }
+        }
     }
+    said.await
 }
 
-async fn ask_worker(socket: OwnedFd, message: ToWorker) -> Result<Outcome, Undelivered> {
-    let worker: AsyncChannel<ToWorker, ToLmtp> = AsyncChannel::adopt(socket)?;
-    worker.send(message)?;
+async fn said(worker: &Worker) -> Result<Outcome, Undelivered> {
     match timeout(Duration::from_secs(WORKER_SECONDS_MAX), worker.receive()).await {
         Ok(Ok(Some(ToLmtp::Done { outcome }))) => Ok(outcome),
         Ok(Ok(None)) | Err(_) => Err(Undelivered::Silent),

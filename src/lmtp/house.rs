@@ -15,8 +15,8 @@ use ipc::edge::supervisor::{Edge, ToProcess, ToSupervisor};
 use ipc::slice::{self, Listener, Protocol, Slice};
 use ipc::start::Given;
 use ipc::{ConnectionId, Instance};
-use ipc_async::AsyncChannel;
 use ipc_async::life::{self, End, Supervisor, refuse, refused};
+use ipc_async::{AsyncChannel, Stream};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType, sockopt};
 use sandbox::Entered;
@@ -27,7 +27,7 @@ use std::path::Path;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::UnixListener;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::{JoinHandle, spawn_local};
 use tokio::time::{sleep, timeout};
@@ -314,16 +314,14 @@ async fn session(
     way: Way,
     front: Option<(Weak<Front>, ConnectionId)>,
 ) -> io::Result<()> {
-    let socket = std::os::unix::net::UnixStream::from(socket);
-    socket.set_nonblocking(true)?;
-    let mut socket = UnixStream::from_std(socket)?;
+    let socket = Stream::adopt(socket)?;
     if shared.sessions.get() > shared.settings().slice.sessions_max {
         let mut reply = Vec::new();
         Reply::TooManyConnections.render(&mut reply);
-        return socket.write_all(&reply).await;
+        return (&socket).write_all(&reply).await;
     }
-    let ended = connection::serve(&mut socket, way, shared).await?;
-    socket.shutdown().await?;
+    let ended = connection::serve(&socket, way, shared).await?;
+    socket.end()?;
     if let (Ended::StartTls, Some((front, connection))) = (ended, front) {
         let front = front.upgrade().ok_or(io::ErrorKind::BrokenPipe)?;
         front

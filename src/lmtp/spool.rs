@@ -335,7 +335,10 @@ mod tests {
         let letter = take(&directory.spool(0), &[b"Subject: x\r\n", b"\r\n"]).unwrap();
         assert_eq!(directory.files(), 0);
         let (description, _) = letter.description().unwrap();
-        assert_eq!(letter::check(&description, letter.length()), Ok(()));
+        assert_eq!(
+            letter::check(&description, letter.length()),
+            Ok(letter::Kept::InMemory)
+        );
         assert_eq!(rustix::io::write(&description, b"x"), Err(Errno::PERM));
         assert_eq!(content(&letter), b"Subject: x\r\n\r\n");
     }
@@ -350,7 +353,10 @@ mod tests {
         let ((one, share), (two, _)) =
             (letter.description().unwrap(), letter.description().unwrap());
         for description in [&one, &two] {
-            assert_eq!(letter::check(description, letter.length()), Ok(()));
+            assert_eq!(
+                letter::check(description, letter.length()),
+                Ok(letter::Kept::OnDisk)
+            );
             let mode = fs::fcntl_getfl(description).unwrap() & OFlags::RWMODE;
             assert_eq!(mode, OFlags::RDONLY);
             assert_eq!(rustix::io::write(description, b"x"), Err(Errno::BADF));

@@ -9,10 +9,10 @@
 use ipc::Cookie;
 use ipc::edge::handover::LEFTOVER_BYTES_MAX;
 use ipc::secret::wipe;
+use ipc_async::Stream;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::UnixStream;
 
 /// Bytes read at once: four times what an honest client sends in one go.
 pub const INPUT_BYTES_MAX: usize = 4096;
@@ -32,7 +32,8 @@ pub struct Gone;
 /// See the module.
 #[derive(Debug)]
 pub struct Client {
-    socket: UnixStream,
+    socket: Stream,
+    cookie: Cookie,
     input: Vec<u8>,
     used: usize,
     /// What is to be written. Filled by the protocol's states.
@@ -45,15 +46,10 @@ impl Client {
     /// # Errors
     /// If it is no Unix stream socket, or the runtime can't watch it.
     pub fn adopt(socket: OwnedFd) -> io::Result<Self> {
-        let cookie = ipc::socket::cookie(&socket)?;
-        if ipc::socket::check_session(&socket, cookie).is_err() {
-            return Err(io::ErrorKind::InvalidInput.into());
-        }
-        let socket = std::os::unix::net::UnixStream::from(socket);
-        socket.set_nonblocking(true)?;
-        let socket = UnixStream::from_std(socket)?;
+        let cookie = ipc::socket::session(&socket).map_err(|_| io::ErrorKind::InvalidInput)?;
         Ok(Self {
-            socket,
+            socket: Stream::adopt(socket)?,
+            cookie,
             input: Vec::new(),
             used: 0,
             output: Vec::new(),
@@ -61,11 +57,9 @@ impl Client {
     }
 
     /// The socket's cookie.
-    ///
-    /// # Errors
-    /// As getsockopt(2).
-    pub fn cookie(&self) -> io::Result<Cookie> {
-        ipc::socket::cookie(&self.socket).map_err(io::Error::from)
+    #[must_use]
+    pub fn cookie(&self) -> Cookie {
+        self.cookie
     }
 
     /// A second descriptor of the socket, to be handed over.
@@ -109,7 +103,7 @@ impl Client {
     pub async fn read(&mut self) -> Result<(), Gone> {
         self.input.resize(INPUT_BYTES_MAX, 0);
         self.used = INPUT_BYTES_MAX;
-        let read = self.socket.read(&mut self.input).await;
+        let read = (&self.socket).read(&mut self.input).await;
         let bytes = read.unwrap_or(0);
         self.input.truncate(bytes);
         self.used = 0;
@@ -123,7 +117,7 @@ impl Client {
     /// [`Gone`].
     pub async fn write(&mut self) -> Result<(), Gone> {
         while !self.output.is_empty() {
-            match self.socket.write(&self.output).await {
+            match (&self.socket).write(&self.output).await {
                 Ok(0) | Err(_) => return Err(Gone),
                 Ok(bytes) => drop(self.output.drain(..bytes)),
             }
@@ -131,10 +125,9 @@ impl Client {
         Ok(())
     }
 
-    /// Writes what the socket takes at once: last words, which nobody waits for. The
-    /// runtime is not asked: it knows nothing yet of a socket that has just come.
+    /// Writes what the socket takes at once: last words, which nobody waits for.
     pub fn write_at_once(&mut self) {
-        while let Ok(bytes @ 1..) = rustix::io::write(&self.socket, &self.output) {
+        while let Ok(bytes @ 1..) = self.socket.try_write(&self.output) {
             self.output.drain(..bytes);
         }
     }
@@ -148,7 +141,7 @@ impl Client {
     /// Says that nothing more will be written, then throws away whatever comes
     /// until the other side has closed.
     pub async fn finish(mut self) {
-        let _ = self.socket.shutdown().await;
+        let _gone_already = self.socket.end();
         self.used = self.input.len();
         while self.read().await.is_ok() {
             wipe(&mut self.input);

@@ -586,8 +586,8 @@ proptest! {
             client.shutdown().await.unwrap();
             around.verify().await;
             let (_, _, mut got, socket) = around.take().await;
-            let mut socket = UnixStream::from_std(socket.into()).unwrap();
-            socket.read_to_end(&mut got).await.unwrap();
+            let socket = ipc_async::Stream::adopt(socket).unwrap();
+            (&socket).read_to_end(&mut got).await.unwrap();
             assert_eq!(got, rest);
         });
     }

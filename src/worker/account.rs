@@ -19,6 +19,7 @@ pub use seats::Seat;
 use crate::body::Bodies;
 use crate::cache::Cache;
 use crate::cache::gists::Records;
+use crate::cache::threads::Map;
 use crate::damage::Damage;
 use crate::disk::{DiskThread, Gone};
 use crate::holding::Holding;
@@ -91,6 +92,8 @@ pub struct Reading {
     pub bodies: Box<dyn Bodies>,
     /// What is known of them.
     pub records: Box<dyn Records>,
+    /// Which belong together.
+    pub threads: Box<dyn Map>,
     /// Those that may kill their reader.
     pub suspects: Suspects,
     /// Those that are damaged.
@@ -160,7 +163,7 @@ impl Account {
             suspects: reading.suspects,
             rounds: reading.rounds,
             shapes: RefCell::default(),
-            cache: Cache::new(reading.records),
+            cache: Cache::new(reading.records, reading.threads),
             holding: Holding::default(),
             seats: Rc::default(),
             unreadable: Unreadable::default(),

@@ -6,7 +6,7 @@
 //! arrive in full leaves nothing behind.
 
 use crate::account::Account;
-use crate::cache::{gists, threads};
+use crate::cache::{lessons, threads};
 use crate::disk::{DiskThread, Gone};
 use crate::holding::Held;
 use crate::letter::Unreadable;
@@ -215,7 +215,7 @@ pub async fn keep(
     };
     let begun = placed.iter().map(|placed| ThreadId(placed.message.0));
     for (letter, (given, begun)) in joining.into_iter().zip(given.into_iter().zip(begun)) {
-        threads::note(letter, given.unwrap_or(begun));
+        lessons::note(account, letter, given.unwrap_or(begun));
     }
     learn(account, items, &placed);
     Ok(placed)
@@ -239,9 +239,12 @@ fn append(
 fn learn(account: &Rc<Account>, items: Vec<Item>, placed: &[Placed]) {
     for (item, placed) in items.into_iter().zip(placed) {
         if let Body::Inline(body, held) = item.letter.body {
-            let bytes = body.into_bytes();
-            let account = Rc::clone(account);
-            tokio::task::spawn_local(gists::learn(account, placed.message, bytes, held));
+            let letter = lessons::Letter {
+                id: placed.message,
+                bytes: body.into_bytes(),
+                held,
+            };
+            lessons::learn(account, letter);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What the account's letters are known to say, and which belong together, without
 //! reading them: the mail thread's side of `cache/`.
 //!
-//! [`gists`] keeps what was found in a letter; [`threads`] finds the conversation of
+//! [`gists`] keeps what was found in a letter, [`lessons`] looks into those that come in; [`threads`] finds the conversation of
 //! one that comes in; [`shelf`] does for both what may wait for the disk, on the
 //! disk thread. All of it is disposable: whatever is lost, late or damaged is found
 //! again from the letters, which costs time and changes no answer.
@@ -9,6 +9,7 @@
 //! No step here takes longer than decoding one gist, of at most 32 KiB.
 
 pub mod gists;
+pub mod lessons;
 mod shelf;
 pub mod threads;
 
@@ -16,32 +17,43 @@ pub use shelf::{Ask, Shelf};
 
 use crate::disk::DiskThread;
 use gists::Records;
+use lessons::Lessons;
 use std::cell::{Cell, RefCell};
 use store::{Coverage, MessageId, Swept, Tidy};
-use threads::Fresh;
+use threads::{Fresh, Map};
 use tokio::sync::oneshot;
 
 /// The mail thread's side, one for each account.
 pub struct Cache {
     records: RefCell<Box<dyn Records>>,
+    map: RefCell<Box<dyn Map>>,
     /// Gists on their way to the disk.
     putting: Cell<usize>,
+    lessons: Lessons,
     fresh: RefCell<Fresh>,
 }
 
 impl Cache {
-    /// Reads records with this.
-    pub fn new(records: Box<dyn Records>) -> Self {
+    /// Reads records and the map of threads with these.
+    pub fn new(records: Box<dyn Records>, map: Box<dyn Map>) -> Self {
         Self {
             records: RefCell::new(records),
+            map: RefCell::new(map),
             putting: Cell::new(0),
+            lessons: Lessons::default(),
             fresh: RefCell::default(),
         }
+    }
+
+    /// Letters to be looked into.
+    pub fn lessons(&self) -> &Lessons {
+        &self.lessons
     }
 
     /// Gives back the memory that reading takes; for an account that falls quiet.
     pub fn rest(&self) {
         self.records.borrow_mut().forget();
+        self.map.borrow_mut().forget();
     }
 
     /// Removes what is old or unwanted, one file at a time; for quiet moments, once a

@@ -5,8 +5,9 @@
 
 use crate::account::Account;
 use crate::arrival::{self, Arrival, Item, NotKept};
-use crate::letter::Unreadable;
+use crate::letter::{self, Unreadable};
 use ipc::edge::delivery::{Outcome, ToLmtp, ToWorker};
+use ipc::letter::Kept;
 use ipc_async::AsyncChannel;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
@@ -72,12 +73,15 @@ async fn keep(
     length: u64,
     letter: OwnedFd,
 ) -> Result<(), NotKept> {
-    ipc::letter::check(&letter, length)
+    let kept = ipc::letter::check(&letter, length)
         .map_err(|why| NotKept::Unreadable(Unreadable::NotALetter(why)))?;
     if length > account.limits().message_bytes_max {
         return Err(NotKept::Refused(Refusal::LetterTooLong));
     }
-    let letter = Arc::new(letter);
+    let letter = Arrived {
+        bytes: Arc::new(letter),
+        kept,
+    };
     let bytes = length.saturating_add(trace.len() as u64);
     account.check_room(bytes)?;
     let mut arrival = Arrival::new(account, bytes, u64::MAX);
@@ -85,7 +89,7 @@ async fn keep(
     let mut offset = 0_u64;
     while offset < length {
         let bytes = length.saturating_sub(offset).min(PIECE_BYTES);
-        let piece = read(account, &letter, offset, bytes).await?;
+        let piece = letter.read(account, offset, bytes).await?;
         arrival.push(&piece).await?;
         offset = offset.saturating_add(bytes);
     }
@@ -100,21 +104,28 @@ async fn keep(
     arrival::keep(account, &inbox, vec![item]).await.map(drop)
 }
 
-async fn read(
-    account: &Account,
-    letter: &Arc<OwnedFd>,
-    offset: u64,
-    bytes: u64,
-) -> Result<Vec<u8>, NotKept> {
-    let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
-    let read = account
-        .disk()
-        .read_letter(Arc::clone(letter), offset, bytes)
-        .await;
-    read?.map_err(NotKept::Unreadable)
+/// A letter as `lmtp` passed it.
+struct Arrived {
+    bytes: Arc<OwnedFd>,
+    kept: Kept,
 }
 
-/// LMTP has no date of its own: now, and UTC, since a worker knows no zone.
+impl Arrived {
+    /// Bytes of it. What is in memory is read here: asking the disk thread for it
+    /// would take longer than reading it.
+    async fn read(&self, account: &Account, offset: u64, bytes: u64) -> Result<Vec<u8>, NotKept> {
+        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+        let read = match self.kept {
+            Kept::InMemory => letter::read(&self.bytes, offset, bytes),
+            Kept::OnDisk => {
+                let letter = Arc::clone(&self.bytes);
+                account.disk().read_letter(letter, offset, bytes).await?
+            }
+        };
+        read.map_err(NotKept::Unreadable)
+    }
+}
+
 fn now() -> InternalDate {
     InternalDate {
         secs: crate::clock::seconds(),

@@ -10,8 +10,8 @@ use crate::socket::Socket;
 /// Bytes read at once, of a client that says no more than commands.
 const PIECE_BYTES: usize = 16 * 1024;
 
-/// Bytes read at once of a client that sends letters. Inflating that many that come to
-/// nothing takes under 1 ms.
+/// Bytes read at once of a client that sends letters: many, for each read is a call; yet
+/// inflating that many, of which nothing comes, takes under 1 ms.
 const PIECE_BYTES_MAX: usize = 64 * 1024;
 
 /// See the module.

@@ -205,6 +205,7 @@ fn begin(entered: Entered, director: OwnedFd, born: Born, opened: OpenStore) -> 
     let started = opened.root.reopen().map_err(std::io::Error::from);
     let bodies = Box::new(RefCell::new(opened.files.reader()));
     let records = Box::new(opened.files.letter_cache().reader());
+    let threads = Box::new(opened.files.threads());
     let started = started.and_then(|root| {
         let (syncer, files) = (opened.syncer, opened.files);
         let disk = DiskThread::start(syncer, files, opened.notebook, root, pulse.clone())?;
@@ -221,6 +222,7 @@ fn begin(entered: Entered, director: OwnedFd, born: Born, opened: OpenStore) -> 
     let reading = Reading {
         bodies,
         records,
+        threads,
         suspects: opened.suspects,
         damage: opened.damage,
         rounds: opened.rounds,

@@ -134,6 +134,30 @@ fn plaintext_behind_starttls_never_reaches_the_new_session() {
     });
 }
 
+/// The OK comes behind so much else that it is spliced, and the service's word late.
+#[test]
+fn tls_begins_behind_a_large_answer() {
+    run(async {
+        let trial = Trial::new(front_slice(), listener(TlsUse::OnRequest)).await;
+        let mut tcp = trial.tcp().await;
+        let mut given = trial.session().await;
+        let before = vec![b'x'; 3_000_000];
+        tcp.write_all(STARTTLS).await.unwrap();
+        let service = async {
+            given.socket.write_all(&before).await.unwrap();
+            agrees(&trial, given, Order::MessageLate).await;
+        };
+        let client = async {
+            reads(&mut tcp, &before).await;
+            reads(&mut tcp, OK).await;
+            tls_over(tcp, &trial.certified.der).await.unwrap()
+        };
+        let ((), mut client) = tokio::join!(service, client);
+        client.write_all(b"c LOGOUT\r\n").await.unwrap();
+        reads(&mut trial.session().await.socket, b"c LOGOUT\r\n").await;
+    });
+}
+
 #[test]
 fn a_flood_behind_starttls_ends_the_connection() {
     run(async {

@@ -5,13 +5,14 @@
 //! with a refused datagram are closed; the queue of unsent messages never
 //! exceeds [`QUEUE_MESSAGES_MAX`].
 
-use crate::codec::{Malformed, Message};
+use crate::codec::{DATAGRAM_BYTES_MAX, Malformed, Message};
 use crate::secret::wipe;
 use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags,
     SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
 };
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{IoSlice, IoSliceMut};
 use std::marker::PhantomData;
@@ -29,6 +30,14 @@ pub const STALL_MILLIS: u64 = 20;
 /// Descriptors in one datagram. The kernel allows 253; no message of ours has
 /// more than two, and room for a few more lets us see (and refuse) a surplus.
 const DESCRIPTORS_MAX: usize = 8;
+
+thread_local! {
+    /// Where every channel receives; between two messages it is all zeros. The kernel
+    /// gives it memory as far as messages have reached, and zeroing as much for each
+    /// message as the longest might have would take longer than receiving it.
+    static DESK: RefCell<[u8; DATAGRAM_BYTES_MAX + 1]> =
+        const { RefCell::new([0; DATAGRAM_BYTES_MAX + 1]) };
+}
 
 /// Why a channel must be ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -179,18 +188,20 @@ impl<Tx: Message, Rx: Message> Channel<Tx, Rx> {
     /// # Errors
     /// A [`Fault`]: end the channel.
     pub fn receive(&mut self) -> Result<Received<Rx>, Fault> {
-        // One byte more than allowed, so that a longer datagram shows.
-        let mut bytes = vec![0; Rx::BYTES_MAX.saturating_add(1)];
-        let collected = collect(self.socket.as_fd(), &mut bytes);
-        // Wiping is slow by design: only what was written needs it.
-        let written = match &collected {
-            Ok(Some((length, _))) => *length,
-            Ok(None) | Err(Fault::Socket(_)) => 0,
-            Err(_) => bytes.len(),
-        };
-        let outcome = Self::judge(collected, &bytes);
-        wipe(bytes.get_mut(..written).unwrap_or_default());
-        outcome
+        DESK.with_borrow_mut(|desk| {
+            // One byte more than allowed, so that a longer datagram shows.
+            let bytes = desk.get_mut(..=Rx::BYTES_MAX).unwrap_or_default();
+            let collected = collect(self.socket.as_fd(), bytes);
+            // Wiping is slow by design: only what was written needs it.
+            let written = match &collected {
+                Ok(Some((length, _))) => *length,
+                Ok(None) | Err(Fault::Socket(_)) => 0,
+                Err(_) => bytes.len(),
+            };
+            let outcome = Self::judge(collected, bytes);
+            wipe(bytes.get_mut(..written).unwrap_or_default());
+            outcome
+        })
     }
 
     fn judge(

@@ -33,25 +33,34 @@ pub enum NotALetter {
     Unknown(Errno),
 }
 
-/// Checks that a descriptor is a letter of `length` bytes.
+/// Where a letter's bytes are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// In a sealed memfd: whoever reads it waits for no disk.
+    InMemory,
+    /// In a file of the spool.
+    OnDisk,
+}
+
+/// Checks that a descriptor is a letter of `length` bytes; where they are.
 ///
 /// # Errors
 /// [`NotALetter`]: the sender is at fault.
-pub fn check(fd: impl AsFd, length: u64) -> Result<(), NotALetter> {
+pub fn check(fd: impl AsFd, length: u64) -> Result<Kept, NotALetter> {
     let fd = fd.as_fd();
     let stat = rustix::fs::fstat(fd).map_err(NotALetter::Unknown)?;
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
         return Err(NotALetter::NotAFile);
     }
-    let read_only = is_read_only_file(fd)?;
-    if !read_only && !is_sealed(fd) {
-        return Err(NotALetter::Writable);
-    }
-    if u64::try_from(stat.st_size) == Ok(length) {
-        Ok(())
+    let kept = if is_sealed(fd) {
+        Kept::InMemory
+    } else if is_read_only_file(fd)? {
+        Kept::OnDisk
     } else {
-        Err(NotALetter::OtherLength)
-    }
+        return Err(NotALetter::Writable);
+    };
+    let is_as_long = u64::try_from(stat.st_size) == Ok(length);
+    is_as_long.then_some(kept).ok_or(NotALetter::OtherLength)
 }
 
 /// A memfd with these bytes, sealed.
@@ -106,7 +115,7 @@ mod tests {
     #[test]
     fn a_sealed_memfd_is_a_letter_and_an_unsealed_one_is_not() {
         let letter = sealed(b"Subject: x\r\n\r\n").unwrap();
-        assert_eq!(check(&letter, 14), Ok(()));
+        assert_eq!(check(&letter, 14), Ok(Kept::InMemory));
         assert_eq!(check(&letter, 13), Err(NotALetter::OtherLength));
         let open = rustix::fs::memfd_create("x", rustix::fs::MemfdFlags::CLOEXEC).unwrap();
         assert_eq!(check(&open, 0), Err(NotALetter::Writable));
@@ -124,7 +133,7 @@ mod tests {
         let reader = File::open(&path).unwrap();
         std::fs::remove_file(&path).unwrap();
         assert_eq!(check(&writer, 0), Err(NotALetter::Writable));
-        assert_eq!(check(&reader, 0), Ok(()));
+        assert_eq!(check(&reader, 0), Ok(Kept::OnDisk));
         let (pipe, _) = rustix::pipe::pipe().unwrap();
         assert_eq!(check(&pipe, 0), Err(NotALetter::NotAFile));
     }

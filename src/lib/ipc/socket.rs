@@ -3,7 +3,7 @@
 use crate::identity::Cookie;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType, sockopt};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
 /// Why a descriptor is not the end of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +22,15 @@ pub enum NotASession {
 /// As getsockopt(2).
 pub fn cookie(socket: impl AsFd) -> Result<Cookie, Errno> {
     sockopt::socket_cookie(socket).map(Cookie)
+}
+
+/// The cookie of a descriptor that is one end of a Unix stream pair (a session that
+/// `front` relays).
+///
+/// # Errors
+/// [`NotASession`]: whoever passed it is at fault.
+pub fn session(fd: impl AsFd) -> Result<Cookie, NotASession> {
+    cookie_of(fd.as_fd(), SocketType::STREAM)
 }
 
 /// Checks that a descriptor is one end of a Unix stream pair (a session that
@@ -43,17 +52,21 @@ pub fn check_task(fd: impl AsFd, expected: Cookie) -> Result<(), NotASession> {
 }
 
 fn check_unix(fd: impl AsFd, kind: SocketType, expected: Cookie) -> Result<(), NotASession> {
-    let fd = fd.as_fd();
+    match cookie_of(fd.as_fd(), kind) {
+        Ok(cookie) if cookie == expected => Ok(()),
+        Ok(_) => Err(NotASession::OtherCookie),
+        Err(why) => Err(why),
+    }
+}
+
+fn cookie_of(fd: BorrowedFd<'_>, kind: SocketType) -> Result<Cookie, NotASession> {
     let found = sockopt::socket_type(fd).map_err(NotASession::NoSocket)?;
     let family = sockopt::socket_domain(fd).map_err(NotASession::NoSocket)?;
     let listens = sockopt::socket_acceptconn(fd).map_err(NotASession::NoSocket)?;
     if found != kind || family != AddressFamily::UNIX || listens {
         return Err(NotASession::WrongKind);
     }
-    match cookie(fd) {
-        Ok(cookie) if cookie == expected => Ok(()),
-        _ => Err(NotASession::OtherCookie),
-    }
+    cookie(fd).map_err(NotASession::NoSocket)
 }
 
 #[cfg(test)]

@@ -9,9 +9,13 @@
 #![deny(clippy::expect_used, clippy::indexing_slicing)]
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
-use ipc::Instance;
 pub mod life;
+pub mod stream;
+mod watch;
 
+pub use stream::Stream;
+
+use ipc::Instance;
 use ipc::channel::{Channel, Fault, Received, STALL_MILLIS};
 use ipc::codec::Message;
 use ipc::edge::supervisor::{Edge, ToProcess, ToSupervisor};
@@ -20,7 +24,6 @@ use std::cell::{OnceCell, RefCell};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::rc::{Rc, Weak};
 use std::time::Duration;
-use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::Notify;
 
@@ -49,11 +52,7 @@ impl<Tx: Message, Rx: Message> AsyncChannel<Tx, Rx> {
     /// As [`Channel::adopt`], and if the runtime cannot watch the descriptor.
     pub fn adopt(socket: OwnedFd) -> Result<Self, Fault> {
         let shared = Shared(RefCell::new(Channel::adopt(socket)?));
-        #[expect(
-            deprecated,
-            reason = "its successor is an unsafe fn; Shared keeps one descriptor open all its life"
-        )]
-        let channel = AsyncFd::new(shared).map_err(|_| Fault::Socket(Errno::NOMEM))?;
+        let channel = watch::for_reading(shared).map_err(|_| Fault::Socket(Errno::NOMEM))?;
         Ok(Self {
             channel,
             queued: Notify::new(),
@@ -82,20 +81,18 @@ impl<Tx: Message, Rx: Message> AsyncChannel<Tx, Rx> {
         loop {
             // A peer that sends without a pause has no more turns than others.
             tokio::task::coop::consume_budget().await;
-            if let Some(end) = self.take()? {
-                return Ok(end);
-            }
             tokio::select! {
-                ready = self.channel.ready(self.interest()) => {
+                ready = self.channel.readable() => {
                     let mut guard = ready.map_err(|_| Fault::PeerGone)?;
-                    self.channel.get_ref().0.borrow_mut().flush()?;
                     if let Some(end) = self.take()? {
+                        // There may be more.
+                        guard.retain_ready();
                         return Ok(end);
                     }
                     guard.clear_ready();
                 }
                 () = self.queued.notified() => {}
-                () = self.stall() => self.channel.get_ref().0.borrow_mut().flush()?,
+                () = self.room() => self.channel.get_ref().0.borrow_mut().flush()?,
             }
         }
     }
@@ -107,35 +104,29 @@ impl<Tx: Message, Rx: Message> AsyncChannel<Tx, Rx> {
     /// A [`Fault`]: end the channel.
     pub async fn drain(&self) -> Result<(), Fault> {
         while self.channel.get_ref().0.borrow().wants_to_send() {
-            if self.channel.get_ref().0.borrow().is_stalled() {
-                self.stall().await;
-                self.channel.get_ref().0.borrow_mut().flush()?;
-                continue;
-            }
-            let mut guard = self.channel.writable().await.map_err(|_| Fault::PeerGone)?;
+            self.room().await;
             self.channel.get_ref().0.borrow_mut().flush()?;
-            if self.channel.get_ref().0.borrow().wants_to_send() {
-                guard.clear_ready();
-            }
         }
         Ok(())
     }
 
-    /// Ends when it is time to try again; never if nothing is stalled.
-    async fn stall(&self) {
-        if self.channel.get_ref().0.borrow().is_stalled() {
-            tokio::time::sleep(Duration::from_millis(STALL_MILLIS)).await;
-        } else {
-            std::future::pending().await
+    /// Ends when what is queued may go out; never if there is nothing.
+    async fn room(&self) {
+        if !self.channel.get_ref().0.borrow().wants_to_send() {
+            return std::future::pending().await;
+        }
+        match self.watched_for_room() {
+            Some(room) => drop(room.writable().await),
+            None => tokio::time::sleep(Duration::from_millis(STALL_MILLIS)).await,
         }
     }
 
-    fn interest(&self) -> Interest {
+    /// `None` if no event says when it is time to try again.
+    fn watched_for_room(&self) -> Option<AsyncFd<OwnedFd>> {
         let channel = self.channel.get_ref().0.borrow();
-        if channel.wants_to_send() && !channel.is_stalled() {
-            Interest::READABLE | Interest::WRITABLE
-        } else {
-            Interest::READABLE
+        match channel.is_stalled() {
+            true => None,
+            false => watch::for_room(&*channel).ok(),
         }
     }
 

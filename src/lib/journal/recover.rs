@@ -11,7 +11,7 @@
 //! - Damage at or above D is the torn tail of a crash: what lies behind the
 //!   prefix is saved to `torn/` and cut.
 //! - An end is clean only if the tail is one quiet record and nothing lies behind
-//!   it. After every other one the tail is copied into a new segment and synced
+//!   it but zeros written ahead. After every other one the tail is copied into a new segment and synced
 //!   before anybody is answered: a sync may have failed and left pages that read
 //!   well and are on no disk. For the same reason a clean end's quiet record is
 //!   written once more, with the next batch.
@@ -259,6 +259,8 @@ struct End {
     term: u64,
     /// The segment that the prefix ends in.
     last: Option<segment::Header>,
+    /// Where what was written ahead begins, at the latest.
+    filled: Lsn,
 }
 
 impl End {
@@ -275,6 +277,7 @@ impl End {
             torn: survey.damage.is_some() || from < survey.end,
             term,
             last: survey.last,
+            filled: survey.filled,
         })
     }
 

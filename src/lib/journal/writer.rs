@@ -15,13 +15,17 @@
 //!   end.
 //! - A record behind a quiet one is always synced: without it an end from which
 //!   written records were lost would look clean.
+//! - Behind the last record of the last segment stand zeros or nothing, and never
+//!   more than [`AHEAD_BYTES_MAX`] of them; behind a quiet record, nothing.
 //! - A batch that found no space leaves the file as it was, durably, and all
 //!   records from its first on are void. After every other failure the journal is
 //!   poisoned: nothing is acknowledged any more.
 
+mod ahead;
 mod appender;
 mod syncer;
 
+pub use ahead::AHEAD_BYTES_MAX;
 pub use appender::Appender;
 pub use syncer::Syncer;
 
@@ -139,12 +143,31 @@ pub struct Batch {
     sync: bool,
     /// Records before it are written and not yet synced.
     unsynced_before: bool,
+    /// What is to stand behind it.
+    behind: Behind,
+}
+
+/// What stands behind the last record of a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Behind {
+    /// What stands there: nothing, or zeros.
+    AsItIs,
+    /// So many zeros, which the next syncs find in place: a sync that moves the
+    /// file's end takes twice as long.
+    Zeros(u64),
+    /// Nothing: there is no traffic that they would serve.
+    Nothing,
 }
 
 impl Batch {
     /// Bytes to be written.
     pub fn bytes_len(&self) -> usize {
         self.bytes.len()
+    }
+
+    /// Where its last record ends.
+    fn end(&self) -> Lsn {
+        Lsn(self.start.0.saturating_add(self.bytes.len() as u64))
     }
 
     /// Whether the disk thread will wait for a sync.

@@ -13,7 +13,7 @@ use crate::file::{self, Fault, PACK};
 use crate::id::PackId;
 use crate::pack;
 use block::Kept;
-use journal::block::{Section, opened, place_of};
+use journal::block::{self as sealed, Section};
 use journal::disk::{Disk, DiskError, File, Name};
 use journal::record::{self, HEADER_BYTES};
 use journal::{Appender, Lsn, segment};
@@ -339,12 +339,13 @@ impl<F: File> Open<F> {
         let Some(letters) = self.letters(source, patience)? else {
             return Ok(None);
         };
-        let place = place_of(letters.section, at).ok_or(ReadError::Damaged)?;
+        let place = sealed::place_of(letters.section, at).ok_or(ReadError::Damaged)?;
         bytes.resize(place.len, 0);
         if !read_exactly(&self.file, place.start, bytes, patience)? {
             return Ok(None);
         }
-        let (whole, _) = opened(letters.domain, place.number, bytes).ok_or(ReadError::Damaged)?;
+        let whole = sealed::opened(letters.domain, place.number, bytes);
+        let (whole, _) = whole.ok_or(ReadError::Damaged)?;
         let len = whole.len();
         bytes.truncate(len);
         Ok(Some(at.saturating_sub(place.within as u64)))

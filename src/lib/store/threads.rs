@@ -50,7 +50,8 @@ pub enum Coverage {
     Partial,
 }
 
-/// See the module. Belongs to the thread that may wait for a disk.
+/// See the module. One that notes belongs to the thread that may wait for a disk, and
+/// is the only one that does; another may look beside it.
 #[derive(Debug)]
 pub struct Threads<D: Disk> {
     root: D,
@@ -80,6 +81,24 @@ impl<D: Disk> Threads<D> {
     pub fn find<'i>(&mut self, ids: impl IntoIterator<Item = &'i [u8]>) -> Option<ThreadId> {
         let map = self.map().ok()??;
         ids.into_iter().find_map(|id| map.find(map.header.hash(id)))
+    }
+
+    /// As [`Self::find`], for the thread that may not wait: reads only what the
+    /// kernel has in memory. None if that doesn't tell, or if a page is just being
+    /// written: then somebody who may wait must look.
+    pub fn find_nowait<'i>(
+        &mut self,
+        ids: impl IntoIterator<Item = &'i [u8]>,
+    ) -> Option<Option<ThreadId>> {
+        let Some(map) = self.map().ok()? else {
+            return Some(None);
+        };
+        for id in ids {
+            if let Some(thread) = map.find_nowait(map.header.hash(id))? {
+                return Some(Some(thread));
+            }
+        }
+        Some(None)
     }
 
     /// Notes that a letter with these ids is in this thread. An id that the map knows
@@ -204,6 +223,16 @@ impl<F: File> Map<F> {
     fn find(&self, id: IdHash) -> Option<ThreadId> {
         let pages = self.pages().ok()?;
         self.read(page_of(id, pages)).ok()?.find(id)
+    }
+
+    fn find_nowait(&self, id: IdHash) -> Option<Option<ThreadId>> {
+        let pages = self.pages().ok()?;
+        let number = page_of(id, pages);
+        let mut bytes = [0; PAGE_BYTES];
+        let read = self.file.read_nowait(place_of(number), &mut bytes).ok()??;
+        let found = Page::decode(number, bytes.get(..read)?)?.find(id);
+        // What isn't here may have moved to a page that was added meanwhile.
+        (found.is_some() || self.pages() == Ok(pages)).then_some(found)
     }
 
     /// How many pages there are: all that follow the first, which has the header.

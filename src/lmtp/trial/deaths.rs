@@ -25,18 +25,25 @@ fn an_auth_that_dies_puts_the_letter_off() {
 }
 
 #[test]
-fn a_director_that_dies_before_its_answer_puts_the_letter_off() {
+fn a_director_that_dies_before_its_answer_leaves_it_to_whoever_has_the_socket() {
     run(async {
-        let mut trial = Trial::new(lmtp_slice()).await;
-        let mut client = trial.client_with_letter(&["pat@foo.example"]).await;
-        client.says(DOT).await;
-        trial.minted().await;
-        let (_, socket) = trial.handed_over().await;
-        drop(std::mem::replace(&mut trial.director, unconnected()));
-        // The worker has the socket, and must not be given the letter any more.
-        let worker = Worker::adopt(socket).unwrap();
-        assert!(matches!(worker.receive().await, Ok(None)));
-        is_put_off(&trial, client).await;
+        for reached_the_worker in [false, true] {
+            let mut trial = Trial::new(lmtp_slice()).await;
+            let mut client = trial.client_with_letter(&["pat@foo.example"]).await;
+            client.says(DOT).await;
+            trial.minted().await;
+            let (_, socket) = trial.handed_over().await;
+            drop(std::mem::replace(&mut trial.director, unconnected()));
+            if reached_the_worker {
+                let worker = Worker::adopt(socket).unwrap();
+                given(&worker).await;
+                done(&worker, Outcome::Delivered);
+                client.hears("250 2.0.0 Kept\r\n").await;
+            } else {
+                drop(socket);
+                is_put_off(&trial, client).await;
+            }
+        }
     });
 }
 
@@ -62,7 +69,8 @@ fn a_hand_over_that_is_refused_or_lost_puts_the_letter_off() {
             let mut client = trial.client_with_letter(&["pat@foo.example"]).await;
             client.says(DOT).await;
             trial.minted().await;
-            let (nonce, _socket) = trial.handed_over().await;
+            let (nonce, socket) = trial.handed_over().await;
+            drop(socket);
             say(
                 &trial.director,
                 match lost {

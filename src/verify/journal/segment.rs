@@ -72,6 +72,25 @@ impl Segment {
         behind.map_or(end, |behind| behind.min(end))
     }
 
+    /// Where what was written ahead begins, at the latest: behind the last byte that
+    /// isn't zero, if no segment follows; else where the records end.
+    pub fn filled(&self, file: &impl File, behind: Option<u64>) -> u64 {
+        let mut end = self.end(file, behind);
+        let mut window = vec![0; WINDOW_BYTES as usize];
+        while behind.is_none() && end > self.start {
+            let from = end.saturating_sub(WINDOW_BYTES).max(self.start);
+            window.resize(end.saturating_sub(from) as usize, 0);
+            let Ok(()) = file.fill_at(self.offset(from), &mut window) else {
+                break;
+            };
+            if let Some(last) = window.iter().rposition(|byte| *byte != 0) {
+                return from.saturating_add(last as u64).saturating_add(1);
+            }
+            end = from;
+        }
+        end
+    }
+
     /// The header of the record at `lsn`, which must end by `end`.
     ///
     /// # Errors
@@ -121,7 +140,8 @@ impl Segment {
     /// bodies needn't be whole: what a header says was true when it was written.
     pub fn claims(&self, file: &impl File, behind: Option<u64>) -> u64 {
         let (mut lsn, mut durable, end) = (self.start, self.start, self.end(file, behind));
-        while lsn < end {
+        let filled = self.filled(file, behind);
+        while lsn < filled {
             match self.header(file, lsn, end) {
                 Ok(header) => {
                     durable = durable.max(header.durable);

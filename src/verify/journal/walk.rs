@@ -172,7 +172,8 @@ impl Walk {
         self.chain.begin(&segment);
         self.lsn = start;
         let end = segment.end(file, behind);
-        while self.lsn < end.min(self.span.to) && !self.ended {
+        let filled = segment.filled(file, behind);
+        while self.lsn < filled.min(self.span.to) && !self.ended {
             self.record(file, &segment, end, report, visit);
         }
         let reaches = behind.is_none_or(|behind| behind <= end || behind > self.span.to);

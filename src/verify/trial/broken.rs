@@ -119,6 +119,7 @@ const BROKEN: &[Row] = &[
     (What::Orphan, || with(Folder::Manifest, "0000000000000000.mf")),
     (What::Unfinished, || with(Folder::Chunk, "0000000000000009.new")),
     (What::TornTail, || bytes(Folder::Journal, 2, |bytes| bytes.extend([7; 100]))),
+    (What::TornTail, || bytes(Folder::Journal, 2, |bytes| bytes.extend([[0; 100], [7; 100]].concat()))),
     (What::DeadLetter, || transaction_and_rot()),
     (What::NotReplayed, || record(6, |header| header.kind = 0x0020)),
 

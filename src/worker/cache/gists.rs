@@ -7,7 +7,6 @@
 use super::{Ask, Cache, ask};
 use crate::account::Account;
 use crate::disk::DiskThread;
-use crate::holding::Held;
 use crate::pace::Pace;
 use crate::shapes::Depth;
 use journal::disk::Disk;
@@ -102,15 +101,15 @@ impl Cache {
         None
     }
 
-    async fn put(&self, disk: &DiskThread, id: MessageId, gist: Vec<u8>) {
+    /// Keeps encoded gists.
+    pub async fn put_all(&self, disk: &DiskThread, gists: Vec<(MessageId, Vec<u8>)>) {
         let now_secs = crate::clock::seconds();
         let kept = ask(disk, |done| Ask::Put {
-            id,
-            gist,
+            gists,
             now_secs,
             done,
         });
-        if kept.await == Some(true) {
+        for id in kept.await.unwrap_or_default() {
             self.records.borrow_mut().was_put(id);
         }
     }
@@ -126,33 +125,22 @@ pub fn remember(account: &Rc<Account>, id: MessageId, gist: &Gist) {
     let account = Rc::clone(account);
     tokio::task::spawn_local(async move {
         let cache = account.cache();
-        cache.put(account.disk(), id, bytes).await;
+        cache.put_all(account.disk(), vec![(id, bytes)]).await;
         cache.putting.set(cache.putting.get().saturating_sub(1));
     });
 }
 
-/// Looks into a letter that has just been kept, while its bytes are in memory, and
-/// remembers what it says. `held` is the room that they take. For the background:
-/// nobody needs to wait for it.
-pub async fn learn(account: Rc<Account>, id: MessageId, bytes: Vec<u8>, held: Held) {
-    if account.suspects().is_flat(id) {
-        return;
-    }
-    let Ok(watch) = account.suspects().watch(account.disk(), id).await else {
-        return;
-    };
-    let mut pace = Pace::new();
+/// What a letter says, all of which is in memory.
+pub async fn of(letter: &[u8], pace: &mut Pace) -> Gist {
     let mut collector = Collector::new();
-    for piece in bytes.chunks(PIECE_BYTES) {
+    for piece in letter.chunks(PIECE_BYTES) {
         collector.feed(piece);
         pace.breathe().await;
     }
     let mut gist = collector.finish(true);
     gist.preview = preview::Source::of(&gist.structure).map(|source| {
-        let span = bytes.get(source.span.start as usize..source.span.end as usize);
+        let span = letter.get(source.span.start as usize..source.span.end as usize);
         source.words(span.unwrap_or_default())
     });
-    watch.acquit();
-    drop((bytes, held));
-    remember(&account, id, &gist);
+    gist
 }

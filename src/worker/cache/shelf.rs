@@ -20,12 +20,11 @@ pub enum Ask {
         region: Region,
         done: oneshot::Sender<Warm>,
     },
-    /// To keep a gist.
+    /// To keep gists; which were kept.
     Put {
-        id: MessageId,
-        gist: Vec<u8>,
+        gists: Vec<(MessageId, Vec<u8>)>,
         now_secs: i64,
-        done: oneshot::Sender<bool>,
+        done: oneshot::Sender<Vec<MessageId>>,
     },
     /// To begin to tidy up.
     Tidy { done: oneshot::Sender<Tidy> },
@@ -41,11 +40,10 @@ pub enum Ask {
         ties: Ties,
         done: oneshot::Sender<Option<ThreadId>>,
     },
-    /// To note it.
+    /// To note the threads of letters, in this order.
     Note {
-        ties: Ties,
-        thread: ThreadId,
-        done: oneshot::Sender<bool>,
+        letters: Vec<(Ties, ThreadId)>,
+        done: oneshot::Sender<()>,
     },
     /// Whether the map of threads knows all letters.
     Coverage { done: oneshot::Sender<Coverage> },
@@ -78,11 +76,10 @@ impl<D: Disk> Shelf<D> {
         match ask {
             Ask::Read { region, done } => answer(done, self.letters.read(region)),
             Ask::Put {
-                id,
-                gist,
+                gists,
                 now_secs,
                 done,
-            } => answer(done, self.letters.put(id, STAMP, &gist, now_secs)),
+            } => answer(done, self.put(gists, now_secs)),
             Ask::Tidy { done } => answer(done, self.letters.tidy()),
             Ask::Sweep {
                 mut tidy,
@@ -94,11 +91,26 @@ impl<D: Disk> Shelf<D> {
                 answer(done, (swept, tidy));
             }
             Ask::Find { ties, done } => answer(done, self.threads.find(ties.ids())),
-            Ask::Note { ties, thread, done } => {
-                answer(done, self.threads.note(ties.ids(), thread, self.key));
+            Ask::Note { letters, done } => {
+                self.note(&letters);
+                answer(done, ());
             }
             Ask::Coverage { done } => answer(done, self.threads.coverage()),
             Ask::SetWhole { done } => answer(done, self.threads.set_whole(self.key)),
+        }
+    }
+
+    fn put(&mut self, gists: Vec<(MessageId, Vec<u8>)>, now_secs: i64) -> Vec<MessageId> {
+        let kept = gists
+            .iter()
+            .filter(|(id, gist)| self.letters.put(*id, STAMP, gist, now_secs));
+        kept.map(|(id, _)| *id).collect()
+    }
+
+    fn note(&mut self, letters: &[(Ties, ThreadId)]) {
+        for (ties, thread) in letters {
+            // What can't be noted begins threads of its own.
+            self.threads.note(ties.ids(), *thread, self.key);
         }
     }
 }

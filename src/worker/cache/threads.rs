@@ -1,26 +1,46 @@
 //! Finding the thread of a letter that comes in (RFC 8474).
 //!
 //! A letter is asked about before it is kept ([`join`]), gets its thread in the step
-//! in which its record is made ([`Cache::threads`], [`Cache::appended`]), and is noted when it is durable
-//! ([`note`]). Letters that are on their way at once find each other in memory, so
+//! in which its record is made ([`Cache::threads`], [`Cache::appended`]), and is noted
+//! when it is durable ([`super::lessons`]). Letters that are on their way at once find each other in memory, so
 //! that none of them misses the one that it answers. A thread is never changed, and
 //! two are never merged.
 
 use super::{Ask, Cache, ask};
 use crate::account::Account;
 use crate::body::{Pieces, Unread};
+use crate::disk::DiskThread;
 use crate::shapes::Depth;
+use journal::disk::Disk;
 use message::Ties;
 use message::ties::TIES_HEADER_BYTES_MAX;
 use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
-use store::{BodyRef, MessageId, ThreadId};
+use store::{BodyRef, MessageId, ThreadId, Threads};
 
 /// Ids of letters on their way that are remembered, of at most 250 bytes each: those
 /// of some hundred letters. Of more the oldest are forgotten, and a reply that comes in
 /// the same moment may begin a thread of its own.
 const FRESH_IDS_MAX: usize = 4_096;
+
+/// The map of threads, as far as it is in memory. The disk's type ends here.
+pub trait Map {
+    /// As [`Threads::find_nowait`].
+    fn find(&mut self, ties: &Ties) -> Option<Option<ThreadId>>;
+    /// As [`Threads::forget`].
+    fn forget(&mut self);
+}
+
+impl<D: Disk> Map for Threads<D> {
+    fn find(&mut self, ties: &Ties) -> Option<Option<ThreadId>> {
+        self.find_nowait(ties.ids())
+    }
+
+    fn forget(&mut self) {
+        Threads::forget(self);
+    }
+}
 
 /// The ids of letters that came since no letter was on its way.
 #[derive(Default)]
@@ -87,6 +107,18 @@ impl Drop for Joining {
     }
 }
 
+impl Joining {
+    /// The letter is durable: the thread that it begins, if it does, stays.
+    pub fn was_kept(&self) {
+        self.begins.set(None);
+    }
+
+    /// What it names.
+    pub fn ties(&self) -> &Ties {
+        &self.ties
+    }
+}
+
 /// Asks for the thread of a letter with these ties, before it is given to the store.
 /// What comes back is kept until the letter was noted, or was refused.
 pub async fn join(account: &Rc<Account>, ties: Ties) -> Joining {
@@ -96,18 +128,29 @@ pub async fn join(account: &Rc<Account>, ties: Ties) -> Joining {
     }
     let mut joining = Joining {
         account: Rc::clone(account),
-        ties: ties.clone(),
+        ties,
         found: None,
         begins: Cell::new(None),
     };
-    if !ties.is_empty() {
-        let found = ask(account.disk(), |done| Ask::Find { ties, done }).await;
-        joining.found = found.flatten();
+    if !joining.ties.is_empty() {
+        joining.found = account.cache().find(account.disk(), &joining.ties).await;
     }
     joining
 }
 
 impl Cache {
+    /// The thread that the map knows for a letter with these ties.
+    async fn find(&self, disk: &DiskThread, ties: &Ties) -> Option<ThreadId> {
+        let known = self.map.borrow_mut().find(ties);
+        match known {
+            Some(known) => known,
+            None => {
+                let ties = ties.clone();
+                ask(disk, |done| Ask::Find { ties, done }).await.flatten()
+            }
+        }
+    }
+
     /// The threads of letters that are about to be appended at once, the first of which
     /// gets the id `next`: none for one that begins a thread. To be asked in the step
     /// in which they are appended.
@@ -139,16 +182,6 @@ impl Cache {
     }
 }
 
-/// Notes, behind the caller's back, that a letter is durable in this thread.
-pub fn note(letter: Joining, thread: ThreadId) {
-    letter.begins.set(None);
-    tokio::task::spawn_local(async move {
-        show_ties(&letter.account, letter.ties.clone(), thread).await;
-        // Only now may it be forgotten here.
-        drop(letter);
-    });
-}
-
 /// Shows the map of threads a letter that it may not know, because the map was lost.
 /// Where two threads name the same id, the letter that is shown first has it.
 ///
@@ -174,13 +207,15 @@ pub async fn show(
             ties
         }
     };
-    show_ties(account, ties, thread).await;
+    show_all(account, vec![(ties, thread)]).await;
     Ok(())
 }
 
-async fn show_ties(account: &Account, ties: Ties, thread: ThreadId) {
-    if !ties.is_empty() {
-        ask(account.disk(), |done| Ask::Note { ties, thread, done }).await;
+/// Shows the map of threads which thread letters with these ties are in.
+pub async fn show_all(account: &Account, mut letters: Vec<(Ties, ThreadId)>) {
+    letters.retain(|(ties, _)| !ties.is_empty());
+    if !letters.is_empty() {
+        ask(account.disk(), |done| Ask::Note { letters, done }).await;
     }
 }
 

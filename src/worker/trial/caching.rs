@@ -3,8 +3,8 @@
 
 use super::{House, Wire, run};
 use crate::account::Account;
-use crate::cache::gists;
 use crate::cache::threads::{self, Joining};
+use crate::cache::{gists, lessons};
 use crate::shapes::Depth;
 use journal::disk::{Disk, DiskError, Name};
 use journal::sim::SimDisk;
@@ -324,7 +324,7 @@ fn letters_on_their_way_at_once_find_each_other() {
         cache.appended(MessageId(50), &first, &given);
         assert_eq!(cache.threads(MessageId(51), &reply), [Some(ThreadId(50))]);
         let [first] = first;
-        threads::note(first, ThreadId(50));
+        lessons::note(account, first, ThreadId(50));
         assert_eq!(cache.threads(MessageId(51), &reply), [Some(ThreadId(50))]);
         drop(reply);
         let late = async {
@@ -431,7 +431,7 @@ fn what_is_old_is_tidied_away_and_what_is_new_stays() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
+    #![proptest_config(ProptestConfig::with_cases(20))]
 
     #[test]
     fn what_is_learned_at_arrival_is_what_reading_would_find(
@@ -446,8 +446,8 @@ proptest! {
             append(&mut client, &letter).await;
             let (id, _) = message(&house.account, 1);
             let held = house.account.holding().take(letter.len() as u64).unwrap();
-            let account = Rc::clone(&house.account);
-            gists::learn(account, id, letter.clone().into_bytes(), held).await;
+            let bytes = letter.clone().into_bytes();
+            lessons::learn(&house.account, lessons::Letter { id, bytes, held });
             let learned = recalled(&house.account, 1).await;
             let mut collector = Collector::new();
             collector.feed(letter.as_bytes());

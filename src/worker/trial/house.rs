@@ -65,6 +65,7 @@ where
     let reading = Reading {
         bodies: Box::new(RefCell::new(opened.files.reader())),
         records: Box::new(opened.files.letter_cache().reader()),
+        threads: Box::new(opened.files.threads()),
         suspects,
         damage,
         rounds,

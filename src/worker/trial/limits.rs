@@ -211,6 +211,9 @@ fn patterns_that_fit_nearly_keep_nobody_waiting() {
     });
 }
 
+/// How long letters may be held for no other sake than to be looked into.
+const LEARNED_MAX: Duration = Duration::from_secs(30);
+
 /// Many clients that each stop within an APPEND of many letters hold no more than
 /// one limit allows, and all their letters are kept.
 #[test]
@@ -237,7 +240,15 @@ fn letters_on_their_way_share_one_limit_of_memory() {
             let said = client.answer("z").await;
             assert!(said[0].starts_with("z OK [APPENDUID"), "{said:?}");
         }
-        assert_eq!(house.account.holding().bytes(), 0);
+        // What was kept is looked into before its room is given back.
+        let looked_into = async {
+            while house.account.holding().bytes() > 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(LEARNED_MAX, looked_into)
+            .await
+            .unwrap();
         house.leave().await;
     });
 }
@@ -319,13 +330,15 @@ fn crafted_names_take_no_longer_than_others() {
             }
             began.elapsed()
         };
-        let alike = (0..100)
-            .map(|n| format!("{}{n:03}", "A".repeat(200)))
-            .collect();
-        let apart = (0..100)
-            .map(|n| format!("{n:03}{}", "A".repeat(200)))
-            .collect();
-        let (alike, apart) = (time(alike).await, time(apart).await);
+        let long = "A".repeat(200);
+        let (mut alike, mut apart) = (Duration::MAX, Duration::MAX);
+        // In turns, and the best of each: others work on this machine, too.
+        for _ in 0..4 {
+            let ends = (0..40).map(|n| format!("{long}{n:03}"));
+            let begins = (0..40).map(|n| format!("{n:03}{long}"));
+            alike = alike.min(time(ends.collect()).await);
+            apart = apart.min(time(begins.collect()).await);
+        }
         assert!(alike < apart * 5, "{alike:?} against {apart:?}");
         house.leave().await;
     });

@@ -98,7 +98,7 @@ fn save_torn<D: Disk>(
 ) -> Result<Option<Torn>, DiskError> {
     let behind = end.prefix.end.lsn;
     let from = segment::file_offset(start, behind);
-    let bytes = file.len()?.saturating_sub(from);
+    let bytes = end.filled.beyond(behind);
     if bytes == 0 {
         return Ok(None);
     }

@@ -35,6 +35,8 @@ pub(super) struct Survey {
     pub(super) rotten: Vec<Lsn>,
     /// The segment that the row ends in.
     pub(super) last: Option<Header>,
+    /// Where what was written ahead begins, at the latest.
+    pub(super) filled: Lsn,
     /// Bytes of records that may still be read in vain in this segment.
     vain_bytes_left: u64,
 }
@@ -49,6 +51,7 @@ impl Survey {
             damage: None,
             rotten: Vec::new(),
             last: None,
+            filled: reach.start.lsn,
             vain_bytes_left: 0,
         };
         for (first, next) in reach.segments() {
@@ -74,6 +77,7 @@ impl Survey {
             return Ok(());
         };
         let mut window = Window::new(&file, first, next)?;
+        self.filled = window.filled;
         self.vain_bytes_left = window.limit.beyond(first);
         if !reach.start_is_a_boundary(&mut window, header)? {
             self.damaged(self.end.min(window.limit), true);
@@ -114,7 +118,7 @@ impl Survey {
         from: Lsn,
     ) -> Result<Lsn, DiskError> {
         let mut at = from;
-        while at < window.limit {
+        while at < window.filled {
             let found = match window.record(segment, at)? {
                 Some(found) => {
                     self.meet(&found);
@@ -188,7 +192,7 @@ impl Survey {
         at: Lsn,
     ) -> Result<Option<Found>, DiskError> {
         let mut at = at;
-        while let Some(next) = at.after(1).filter(|next| *next < window.limit) {
+        while let Some(next) = at.after(1).filter(|next| *next < window.filled) {
             at = next;
             let Some((header, _)) = window.header(segment, at)? else {
                 continue;

@@ -1,6 +1,8 @@
 //! A segment's bytes in large pieces, and the records among them.
 //!
-//! Holds one window, or one record if that is longer.
+//! Holds one window, or one record if that is longer. Zeros up to the end of the
+//! last segment's file are what was written ahead: no record begins in them, and
+//! they are no damage.
 
 use crate::block::{self, Section};
 use crate::disk::{DiskError, File};
@@ -9,6 +11,9 @@ use crate::segment;
 
 /// Bytes read from a segment at once.
 const WINDOW_BYTES: usize = 1 << 20;
+
+/// What is read at once where the beginning of what was written ahead is looked for.
+static ZEROS: [u8; 4096] = [0; 4096];
 
 /// How a record is whose header and head are right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +37,8 @@ pub(super) struct Window<'a, F> {
     file: &'a F,
     segment: Lsn,
     pub(super) limit: Lsn,
+    /// Behind the last byte that isn't zero, in the last segment; elsewhere the limit.
+    pub(super) filled: Lsn,
     from: Lsn,
     bytes: Vec<u8>,
 }
@@ -42,10 +49,16 @@ impl<'a, F: File> Window<'a, F> {
     pub(super) fn new(file: &'a F, start: Lsn, next: Option<Lsn>) -> Result<Self, DiskError> {
         let records = file.len()?.saturating_sub(segment::HEADER_BYTES);
         let file_end = start.after(records).unwrap_or(start);
+        let limit = next.map_or(file_end, |next| next.min(file_end));
+        let filled = match next {
+            None => Lsn(start.0.saturating_add(filled(file, records)?)),
+            Some(_) => limit,
+        };
         Ok(Self {
             file,
             segment: start,
-            limit: next.map_or(file_end, |next| next.min(file_end)),
+            limit,
+            filled,
             from: start,
             bytes: Vec::new(),
         })
@@ -123,6 +136,28 @@ impl<'a, F: File> Window<'a, F> {
         self.from = lsn;
         Ok(())
     }
+}
+
+/// How many of so many bytes of records there are without the zeros at their end.
+fn filled<F: File>(file: &F, records: u64) -> Result<u64, DiskError> {
+    let mut bytes = ZEROS;
+    let mut end = records;
+    while end > 0 {
+        let from = end.saturating_sub(ZEROS.len() as u64);
+        let piece = bytes.get_mut(..end.saturating_sub(from) as usize);
+        let piece = piece.unwrap_or_default();
+        let read = file.read_at(segment::HEADER_BYTES.saturating_add(from), piece)?;
+        let piece = piece.get(..read).unwrap_or_default();
+        if !ZEROS.starts_with(piece) {
+            let last = piece
+                .iter()
+                .rposition(|byte| *byte != 0)
+                .unwrap_or_default();
+            return Ok(from.saturating_add(last as u64).saturating_add(1));
+        }
+        end = from;
+    }
+    Ok(0)
 }
 
 fn header_of(bytes: &[u8], segment: segment::Header, at: Lsn) -> Option<(record::Header, u32)> {

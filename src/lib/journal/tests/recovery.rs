@@ -62,12 +62,18 @@ fn first() -> Name {
     segment::name(Lsn(0))
 }
 
-/// Changes the first segment's bytes on the disk.
+/// Changes the first segment's bytes on the disk, and drops what was written ahead.
 fn edit(root: &SimDisk, change: impl FnOnce(&mut Vec<u8>)) {
     let dir = segments(root);
     let mut bytes = dir.content(&first()).unwrap();
+    bytes.truncate(filled(&bytes));
     change(&mut bytes);
     dir.plant(&first(), &bytes).unwrap();
+}
+
+/// Bytes before the zeros at the end.
+fn filled(bytes: &[u8]) -> usize {
+    bytes.iter().rposition(|byte| *byte != 0).unwrap() + 1
 }
 
 /// Bytes of a record whose payload has `len` bytes, below one block.
@@ -89,6 +95,54 @@ fn a_torn_record_at_the_tail_is_cut_saved_and_reported() {
     assert_eq!(saved.len(), record_len(5) - 2);
     journal.append_and_sync(KIND, &[b"four"]).unwrap();
     assert_eq!(open(&root).unwrap().2, [&b"one"[..], b"two", b"four"]);
+}
+
+#[test]
+fn zeros_written_ahead_are_no_damage_and_go_when_the_journal_falls_quiet() {
+    let payloads: Vec<Vec<u8>> = (0..40).map(|n| vec![n + 1; 2000]).collect();
+    let root = journal_of(
+        &payloads.iter().map(Vec::as_slice).collect::<Vec<_>>(),
+        false,
+    );
+    let bytes = segments(&root).content(&first()).unwrap();
+    assert!(
+        bytes.len() > filled(&bytes) + 1000,
+        "nothing was written ahead"
+    );
+    let before = root.fork(1);
+    let (mut journal, report, found) = open(&root).unwrap();
+    assert_eq!(found, payloads);
+    assert!(!report.clean && report.rewritten && report.torn.is_none());
+    journal.append_and_sync(KIND, &[b"one more"]).unwrap();
+    assert_eq!(open(&root).unwrap().2.len(), 41);
+
+    // What comes to lie behind them isn't theirs.
+    let mut behind = bytes.clone();
+    *behind.last_mut().unwrap() = 1;
+    segments(&before).plant(&first(), &behind).unwrap();
+    let (_, report, found) = open(&before).unwrap();
+    assert_eq!((found.len(), report.torn.is_some()), (40, true));
+}
+
+#[test]
+fn behind_a_quiet_record_nothing_is_written_ahead() {
+    let payloads = [[7_u8; 3000]; 30];
+    let root = journal_of(&payloads.each_ref().map(|payload| &payload[..]), true);
+    let bytes = segments(&root).content(&first()).unwrap();
+    let records = 30 * record_len(3000) + record_len(0);
+    assert_eq!(bytes.len(), segment::HEADER_BYTES as usize + records);
+    let (_, report, found) = open(&root).unwrap();
+    assert!(report.clean && found.len() == 30);
+}
+
+#[test]
+fn a_quiet_end_behind_which_zeros_have_stayed_is_clean() {
+    let root = journal_of(&[b"one", b"two"], true);
+    edit(&root, |bytes| bytes.resize(bytes.len() + 200_000, 0));
+    let (mut journal, report, found) = open(&root).unwrap();
+    assert!(report.clean && found.len() == 2, "{report:?}");
+    journal.append_and_sync(KIND, &[b"three"]).unwrap();
+    assert_eq!(open(&root).unwrap().2, [&b"one"[..], b"two", b"three"]);
 }
 
 #[test]

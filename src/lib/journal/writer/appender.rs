@@ -3,8 +3,10 @@
 //! Invariants: what has gathered follows what is out, which follows what is
 //! written, which is or follows what is durable; `last` is behind everything.
 
+use super::ahead::Ahead;
 use super::{
-    AppendError, BATCH_BYTES_MAX, Batch, Carried, CommitError, Haste, Reached, SyncReport, Tail,
+    AppendError, BATCH_BYTES_MAX, Batch, Behind, Carried, CommitError, Haste, Reached, SyncReport,
+    Tail,
 };
 use crate::record::{self, Kind, Lsn, RECORD_BYTES_MAX};
 use crate::recover::{Settings, Start};
@@ -26,6 +28,7 @@ pub struct Appender {
     gathered: Gathered,
     sync_wanted: bool,
     out: Option<Out>,
+    ahead: Ahead,
     poisoned: bool,
 }
 
@@ -84,6 +87,7 @@ impl Appender {
             gathered: Gathered::from(last),
             sync_wanted: false,
             out: None,
+            ahead: Ahead::new(tail.end),
             poisoned: false,
         };
         if segment.is_none() {
@@ -328,10 +332,11 @@ impl Appender {
             fresh_segment: false,
             sync: true,
             unsynced_before: true,
+            behind: Behind::AsItIs,
         })
     }
 
-    fn batch(&self, from: Place, gathered: Vec<u8>, sync: bool) -> Batch {
+    fn batch(&mut self, from: Place, gathered: Vec<u8>, sync: bool) -> Batch {
         let (start, predecessor, bytes) = match &self.carried {
             None => (from.lsn, from.predecessor, gathered),
             Some(carried) => {
@@ -340,6 +345,7 @@ impl Appender {
             }
         };
         let kept = self.segment.filter(|segment| self.fits(segment));
+        let behind = self.room_behind(kept, sync);
         Batch {
             start,
             bytes,
@@ -354,6 +360,23 @@ impl Appender {
             fresh_segment: kept.is_none(),
             sync,
             unsynced_before: !self.is_synced(),
+            behind,
+        }
+    }
+
+    /// What is to stand behind a batch that goes into this segment, or a new one.
+    fn room_behind(&mut self, kept: Option<segment::Header>, sync: bool) -> Behind {
+        let end = self.last.lsn;
+        match kept {
+            Some(_) if self.last.quiet => self.ahead.rest(end),
+            Some(segment) => {
+                let limit = segment.start.0.saturating_add(self.segment_bytes_max);
+                self.ahead.pass(end, Lsn(limit), sync)
+            }
+            None => {
+                self.ahead.begin(end);
+                Behind::AsItIs
+            }
         }
     }
 
@@ -375,6 +398,7 @@ impl Appender {
             (Ok(()), Some(out)) => self.reach(&out),
             (Err(CommitError::NoSpace), Some(out)) => {
                 self.last = out.from;
+                self.ahead = Ahead::new(self.last.lsn);
                 self.segment_is_over |= out.fresh_segment;
                 self.gathered = Gathered::from(self.last);
                 return Err(CommitError::NoSpace);

@@ -1,10 +1,11 @@
 //! The half of the writer that waits for the disk: batches become durable.
 //!
-//! It decides nothing: which segment a batch goes to, and whether it is synced,
-//! stands in the batch. A batch in the current segment costs one write and, if
-//! anything in it is in haste, one sync.
+//! It decides nothing: which segment a batch goes to, whether it is synced, and what
+//! is to stand behind it, stands in the batch. A batch in the current segment costs
+//! one write, now and then one of zeros behind it, and, if anything in it is in
+//! haste, one sync.
 
-use super::{Batch, CommitError, SyncReport};
+use super::{Batch, Behind, CommitError, SyncReport};
 use crate::disk::{Disk, DiskError, File};
 use crate::record::Lsn;
 use crate::segment;
@@ -21,13 +22,22 @@ pub struct Syncer<D: Disk> {
 struct OpenSegment<F> {
     start: Lsn,
     file: F,
+    /// Zeros may stand behind its last record.
+    has_zeros: bool,
 }
+
+/// Zeros, written in pieces.
+static ZEROS: [u8; 1 << 16] = [0; 1 << 16];
 
 impl<D: Disk> Syncer<D> {
     pub(crate) fn new(dir: D, file: Option<(Lsn, D::File)>) -> Self {
         Self {
             dir,
-            open: file.map(|(start, file)| OpenSegment { start, file }),
+            open: file.map(|(start, file)| OpenSegment {
+                start,
+                file,
+                has_zeros: false,
+            }),
             poisoned: None,
         }
     }
@@ -38,8 +48,9 @@ impl<D: Disk> Syncer<D> {
         if let Some(error) = self.poisoned {
             return SyncReport(Err(CommitError::Poisoned(error)));
         }
-        let done = match (&self.open, batch.fresh_segment) {
+        let done = match (&mut self.open, batch.fresh_segment) {
             (Some(open), false) if open.start == batch.segment.start => {
+                open.has_zeros |= matches!(batch.behind, Behind::Zeros(_));
                 append(&open.file, open.start, &batch)
             }
             (_, true) => self.begin_segment(&batch),
@@ -60,10 +71,14 @@ impl<D: Disk> Syncer<D> {
             DiskError::NoSpace => CommitError::NoSpace,
             other => CommitError::Poisoned(other),
         })?;
-        self.open = Some(OpenSegment {
+        let next = OpenSegment {
             start: batch.segment.start,
             file,
-        });
+            has_zeros: false,
+        };
+        if let Some(last) = self.open.replace(next) {
+            last.cut_zeros(batch.start);
+        }
         Ok(())
     }
 
@@ -76,10 +91,26 @@ impl<D: Disk> Syncer<D> {
     }
 }
 
+impl<F: File> OpenSegment<F> {
+    /// Gives back the room of the zeros in a segment behind which the next one
+    /// stands, durable: nothing that lies there is read any more. What fails here
+    /// costs room until the segment goes.
+    fn cut_zeros(&self, end: Lsn) {
+        if self.has_zeros {
+            let _ = self.file.truncate(segment::file_offset(self.start, end));
+        }
+    }
+}
+
 fn append<F: File>(file: &F, start: Lsn, batch: &Batch) -> Result<(), CommitError> {
     match write(file, start, batch) {
-        Ok(()) if batch.sync => sync(file),
-        Ok(()) => Ok(()),
+        Ok(()) => {
+            see_behind(file, segment::file_offset(start, batch.end()), batch.behind)?;
+            match batch.sync {
+                true => sync(file),
+                false => Ok(()),
+            }
+        }
         Err(DiskError::NoSpace) => Err(undo(file, segment::file_offset(start, batch.first_new))),
         Err(error) => Err(CommitError::Poisoned(error)),
     }
@@ -90,6 +121,31 @@ fn write<F: File>(file: &F, start: Lsn, batch: &Batch) -> Result<(), DiskError> 
         true => Ok(()),
         false => file.write_at(segment::file_offset(start, batch.start), &batch.bytes),
     }
+}
+
+/// Has what is to stand behind a batch stand there. Where there is no room for zeros
+/// there are fewer.
+fn see_behind<F: File>(file: &F, end: u64, behind: Behind) -> Result<(), CommitError> {
+    let done = match behind {
+        Behind::AsItIs => Ok(()),
+        Behind::Zeros(zeros) => write_zeros(file, end, zeros),
+        Behind::Nothing => file.truncate(end),
+    };
+    match done {
+        Ok(()) | Err(DiskError::NoSpace) => Ok(()),
+        Err(error) => Err(CommitError::Poisoned(error)),
+    }
+}
+
+fn write_zeros<F: File>(file: &F, mut at: u64, zeros: u64) -> Result<(), DiskError> {
+    let end = at.saturating_add(zeros);
+    while at < end {
+        let len = usize::try_from(end.saturating_sub(at)).unwrap_or(usize::MAX);
+        let piece = ZEROS.get(..len.min(ZEROS.len())).unwrap_or(&ZEROS);
+        file.write_at(at, piece)?;
+        at = at.saturating_add(piece.len() as u64);
+    }
+    Ok(())
 }
 
 fn sync<F: File>(file: &F) -> Result<(), CommitError> {

@@ -111,6 +111,9 @@ impl Kept {
 
     /// Keeps one more, and lets the one go that was not used for longest.
     pub fn keep(&mut self, block: Block) {
+        // Two sessions may have waited for the same one.
+        self.blocks
+            .retain(|kept| !kept.holds(block.source, block.start));
         if self.blocks.len() >= KEPT_BLOCKS_MAX {
             let oldest = self.blocks.remove(0);
             if let Ok(bytes) = Arc::try_unwrap(oldest.bytes) {
@@ -161,6 +164,14 @@ mod tests {
         let there = (0..20).filter(|pack| has(&mut kept, *pack)).count();
         assert_eq!(there, KEPT_BLOCKS_MAX);
         assert!(has(&mut kept, 19));
+    }
+
+    #[test]
+    fn a_block_that_two_have_read_is_kept_once() {
+        let mut kept = Kept::default();
+        (0..KEPT_BLOCKS_MAX as u64).for_each(|pack| kept.keep(block(pack)));
+        kept.keep(block(2));
+        assert!((0..KEPT_BLOCKS_MAX as u64).all(|pack| has(&mut kept, pack)));
     }
 
     #[test]

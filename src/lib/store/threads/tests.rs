@@ -54,6 +54,25 @@ fn a_reply_joins_the_letter_that_it_answers_and_nobody_else() {
 }
 
 #[test]
+fn who_may_not_wait_finds_the_same_beside_the_one_who_notes_or_is_told_to_ask() {
+    let disk = SimDisk::new(1);
+    let mut writer = Threads::new(disk.clone());
+    let mut beside = Threads::new(disk);
+    let mut known = 0;
+    for number in 0..2_000 {
+        let wanted = [id(number)];
+        let ids = || wanted.iter().map(Vec::as_slice);
+        // The simulated disk says now and then that it would have to wait.
+        assert!(matches!(beside.find_nowait(ids()), None | Some(None)));
+        assert!(note(&mut writer, &[number], number));
+        let found = beside.find_nowait(ids());
+        assert!(found.is_none() || found == Some(Some(ThreadId(number))));
+        known += usize::from(found.is_some());
+    }
+    assert!(known > 1_000, "{known}");
+}
+
+#[test]
 fn a_map_of_many_ids_forgets_none_of_them_and_outlives_its_process() {
     const IDS: u64 = 6_000;
     let disk = SimDisk::new(1);

@@ -9,6 +9,17 @@ use std::time::Duration;
 
 const TWO: [&[u8]; 2] = [b"Subject: a\r\n\r\na\r\n", b"Subject: b\r\n\r\nb\r\n"];
 
+/// Keeps both at once, so that no room is there for more of the journal.
+async fn append_both(house: &House) {
+    let [first, second] = TWO.map(|letter| String::from_utf8_lossy(letter));
+    let (one, two) = (first.len(), second.len());
+    let mut imap = house.client().await;
+    let both = format!("a APPEND INBOX {{{one}+}}\r\n{first} {{{two}+}}\r\n{second}\r\n");
+    imap.send(both.as_bytes()).await;
+    let said = imap.answer("a").await;
+    assert!(said.last().unwrap().starts_with("a OK"), "{said:?}");
+}
+
 async fn count(house: &House) -> String {
     house.pop3_client(false).await.ask("STAT").await
 }
@@ -102,10 +113,7 @@ fn quit_says_so_if_what_is_marked_could_not_be_removed() {
     run(async {
         let disk = SimDisk::new(1);
         let house = House::around(open(&disk, &std::env::temp_dir()));
-        let mut imap = house.client().await;
-        for letter in TWO {
-            super::append(&mut imap, letter).await;
-        }
+        append_both(&house).await;
         let mut client = house.pop3_client(false).await;
         assert!(client.ask("DELE 1").await.starts_with("+OK"));
         disk.limit_space(Some(disk.used_space()));
