@@ -10,6 +10,7 @@
 
 pub mod gists;
 pub mod lessons;
+pub mod record;
 mod shelf;
 pub mod threads;
 

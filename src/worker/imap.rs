@@ -36,7 +36,7 @@ mod select;
 mod selected;
 mod status;
 mod store;
-mod translate;
+pub mod translate;
 mod view;
 
 use crate::account::Account;

@@ -2,7 +2,7 @@
 
 mod filter;
 
-pub use filter::{FieldFilter, Keep};
+pub use filter::{FieldFilter, Keep, choose};
 
 use std::borrow::Cow;
 

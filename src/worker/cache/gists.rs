@@ -4,28 +4,18 @@
 //! it. It goes here when a letter has been looked into: at its arrival, where its
 //! bytes are in memory anyway, or when somebody first asked.
 
+use super::record::{self, Record, STAMP};
 use super::{Ask, Cache, ask};
 use crate::account::Account;
 use crate::disk::DiskThread;
 use crate::pace::Pace;
 use crate::shapes::Depth;
 use journal::disk::Disk;
-use message::gist::{Collector, GIST_BYTES_MAX, GIST_VERSION, Gist};
+use message::gist::{Collector, Gist, Glance};
 use message::limits::PIECE_BYTES;
 use message::preview;
 use std::rc::Rc;
-use store::{CacheReader, Lookup, MessageId, RECORD_BYTES_MAX, Stamp, Warm};
-
-const _: () = assert!(
-    GIST_BYTES_MAX <= RECORD_BYTES_MAX,
-    "a gist has room in a record"
-);
-
-/// What gists are called in the cache.
-pub const STAMP: Stamp = Stamp {
-    kind: 1,
-    version: GIST_VERSION,
-};
+use store::{CacheReader, Lookup, MessageId, Warm};
 
 /// Gists on their way to the disk at once. What comes while it is busier than that is
 /// found again when it is next asked for.
@@ -82,7 +72,26 @@ impl Cache {
         fits.then_some(gist)
     }
 
-    /// Has somebody look at a letter's record, if there is one.
+    /// Shows what is known of a letter, where it lies, if it is in memory and is known as
+    /// deep as needed.
+    pub fn look<T>(
+        &self,
+        id: MessageId,
+        octets: u64,
+        depth: Depth,
+        show: impl FnOnce(Record<'_>, Glance<'_>) -> T,
+    ) -> Option<T> {
+        let mut records = self.records.borrow_mut();
+        let Lookup::Found(bytes) = records.get(id) else {
+            return None;
+        };
+        let record = Record::of(bytes)?;
+        let glance = Glance::at(record.gist)?;
+        let fits = glance.fits(octets) && (glance.whole || depth <= Depth::Header);
+        fits.then(|| show(record, glance))
+    }
+
+    /// Has somebody look at a letter's encoded gist, if there is one.
     pub async fn read<T>(
         &self,
         disk: &DiskThread,
@@ -91,7 +100,7 @@ impl Cache {
     ) -> Option<T> {
         for _ in 0..=READS_MAX {
             let region = match self.records.borrow_mut().get(id) {
-                Lookup::Found(bytes) => return Some(look(bytes)),
+                Lookup::Found(bytes) => return Some(look(Record::of(bytes)?.gist)),
                 Lookup::Absent => return None,
                 Lookup::Cold(region) => region,
             };
@@ -101,7 +110,7 @@ impl Cache {
         None
     }
 
-    /// Keeps encoded gists.
+    /// Keeps [records](record::encode).
     pub async fn put_all(&self, disk: &DiskThread, gists: Vec<(MessageId, Vec<u8>)>) {
         let now_secs = crate::clock::seconds();
         let kept = ask(disk, |done| Ask::Put {
@@ -118,7 +127,7 @@ impl Cache {
 /// Keeps what was found in a letter, behind the caller's back.
 pub fn remember(account: &Rc<Account>, id: MessageId, gist: &Gist) {
     let putting = account.cache().putting.get();
-    let Some(bytes) = gist.encode().filter(|_| putting < PUTTING_MAX) else {
+    let Some(bytes) = record::encode(gist).filter(|_| putting < PUTTING_MAX) else {
         return;
     };
     account.cache().putting.set(putting.saturating_add(1));

@@ -6,8 +6,8 @@
 //! crowd needs it three times, not three times for each letter. Nobody waits for any of
 //! this: who asks for a letter before it was looked into looks himself.
 
-use super::gists;
 use super::threads::{self, Joining};
+use super::{gists, record};
 use crate::account::Account;
 use crate::holding::Held;
 use crate::pace::Pace;
@@ -144,7 +144,7 @@ async fn look_into(account: &Rc<Account>, mut letters: Vec<Letter>) {
     let mut pace = Pace::new();
     for letter in letters {
         let gist = gists::of(&letter.bytes, &mut pace).await;
-        learned.extend(gist.encode().map(|gist| (letter.id, gist)));
+        learned.extend(record::encode(&gist).map(|record| (letter.id, record)));
         pace.breathe().await;
     }
     drop(watch);

@@ -3,7 +3,7 @@
 //! Nothing here fails: an answer is what was found, or nothing.
 
 use super::Rest;
-use crate::cache::gists::STAMP;
+use crate::cache::record::STAMP;
 use journal::disk::Disk;
 use message::Ties;
 use rustix::io::Errno;

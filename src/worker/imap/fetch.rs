@@ -6,23 +6,25 @@
 
 mod content;
 mod item;
+mod known;
 
 use super::End;
 use super::answer::Answer;
 use super::client::Client;
 use super::flags;
 use super::letter::{Letter, Place, Trouble};
-use super::messages::{Numbered, Walk};
+use super::messages::{CHUNK_MESSAGES_MAX, Numbered, Walk};
 use super::selected::Selected;
 use super::view::{Expunges, Told};
 use crate::shapes::Depth;
 use item::depth;
+use known::Known;
 use store::{
     BodyRef, FlagAction, FlagChange, Flags, InternalDate, MessageId, Modseq, SystemFlags, Uid,
     UidRange,
 };
 use wire::imap::response::{Code, FetchWriter};
-use wire::imap::{FetchItem, Flag, SequenceSet};
+use wire::imap::{DateTime, FetchItem, Flag, SequenceSet};
 
 /// What is asked of each message.
 struct Order<'a> {
@@ -65,6 +67,16 @@ struct Facts {
     body: BodyRef,
 }
 
+impl Facts {
+    /// INTERNALDATE.
+    fn date_time(date: InternalDate) -> DateTime {
+        DateTime {
+            unix_seconds: date.secs,
+            offset_minutes: date.offset_minutes,
+        }
+    }
+}
+
 impl Selected {
     /// Reads messages.
     pub async fn fetch(
@@ -79,11 +91,27 @@ impl Selected {
             Err(answer) => return Ok(answer),
         };
         let order = Order::new(items, by_uid, !self.is_read_only());
+        let mut known = Known::of(&order);
+        // What isn't at hand is fetched, one message, and then the next may be.
+        let most = match known {
+            Some(_) => 1,
+            None => CHUNK_MESSAGES_MAX,
+        };
         let mut walk = Walk::new(meant);
         let mut faults = Faults::default();
         let mut told = Told::default();
         loop {
-            let chunk = walk.next(client, self).map_err(|_| End::MailboxGone)?;
+            if let Some(known) = &mut known
+                && self
+                    .tell_known(client, known, &mut walk, &mut told)
+                    .map_err(|_| End::MailboxGone)?
+            {
+                client.out().relieve().await?;
+                client.breathe().await?;
+                continue;
+            }
+            let chunk = walk.next(client, self, most);
+            let chunk = chunk.map_err(|_| End::MailboxGone)?;
             if chunk.is_empty() {
                 break;
             }

@@ -1,10 +1,11 @@
 //! Flags of the wire and of the store.
 
 use store::{FlagAction, Flags, Keyword, Rights, SystemFlags};
+use wire::imap::response::RECENT;
 use wire::imap::{Flag, StoreAction};
 
 /// The system flags, in the order in which they are told.
-pub const SYSTEM: [(Flag, SystemFlags); 5] = [
+pub static SYSTEM: [(Flag, SystemFlags); 5] = [
     (Flag::Answered, SystemFlags::ANSWERED),
     (Flag::Flagged, SystemFlags::FLAGGED),
     (Flag::Deleted, SystemFlags::DELETED),
@@ -39,6 +40,20 @@ pub fn to_wire<'a>(
             .map(Flag::Keyword),
     );
     flags
+}
+
+/// Flags of the store by their names on the wire, in the order of [`to_wire`].
+pub fn names<'a>(
+    system: SystemFlags,
+    keywords: impl Iterator<Item = &'a Keyword>,
+    recent: bool,
+) -> impl Iterator<Item = &'a str> {
+    let set = SYSTEM.iter().filter(move |(_, bit)| system.contains(*bit));
+    let keywords = keywords.map(Keyword::as_str);
+    let keywords = keywords.filter(|name| wire::imap::Keyword::is_one(name));
+    let recent = recent.then_some(RECENT);
+    let set = set.map(|(flag, _)| flag.as_str());
+    set.chain(keywords).chain(recent)
 }
 
 /// All system flags and these keywords.
@@ -87,9 +102,11 @@ mod tests {
 
     #[test]
     fn every_system_flag_has_a_bit_of_its_own() {
-        for (flag, bit) in SYSTEM {
+        for (flag, bit) in SYSTEM.clone() {
             assert_eq!(to_store(std::slice::from_ref(&flag)).system, bit);
-            assert_eq!(to_wire(bit, []), [flag]);
+            assert_eq!(to_wire(bit, []), [flag.clone()]);
+            let told: Vec<&str> = names(bit, [].iter(), true).collect();
+            assert_eq!(told, [flag.as_str(), RECENT]);
         }
     }
 }

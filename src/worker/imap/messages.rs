@@ -112,32 +112,30 @@ impl Meant {
         named > self.ranges.iter().map(there).sum()
     }
 
-    /// The entries from `after` on that are still there, at most
-    /// [`CHUNK_MESSAGES_MAX`].
-    pub fn chunk<'m>(
-        &'m self,
-        messages: &'m Messages<'_>,
-        view: &View,
-        after: Option<Uid>,
-    ) -> impl Iterator<Item = &'m Entry> {
-        let entries = self.entries(messages, view, after);
-        entries.take(CHUNK_MESSAGES_MAX)
-    }
-
-    /// All of them, for whoever counts them himself.
+    /// The entries from `after` on that are still there; whoever looks at them counts.
     pub fn entries<'m>(
         &'m self,
         messages: &'m Messages<'_>,
         view: &View,
         after: Option<Uid>,
     ) -> impl Iterator<Item = &'m Entry> {
+        self.runs(messages, view, after).flatten()
+    }
+
+    /// The same, those of each range by themselves: one behind the other in the mailbox.
+    fn runs<'m>(
+        &'m self,
+        messages: &'m Messages<'_>,
+        view: &View,
+        after: Option<Uid>,
+    ) -> impl Iterator<Item = impl Iterator<Item = &'m Entry>> {
         let end = view.uid_next;
         let start = after.map_or(1, |uid| uid.get().saturating_add(1));
         let ranges = self
             .ranges
             .iter()
             .filter(move |range| range.last.get() >= start);
-        ranges.flat_map(move |range| {
+        ranges.map(move |range| {
             let first = Uid::new(range.first.get().max(start)).unwrap_or(range.first);
             messages
                 .iter_from(first)
@@ -190,27 +188,61 @@ impl Walk {
         }
     }
 
-    /// The next messages; none at the end.
+    /// The next messages, no more than so many; none at the end.
     ///
     /// # Errors
     /// [`Refusal`]: the mailbox is gone.
-    pub fn next(&mut self, client: &Client, selected: &Selected) -> Result<Vec<Numbered>, Refusal> {
+    pub fn next(
+        &mut self,
+        client: &Client,
+        selected: &Selected,
+        most: usize,
+    ) -> Result<Vec<Numbered>, Refusal> {
         let store = client.account().store();
         let messages = store.messages(selected.handle())?;
-        let view = selected.view();
-        let numbers = self.numbers.now(&messages, view);
-        let entries = self.meant.chunk(&messages, view, self.last);
-        let numbered = |entry: &Entry| {
-            let seq = numbers.seq_of(entry.uid())?;
-            Some(Numbered {
-                seq,
-                uid: entry.uid(),
-            })
-        };
-        let chunk: Vec<Numbered> = entries.filter_map(numbered).collect();
-        self.seen = self.seen.saturating_add(chunk.len() as u64);
-        self.last = chunk.last().map(|message| message.uid).or(self.last);
+        let mut chunk = Vec::new();
+        self.show(&messages, selected.view(), most, |entry, seq| {
+            let uid = entry.uid();
+            chunk.push(Numbered { seq, uid });
+            true
+        });
         Ok(chunk)
+    }
+
+    /// Shows the next messages with their sequence numbers, no more than so many, until
+    /// one is turned down: then that one comes next. How many were shown before.
+    pub fn show(
+        &mut self,
+        messages: &Messages<'_>,
+        view: &View,
+        most: usize,
+        mut show: impl FnMut(&Entry, u32) -> bool,
+    ) -> usize {
+        let numbers = self.numbers.now(messages, view);
+        let (mut shown, mut last) = (0_usize, self.last);
+        'walk: for run in self.meant.runs(messages, view, self.last) {
+            let mut before = None;
+            for entry in run {
+                let uid = entry.uid();
+                let Some(seq) = numbers.seq_behind(before, uid) else {
+                    continue;
+                };
+                if shown >= most || !show(entry, seq) {
+                    break 'walk;
+                }
+                shown = shown.saturating_add(1);
+                (before, last) = (Some(seq), Some(uid));
+            }
+        }
+        self.last = last;
+        self.seen = self.seen.saturating_add(shown as u64);
+        shown
+    }
+
+    /// Whether there is a message that comes next.
+    pub fn has_next(&self, messages: &Messages<'_>, view: &View) -> bool {
+        let mut rest = self.meant.entries(messages, view, self.last);
+        rest.next().is_some()
     }
 
     /// Whether messages that were named by number are gone: the client must be
@@ -267,7 +299,7 @@ mod tests {
     fn found(inbox: &Inbox, view: &View, meant: &Meant) -> Vec<u32> {
         let handle = inbox.handle();
         let messages = inbox.store.messages(&handle).unwrap();
-        let entries = meant.chunk(&messages, view, None);
+        let entries = meant.entries(&messages, view, None);
         entries.map(|entry| entry.uid().get()).collect()
     }
 
@@ -310,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn chunks_are_bounded_and_together_are_everything() {
+    fn whoever_goes_on_behind_the_last_sees_everything() {
         let mut inbox = Inbox::new();
         inbox.append(150);
         let view = inbox.view();
@@ -324,10 +356,10 @@ mod tests {
         let (mut last, mut count) = (None, 0);
         loop {
             let chunk: Vec<Uid> = meant
-                .chunk(&messages, &view, last)
+                .entries(&messages, &view, last)
+                .take(CHUNK_MESSAGES_MAX)
                 .map(Entry::uid)
                 .collect();
-            assert!(chunk.len() <= CHUNK_MESSAGES_MAX);
             let Some(end) = chunk.last() else { break };
             last = Some(*end);
             count += chunk.len();

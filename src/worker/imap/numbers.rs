@@ -36,6 +36,8 @@ struct Row {
 pub struct Now<'a> {
     gathered: &'a Gathered,
     later: Numbering<'a>,
+    /// Nothing is gone that the client believes to be there.
+    is_all_there: bool,
 }
 
 impl Numbers {
@@ -45,11 +47,17 @@ impl Numbers {
             .gathered
             .get_or_insert_with(|| Gathered::new(messages, view));
         let mut later = gathered.later(messages, view);
-        if later.ghosts().ranges().len() > LATER_ROWS_MAX {
+        let mut rows = later.ghosts().ranges().len();
+        if rows > LATER_ROWS_MAX {
             *gathered = Gathered::new(messages, view);
             later = gathered.later(messages, view);
+            rows = later.ghosts().ranges().len();
         }
-        Now { gathered, later }
+        Now {
+            is_all_there: rows == 0 && gathered.rows.is_empty(),
+            gathered,
+            later,
+        }
     }
 }
 
@@ -104,6 +112,15 @@ impl Now<'_> {
     pub fn seq_of(&self, uid: Uid) -> Option<u32> {
         let seq = self.later.seq_of(uid)?;
         seq.checked_add(self.gathered.below(uid))
+    }
+
+    /// The same for the message behind one that has the number `before`, with none that
+    /// is there in between: where nothing is gone, that needs no looking.
+    pub fn seq_behind(&self, before: Option<u32>, uid: Uid) -> Option<u32> {
+        match before {
+            Some(before) if self.is_all_there => before.checked_add(1),
+            _ => self.seq_of(uid),
+        }
     }
 
     /// The UID of a sequence number, whether its message is there or gone; `None`

@@ -10,6 +10,7 @@ mod fold;
 mod header;
 mod judge;
 mod key;
+mod probe;
 mod tell;
 mod text;
 mod walk;

@@ -5,7 +5,7 @@ use super::answer::Answer;
 use super::client::Client;
 use super::expunge::read_only;
 use super::flags;
-use super::messages::{Meant, Numbered, Walk};
+use super::messages::{CHUNK_MESSAGES_MAX, Meant, Numbered, Walk};
 use super::selected::Selected;
 use super::view::{Expunges, Told};
 use store::{FlagChange, Outcome, Refusal};
@@ -94,7 +94,8 @@ impl Selected {
     ) -> Result<Told, End> {
         let mut told = Told::default();
         loop {
-            let chunk = walk.next(client, self).map_err(|_| End::MailboxGone)?;
+            let chunk = walk.next(client, self, CHUNK_MESSAGES_MAX);
+            let chunk = chunk.map_err(|_| End::MailboxGone)?;
             if chunk.is_empty() {
                 return Ok(told);
             }

@@ -30,6 +30,10 @@ const ASKED: &str = "FETCH 1:* (UID ENVELOPE BODYSTRUCTURE BODY.PEEK[HEADER.FIEL
     BODY.PEEK[HEADER.FIELDS (FROM X-OTHER)] BODY.PEEK[HEADER.FIELDS.NOT (DATE)] BODY.PEEK[1] \
     BODY.PEEK[2.HEADER] RFC822.HEADER)";
 
+/// Nothing of this needs a letter to be read, once it is known.
+const KNOWN: &str = "FETCH 1:* (FLAGS UID INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE \
+    BODY.PEEK[HEADER.FIELDS (SUBJECT From \"to\")])";
+
 async fn append(client: &mut Wire, letter: &str) {
     let head = format!("a APPEND INBOX {{{}+}}\r\n{letter}\r\n", letter.len());
     client.send(head.as_bytes()).await;
@@ -69,8 +73,9 @@ async fn fetched(disk: &SimDisk) -> Vec<String> {
     let house = House::on(disk);
     let mut client = house.client().await;
     client.command("e", "EXAMINE INBOX").await;
-    let said = client.command("f", ASKED).await;
+    let mut said = client.command("f", ASKED).await;
     assert_eq!(client.command("f", ASKED).await, said);
+    said.extend(client.command("f", KNOWN).await);
     leave_when_all_is_known(house).await;
     said
 }
@@ -224,7 +229,7 @@ fn a_full_disk_costs_nothing_but_the_cache() {
         assert!(said.last().unwrap().starts_with("f OK"), "{said:?}");
         disk.fill_up(false);
         house.leave().await;
-        assert_eq!(fetched(&disk).await, said);
+        assert!(fetched(&disk).await.starts_with(&said));
     });
 }
 

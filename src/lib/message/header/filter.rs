@@ -131,6 +131,43 @@ fn undecided_bytes(begun: &[u8], piece: &[u8]) -> usize {
         .count()
 }
 
+/// Appends what a [`FieldFilter`] for these names would pass of a whole section. Nothing
+/// is allocated but what that takes. The names must be in lower case, none empty.
+pub fn choose(section: &[u8], names: &[Vec<u8>], out: &mut Vec<u8>) {
+    let mut rest = section;
+    let mut passes = false;
+    while !rest.is_empty() {
+        let end = memchr(b'\n', rest).map_or(rest.len(), |feed| feed.saturating_add(1));
+        let (line, behind) = rest.split_at(end);
+        match line {
+            b"\n" | b"\r\n" => return out.extend_from_slice(line),
+            [b' ' | b'\t', ..] => {}
+            _ => passes = is_one_of(names, name_of(line)),
+        }
+        if passes {
+            out.extend_from_slice(line);
+        }
+        rest = behind;
+    }
+}
+
+/// The name of the field that a line begins; empty without a colon. No more than
+/// [`FIELD_NAME_BYTES_MAX`] bytes are looked at.
+fn name_of(line: &[u8]) -> &[u8] {
+    let looked_at = line.get(..FIELD_NAME_BYTES_MAX).unwrap_or(line);
+    let is_decided = line.get(FIELD_NAME_BYTES_MAX);
+    let name = match memchr(b':', looked_at) {
+        Some(colon) => looked_at.get(..colon),
+        None => is_decided.filter(|byte| **byte != b'\n').map(|_| looked_at),
+    };
+    name.unwrap_or_default().trim_ascii_end()
+}
+
+fn is_one_of(names: &[Vec<u8>], name: &[u8]) -> bool {
+    let is = |known: &Vec<u8>| known.eq_ignore_ascii_case(name);
+    names.iter().any(is)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -199,7 +236,25 @@ mod tests {
         assert_eq!(out, b"");
     }
 
+    /// Names and lines around the most that a name may have.
+    fn lines() -> impl Strategy<Value = String> {
+        let names = prop::sample::select(vec!["a", "A", "b", "ab", "", " a", "\ra", "\r"]);
+        let room = prop::sample::select(vec![0, 0, 0, 1, 995, 996, 997, 998]);
+        let ends = prop::sample::select(vec![": x\r\n", ":\n", "\n", "\r\n", "x:\n", ":", ""]);
+        (names, room, ends).prop_map(|(name, room, end)| format!("{name}{}{end}", " ".repeat(room)))
+    }
+
     proptest! {
+        #[test]
+        fn what_is_chosen_at_once_is_what_the_filter_passes(
+            lines in prop::collection::vec(lines(), 0..6),
+        ) {
+            let section = lines.concat().into_bytes();
+            let mut chosen = Vec::new();
+            choose(&section, &[b"a".to_vec(), b"ab".to_vec()], &mut chosen);
+            prop_assert_eq!(chosen, filter(&section, &["a", "AB"], Keep::Listed));
+        }
+
         #[test]
         fn listed_and_unlisted_share_the_fields_out(
             section in prop::collection::vec(prop::sample::select(&b"ab: \t\r\n"[..]), 0..40),

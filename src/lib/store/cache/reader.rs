@@ -22,7 +22,7 @@ const PAGE_BYTES: usize = 4 << 10;
 /// What came of looking for a record.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Lookup<'a> {
-    /// Its bytes.
+    /// Its bytes, where they lie.
     Found(&'a [u8]),
     /// There is none that could be believed.
     Absent,
@@ -64,12 +64,7 @@ impl<D: Disk> CacheReader<D> {
 
     /// Looks for a message's record.
     pub fn get(&mut self, id: MessageId, stamp: Stamp) -> Lookup<'_> {
-        let number = number_of(id);
-        if self.open.last().is_none_or(|open| open.number != number) {
-            let open = self.take(number);
-            self.keep(open);
-        }
-        match self.open.last_mut().map(|open| open.look(id, stamp)) {
+        match self.open(number_of(id)).map(|open| open.look(id, stamp)) {
             Some(Ok(Some(bytes))) => Lookup::Found(bytes),
             Some(Ok(None)) | None => Lookup::Absent,
             Some(Err(region)) => Lookup::Cold(region),
@@ -79,13 +74,14 @@ impl<D: Disk> CacheReader<D> {
     /// Takes a region in that [`Lookup::Cold`] asked for.
     pub fn take_in(&mut self, warm: Warm) {
         let Warm { region, bytes } = warm;
-        let mut open = self.take(region.number);
+        let Some(open) = self.open(region.number) else {
+            return;
+        };
         match region.start {
-            0 => open.head = Some(bytes),
+            0 => open.keep_head(bytes),
             start => (open.start, open.bytes) = (start, bytes),
         }
         open.taken_in = Some(region.start);
-        self.keep(open);
     }
 
     /// A record of this message was put: what is remembered of its file is old.
@@ -99,15 +95,21 @@ impl<D: Disk> CacheReader<D> {
         self.open = Vec::new();
     }
 
-    fn take(&mut self, number: u64) -> Open<D::File> {
-        let known = self.open.iter().position(|open| open.number == number);
-        match known {
-            Some(place) => self.open.remove(place),
-            None => Open::new(number, self.open_file(number)),
+    /// The file with this number, which is the one used last from now on. There always
+    /// is one.
+    fn open(&mut self, number: u64) -> Option<&mut Open<D::File>> {
+        if self.open.last().is_none_or(|last| last.number != number) {
+            self.make_last(number);
         }
+        self.open.last_mut()
     }
 
-    fn keep(&mut self, open: Open<D::File>) {
+    fn make_last(&mut self, number: u64) {
+        let known = self.open.iter().position(|open| open.number == number);
+        let open = match known {
+            Some(place) => self.open.remove(place),
+            None => Open::new(number, self.open_file(number)),
+        };
         if self.open.len() >= OPEN_FILES_MAX {
             self.open.remove(0);
         }
@@ -126,7 +128,7 @@ struct Open<F> {
     number: u64,
     /// None if there was no file when it was looked for.
     file: Option<F>,
-    /// Header and table; none if they haven't been read.
+    /// Header and table; none if they haven't been read, empty if they aren't ours.
     head: Option<Vec<u8>>,
     /// The region read last.
     start: u64,
@@ -165,17 +167,25 @@ impl<F: File> Open<F> {
             return Ok(None);
         }
         if self.head.is_none() {
-            self.head = Some(self.read(self.region(0, TABLE_END as usize), TABLE_END as usize)?);
+            let mut head = Vec::new();
+            self.read(
+                self.region(0, TABLE_END as usize),
+                TABLE_END as usize,
+                &mut head,
+            )?;
+            self.keep_head(head);
         }
-        let head = self.head.as_deref().filter(|head| self.is_ours(head));
-        Ok(head.and_then(|head| Slot::find(id, head)))
+        Ok(self.head.as_deref().and_then(|head| Slot::find(id, head)))
     }
 
-    /// Whether a file's first bytes are those of the file that it should be. Its age
-    /// is the writer's business.
-    fn is_ours(&self, head: &[u8]) -> bool {
+    /// Keeps a file's first bytes, if they are those of the file that it should be. Its
+    /// age is the writer's business.
+    fn keep_head(&mut self, mut head: Vec<u8>) {
         let header = head.get(..HEADER_BYTES).and_then(Header::decode);
-        header.is_some_and(|header| header.number == self.number)
+        if header.is_none_or(|header| header.number != self.number) {
+            head.clear();
+        }
+        self.head = Some(head);
     }
 
     /// A record's bytes in the region read last, if they are all there.
@@ -192,9 +202,11 @@ impl<F: File> Open<F> {
         let in_order = !self.bytes.is_empty() && (self.start..soon).contains(&slot.offset);
         let ahead = if in_order { REGION_BYTES } else { PAGE_BYTES };
         let region = self.region(slot.offset, ahead.max(slot.len));
-        self.bytes = self.read(region, slot.len)?;
-        self.start = region.start;
-        Ok(())
+        // The same memory each time: room for a region costs more than to fill it.
+        let mut bytes = std::mem::take(&mut self.bytes);
+        let read = self.read(region, slot.len, &mut bytes);
+        (self.start, self.bytes) = (region.start, bytes);
+        read
     }
 
     fn region(&self, start: u64, len: usize) -> Region {
@@ -203,18 +215,17 @@ impl<F: File> Open<F> {
     }
 
     /// Reads a region without waiting; at least so many bytes of it must be there.
-    fn read(&self, region: Region, least: usize) -> Result<Vec<u8>, Region> {
-        let mut bytes = vec![0; region.len];
+    fn read(&self, region: Region, least: usize, into: &mut Vec<u8>) -> Result<(), Region> {
+        into.resize(region.len, 0);
         let file = self.file.as_ref().ok_or(region)?;
-        match file.read_nowait(region.start, &mut bytes) {
-            Ok(Some(read)) if read >= least => {
-                bytes.truncate(read);
-                Ok(bytes)
-            }
+        let read = match file.read_nowait(region.start, into) {
+            Ok(Some(read)) if read >= least => Ok(read),
             // The other thread has been there: there is no more than it brought.
-            _ if self.taken_in == Some(region.start) => Ok(Vec::new()),
+            _ if self.taken_in == Some(region.start) => Ok(0),
             _ => Err(region),
-        }
+        };
+        into.truncate(read.unwrap_or(0));
+        read.map(|_| ())
     }
 }
 

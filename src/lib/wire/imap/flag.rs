@@ -40,8 +40,14 @@ impl Keyword {
     /// Takes an atom.
     #[must_use]
     pub fn new(atom: &str) -> Option<Self> {
+        Self::is_one(atom).then(|| Self(atom.to_owned()))
+    }
+
+    /// Whether this is a keyword.
+    #[must_use]
+    pub fn is_one(atom: &str) -> bool {
         let fits = (1..=KEYWORD_BYTES_MAX).contains(&atom.len());
-        (fits && atom.bytes().all(is_atom_char)).then(|| Self(atom.to_owned()))
+        fits && atom.bytes().all(is_atom_char)
     }
 
     /// As it was first written.

@@ -12,18 +12,20 @@ mod copied;
 mod data;
 mod envelope;
 mod fetch;
+mod rendered;
 mod search;
 pub(super) mod string;
 
 use preauth::imap::response::Status;
 
-pub use body_structure::{BodyFields, BodyStructure, Disposition};
+pub use body_structure::{BodyFields, BodyStructure, Disposition, body_structure};
 pub use code::{Capability, Code};
 pub use copied::CopyUidWriter;
 pub use data::{Data, ESearch, ListAttribute, ListEntry, QuotaResource, data};
-pub use envelope::{Envelope, EnvelopeAddress};
+pub use envelope::{Envelope, EnvelopeAddress, envelope};
 pub(super) use fetch::section;
-pub use fetch::{Content, FetchData, FetchWriter};
+pub use fetch::{Content, FetchData, FetchWriter, RECENT};
+pub use rendered::Rendered;
 pub use search::SearchWriter;
 
 use super::{Refusal, Tag};
@@ -88,9 +90,10 @@ fn put(out: &mut Vec<u8>, text: &str) {
 
 /// `seq-range`, or `seq-number` if both ends are one.
 fn put_range(out: &mut Vec<u8>, range: &RangeInclusive<u32>) {
-    put(out, &range.start().to_string());
+    string::number(out, (*range.start()).into());
     if range.start() != range.end() {
-        put(out, &format!(":{}", range.end()));
+        put(out, ":");
+        string::number(out, (*range.end()).into());
     }
 }
 

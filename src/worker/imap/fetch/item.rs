@@ -10,7 +10,7 @@ use crate::shapes::Depth;
 use message::SectionText as Text;
 use message::header::Keep;
 use wire::imap::response::{BodyFields, BodyStructure, Content, Envelope, FetchData, FetchWriter};
-use wire::imap::{DateTime, FetchItem, Partial, Section, SectionText};
+use wire::imap::{FetchItem, Partial, Section, SectionText};
 
 /// How deep an item looks into a letter.
 pub fn depth(item: &FetchItem) -> Depth {
@@ -109,11 +109,8 @@ impl Response<'_> {
     }
 
     fn internal_date(&mut self) {
-        let date = self.facts.date;
-        self.put(&FetchData::InternalDate(DateTime {
-            unix_seconds: date.secs,
-            offset_minutes: date.offset_minutes,
-        }));
+        let date = Facts::date_time(self.facts.date);
+        self.put(&FetchData::InternalDate(date));
     }
 
     fn envelope(&mut self) {

@@ -10,6 +10,7 @@
 
 use super::fold::fold_onto;
 use super::key::{Asks, Key};
+use super::probe::Probe;
 use super::text::Needle;
 use crate::imap::End;
 use crate::imap::client::Client;
@@ -68,6 +69,7 @@ pub struct HeaderSearch<'k> {
     lines: Lines,
     /// Room for the fields of a gist.
     listed: Vec<u8>,
+    probe: Option<Probe>,
 }
 
 /// Fields of one header.
@@ -90,8 +92,10 @@ impl<'k> HeaderSearch<'k> {
     pub fn new(key: &'k Key) -> Self {
         let sought = key.in_header();
         let names: Option<BTreeSet<&str>> = sought.iter().map(|sought| sought.name).collect();
+        let asks = key.asks();
         Self {
-            asks: key.asks(),
+            probe: Probe::new(&sought).filter(|_| !asks.sent),
+            asks,
             names: names.map(|names| names.into_iter().collect()),
             sought,
             lines: Lines::default(),
@@ -133,8 +137,10 @@ impl<'k> HeaderSearch<'k> {
             known = found.is_some();
             fields.extend_from_slice(found.unwrap_or_default());
         }
-        let header = match known {
-            true => Some(self.look(client, &fields).await?),
+        let probe = self.probe.as_mut().filter(|_| known);
+        let header = match probe.is_some_and(|probe| probe.finds_nothing(&fields)) {
+            true => Some(Header::default()),
+            false if known => Some(self.look(client, &fields).await?),
             false => None,
         };
         self.listed = fields;
@@ -170,11 +176,13 @@ impl<'k> HeaderSearch<'k> {
         while self.take(&mut fields, &mut header) {
             client.breathe().await?;
         }
-        for sought in &self.sought {
+        for (at, sought) in self.sought.iter().enumerate() {
+            if at > 0 {
+                client.breathe().await?;
+            }
             if self.lines.have(*sought) {
                 header.found.insert(*sought);
             }
-            client.breathe().await?;
         }
         Ok(header)
     }

@@ -33,6 +33,11 @@ impl Needle {
         }
     }
 
+    /// As it was folded.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
     /// Whether it is in a folded text.
     pub fn is_in(&self, folded: &str) -> bool {
         self.finder.find(folded.as_bytes()).is_some()

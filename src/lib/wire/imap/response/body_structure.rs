@@ -101,6 +101,11 @@ impl BodyFields<'_> {
     }
 }
 
+/// Writes one body as BODYSTRUCTURE has it.
+pub fn body_structure(out: &mut Vec<u8>, value: &BodyStructure<'_>) {
+    body(out, value, true);
+}
+
 /// Writes one body; `extended` is what BODYSTRUCTURE has beyond BODY.
 pub(super) fn body(out: &mut Vec<u8>, value: &BodyStructure<'_>, extended: bool) {
     Writer { extended }.body(out, value, 0);

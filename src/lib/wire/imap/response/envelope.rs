@@ -45,7 +45,7 @@ pub struct EnvelopeAddress<'a> {
 
 /// `envelope = "(" env-date SP env-subject SP env-from SP env-sender SP env-reply-to SP env-to SP
 /// env-cc SP env-bcc SP env-in-reply-to SP env-message-id ")"`
-pub(super) fn envelope(out: &mut Vec<u8>, value: &Envelope<'_>) {
+pub fn envelope(out: &mut Vec<u8>, value: &Envelope<'_>) {
     put(out, "(");
     nstring(out, value.date);
     put(out, " ");

@@ -11,6 +11,7 @@ use crate::imap::{DateTime, Flag, Section, SectionText};
 use super::body_structure::{BodyStructure, body};
 use super::envelope::{Envelope, envelope};
 use super::put;
+use super::rendered::Rendered;
 use super::string::{astring, literal_header, number};
 
 /// Writes `message-data = nz-number SP "FETCH" SP msg-att`, one item at a time.
@@ -38,10 +39,14 @@ pub enum FetchData<'a> {
     Size(u64),
     /// `ENVELOPE`
     Envelope(&'a Envelope<'a>),
+    /// `ENVELOPE`, rendered before.
+    RenderedEnvelope(Rendered<'a>),
     /// `BODY`
     Body(&'a BodyStructure<'a>),
     /// `BODYSTRUCTURE`
     BodyStructure(&'a BodyStructure<'a>),
+    /// `BODYSTRUCTURE`, rendered before.
+    RenderedBodyStructure(Rendered<'a>),
     /// `BODY[...]<...>`
     Section {
         /// What was asked for.
@@ -86,19 +91,34 @@ pub enum Content<'a> {
     Literal(u64),
 }
 
+/// `\Recent` (RFC 3501), which is no flag that clients set.
+pub const RECENT: &str = "\\Recent";
+
 impl FetchWriter {
     /// `nz-number SP "FETCH" SP "("`
     pub fn begin(out: &mut Vec<u8>, sequence_number: u32) -> Self {
-        put(out, &format!("* {sequence_number} FETCH ("));
+        put(out, "* ");
+        number(out, sequence_number.into());
+        put(out, " FETCH (");
         Self { is_first: true }
     }
 
     /// One item, and the space before it.
     pub fn item(&mut self, out: &mut Vec<u8>, item: &FetchData<'_>) {
+        self.separate(out);
+        msg_att(out, item);
+    }
+
+    /// FLAGS, by their names on the wire, and the space before it.
+    pub fn flags<'f>(&mut self, out: &mut Vec<u8>, names: impl Iterator<Item = &'f str>) {
+        self.separate(out);
+        flag_fetch_list(out, names);
+    }
+
+    fn separate(&mut self, out: &mut Vec<u8>) {
         if !std::mem::replace(&mut self.is_first, false) {
             put(out, " ");
         }
-        msg_att(out, item);
     }
 
     /// Whether no item was written: `msg-att` needs one.
@@ -116,10 +136,27 @@ impl FetchWriter {
 /// `msg-att = "(" (msg-att-dynamic / msg-att-static) *(SP ...) ")"`, one of them
 fn msg_att(out: &mut Vec<u8>, item: &FetchData<'_>) {
     match item {
-        FetchData::Uid(uid) => put(out, &format!("UID {uid}")),
-        FetchData::Flags { flags, recent } => flag_fetch_list(out, flags, *recent),
+        FetchData::Uid(uid) => {
+            put(out, "UID ");
+            number(out, (*uid).into());
+        }
+        FetchData::Flags { flags, recent } => {
+            let recent = recent.then_some(RECENT);
+            flag_fetch_list(out, flags.iter().map(Flag::as_str).chain(recent));
+        }
         FetchData::InternalDate(date) => put(out, &format!("INTERNALDATE \"{date}\"")),
-        FetchData::Size(bytes) => put(out, &format!("RFC822.SIZE {bytes}")),
+        FetchData::Size(bytes) => {
+            put(out, "RFC822.SIZE ");
+            number(out, *bytes);
+        }
+        FetchData::RenderedEnvelope(value) => {
+            put(out, "ENVELOPE ");
+            out.extend_from_slice(value.bytes());
+        }
+        FetchData::RenderedBodyStructure(value) => {
+            put(out, "BODYSTRUCTURE ");
+            out.extend_from_slice(value.bytes());
+        }
         FetchData::Envelope(value) => {
             put(out, "ENVELOPE ");
             envelope(out, value);
@@ -164,10 +201,9 @@ fn msg_att(out: &mut Vec<u8>, item: &FetchData<'_>) {
 }
 
 /// `"FLAGS" SP "(" [flag-fetch *(SP flag-fetch)] ")"`
-fn flag_fetch_list(out: &mut Vec<u8>, flags: &[Flag], recent: bool) {
+fn flag_fetch_list<'f>(out: &mut Vec<u8>, names: impl Iterator<Item = &'f str>) {
     put(out, "FLAGS (");
-    let recent = recent.then_some("\\Recent");
-    for (at, flag) in flags.iter().map(Flag::as_str).chain(recent).enumerate() {
+    for (at, flag) in names.enumerate() {
         if at > 0 {
             put(out, " ");
         }
@@ -230,9 +266,12 @@ fn length(bytes: &[u8]) -> u64 {
 
 /// `section = "[" [section-spec] "]"`
 pub(in crate::imap) fn section(out: &mut Vec<u8>, section: &Section) {
-    put(out, &format!("[{}", Part(&section.part)));
-    if !section.part.is_empty() && section.text != SectionText::Whole {
-        put(out, ".");
+    put(out, "[");
+    if !section.part.is_empty() {
+        put(out, &Part(&section.part).to_string());
+        if section.text != SectionText::Whole {
+            put(out, ".");
+        }
     }
     match &section.text {
         SectionText::Whole => (),

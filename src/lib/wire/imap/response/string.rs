@@ -2,6 +2,7 @@
 
 use crate::imap::{Dialect, MailboxName};
 use crate::limits::QUOTED_BYTES_MAX;
+use memchr::memchr2;
 use preauth::imap::cursor::is_astring_char;
 
 use super::put;
@@ -55,14 +56,32 @@ pub fn literal_header(out: &mut Vec<u8>, bytes: u64) {
     put(out, "}\r\n");
 }
 
+/// Digits of the largest number.
+const DIGITS_MAX: usize = 20;
+
 /// `number64 = 1*DIGIT`
 pub fn number(out: &mut Vec<u8>, number: u64) {
-    put(out, &number.to_string());
+    let mut digits = [0; DIGITS_MAX];
+    let mut rest = number;
+    let mut first = DIGITS_MAX;
+    for (place, digit) in digits.iter_mut().enumerate().rev() {
+        *digit = b'0'.saturating_add((rest % 10) as u8);
+        rest /= 10;
+        first = place;
+        if rest == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(digits.get(first..).unwrap_or_default());
 }
 
 /// `quoted = DQUOTE *QUOTED-CHAR DQUOTE`, of bytes that can be quoted.
 pub fn quoted(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'"');
+    if memchr2(b'"', b'\\', bytes).is_none() {
+        out.extend_from_slice(bytes);
+        return out.push(b'"');
+    }
     for byte in bytes {
         if matches!(byte, b'"' | b'\\') {
             out.push(b'\\');
@@ -109,6 +128,12 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_number_is_written_as_everywhere(shift in 0..64, bits: u64) {
+            let value = bits >> shift;
+            prop_assert_eq!(said(|out| number(out, value)), value.to_string());
+        }
+
         #[test]
         fn every_string_without_nul_is_read_as_it_was_written(bytes in proptest::collection::vec(1..=255_u8, 0..40)) {
             let mut out = Vec::new();
