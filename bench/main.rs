@@ -6,6 +6,7 @@
 
 mod client;
 mod failed;
+mod growth;
 mod layers;
 mod letters;
 mod machine;
@@ -37,6 +38,8 @@ struct Command {
 enum What {
     /// Fills both servers, runs each workload in turns, and writes the table.
     Table(TableOptions),
+    /// Measures Mailkeep alone on accounts of growing size.
+    Growth(GrowthOptions),
     /// Measures what each layer of confinement costs.
     Layers {
         /// Turns of each system call under each layer.
@@ -78,10 +81,24 @@ struct TableOptions {
     list: bool,
 }
 
+#[derive(Debug, Args)]
+struct GrowthOptions {
+    /// Little of everything: whether it goes, not how fast.
+    #[arg(long)]
+    quick: bool,
+    /// Turns of each operation.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    turns: u32,
+    /// A directory for the plot.
+    #[arg(long)]
+    plots: Option<PathBuf>,
+}
+
 fn main() -> ExitCode {
     let command = Command::parse();
     let done = match &command.what {
         What::Table(options) => make_table(options),
+        What::Growth(options) => grow(options),
         What::Layers { turns } => price_layers(*turns),
         What::Report { file } => read(file).map(|table| print!("{}", table.markdown())),
     };
@@ -129,6 +146,17 @@ fn make_table(options: &TableOptions) -> Result<(), Failed> {
         write(path, &table)?;
     }
     print!("{}", table.markdown());
+    Ok(())
+}
+
+fn grow(options: &GrowthOptions) -> Result<(), Failed> {
+    machine::build()?;
+    machine::allow_files()?;
+    let place = machine::Place::open(None)?;
+    machine::leave_nothing(&place);
+    let sizes = growth::sizes(options.quick);
+    let table = growth::measure(&place, &sizes, options.turns, options.plots.as_deref())?;
+    println!("{}\n\n{table}", machine::described());
     Ok(())
 }
 

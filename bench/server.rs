@@ -7,7 +7,7 @@ mod mailkeep;
 mod processes;
 
 pub use home::Home;
-pub use mailkeep::{PROGRAMS, programs};
+pub use mailkeep::{PROGRAMS, beside, programs};
 pub use processes::Memory;
 
 use processes::memory;

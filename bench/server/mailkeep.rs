@@ -35,9 +35,17 @@ pub(super) fn import(home: &Home, users: &Path) -> Result<(), Failed> {
     }
 }
 
-/// Where `mailkeep` is; the others lie beside it.
+/// Where `mailkeep` is.
 fn executable() -> Result<PathBuf, Failed> {
-    let program = programs()?.join("mailkeep");
+    beside("mailkeep")
+}
+
+/// Where a program of the set's or the tests' is: they lie in one directory.
+///
+/// # Errors
+/// If it isn't there.
+pub fn beside(name: &str) -> Result<PathBuf, Failed> {
+    let program = programs()?.join(name);
     match program.exists() {
         true => Ok(program),
         false => Err(Failed::World(format!("there is no {}", program.display()))),
