@@ -345,6 +345,24 @@ fn letters_on_their_way_at_once_find_each_other() {
 }
 
 #[test]
+fn a_worker_that_leaves_has_noted_the_letters_that_came_last() {
+    run(async {
+        let disk = SimDisk::new(1);
+        let house = House::on(&disk);
+        let mut client = house.client().await;
+        append(&mut client, "Message-ID: <1@a>\r\n\r\n").await;
+        let (first, _) = message(&house.account, 1);
+        house.leave().await;
+        let house = House::on(&disk);
+        let reply = [join(&house.account, "In-Reply-To: <1@a>\n").await];
+        let given = house.account.cache().threads(MessageId(9), &reply);
+        assert_eq!(given, [Some(ThreadId(first.0))]);
+        drop(reply);
+        house.leave().await;
+    });
+}
+
+#[test]
 fn nothing_that_is_to_be_learned_waits_for_a_long_search() {
     run(async {
         let house = House::new();
