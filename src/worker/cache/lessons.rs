@@ -130,10 +130,12 @@ impl Crowd {
 }
 
 /// What the letters say goes to the cache. One that may have killed a reader is left
-/// for whoever asks for it.
+/// for whoever asks for it. So are all while somebody else looks through many: that may
+/// take minutes, in which room would run out for letters on their way in, and ties
+/// would gather that nothing bounds.
 async fn look_into(account: &Rc<Account>, mut letters: Vec<Letter>) {
     letters.retain(|letter| !account.suspects().is_suspect(letter.id));
-    if letters.is_empty() {
+    if letters.is_empty() || account.suspects().has_many_noted() {
         return;
     }
     let ids = letters.iter().map(|letter| letter.id);
