@@ -94,7 +94,8 @@ fn give(account: &Rc<Account>, lesson: Lesson) {
     let _ = work.queue.send(lesson);
 }
 
-/// Works until nothing waits. What can wait is bounded by the letters that may be held.
+/// Works until nothing waits. Letters that wait are bounded by the room that they hold;
+/// ties only by how long a crowd takes, so that nothing here may wait for a session.
 async fn work_off(account: Rc<Account>, mut waiting: UnboundedReceiver<Lesson>) {
     loop {
         let crowd = Crowd::gather(&mut waiting).await;
