@@ -57,7 +57,11 @@ impl Socket {
                     ready.clear_ready();
                     return Ok(());
                 }
-                Err(Errno::AGAIN) => ready.clear_ready(),
+                Err(Errno::AGAIN) => {
+                    // Woken for nothing: who sleeps on holds no buffer.
+                    to.shrink_to_fit();
+                    ready.clear_ready();
+                }
                 Err(Errno::INTR) => {}
                 Err(_) => return Err(Lost::Gone),
             }

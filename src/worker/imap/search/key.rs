@@ -42,6 +42,10 @@ pub struct Facts {
     pub now: i64,
 }
 
+/// Looks that a set of UIDs counts as: it is halved a dozen times, if a client names
+/// thousands of ranges, and none of it may be at hand.
+const SET_LOOKS: usize = 8;
+
 /// Looks that a question for a keyword costs. For it the message's keywords are copied,
 /// and compared, of which there may be [`store::KEYWORDS_MAX`]: some 4 µs.
 const KEYWORD_LOOKS: usize = 512;
@@ -316,6 +320,7 @@ impl Asks {
     fn add(&mut self, key: &Key) {
         let looks = match key {
             Key::Keyword(_) => KEYWORD_LOOKS,
+            Key::Among(_) => SET_LOOKS,
             _ => 1,
         };
         self.looks = self.looks.saturating_add(looks);
