@@ -44,7 +44,7 @@ impl Scale {
         batch: 50,
         sessions: 500,
         births: 200,
-        rest: Duration::from_secs(3),
+        rest: Duration::from_secs(10),
         empties_caches: true,
     };
 
