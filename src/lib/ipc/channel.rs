@@ -5,7 +5,7 @@
 //! with a refused datagram are closed; the queue of unsent messages never
 //! exceeds [`QUEUE_MESSAGES_MAX`].
 
-use crate::codec::{DATAGRAM_BYTES_MAX, Malformed, Message};
+use crate::codec::{Malformed, Message};
 use crate::secret::wipe;
 use rustix::io::Errno;
 use rustix::net::{
@@ -32,11 +32,11 @@ pub const STALL_MILLIS: u64 = 20;
 const DESCRIPTORS_MAX: usize = 8;
 
 thread_local! {
-    /// Where every channel receives; between two messages it is all zeros. The kernel
-    /// gives it memory as far as messages have reached, and zeroing as much for each
-    /// message as the longest might have would take longer than receiving it.
-    static DESK: RefCell<[u8; DATAGRAM_BYTES_MAX + 1]> =
-        const { RefCell::new([0; DATAGRAM_BYTES_MAX + 1]) };
+    /// Where every channel receives; between two messages it is all zeros. It is as long
+    /// as the longest message that could come to this thread so far, for zeroing as much
+    /// for each message would take longer than receiving it. Not an array: a thread's
+    /// variables are zeroed when it starts, and a thread that never receives would pay.
+    static DESK: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Why a channel must be ended.
@@ -189,7 +189,10 @@ impl<Tx: Message, Rx: Message> Channel<Tx, Rx> {
     /// A [`Fault`]: end the channel.
     pub fn receive(&mut self) -> Result<Received<Rx>, Fault> {
         DESK.with_borrow_mut(|desk| {
-            // One byte more than allowed, so that a longer datagram shows.
+            if desk.len() <= Rx::BYTES_MAX {
+                // One byte more than allowed, so that a longer datagram shows.
+                *desk = vec![0; Rx::BYTES_MAX.saturating_add(1)];
+            }
             let bytes = desk.get_mut(..=Rx::BYTES_MAX).unwrap_or_default();
             let collected = collect(self.socket.as_fd(), bytes);
             // Wiping is slow by design: only what was written needs it.
@@ -319,6 +322,23 @@ mod tests {
         assert!(matches!(b.receive(), Ok(Received::Nothing)));
         drop(a);
         assert!(matches!(b.receive(), Ok(Received::Closed)));
+    }
+
+    #[test]
+    fn a_thread_has_a_desk_when_it_receives_and_keeps_nothing_on_it() {
+        let in_another_thread = std::thread::spawn(|| {
+            assert_eq!(DESK.with_borrow(Vec::capacity), 0);
+            let (mut a, mut b) = ends();
+            a.send(Note::Number { value: u32::MAX }).unwrap();
+            assert!(matches!(b.receive(), Ok(Received::Message(_))));
+            transmit(a.as_fd(), &[255; 40], &[]).unwrap();
+            assert_eq!(b.receive().unwrap_err(), Fault::PeerSentTooMuch);
+            DESK.with_borrow(|desk| {
+                assert_eq!(desk.len(), Note::BYTES_MAX + 1);
+                assert!(desk.iter().all(|byte| *byte == 0));
+            });
+        });
+        in_another_thread.join().unwrap();
     }
 
     #[test]
