@@ -67,12 +67,10 @@ pub fn measure(place: &Place, quick: bool) -> Result<String, Failed> {
     let mut text = heading(messages);
     let end = Instant::now() + PHASES;
     for limited in [Limited::Nobody, Limited::Together, Limited::Loud] {
-        let quota = limit(limited, &server, &loud_worker);
-        if let Err(failed) = &quota {
-            text += &format!("| – | {}: {failed} | | | | |\n", limited.name());
-            continue;
-        }
-        text += &phases(&server, &mut quiet, limited, time, end)?;
+        text += &match limit(limited, &server, &loud_worker) {
+            Ok(_quota) => phases(&server, &mut quiet, limited, time, end),
+            Err(failed) => missing(limited, "nobody", &failed),
+        };
     }
     loud.logout()?;
     Ok(text)
@@ -85,23 +83,22 @@ fn phases(
     limited: Limited,
     time: Duration,
     end: Instant,
-) -> Result<String, Failed> {
-    let alone = quiet.felt(time)?;
-    let mut text = row(limited, "nobody", &alone, "");
+) -> String {
+    let mut text = match quiet.felt(time) {
+        Ok(felt) => row(limited, "nobody", &felt, ""),
+        Err(failed) => missing(limited, "nobody", &failed),
+    };
     for worst in Worst::ALL {
-        if Instant::now() > end {
-            text += &format!(
-                "| {} | {}: {} | | | | |\n",
-                limited.name(),
-                worst.name(),
-                Failed::Late
-            );
-            continue;
-        }
-        let (felt, done) = beside(server, quiet, worst, time)?;
-        text += &row(limited, worst.name(), &felt, &done);
+        let felt = match Instant::now() < end {
+            true => beside(server, quiet, worst, time),
+            false => Err(Failed::Late),
+        };
+        text += &match felt {
+            Ok((felt, done)) => row(limited, worst.name(), &felt, &done),
+            Err(failed) => missing(limited, worst.name(), &failed),
+        };
     }
-    Ok(text)
+    text
 }
 
 /// The directory exists once somebody has logged in; it is filled while nobody is.
@@ -230,6 +227,11 @@ fn row(limited: Limited, beside: &str, felt: &Felt, done: &str) -> String {
     format!("| {} | {beside} | {cells} | {done} |\n", limited.name())
 }
 
+/// A row that says why it has no figures.
+fn missing(limited: Limited, beside: &str, failed: &Failed) -> String {
+    format!("| {} | {beside} | – | – | – | {failed} |\n", limited.name())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -243,6 +245,8 @@ mod tests {
         let row = row(Limited::Nobody, "nobody", &felt, "");
         let columns = heading(1).lines().last().map(|it| it.matches('|').count());
         assert_eq!(Some(row.matches('|').count()), columns);
+        let missing = missing(Limited::Loud, "nobody", &Failed::Late);
+        assert_eq!(Some(missing.matches('|').count()), columns);
         assert!(row.contains("| 0.50 / 1.00 | 0.00 / 0.00 |"), "{row}");
     }
 

@@ -26,6 +26,8 @@ const NEWEST: &str = "FETCH * (UID FLAGS BODY.PEEK[])";
 /// Somebody's session.
 #[derive(Debug)]
 pub struct Seat {
+    /// Whose, by number.
+    pub number: usize,
     /// It has INBOX selected.
     pub imap: Imap,
 }
@@ -61,7 +63,7 @@ pub fn run(
     refusals: &mut Refusals,
     begun: Instant,
 ) -> Loaded {
-    let seated = seats.len();
+    let seated = last(&seats);
     let start = Instant::now();
     let end = start + time;
     let lane = || Lane::new(server, end, begun);
@@ -71,9 +73,10 @@ pub fn run(
             .map(|share| scope.spawn(move || lane().fetch(share)))
             .collect();
         let deliverers: Vec<_> = (0..DELIVERERS)
-            .map(|first| scope.spawn(move || lane().deliver(1..seated + 1, first, "delivery")))
+            .map(|first| scope.spawn(move || lane().deliver(turns(first, seated), "delivery")))
             .collect();
-        let wakings = scope.spawn(move || lane().deliver(seated + 1..accounts + 1, 0, "waking"));
+        let wakings =
+            scope.spawn(move || lane().deliver((seated + 1..=accounts).cycle(), "waking"));
         let mut seats = Vec::new();
         let mut take = |joined: std::thread::Result<Walked>| {
             let Ok(walked) = joined else {
@@ -94,6 +97,11 @@ pub fn run(
             seats,
         }
     })
+}
+
+/// The highest number of somebody with a session: they were opened in order.
+pub fn last(seats: &[Seat]) -> usize {
+    seats.iter().map(|seat| seat.number).max().unwrap_or(0)
 }
 
 /// Delivers a letter to each of these accounts, so that there is one to fetch.
@@ -168,11 +176,11 @@ impl<'a> Lane<'a> {
     }
 
     /// A letter to each of these accounts in turn.
-    fn deliver(mut self, accounts: Range<usize>, first: usize, doing: &'static str) -> Walked {
-        let step = if doing == "delivery" { DELIVERERS } else { 1 };
-        let mut numbers = accounts.clone().cycle().skip(first).step_by(step);
+    fn deliver(mut self, mut accounts: impl Iterator<Item = usize>, doing: &'static str) -> Walked {
         while Instant::now() < self.end {
-            let Some(number) = numbers.next() else { break };
+            let Some(number) = accounts.next() else {
+                break;
+            };
             let begun = Instant::now();
             if self.deliver_one(number, doing) {
                 self.done.milliseconds.push(milliseconds(begun));
@@ -218,6 +226,11 @@ fn joined(parts: impl Iterator<Item = Done>) -> Done {
     Done { milliseconds }
 }
 
+/// Who gets letters from one of the clients that deliver, without end.
+fn turns(client: usize, accounts: usize) -> impl Iterator<Item = usize> {
+    (1..=accounts).cycle().skip(client).step_by(DELIVERERS)
+}
+
 /// One for each client that fetches, as even as can be.
 fn shares<T>(all: Vec<T>) -> Vec<Vec<T>> {
     let mut shares: Vec<Vec<T>> = (0..FETCHERS).map(|_| Vec::new()).collect();
@@ -242,6 +255,17 @@ mod tests {
         let mut all = shares.concat();
         all.sort_unstable();
         assert_eq!(all, (0..10).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn every_account_gets_letters_from_somebody() {
+        let mut all: Vec<usize> = (0..DELIVERERS)
+            .flat_map(|client| turns(client, 10).take(10))
+            .collect();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all, (1..=10).collect::<Vec<_>>());
+        assert_eq!(turns(0, 0).next(), None);
     }
 
     #[test]
