@@ -22,6 +22,9 @@ use wire::lmtp::Reply;
 /// Bytes read at once.
 const READ_BYTES: usize = 16 * 1024;
 
+/// Bytes of replies that wait for others: those to some hundred recipients.
+const REPLIES_BYTES_MAX: usize = 4 * 1024;
+
 /// How long a peer may take to read our replies.
 pub const WRITE_SECONDS_MAX: u64 = 60;
 
@@ -117,8 +120,12 @@ impl Connection<'_> {
         }
     }
 
+    /// Replies wait for those that follow in the same breath (RFC 2920 §3.2): each
+    /// that is sent alone wakes `front` and the client.
     async fn look(&mut self, address: &Address) -> io::Result<()> {
-        self.flush().await?;
+        if self.session.output_bytes() > REPLIES_BYTES_MAX {
+            self.flush().await?;
+        }
         let standing = match delivery::address(address) {
             Some(address) => self.shared.peers.look(address).await,
             None => Standing::Unknown,

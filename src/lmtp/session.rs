@@ -171,6 +171,12 @@ impl<'r> Session<'r> {
         std::mem::take(&mut self.out)
     }
 
+    /// Bytes to be written.
+    #[must_use]
+    pub fn output_bytes(&self) -> usize {
+        self.out.len()
+    }
+
     /// The answer to [`Step::Look`].
     pub fn found(&mut self, standing: Standing) {
         let State::Looking(mut envelope, address) = self.take_state() else {

@@ -172,6 +172,12 @@ impl Suspects {
         Ok(watch)
     }
 
+    /// Whether somebody has many noted: [`Self::watch_all`] would wait, for as long as
+    /// it takes to look through them.
+    pub fn has_many_noted(&self) -> bool {
+        self.together.available_permits() == 0
+    }
+
     fn deaths(&self, letter: MessageId) -> u64 {
         let known = self.known.borrow();
         let found = known.iter().find(|line| line.letter == letter.0);

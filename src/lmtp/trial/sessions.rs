@@ -45,6 +45,31 @@ fn starttls_is_said_to_the_client_the_pair_is_ended_and_the_front_is_told() {
 }
 
 #[test]
+fn replies_to_what_came_in_one_breath_leave_together() {
+    run(async {
+        let trial = Trial::new(lmtp_slice()).await;
+        let mut client = trial.client().await;
+        client
+            .says(b"LHLO mx\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<pat@foo.example>\r\nDATA\r\n")
+            .await;
+        let ToAuth::Look { query, .. } = hear(&trial.auth).await else {
+            panic!("no look")
+        };
+        let mut said = [0; 512];
+        assert!(
+            client.0.try_read(&mut said).is_err(),
+            "nothing was said yet"
+        );
+        let standing = Standing::Deliverable;
+        say(&trial.auth, ToLmtp::Found { query, standing });
+        let length = client.0.read(&mut said).await.unwrap();
+        let said = String::from_utf8_lossy(&said[..length]);
+        assert!(said.starts_with("250-mail.example.org\r\n"), "{said}");
+        assert!(said.ends_with("354 End with <CRLF>.<CRLF>\r\n"), "{said}");
+    });
+}
+
+#[test]
 fn one_session_too_many_is_sent_away() {
     run(async {
         let trial = Trial::new(slice::Lmtp {

@@ -98,6 +98,7 @@ impl Account {
     /// What there is to do before the worker leaves, as far as there is time.
     pub async fn tidy_up(&self) {
         let tidied = async {
+            self.cache().lessons().finish().await;
             self.sync().await;
             while let Ok(true) = self.tend(Urgency::Leaving).await {}
         };

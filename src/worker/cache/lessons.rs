@@ -17,6 +17,7 @@ use std::rc::Rc;
 use std::time::Duration;
 use store::{MessageId, ThreadId};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 /// How long a letter waits for others. A client that is told of it at once and asks at
@@ -34,7 +35,25 @@ const BYTES_MAX: u64 = crate::holding::HELD_BYTES_MAX / 8;
 
 /// See the module. What waits belongs to the task that works, and ends with it.
 #[derive(Default)]
-pub struct Lessons(RefCell<Option<UnboundedSender<Lesson>>>);
+pub struct Lessons(RefCell<Option<Work>>);
+
+/// Where lessons are given, and who works them off.
+struct Work {
+    queue: UnboundedSender<Lesson>,
+    worker: JoinHandle<()>,
+}
+
+impl Lessons {
+    /// Has all that waits learned, without waiting for more: for a worker that leaves.
+    /// The map of threads would never hear again of a letter that it wasn't shown.
+    pub async fn finish(&self) {
+        let work = self.0.take();
+        if let Some(Work { queue, worker }) = work {
+            drop(queue);
+            let _ = worker.await;
+        }
+    }
+}
 
 /// Something to be learned.
 enum Lesson {
@@ -66,16 +85,17 @@ pub fn note(account: &Rc<Account>, letter: Joining, thread: ThreadId) {
 
 fn give(account: &Rc<Account>, lesson: Lesson) {
     let mut work = account.cache().lessons().0.borrow_mut();
-    let queue = work.get_or_insert_with(|| {
+    let work = work.get_or_insert_with(|| {
         let (queue, waiting) = unbounded_channel();
-        tokio::task::spawn_local(work_off(Rc::clone(account), waiting));
-        queue
+        let worker = tokio::task::spawn_local(work_off(Rc::clone(account), waiting));
+        Work { queue, worker }
     });
     // The other end is there as long as this one.
-    let _ = queue.send(lesson);
+    let _ = work.queue.send(lesson);
 }
 
-/// Works until nothing waits. What can wait is bounded by the letters that may be held.
+/// Works until nothing waits. Letters that wait are bounded by the room that they hold;
+/// ties only by how long a crowd takes, so that nothing here may wait for a session.
 async fn work_off(account: Rc<Account>, mut waiting: UnboundedReceiver<Lesson>) {
     loop {
         let crowd = Crowd::gather(&mut waiting).await;
@@ -130,10 +150,12 @@ impl Crowd {
 }
 
 /// What the letters say goes to the cache. One that may have killed a reader is left
-/// for whoever asks for it.
+/// for whoever asks for it. So are all while somebody else looks through many: that may
+/// take minutes, in which room would run out for letters on their way in, and ties
+/// would gather that nothing bounds.
 async fn look_into(account: &Rc<Account>, mut letters: Vec<Letter>) {
     letters.retain(|letter| !account.suspects().is_suspect(letter.id));
-    if letters.is_empty() {
+    if letters.is_empty() || account.suspects().has_many_noted() {
         return;
     }
     let ids = letters.iter().map(|letter| letter.id);

@@ -345,6 +345,50 @@ fn letters_on_their_way_at_once_find_each_other() {
 }
 
 #[test]
+fn a_worker_that_leaves_has_noted_the_letters_that_came_last() {
+    run(async {
+        let disk = SimDisk::new(1);
+        let house = House::on(&disk);
+        let mut client = house.client().await;
+        append(&mut client, "Message-ID: <1@a>\r\n\r\n").await;
+        let (first, _) = message(&house.account, 1);
+        house.leave().await;
+        let house = House::on(&disk);
+        let reply = [join(&house.account, "In-Reply-To: <1@a>\n").await];
+        let given = house.account.cache().threads(MessageId(9), &reply);
+        assert_eq!(given, [Some(ThreadId(first.0))]);
+        drop(reply);
+        house.leave().await;
+    });
+}
+
+#[test]
+fn nothing_that_is_to_be_learned_waits_for_a_long_search() {
+    run(async {
+        let house = House::new();
+        let mut client = house.client().await;
+        append(&mut client, LETTERS[0]).await;
+        recalled(&house.account, 1).await;
+        let account = &house.account;
+        let searched = [MessageId(900)].into_iter();
+        let search = account.suspects().watch_all(account.disk(), searched).await;
+        let (id, held) = (MessageId(901), account.holding().take(9).unwrap());
+        let bytes = b"A: b\r\n\r\nc".to_vec();
+        lessons::learn(account, lessons::Letter { id, bytes, held });
+        let done = async {
+            while account.holding().bytes() > 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(40 * lessons::WAIT, done)
+            .await
+            .unwrap();
+        drop(search);
+        house.leave().await;
+    });
+}
+
+#[test]
 fn letters_of_one_append_are_put_together() {
     run(async {
         let house = House::new();

@@ -42,6 +42,10 @@ pub struct Facts {
     pub now: i64,
 }
 
+/// Looks that a question for a keyword costs. For it the message's keywords are copied,
+/// and compared, of which there may be [`store::KEYWORDS_MAX`]: some 4 µs.
+const KEYWORD_LOOKS: usize = 512;
+
 /// What a key asks, so that nothing is gathered in vain.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Asks {
@@ -310,7 +314,11 @@ impl Key {
 
 impl Asks {
     fn add(&mut self, key: &Key) {
-        self.looks = self.looks.saturating_add(1);
+        let looks = match key {
+            Key::Keyword(_) => KEYWORD_LOOKS,
+            _ => 1,
+        };
+        self.looks = self.looks.saturating_add(looks);
         match key {
             Key::Keyword(_) => self.keywords = true,
             Key::Recent => self.recent = true,
@@ -369,6 +377,7 @@ fn on_side(when: When, found: i64, asked: i64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::header::tests::header;
+    use super::super::walk::STEP_LOOKS_MAX;
     use super::*;
     use proptest::prelude::*;
 
@@ -426,6 +435,16 @@ mod tests {
         // One minute west of Greenwich it was still the last of December.
         assert_eq!(judge(&Key::Arrived(When::On, -1)), Verdict::Yes);
         assert_eq!(judge(&Key::Arrived(When::Since, 0)), Verdict::No);
+    }
+
+    #[test]
+    fn no_step_copies_more_than_some_thousand_keywords() {
+        let key = || Key::Keyword(Keyword::new("x"));
+        for keys in [vec![key()], vec![Key::All, key()], vec![key(), key()]] {
+            let messages = STEP_LOOKS_MAX / Key::And(keys).asks().looks;
+            assert!((1..=128).contains(&messages), "{messages}");
+        }
+        assert_eq!(Key::And(vec![Key::All, Key::Recent]).asks().looks, 2);
     }
 
     #[test]
