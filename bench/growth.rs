@@ -81,7 +81,7 @@ pub fn measure(
     }
     server.stop();
     for (size, directory) in sizes.iter().zip(&directories) {
-        fill(&store.join(directory), directory, *size)?;
+        fill(&store.join(directory), directory, *size, LETTER_BYTES)?;
     }
     server.restart()?;
     let mut grown = Vec::new();
@@ -99,7 +99,10 @@ pub fn measure(
 }
 
 /// The directory that appears when somebody logs in for the first time.
-fn directory_of(server: &Server, store: &Path, user: &str) -> Result<OsString, Failed> {
+///
+/// # Errors
+/// If he isn't let in, or has been before.
+pub fn directory_of(server: &Server, store: &Path, user: &str) -> Result<OsString, Failed> {
     let before = entries(store)?;
     server.login(user, Over::Clear)?.logout()?;
     let after = entries(store)?;
@@ -112,12 +115,21 @@ fn entries(store: &Path) -> Result<BTreeSet<OsString>, Failed> {
     Ok(listed.flatten().map(|entry| entry.file_name()).collect())
 }
 
-fn fill(directory: &Path, account: &OsString, size: Size) -> Result<(), Failed> {
+/// Fills an account that no worker has open, with letters of so many bytes.
+///
+/// # Errors
+/// If `fill` fails.
+pub fn fill(
+    directory: &Path,
+    account: &OsString,
+    size: Size,
+    letter_bytes: usize,
+) -> Result<(), Failed> {
     let mut command = Command::new(beside("fill")?);
     command.arg(directory).arg("--account").arg(account);
     command.args(["--messages", &size.messages.to_string()]);
     command.args(["--mailboxes", &size.mailboxes.to_string()]);
-    command.args(["--bytes", &LETTER_BYTES.to_string()]);
+    command.args(["--bytes", &letter_bytes.to_string()]);
     let output = command.output().map_err(Failed::doing("filling"))?;
     match output.status.success() {
         true => Ok(()),

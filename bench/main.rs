@@ -10,6 +10,8 @@ mod growth;
 mod layers;
 mod letters;
 mod machine;
+mod many;
+mod neighbours;
 mod report;
 mod scale;
 mod server;
@@ -40,6 +42,14 @@ enum What {
     Table(TableOptions),
     /// Measures Mailkeep alone on accounts of growing size.
     Growth(GrowthOptions),
+    /// Measures Mailkeep alone with many accounts and sessions at once.
+    Many(ManyOptions),
+    /// Measures what one account feels of another that does its worst.
+    Neighbours {
+        /// Little of everything: whether it goes, not how fast.
+        #[arg(long)]
+        quick: bool,
+    },
     /// Measures what each layer of confinement costs.
     Layers {
         /// Turns of each system call under each layer.
@@ -94,11 +104,26 @@ struct GrowthOptions {
     plots: Option<PathBuf>,
 }
 
+#[derive(Debug, Args)]
+struct ManyOptions {
+    /// Accounts.
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=90_000))]
+    accounts: u32,
+    /// Sessions at once, of an account each.
+    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=9000))]
+    sessions: u32,
+    /// Seconds of deliveries and FETCHes.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=60))]
+    seconds: u64,
+}
+
 fn main() -> ExitCode {
     let command = Command::parse();
     let done = match &command.what {
         What::Table(options) => make_table(options),
         What::Growth(options) => grow(options),
+        What::Many(options) => crowd(options),
+        What::Neighbours { quick } => annoy(*quick),
         What::Layers { turns } => price_layers(*turns),
         What::Report { file } => read(file).map(|table| print!("{}", table.markdown())),
     };
@@ -156,6 +181,31 @@ fn grow(options: &GrowthOptions) -> Result<(), Failed> {
     machine::leave_nothing(&place);
     let sizes = growth::sizes(options.quick);
     let table = growth::measure(&place, &sizes, options.turns, options.plots.as_deref())?;
+    println!("{}\n\n{table}", machine::described());
+    Ok(())
+}
+
+fn crowd(options: &ManyOptions) -> Result<(), Failed> {
+    machine::build()?;
+    machine::allow_files()?;
+    let place = machine::Place::open(None)?;
+    machine::leave_nothing(&place);
+    let crowd = many::Crowd {
+        accounts: options.accounts.max(options.sessions) as usize,
+        sessions: options.sessions as usize,
+        time: Duration::from_secs(options.seconds),
+    };
+    let table = many::measure(&place, crowd)?;
+    println!("{}\n\n{table}", machine::described());
+    Ok(())
+}
+
+fn annoy(quick: bool) -> Result<(), Failed> {
+    machine::build()?;
+    machine::allow_files()?;
+    let place = machine::Place::open(None)?;
+    machine::leave_nothing(&place);
+    let table = neighbours::measure(&place, quick)?;
     println!("{}\n\n{table}", machine::described());
     Ok(())
 }

@@ -197,6 +197,31 @@ impl Server {
         memory(&self.processes())
     }
 
+    /// What its processes hold in memory, by program.
+    pub fn held(&self) -> BTreeMap<String, Memory> {
+        let mut held: BTreeMap<String, Memory> = BTreeMap::new();
+        for pid in self.processes() {
+            let own = memory(&[pid]);
+            let sum = held.entry(processes::program(pid)).or_default();
+            sum.pss += own.pss;
+            sum.processes += own.processes;
+        }
+        held
+    }
+
+    /// The processes of one of its programs.
+    pub fn running(&self, program: &str) -> Vec<u32> {
+        let mut all = self.processes();
+        all.retain(|pid| processes::program(*pid).ends_with(program));
+        all
+    }
+
+    /// All that it has said so far.
+    pub fn said(&self) -> String {
+        let log = std::fs::read(self.home.at("log")).unwrap_or_default();
+        String::from_utf8_lossy(&log).into_owned()
+    }
+
     /// Seconds of the processor that its processes have had so far, by program.
     pub fn spent(&self) -> BTreeMap<String, f64> {
         processes::spent(&self.processes())

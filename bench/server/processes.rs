@@ -69,11 +69,15 @@ pub fn memory(pids: &[u32]) -> Memory {
 pub fn spent(pids: &[u32]) -> BTreeMap<String, f64> {
     let mut sums = BTreeMap::new();
     for pid in pids {
-        let program = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        let program = program.split('\0').next().unwrap_or_default().to_owned();
-        *sums.entry(program).or_default() += threads(*pid).map(ran).sum::<f64>();
+        *sums.entry(program(*pid)).or_default() += threads(*pid).map(ran).sum::<f64>();
     }
     sums
+}
+
+/// The program that a process runs, as it was called; of one that has ended nothing.
+pub fn program(pid: u32) -> String {
+    let line = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    line.split('\0').next().unwrap_or_default().to_owned()
 }
 
 fn threads(pid: u32) -> impl Iterator<Item = PathBuf> {
