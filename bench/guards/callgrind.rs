@@ -24,6 +24,8 @@ pub enum Uncounted {
     Failed(String),
     /// What valgrind wrote has no total.
     NoTotal(PathBuf),
+    /// More rounds took no more: the guard's test doesn't do its work.
+    Idle(&'static str),
 }
 
 impl fmt::Display for Uncounted {
@@ -32,6 +34,7 @@ impl fmt::Display for Uncounted {
             Self::NotThere(what) => write!(f, "can't be started: {what}"),
             Self::Failed(output) => write!(f, "a guarded test fails:\n{output}"),
             Self::NoTotal(path) => write!(f, "{} has no total", path.display()),
+            Self::Idle(guard) => write!(f, "{guard}: more rounds take no more instructions"),
         }
     }
 }
@@ -60,7 +63,11 @@ pub fn count(guard: &Guard) -> Result<u64, Uncounted> {
         let more = instructions(guard, more);
         (few.join().expect("counting doesn't panic"), more)
     });
-    Ok(more?.saturating_sub(few?) / (guard.rounds * guard.units))
+    let count = more?.saturating_sub(few?) / (guard.rounds * guard.units);
+    match count {
+        0 => Err(Uncounted::Idle(guard.name)),
+        count => Ok(count),
+    }
 }
 
 /// All that one run of a guard's test takes.

@@ -87,7 +87,9 @@ impl Ledger {
         let Some(said) = self.counts.get(guard.name).copied() else {
             return Verdict::New;
         };
-        let percent = count.abs_diff(said).saturating_mul(100) / said.max(1);
+        // Rounded up: a thousandth above a tenth is above it.
+        let hundredfold = count.abs_diff(said).saturating_mul(100);
+        let percent = hundredfold.div_ceil(said.max(1));
         match count > said {
             _ if percent <= TOLERANCE_PERCENT => Verdict::Holds,
             true => Verdict::Grew(percent),
@@ -147,6 +149,7 @@ mod tests {
     fn a_tenth_more_holds_and_more_than_that_is_growth() {
         let judge = |said, count| ledger(said).judge(&GUARDS[0], count);
         assert_eq!(judge(1000, 1100), Verdict::Holds);
+        assert_eq!(judge(1000, 1101), Verdict::Grew(11));
         assert_eq!(judge(1000, 1110), Verdict::Grew(11));
         assert_eq!(judge(1000, 3000), Verdict::Grew(200));
         assert_eq!(judge(0, 1), Verdict::Grew(100));
