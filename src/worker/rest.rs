@@ -26,6 +26,7 @@ impl Rest {
     pub fn look(&mut self) {
         let busy = Handle::current().metrics().worker_total_busy_duration(0);
         if self.begins(busy) {
+            ipc::channel::rest();
             sandbox::give_back();
         }
     }
