@@ -276,12 +276,11 @@ impl Server {
             signal(*first, Signal::TERM);
         }
         let end = Instant::now() + START;
-        while Instant::now() < end && !self.has_ended() {
+        let left = || all.iter().filter(|pid| processes::is_running(**pid));
+        while Instant::now() < end && (!self.has_ended() || left().next().is_some()) {
             std::thread::sleep(Duration::from_millis(5));
         }
-        if !self.has_ended() {
-            all.into_iter().for_each(|pid| signal(pid, Signal::KILL));
-        }
+        left().for_each(|pid| signal(*pid, Signal::KILL));
         if let Some(mut child) = self.child.take() {
             let _ = child.wait();
         }
@@ -307,9 +306,11 @@ pub fn end_descendants() {
         .filter(|pid| processes::parent(**pid) == Some(own));
     first.for_each(|pid| signal(*pid, Signal::TERM));
     let end = Instant::now() + START;
-    while Instant::now() < end && all[1..].iter().any(|pid| processes::is_running(*pid)) {
+    let others = || all[1..].iter().filter(|pid| processes::is_running(**pid));
+    while Instant::now() < end && others().next().is_some() {
         std::thread::sleep(Duration::from_millis(20));
     }
+    others().for_each(|pid| signal(*pid, Signal::KILL));
 }
 
 /// Whether what is acknowledged has to be on the disk.

@@ -57,6 +57,8 @@ impl<'a> Contenders<'a> {
         // This one is for logins alone.
         if kind != Kind::DovecotReusing {
             fill(&mut server, &self.scale)?;
+            // What was filled without syncs isn't to be written while something is timed.
+            rustix::fs::sync();
         }
         Ok(server)
     }

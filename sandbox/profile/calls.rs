@@ -307,7 +307,7 @@ lists! {
     /// Bytes from one connection to another that need not come to memory.
     SPLICING {
         SYS_pipe2 if is(1, O_CLOEXEC | O_NONBLOCK), "where bytes are between two connections";
-        SYS_splice if is(1, 0) and is(3, 0), "bytes of a session in the clear, into a pipe and out of it; never at an offset of a file";
+        SYS_splice if is(1, 0) and is(3, 0) and is(5, SPLICE_F_MOVE | SPLICE_F_NONBLOCK), "bytes of a session in the clear, into a pipe and out of it; never at an offset of a file";
     }
 
     /// Connections whose other end may be far away, and vanish without a word.

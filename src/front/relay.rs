@@ -33,10 +33,11 @@ use tokio::net::{TcpStream, tcp};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-/// Bytes held of each direction: one TLS record's content (RFC 8446 §5.1).
+/// Bytes held of each direction: one TLS record's content (RFC 8446 §5.1). One that is
+/// spliced has a pipe's fill besides, in the kernel (`pipe::PIPES_MAX`).
 pub const PIECE_BYTES: usize = 16 * 1024;
 
-/// How long a client may take to read one piece. A slower one holds memory of a
+/// How long a client may take to read one piece, or what a pipe holds. A slower one holds memory of a
 /// worker for nothing; a phone in a tunnel comes back sooner.
 pub const WRITE_SECONDS_MAX: u64 = 120;
 

@@ -116,7 +116,9 @@ impl Freight {
                 Some(0) => return Ok(true),
                 Some(_) => {}
                 None => {
-                    self.pipe.take().map(Pipe::leave);
+                    if let Some(pipe) = self.pipe.take() {
+                        pipe.leave();
+                    }
                     return Ok(false);
                 }
             }

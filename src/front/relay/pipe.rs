@@ -8,7 +8,7 @@
 use ipc_async::Stream;
 use rustix::io::{Errno, retry_on_intr};
 use rustix::pipe::{PipeFlags, SpliceFlags, pipe_with, splice};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use tokio::io::Interest;
@@ -21,8 +21,13 @@ const SPLICE_BYTES_MAX: usize = 1024 * 1024;
 /// where a few read whole mailboxes.
 const PIPES_KEPT_MAX: usize = 8;
 
+/// Pipes at once, each of two descriptors and up to 64 KiB of the kernel's memory, which a
+/// client that doesn't read leaves full: 16 MiB. Who finds none has his bytes copied.
+const PIPES_MAX: usize = 256;
+
 thread_local! {
     static KEPT: RefCell<Vec<Pipe>> = const { RefCell::new(Vec::new()) };
+    static PIPES: Cell<usize> = const { Cell::new(0) };
 }
 
 /// See the module.
@@ -72,14 +77,25 @@ impl Outlet for Stream {
     }
 }
 
+impl Drop for Pipe {
+    fn drop(&mut self) {
+        PIPES.set(PIPES.get().saturating_sub(1));
+    }
+}
+
 impl Pipe {
-    /// One that was kept, or a new one; `None` if the kernel has none to give.
+    /// One that was kept, or a new one; `None` if there are [`PIPES_MAX`], or the kernel
+    /// has none to give.
     pub fn take() -> Option<Self> {
         KEPT.with_borrow_mut(Vec::pop).or_else(Self::new)
     }
 
     fn new() -> Option<Self> {
+        if PIPES.get() >= PIPES_MAX {
+            return None;
+        }
         let (exit, entry) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).ok()?;
+        PIPES.set(PIPES.get().saturating_add(1));
         Some(Self {
             exit,
             entry,
@@ -216,5 +232,13 @@ mod tests {
             many.into_iter().for_each(Pipe::leave);
             assert_eq!(kept(), PIPES_KEPT_MAX);
         });
+    }
+
+    #[test]
+    fn there_are_so_many_pipes_and_no_more_until_one_ends() {
+        let mut all: Vec<_> = std::iter::from_fn(Pipe::take).collect();
+        assert_eq!(all.len(), PIPES_MAX);
+        all.pop();
+        assert!(Pipe::take().is_some());
     }
 }

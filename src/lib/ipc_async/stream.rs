@@ -239,9 +239,8 @@ mod tests {
                 timeout(moment, a.writable()).await.is_err(),
                 "there is room"
             );
-            let drain = async {
-                while !matches!(timeout(moment, (&b).read(&mut [0; 65_536])).await, Err(_)) {}
-            };
+            let drain =
+                async { while timeout(moment, (&b).read(&mut [0; 65_536])).await.is_ok() {} };
             let (ready, ()) = tokio::join!(a.writable(), drain);
             ready.unwrap();
             assert_eq!(a.try_write(&[7; 4096]).unwrap(), 4096);
@@ -255,7 +254,8 @@ mod tests {
         run(async {
             let (a, b) = ends();
             a.try_write(b"something").unwrap();
-            (&b).read(&mut [0; 100]).await.unwrap();
+            let read = (&b).read(&mut [0; 100]).await;
+            assert!(read.is_ok_and(|count| count > 0));
             let noticed = a.socket.ready(Interest::READABLE | Interest::WRITABLE);
             let moment = Duration::from_millis(20);
             assert!(timeout(moment, noticed).await.is_err());

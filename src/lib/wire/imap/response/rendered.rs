@@ -82,6 +82,8 @@ fn behind_literal(bytes: &[u8]) -> Option<&[u8]> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::arithmetic_side_effects)]
+
     use super::super::body_structure::body;
     use super::super::envelope::{Envelope, EnvelopeAddress, envelope};
     use super::super::{BodyFields, BodyStructure};
