@@ -1,5 +1,7 @@
 //! The table of guards: what is counted, and where it is done.
 
+use Place::{Libraries, Sessions};
+
 /// One kind of work.
 #[derive(Debug)]
 pub struct Guard {
@@ -45,30 +47,13 @@ impl Place {
     }
 }
 
-const fn library(
+const fn guard(
+    place: Place,
     name: &'static str,
     (units, unit): (u64, &'static str),
     rounds: u64,
     test: &'static str,
 ) -> Guard {
-    let place = Place::Libraries;
-    Guard {
-        name,
-        unit,
-        units,
-        rounds,
-        place,
-        test,
-    }
-}
-
-const fn session(
-    name: &'static str,
-    (units, unit): (u64, &'static str),
-    rounds: u64,
-    test: &'static str,
-) -> Guard {
-    let place = Place::Sessions;
     Guard {
         name,
         unit,
@@ -87,60 +72,98 @@ const LETTERS: (u64, &str) = (100, "letter");
 
 /// Every guard, from what strangers reach to what a whole mailbox costs.
 pub const GUARDS: [Guard; 14] = [
-    library("preauth", (5, "command"), 2000, "a_login_is_read"),
-    library(
+    guard(
+        Libraries,
+        "preauth",
+        (5, "command"),
+        2000,
+        "a_login_is_read",
+    ),
+    guard(
+        Libraries,
         "commands",
         (12, "command"),
         2000,
         "commands_of_clients_are_read",
     ),
-    library(
+    guard(
+        Libraries,
         "ticket",
         (1, "ticket"),
         1000,
         "a_ticket_is_sealed_and_opened",
     ),
-    library("gist", LETTERS, 4, "the_gist_of_letters_is_gathered"),
-    library(
+    guard(
+        Libraries,
+        "gist",
+        LETTERS,
+        4,
+        "the_gist_of_letters_is_gathered",
+    ),
+    guard(
+        Libraries,
         "journal-append",
         (100, "record"),
         20,
         "records_are_appended_and_synced",
     ),
-    session("select", (1, "command"), 400, "a_mailbox_is_selected"),
-    session("fetch-flags", MESSAGES, 80, "every_message_tells_its_flags"),
-    session(
+    guard(
+        Sessions,
+        "select",
+        (1, "command"),
+        400,
+        "a_mailbox_is_selected",
+    ),
+    guard(
+        Sessions,
+        "fetch-flags",
+        MESSAGES,
+        80,
+        "every_message_tells_its_flags",
+    ),
+    guard(
+        Sessions,
         "fetch-structure",
         MESSAGES,
         6,
         "every_message_tells_its_envelope_and_structure",
     ),
-    session(
+    guard(
+        Sessions,
         "fetch-fields",
         MESSAGES,
         6,
         "every_message_tells_the_fields_that_a_list_shows",
     ),
-    session("fetch-bodies", MESSAGES, 4, "every_message_gives_its_bytes"),
-    session(
+    guard(
+        Sessions,
+        "fetch-bodies",
+        MESSAGES,
+        4,
+        "every_message_gives_its_bytes",
+    ),
+    guard(
+        Sessions,
         "store-flags",
         (600, "change"),
         60,
         "every_message_takes_a_flag_and_gives_it_back",
     ),
-    session(
+    guard(
+        Sessions,
         "search-flags",
         MESSAGES,
         100,
         "a_search_by_flags_is_answered",
     ),
-    session(
+    guard(
+        Sessions,
         "search-subject",
         MESSAGES,
         4,
         "a_search_by_subject_is_answered",
     ),
-    session("append", LETTERS, 2, "letters_come_in_one_by_one"),
+    guard(Sessions, "append", LETTERS, 2, "letters_come_in_one_by_one"),
 ];
 
 #[cfg(test)]
