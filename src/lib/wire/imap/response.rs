@@ -12,6 +12,7 @@ mod copied;
 mod data;
 mod envelope;
 mod fetch;
+mod metadata;
 mod rendered;
 mod search;
 pub(super) mod string;
@@ -19,12 +20,13 @@ pub(super) mod string;
 use preauth::imap::response::Status;
 
 pub use body_structure::{BodyFields, BodyStructure, Disposition, body_structure};
-pub use code::{Capability, Code};
+pub use code::{Capability, Code, MetadataCode};
 pub use copied::CopyUidWriter;
 pub use data::{Data, ESearch, ListAttribute, ListEntry, QuotaResource, data};
 pub use envelope::{Envelope, EnvelopeAddress, envelope};
 pub(super) use fetch::section;
 pub use fetch::{Content, FetchData, FetchWriter, RECENT};
+pub use metadata::{Entries, Metadata};
 pub use rendered::Rendered;
 pub use search::SearchWriter;
 

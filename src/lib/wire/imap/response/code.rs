@@ -48,6 +48,8 @@ pub enum Code {
     InUse,
     /// Too many of something.
     Limit,
+    /// Of METADATA (RFC 5464): why, or what was left out.
+    Metadata(MetadataCode),
     /// No such mailbox, as far as this user may know.
     NonExistent,
     /// No right to do that.
@@ -97,6 +99,7 @@ impl Code {
             Self::AppendUid { validity, uids } => put(out, &format!("APPENDUID {validity} {uids}")),
             Self::Capability(list) => capability_data(out, list),
             Self::PermanentFlags { flags, any } => permanent_flags(out, flags, *any),
+            Self::Metadata(code) => metadata_code(out, *code),
             Self::UidNext(uid) => put(out, &format!("UIDNEXT {uid}")),
             Self::UidValidity(validity) => put(out, &format!("UIDVALIDITY {validity}")),
             Self::Unseen(number) => put(out, &format!("UNSEEN {number}")),
@@ -141,6 +144,29 @@ impl Code {
     }
 }
 
+/// What is to be said of annotations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MetadataCode {
+    /// The longest value that was asked for and not sent has so many bytes.
+    LongEntries(u64),
+    /// A value has so many bytes at most.
+    MaxSize(u64),
+    /// There would be too many.
+    TooMany,
+    /// None are kept for this user here.
+    NoPrivate,
+}
+
+/// `"METADATA" SP ("LONGENTRIES" SP number / "MAXSIZE" SP number / "TOOMANY" / "NOPRIVATE")`
+fn metadata_code(out: &mut Vec<u8>, code: MetadataCode) {
+    match code {
+        MetadataCode::LongEntries(bytes) => put(out, &format!("METADATA LONGENTRIES {bytes}")),
+        MetadataCode::MaxSize(bytes) => put(out, &format!("METADATA MAXSIZE {bytes}")),
+        MetadataCode::TooMany => put(out, "METADATA TOOMANY"),
+        MetadataCode::NoPrivate => put(out, "METADATA NOPRIVATE"),
+    }
+}
+
 /// `"PERMANENTFLAGS" SP "(" [flag-perm *(SP flag-perm)] ")"`
 fn permanent_flags(out: &mut Vec<u8>, flags: &[Flag], any: bool) {
     put(out, "PERMANENTFLAGS (");
@@ -178,10 +204,14 @@ pub enum Capability {
     Idle,
     /// RFC 5258.
     ListExtended,
+    /// RFC 9590.
+    ListMetadata,
     /// RFC 5819.
     ListStatus,
     /// RFC 7888.
     LiteralPlus,
+    /// RFC 5464, of mailboxes and the server.
+    Metadata,
     /// RFC 6851.
     Move,
     /// RFC 3502.
@@ -231,8 +261,10 @@ impl Capability {
             Self::Id => "ID",
             Self::Idle => "IDLE",
             Self::ListExtended => "LIST-EXTENDED",
+            Self::ListMetadata => "LIST-METADATA",
             Self::ListStatus => "LIST-STATUS",
             Self::LiteralPlus => "LITERAL+",
+            Self::Metadata => "METADATA",
             Self::Move => "MOVE",
             Self::MultiAppend => "MULTIAPPEND",
             Self::Namespace => "NAMESPACE",
@@ -296,6 +328,18 @@ mod tests {
                 any: true
             }),
             "PERMANENTFLAGS (\\*)"
+        );
+        assert_eq!(
+            said(&Code::Metadata(MetadataCode::LongEntries(2199))),
+            "METADATA LONGENTRIES 2199"
+        );
+        assert_eq!(
+            said(&Code::Metadata(MetadataCode::MaxSize(1024))),
+            "METADATA MAXSIZE 1024"
+        );
+        assert_eq!(
+            said(&Code::Metadata(MetadataCode::TooMany)),
+            "METADATA TOOMANY"
         );
         assert_eq!(said(&Code::ServerBug), "SERVERBUG");
         assert_eq!(said(&Code::ReadOnly), "READ-ONLY");
