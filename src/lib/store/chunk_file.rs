@@ -160,14 +160,6 @@ fn bytes_max() -> usize {
     sealed.unwrap_or(0).saturating_add(HEADER_BYTES)
 }
 
-/// Reads chunk `id`, without knowing what should be in it.
-///
-/// # Errors
-/// `Damaged` also if the file isn't there.
-pub(crate) fn read_content<D: Disk>(root: &D, id: ChunkId) -> Result<Content, ReadError> {
-    Reading::begin(root, id)?.content()
-}
-
 /// A chunk's file whose bytes the kernel has been asked for.
 ///
 /// Whoever wants several begins with all before it waits for one: then the disk
