@@ -178,7 +178,9 @@ fn name(fields: &mut impl Fields) -> Result<Rc<str>, What> {
     let name = room.get_mut(..usize::from(len)).unwrap_or_default();
     fields.fill(name)?;
     let plain = |byte: &u8| (b' '..=b'~').contains(byte) && !b"*%".contains(byte);
-    let lower = name.iter().all(|byte| plain(byte) && !byte.is_ascii_uppercase());
+    let lower = name
+        .iter()
+        .all(|byte| plain(byte) && !byte.is_ascii_uppercase());
     let name = std::str::from_utf8(name).map_err(|_| What::BadAnnotation)?;
     let components: Vec<&str> = name.split('/').collect();
     let shape = match components.as_slice() {
@@ -186,7 +188,10 @@ fn name(fields: &mut impl Fields) -> Result<Rc<str>, What> {
         ["", "private" | "shared", _, ..] => true,
         _ => false,
     };
-    let whole = components.iter().skip(1).all(|component| !component.is_empty());
+    let whole = components
+        .iter()
+        .skip(1)
+        .all(|component| !component.is_empty());
     match lower && shape && whole {
         true => Ok(name.into()),
         false => Err(What::BadAnnotation),
@@ -214,7 +219,12 @@ mod tests {
 
     #[test]
     fn a_name_is_as_the_format_has_it() {
-        for good in ["/private/a", "/shared/a/b", "/shared/vendor/x/y", "/private/a b"] {
+        for good in [
+            "/private/a",
+            "/shared/a/b",
+            "/shared/vendor/x/y",
+            "/private/a b",
+        ] {
             assert!(named(good).is_ok(), "{good}");
         }
         for bad in [

@@ -27,6 +27,7 @@ pub mod letter;
 mod list;
 mod mailbox;
 mod messages;
+mod metadata;
 pub mod names;
 pub mod numbers;
 mod quota;

@@ -28,6 +28,8 @@ pub struct Enabled {
     pub rev2: bool,
     /// UTF8=ACCEPT.
     pub utf8: bool,
+    /// METADATA: changes of annotations are told.
+    pub metadata: bool,
 }
 
 impl Enabled {
@@ -79,6 +81,8 @@ pub struct Session {
     pub epoch: Epoch,
     /// What the client has enabled.
     pub enabled: Enabled,
+    /// The modseq up to which the client has been told of annotations.
+    pub annotations_told: Modseq,
 }
 
 impl Session {
@@ -93,7 +97,7 @@ impl Session {
 
 impl Field for Session {
     const LONGEST: usize =
-        u8::LONGEST + 2 * AccountId::LONGEST + Epoch::LONGEST + 2 * bool::LONGEST;
+        u8::LONGEST + 2 * AccountId::LONGEST + Epoch::LONGEST + 3 * bool::LONGEST + u64::LONGEST;
 
     fn encode(self, to: &mut Encoder) {
         VERSION.encode(to);
@@ -102,6 +106,8 @@ impl Field for Session {
         self.epoch.encode(to);
         self.enabled.rev2.encode(to);
         self.enabled.utf8.encode(to);
+        self.enabled.metadata.encode(to);
+        self.annotations_told.0.encode(to);
     }
 
     fn decode(from: &mut Decoder) -> Result<Self, Malformed> {
@@ -115,7 +121,9 @@ impl Field for Session {
             enabled: Enabled {
                 rev2: bool::decode(from)?,
                 utf8: bool::decode(from)?,
+                metadata: bool::decode(from)?,
             },
+            annotations_told: Modseq(u64::decode(from)?),
         })
     }
 }
@@ -245,6 +253,7 @@ mod tests {
                 principal: AccountId(principal),
                 epoch: Epoch(0),
                 enabled: Enabled::default(),
+                annotations_told: Modseq(0),
             };
             session.principal()
         };
@@ -254,12 +263,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_session_comes_back_as_it_went(mailbox in prop::option::of(mailbox()), principal: u32, rev2: bool, utf8: bool) {
+        fn a_session_comes_back_as_it_went(mailbox in prop::option::of(mailbox()), principal: u32, rev2: bool, utf8: bool, metadata: bool, told: u64) {
             let session = Session {
                 account: AccountId(7),
                 principal: AccountId(principal),
                 epoch: Epoch(3),
-                enabled: Enabled { rev2, utf8 },
+                enabled: Enabled { rev2, utf8, metadata },
+                annotations_told: Modseq(told),
             };
             let bytes = bytes((session, mailbox.clone()));
             let mut decoder = Decoder::new(&bytes, Vec::new());

@@ -276,11 +276,11 @@ impl<'a> Annotations<'a> {
     }
 
     /// All, in the order of their names.
-    pub fn iter(&self) -> impl Iterator<Item = (&'a AnnotationName, &'a [u8])> + use<'a> {
+    pub fn iter(&self) -> impl Iterator<Item = (&'a AnnotationName, &'a Arc<[u8]>)> + use<'a> {
         let this = *self;
         let all = this.all.of(this.place);
         all.filter(move |(name, _)| this.shows(name))
-            .map(|(name, annotation)| (name, &*annotation.value))
+            .map(|(name, annotation)| (name, &annotation.value))
     }
 
     fn shows(&self, name: &AnnotationName) -> bool {

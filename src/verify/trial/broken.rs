@@ -5,8 +5,8 @@ use crate::check::Held;
 use crate::directory::Folder;
 use crate::fixture::Bytes;
 use crate::fixture::{
-    ChunkPaper, ManifestPaper, PackPaper, Piece, SegmentPaper, Tree, annotate, append, create, healthy,
-    set_flags, transfer, with_pieces,
+    ChunkPaper, ManifestPaper, PackPaper, Piece, SegmentPaper, Tree, annotate, append, create,
+    healthy, set_flags, transfer, with_pieces,
 };
 use crate::record::RecordHeader;
 use ipc::edge::verify::{Severity, What};

@@ -44,7 +44,7 @@ fn annotate(
 
 fn said(opened: &Opened<SimDisk>, of: Annotated<'_>) -> Vec<String> {
     let all = opened.store.annotations(of).unwrap();
-    let text = |value| String::from_utf8_lossy(value).into_owned();
+    let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
     all.iter()
         .map(|(name, value)| format!("{}={}", name.as_str(), text(value)))
         .collect()
