@@ -13,6 +13,7 @@
 mod answer;
 mod append;
 mod authenticated;
+mod batches;
 mod capability;
 mod client;
 mod compress;
@@ -24,6 +25,7 @@ mod fetch;
 mod flags;
 mod idle;
 pub mod letter;
+mod limit;
 mod list;
 mod mailbox;
 mod messages;

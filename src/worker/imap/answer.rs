@@ -49,6 +49,16 @@ impl Answer {
         Self::new(Status::Bad, None, text)
     }
 
+    /// The same, and there is something to act upon.
+    pub fn bad_with(code: Code, text: &'static str) -> Self {
+        Self::new(Status::Bad, Some(code), text)
+    }
+
+    /// Whether there is something to act upon.
+    pub fn has_code(&self) -> bool {
+        self.code.is_some() || self.copied.is_some()
+    }
+
     fn new(status: Status, code: Option<Code>, text: &'static str) -> Self {
         Self {
             status,

@@ -11,9 +11,10 @@ use super::quota::{quota_root, setquota_list};
 use super::refusal::{Refusal, expected};
 use super::search::search;
 use super::sequence::sequence_set;
+use super::uid_batches::uid_batches;
 use super::{
     Dialect, FetchItem, Flag, List, ListPattern, MailboxName, Parsed, SearchKey, SearchReturn,
-    SequenceSet, SpecialUse, StatusItem, Tag,
+    SequenceSet, SpecialUse, StatusItem, Tag, UidBatches,
 };
 use crate::limits::{ENABLE_MAX, ID_PAIRS_MAX, ID_VALUE_BYTES_MAX};
 
@@ -101,6 +102,8 @@ pub enum Command {
     Expunge,
     /// Remove what is marked \Deleted among these (RFC 4315).
     UidExpunge(SequenceSet),
+    /// Into which ranges of UIDs does the mailbox fall (RFC 10022)?
+    UidBatches(UidBatches),
     /// Read messages.
     Fetch {
         /// The set is of UIDs.
@@ -264,6 +267,7 @@ fn command_with_arguments(
         "SELECT" => spaced_mailbox(cursor, dialect).map(Command::Select),
         "EXAMINE" => spaced_mailbox(cursor, dialect).map(Command::Examine),
         "UID" => uid(cursor, dialect),
+        "UIDBATCHES" => uid_batches(cursor).map(Command::UidBatches),
         "APPEND" => Err(expected("a letter as a literal")),
         "LOGIN" | "AUTHENTICATE" | "STARTTLS" => Err(Refusal::AlreadyAuthenticated),
         name => message_command(name, cursor, dialect, false),
@@ -755,6 +759,8 @@ mod tests {
                     "SENTON 1-Jan-2000",
                     "BEFORE \"2-Feb-1999\"",
                     "OLDER 5",
+                    "UIDAFTER 7",
+                    "UIDBEFORE 7",
                     "UNDRAFT"
                 ]),
                 astrings().prop_map(|text| format!("SUBJECT {text}")),
@@ -813,6 +819,8 @@ mod tests {
                     "LIST (SUBSCRIBED) \"\" (% b/*) RETURN (STATUS (UNSEEN))",
                     "LSUB \"\" a%",
                     "LIST () \"\" *",
+                    "UIDBATCHES 2000",
+                    "UIDBATCHES 2000 10:20",
                     "STORE 1 FLAGS (\\Seen a)",
                     "UID STORE 1:* -FLAGS.SILENT \\Draft"
                 ]),
@@ -840,7 +848,11 @@ mod tests {
                 (one_of(&["FETCH", "UID FETCH"]), sets(), items())
                     .prop_map(|(verb, set, items)| format!("{verb} {set} {items}")),
                 (
-                    one_of(&["SEARCH", "UID SEARCH RETURN (MIN SAVE)"]),
+                    one_of(&[
+                        "SEARCH",
+                        "UID SEARCH RETURN (MIN SAVE)",
+                        "UID SEARCH RETURN (PARTIAL -1:-100 COUNT)"
+                    ]),
                     keys(),
                     keys()
                 )

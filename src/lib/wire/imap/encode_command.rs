@@ -3,10 +3,12 @@
 //! Reading what is written here gives the same command again. Literals are
 //! synchronising, and stand behind their announcement without a pause.
 
+use std::borrow::Cow;
+
 use super::response::string::{mailbox, quoted, string};
 use super::{
     Command, Dialect, FetchItem, Flag, List, ListPattern, ListReturn, ListSelection, Partial,
-    Request, SearchKey, SearchReturn, StatusItem, StoreAction, When,
+    Request, SearchKey, SearchReturn, StatusItem, StoreAction, UidBatches, When,
 };
 
 /// Appends the whole command with its CRLF.
@@ -38,6 +40,7 @@ impl Encoder<'_> {
             Command::GetQuota(root) => self.on_root("GETQUOTA ", root, ""),
             Command::SetQuota(root) => self.on_root("SETQUOTA ", root, " ()"),
             Command::UidExpunge(set) => self.put(&format!("UID EXPUNGE {set}")),
+            Command::UidBatches(asked) => self.uid_batches(*asked),
             Command::Id(fields) => self.id(fields),
             Command::Enable(names) => self.put(&format!("ENABLE {}", names.join(" "))),
             Command::Fetch { uid, set, items } => {
@@ -123,6 +126,13 @@ impl Encoder<'_> {
         self.put(before);
         self.string(root);
         self.put(behind);
+    }
+
+    fn uid_batches(&mut self, asked: UidBatches) {
+        self.put(&format!("UIDBATCHES {}", asked.size));
+        if let Some((first, last)) = asked.wanted {
+            self.put(&format!(" {first}:{last}"));
+        }
     }
 
     fn id(&mut self, fields: &[(String, Option<String>)]) {
@@ -251,7 +261,7 @@ impl Encoder<'_> {
     fn search(&mut self, returns: Option<&[SearchReturn]>, charset: Option<&str>, key: &SearchKey) {
         if let Some(returns) = returns {
             self.put("RETURN ");
-            self.listed(returns, |this, one| this.put(return_name(*one)));
+            self.listed(returns, |this, one| this.put(&return_name(*one)));
             self.put(" ");
         }
         if let Some(charset) = charset {
@@ -401,12 +411,13 @@ fn selection_name(selection: ListSelection) -> &'static str {
     }
 }
 
-fn return_name(option: SearchReturn) -> &'static str {
-    match option {
+fn return_name(option: SearchReturn) -> Cow<'static, str> {
+    Cow::Borrowed(match option {
         SearchReturn::Min => "MIN",
         SearchReturn::Max => "MAX",
         SearchReturn::All => "ALL",
         SearchReturn::Count => "COUNT",
         SearchReturn::Save => "SAVE",
-    }
+        SearchReturn::Partial(range) => return Cow::Owned(format!("PARTIAL {range}")),
+    })
 }

@@ -53,6 +53,7 @@ words! { command, COMMANDS of Command {
     Command::Idle => "IDLE",
     Command::Expunge => "EXPUNGE",
     Command::UidExpunge(_) => "UID EXPUNGE",
+    Command::UidBatches(_) => "UIDBATCHES",
     Command::Fetch { uid: false, set: _, items: _ } => "FETCH",
     Command::Fetch { uid: true, set: _, items: _ } => "UID FETCH",
     Command::Store { uid: false, set: _, action: _, silent: false, flags: _ } => "STORE",
@@ -128,6 +129,7 @@ words! { search_return, SEARCH_RETURNS of SearchReturn {
     SearchReturn::All => "RETURN (ALL)",
     SearchReturn::Count => "COUNT",
     SearchReturn::Save => "SAVE",
+    SearchReturn::Partial(_) => "PARTIAL",
 }}
 
 words! { search_key, SEARCH_KEYS of SearchKey {
