@@ -12,7 +12,7 @@ use super::selected::Selected;
 use store::{Messages, Uid};
 use wire::Text;
 use wire::imap::response::{self, Capability, Code};
-use wire::imap::{PartialRange, Status};
+use wire::imap::{PartialRange, SequenceSet, Status};
 
 /// Why less was done than was meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +66,7 @@ impl Client {
         let text = "There are more; go on below the lowest";
         match cut.map(Cut::code) {
             None => answer,
-            Some(code) if answer.status == Status::Ok && !answer.has_code() => {
+            Some(code) if answer.status == Status::Ok && answer.is_bare() => {
                 Answer::ok_with(Some(code), text)
             }
             Some(code) => {
@@ -93,6 +93,34 @@ impl Meant {
 }
 
 impl Selected {
+    /// What a FETCH shows: what it means, or a page of that, and no more than one command
+    /// may take. A page that may be longer is refused as it is: its client has said how
+    /// many it wants.
+    ///
+    /// # Errors
+    /// The answer to give.
+    pub fn shown(
+        &self,
+        client: &Client,
+        set: &SequenceSet,
+        by_uid: bool,
+        page: Option<PartialRange>,
+    ) -> Result<(Meant, Option<Cut>), Answer> {
+        let limit = client.per_command();
+        let meant = self.meant(client, set, by_uid)?;
+        let Some(page) = page else {
+            return self.newest(client, meant, limit);
+        };
+        if let Some(limit) = limit.filter(|limit| page.len() > u64::from(*limit)) {
+            let lowest = None;
+            let code = Code::MessageLimit { limit, lowest };
+            return Err(Answer::no(code, "The page is too long for one command"));
+        }
+        let store = client.account().store();
+        let messages = store.messages(self.handle()).map_err(Answer::from)?;
+        Ok((meant.page(page, &messages), None))
+    }
+
     /// What one command may take of what it means.
     ///
     /// # Errors
