@@ -73,7 +73,7 @@ fn get(
 ) -> Option<Vec<u8>> {
     for _ in 0..8 {
         match reader.get(MessageId(id), STAMP) {
-            Lookup::Found(bytes) => return Some(bytes),
+            Lookup::Found(bytes) => return Some(bytes.to_vec()),
             Lookup::Absent => return None,
             Lookup::Cold(region) => reader.take_in(cache.read(region)),
         }

@@ -160,17 +160,56 @@ fn bytes_max() -> usize {
     sealed.unwrap_or(0).saturating_add(HEADER_BYTES)
 }
 
-/// Reads chunk `id`, without knowing what should be in it.
+/// A chunk's file whose bytes the kernel has been asked for.
 ///
-/// # Errors
-/// `Damaged` also if the file isn't there.
-pub(crate) fn read_content<D: Disk>(root: &D, id: ChunkId) -> Result<Content, ReadError> {
-    let file = CHUNK.open(root, id.0).map_err(ReadError::of_file)?;
-    // One byte more than there may be shows a file that is too long.
-    let mut bytes = vec![0; bytes_max().saturating_add(1)];
-    let read = file.read_at(0, &mut bytes)?;
-    let content = decode(id, bytes.get(..read).unwrap_or(&[]));
-    content.map_err(ReadError::of_fault)
+/// Whoever wants several begins with all before it waits for one: then the disk
+/// fetches them side by side.
+pub(crate) struct Reading<F> {
+    id: ChunkId,
+    file: F,
+    bytes: Vec<u8>,
+    /// How many of them are there already.
+    read: usize,
+}
+
+impl<F: File> Reading<F> {
+    /// Opens the file, and takes what is in memory: the kernel begins to fetch the
+    /// rest (page_cache_sync_readahead, which RWF_NOWAIT starts but doesn't wait for).
+    ///
+    /// # Errors
+    /// As [`ReadError`] says.
+    pub(crate) fn begin<D: Disk<File = F>>(root: &D, id: ChunkId) -> Result<Self, ReadError> {
+        let file = CHUNK.open(root, id.0).map_err(ReadError::of_file)?;
+        // One byte more than there may be shows a file that is too long.
+        let mut bytes = vec![0; bytes_max().saturating_add(1)];
+        let read = file.read_nowait(0, &mut bytes)?.unwrap_or(0);
+        Ok(Self {
+            id,
+            file,
+            bytes,
+            read,
+        })
+    }
+
+    /// Waits for the rest, and reads the chunk that `summary` was told of.
+    ///
+    /// # Errors
+    /// `Damaged` if it isn't exactly that.
+    pub(crate) fn chunk(self, mailbox: MailboxId, summary: &Summary) -> Result<Chunk, ReadError> {
+        let content = self.content()?;
+        if content.mailbox != mailbox {
+            return Err(ReadError::Damaged);
+        }
+        Chunk::matching(content.entries, summary).ok_or(ReadError::Damaged)
+    }
+
+    fn content(mut self) -> Result<Content, ReadError> {
+        let rest = self.bytes.get_mut(self.read..).unwrap_or_default();
+        let more = self.file.read_at(self.read as u64, rest)?;
+        let read = self.read.saturating_add(more);
+        let content = decode(self.id, self.bytes.get(..read).unwrap_or(&[]));
+        content.map_err(ReadError::of_fault)
+    }
 }
 
 /// Reads the chunk that `summary` was told of.
@@ -183,11 +222,7 @@ pub(crate) fn read<D: Disk>(
     mailbox: MailboxId,
     summary: &Summary,
 ) -> Result<Chunk, ReadError> {
-    let content = read_content(root, id)?;
-    if content.mailbox != mailbox {
-        return Err(ReadError::Damaged);
-    }
-    Chunk::matching(content.entries, summary).ok_or(ReadError::Damaged)
+    Reading::begin(root, id)?.chunk(mailbox, summary)
 }
 
 /// Writes a chunk. Its name is durable after `CHUNK.sync`.
@@ -335,7 +370,7 @@ mod tests {
         let root = SimDisk::new(1);
         let all: Vec<u32> = (1..=CHUNK_ENTRIES_MAX as u32).collect();
         write(&root, ChunkId(1), MailboxId(1), &row(&all)).unwrap();
-        let content = read_content(&root, ChunkId(1)).unwrap();
+        let content = Reading::begin(&root, ChunkId(1)).unwrap().content().unwrap();
         assert_eq!(content.entries.len(), CHUNK_ENTRIES_MAX);
     }
 }

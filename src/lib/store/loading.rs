@@ -8,7 +8,7 @@
 use crate::account::Account;
 use crate::body::ReadError;
 use crate::chunk::{Chunk, Slot, Summary};
-use crate::chunk_file;
+use crate::chunk_file::Reading;
 use crate::files::Files;
 use crate::handle::MailboxHandle;
 use crate::id::{ChunkId, MailboxId};
@@ -56,10 +56,12 @@ impl<D: Disk> Files<D> {
     /// As [`ReadError`] says. A damaged chunk makes its mailbox unreadable until
     /// the account is repaired.
     pub fn fetch(&self, wish: &Wish) -> Result<Fetched, ReadError> {
+        let begin = |(id, _): &(ChunkId, _)| Reading::begin(&self.root, *id);
+        let begun: Vec<_> = wish.chunks.iter().map(begin).collect::<Result<_, _>>()?;
         let mut chunks = Vec::with_capacity(wish.chunks.len());
-        for (file, summary) in &wish.chunks {
-            let chunk = chunk_file::read(&self.root, *file, wish.mailbox, summary)?;
-            chunks.push((*file, Arc::new(chunk)));
+        for (reading, (id, summary)) in begun.into_iter().zip(&wish.chunks) {
+            let chunk = reading.chunk(wish.mailbox, summary)?;
+            chunks.push((*id, Arc::new(chunk)));
         }
         Ok(Fetched {
             mailbox: wish.mailbox,
