@@ -202,6 +202,12 @@ impl Messages<'_> {
             && view.told_expunged >= self.mailbox.history.horizon()
     }
 
+    /// The modseq of the first expunge that the view's client has not been told of.
+    pub fn expunged_next(&self, view: &View) -> Option<Modseq> {
+        let mut runs = self.mailbox.history.since(view.told_expunged);
+        runs.next().map(|run| run.modseq)
+    }
+
     /// The number of messages that the view's client knows.
     pub fn exists(&self, view: &View) -> u32 {
         self.numbering(view).exists()

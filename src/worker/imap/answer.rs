@@ -39,6 +39,11 @@ impl Answer {
         }
     }
 
+    /// Whether there is room for a code.
+    pub fn is_bare(&self) -> bool {
+        self.code.is_none() && self.copied.is_none()
+    }
+
     /// It was not done.
     pub fn no(code: Code, text: &'static str) -> Self {
         Self::new(Status::No, Some(code), text)

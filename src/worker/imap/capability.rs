@@ -59,6 +59,8 @@ impl Client {
         let switches = [
             (Capability::Imap4Rev2, &mut enabled.rev2),
             (Capability::Utf8Accept, &mut enabled.utf8),
+            (Capability::QResync, &mut enabled.qresync),
+            (Capability::CondStore, &mut enabled.condstore),
         ];
         let mut new = Vec::new();
         for (capability, is_on) in switches {
@@ -68,6 +70,8 @@ impl Client {
                 new.push(capability);
             }
         }
+        // ENABLE QRESYNC is ENABLE QRESYNC CONDSTORE (RFC 7162 §3.2.3).
+        enabled.condstore |= enabled.qresync;
         self.tell(&Data::Enabled(&new));
         self.enable_also(enabled);
         Answer::ok("Enabled")

@@ -45,6 +45,10 @@ impl<'a> Order<'a> {
             items,
         }
     }
+
+    fn with_modseq(&self) -> bool {
+        self.items.contains(&FetchItem::Modseq)
+    }
 }
 
 /// What went wrong on the way, for the tagged answer.
@@ -117,8 +121,8 @@ impl Selected {
             }
             let seen = self.mark_seen(client, &order, &chunk).await;
             for message in chunk {
-                let with_flags = order.with_flags || seen.binary_search(&message.uid).is_ok();
-                self.fetch_one(client, &order, message, with_flags, &mut faults, &mut told)
+                let seen = seen.binary_search(&message.uid).is_ok();
+                self.fetch_one(client, &order, message, seen, &mut faults, &mut told)
                     .await?;
                 client.out().relieve().await?;
                 client.breathe().await?;
@@ -183,10 +187,11 @@ impl Selected {
         client: &mut Client,
         order: &Order<'_>,
         message: Numbered,
-        with_flags: bool,
+        seen: bool,
         faults: &mut Faults,
         told: &mut Told,
     ) -> Result<(), End> {
+        let with_flags = order.with_flags || seen;
         let Some(facts) = self.facts(client, message, with_flags) else {
             faults.gone = true;
             return Ok(());
@@ -194,7 +199,7 @@ impl Selected {
         let mut letter = self.letter(client, &facts);
         let mark = client.out().mark();
         loop {
-            let rendered = self.respond(client, order, &facts, &mut letter, with_flags, faults);
+            let rendered = self.respond(client, order, &facts, &mut letter, seen, faults);
             let trouble = match rendered.await {
                 Ok(()) => break,
                 Err(Trouble::End(end)) => return Err(end),
@@ -213,6 +218,9 @@ impl Selected {
         }
         if with_flags {
             told.push(facts.uid, facts.modseq);
+        }
+        if order.with_modseq() || (seen && client.enabled().condstore) {
+            self.heard.modseq = self.heard.modseq.max(facts.modseq);
         }
         Ok(())
     }
@@ -234,10 +242,11 @@ impl Selected {
         order: &Order<'_>,
         facts: &Facts,
         letter: &mut Letter,
-        with_flags: bool,
+        seen: bool,
         faults: &mut Faults,
     ) -> Result<(), Trouble> {
         letter.look(client, order.depth).await?;
+        let condstore = seen && client.enabled().condstore;
         let mut response = item::Response {
             writer: FetchWriter::begin(client.out().buffer(), facts.seq),
             client,
@@ -245,10 +254,14 @@ impl Selected {
             letter,
             faults,
         };
-        if order.with_uid {
+        if order.with_uid || (condstore && !order.items.contains(&FetchItem::Uid)) {
             response.uid();
         }
-        if with_flags && !order.with_flags {
+        // What the client did not ask for, but is told because it has changed.
+        if condstore && !order.with_modseq() {
+            response.modseq();
+        }
+        if seen && !order.with_flags {
             response.flags();
         }
         for item in order.items {

@@ -5,8 +5,9 @@
 
 use super::response::string::{mailbox, quoted, string};
 use super::{
-    Command, Dialect, FetchItem, Flag, List, ListPattern, ListReturn, ListSelection, Partial,
-    Request, SearchKey, SearchReturn, StatusItem, StoreAction, When,
+    Command, Dialect, FetchItem, FetchModifiers, Flag, List, ListPattern, ListReturn,
+    ListSelection, Partial, Request, Resync, SearchKey, SearchReturn, SelectParams, StatusItem,
+    StoreAction, When,
 };
 
 /// Appends the whole command with its CRLF.
@@ -40,18 +41,28 @@ impl Encoder<'_> {
             Command::UidExpunge(set) => self.put(&format!("UID EXPUNGE {set}")),
             Command::Id(fields) => self.id(fields),
             Command::Enable(names) => self.put(&format!("ENABLE {}", names.join(" "))),
-            Command::Fetch { uid, set, items } => {
+            Command::Fetch {
+                uid,
+                set,
+                items,
+                modifiers,
+            } => {
                 self.put(&format!("{}FETCH {set} ", uid_prefix(*uid)));
                 self.listed(items, Self::fetch_item);
+                self.fetch_modifiers(modifiers);
             }
             Command::Store {
                 uid,
                 set,
+                unchanged_since,
                 action,
                 silent,
                 flags,
             } => {
                 self.put(&format!("{}STORE {set} ", uid_prefix(*uid)));
+                if let Some(modseq) = unchanged_since {
+                    self.put(&format!("(UNCHANGEDSINCE {modseq}) "));
+                }
                 self.store(*action, *silent, flags);
             }
             Command::Search {
@@ -82,8 +93,14 @@ impl Encoder<'_> {
             Command::Subscribe(name) => self.on("SUBSCRIBE ", name),
             Command::Unsubscribe(name) => self.on("UNSUBSCRIBE ", name),
             Command::Delete(name) => self.on("DELETE ", name),
-            Command::Select(name) => self.on("SELECT ", name),
-            Command::Examine(name) => self.on("EXAMINE ", name),
+            Command::Select { mailbox, params } => {
+                self.on("SELECT ", mailbox);
+                self.select_params(params);
+            }
+            Command::Examine { mailbox, params } => {
+                self.on("EXAMINE ", mailbox);
+                self.select_params(params);
+            }
             Command::Create {
                 mailbox,
                 special_use,
@@ -117,6 +134,15 @@ impl Encoder<'_> {
     fn on(&mut self, before: &str, name: &super::MailboxName) {
         self.put(before);
         mailbox(self.out, name, self.dialect);
+    }
+
+    fn select_params(&mut self, params: &SelectParams) {
+        let condstore = params.condstore.then(|| "CONDSTORE".to_owned());
+        let resync = params.resync.as_ref().map(qresync_param);
+        let all: Vec<String> = condstore.into_iter().chain(resync).collect();
+        if !all.is_empty() {
+            self.put(&format!(" ({})", all.join(" ")));
+        }
     }
 
     fn on_root(&mut self, before: &str, root: &str, behind: &str) {
@@ -198,6 +224,7 @@ impl Encoder<'_> {
             FetchItem::Body => self.put("BODY"),
             FetchItem::BodyStructure => self.put("BODYSTRUCTURE"),
             FetchItem::Uid => self.put("UID"),
+            FetchItem::Modseq => self.put("MODSEQ"),
             FetchItem::Rfc822 => self.put("RFC822"),
             FetchItem::Rfc822Header => self.put("RFC822.HEADER"),
             FetchItem::Rfc822Text => self.put("RFC822.TEXT"),
@@ -224,6 +251,16 @@ impl Encoder<'_> {
                 self.put("BINARY.SIZE");
                 self.part(part);
             }
+        }
+    }
+
+    fn fetch_modifiers(&mut self, modifiers: &FetchModifiers) {
+        let since = modifiers.changed_since;
+        let since = since.map(|modseq| format!("CHANGEDSINCE {modseq}"));
+        let vanished = modifiers.vanished.then(|| "VANISHED".to_owned());
+        let all: Vec<String> = since.into_iter().chain(vanished).collect();
+        if !all.is_empty() {
+            self.put(&format!(" ({})", all.join(" ")));
         }
     }
 
@@ -291,6 +328,7 @@ impl Encoder<'_> {
             SearchKey::Sequence(set) => self.put(&set.to_string()),
             SearchKey::Older(seconds) => self.put(&format!("OLDER {seconds}")),
             SearchKey::Younger(seconds) => self.put(&format!("YOUNGER {seconds}")),
+            SearchKey::Modseq(modseq) => self.put(&format!("MODSEQ {modseq}")),
         }
     }
 
@@ -382,6 +420,18 @@ fn put(out: &mut Vec<u8>, text: &str) {
 
 fn uid_prefix(uid: bool) -> &'static str {
     if uid { "UID " } else { "" }
+}
+
+fn qresync_param(resync: &Resync) -> String {
+    let mut param = format!("QRESYNC ({} {}", resync.validity, resync.modseq);
+    if let Some(known) = &resync.known {
+        param.push_str(&format!(" {known}"));
+    }
+    if let Some(matches) = &resync.matches {
+        param.push_str(&format!(" ({} {})", matches.numbers, matches.uids));
+    }
+    param.push(')');
+    param
 }
 
 fn when_name(when: When) -> &'static str {

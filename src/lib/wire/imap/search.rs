@@ -8,12 +8,13 @@ use preauth::imap::cursor::Cursor;
 use super::date::date;
 use super::fetch::header_fld_name;
 use super::flag::keyword;
+use super::modseq::search_modsequence;
 use super::refusal::{Refusal, expected};
 use super::sequence::sequence_set;
 use super::{Date, Dialect, Flag, Parsed, SequenceSet};
 use crate::limits::{SEARCH_DEPTH_MAX, SEARCH_KEYS_MAX, SEARCH_TEXT_BYTES_MAX};
 
-/// `search-key` (RFC 9051 and RFC 3501, section 9; RFC 5032)
+/// `search-key` (RFC 9051 and RFC 3501, section 9; RFC 5032; RFC 7162)
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SearchKey {
     /// Every message.
@@ -60,6 +61,31 @@ pub enum SearchKey {
     Older(u32),
     /// Came in less than so many seconds ago (RFC 5032).
     Younger(u32),
+    /// Its mod-sequence is this or higher (RFC 7162).
+    Modseq(u64),
+}
+
+impl SearchKey {
+    /// Whether a mod-sequence is asked for, anywhere within. Recursion is safe: the tree
+    /// is bounded.
+    #[must_use]
+    pub fn asks_for_modseqs(&self) -> bool {
+        self.has(&|key| matches!(key, Self::Modseq(_)))
+    }
+
+    /// Whether messages are named by sequence number, anywhere within.
+    #[must_use]
+    pub fn names_numbers(&self) -> bool {
+        self.has(&|key| matches!(key, Self::Sequence(SequenceSet::Ranges(_))))
+    }
+
+    fn has(&self, wanted: &impl Fn(&Self) -> bool) -> bool {
+        match self {
+            Self::And(keys) | Self::Or(keys) => keys.iter().any(|key| key.has(wanted)),
+            Self::Not(key) => key.has(wanted),
+            key => wanted(key),
+        }
+    }
 }
 
 /// On which side of a day.
@@ -299,6 +325,7 @@ fn argument_key(cursor: &mut Cursor<'_>, name: &str) -> Parsed<SearchKey> {
         "UID" => SearchKey::Uid(sequence_set(cursor)?),
         "OLDER" => SearchKey::Older(super::sequence::nz_number(cursor)?),
         "YOUNGER" => SearchKey::Younger(super::sequence::nz_number(cursor)?),
+        "MODSEQ" => SearchKey::Modseq(search_modsequence(cursor)?),
         _ => return Err(expected("a search key")),
     })
 }
@@ -440,9 +467,19 @@ mod tests {
             "(SEEN (DRAFT))",
             "OLDER 60",
             "YOUNGER 60",
+            "MODSEQ 720162338",
+            "MODSEQ \"/flags/\\\\draft\" all 620162338",
         ] {
             assert!(read(text).is_ok(), "{text}: {:?}", read(text));
         }
+    }
+
+    #[test]
+    fn what_a_key_is_made_of_is_found_however_deep() {
+        assert!(key("OR SEEN (DRAFT NOT MODSEQ 5)").asks_for_modseqs());
+        assert!(!key("OR SEEN (DRAFT NOT UID 5)").asks_for_modseqs());
+        assert!(key("OR SEEN (DRAFT NOT 5:7)").names_numbers());
+        assert!(!key("OR SEEN ($ NOT UID 5)").names_numbers());
     }
 
     #[test]

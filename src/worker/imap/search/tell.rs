@@ -42,6 +42,7 @@ impl Selected {
                 .filter(|_| wants(SearchReturn::Max)),
             all: None,
             count: wants(SearchReturn::Count).then_some(found.len() as u32),
+            modseq: None,
         };
         let mut writer = SearchWriter::esearch(client.out().buffer(), &head);
         if wants(SearchReturn::All) {

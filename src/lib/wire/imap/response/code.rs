@@ -4,7 +4,7 @@ use crate::imap::{Flag, SequenceSet};
 
 use super::{put, put_spaced};
 
-/// `resp-text-code` (RFC 9051, section 7.1; RFC 3501; RFC 4315; RFC 6154)
+/// `resp-text-code` (RFC 9051, section 7.1; RFC 3501; RFC 4315; RFC 6154; RFC 7162)
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Code {
     /// The user must see the text.
@@ -40,6 +40,8 @@ pub enum Code {
     Expired,
     /// Messages were removed that the answer would have told about.
     ExpungeIssued,
+    /// Up to this the client knows all that has happened (RFC 7162).
+    HighestModseq(u64),
     /// DELETE of a mailbox with children.
     HasChildren,
     /// COMPRESS, of what is compressed already (RFC 4978).
@@ -97,6 +99,7 @@ impl Code {
             Self::AppendUid { validity, uids } => put(out, &format!("APPENDUID {validity} {uids}")),
             Self::Capability(list) => capability_data(out, list),
             Self::PermanentFlags { flags, any } => permanent_flags(out, flags, *any),
+            Self::HighestModseq(modseq) => put(out, &format!("HIGHESTMODSEQ {modseq}")),
             Self::UidNext(uid) => put(out, &format!("UIDNEXT {uid}")),
             Self::UidValidity(validity) => put(out, &format!("UIDVALIDITY {validity}")),
             Self::Unseen(number) => put(out, &format!("UNSEEN {number}")),
@@ -166,6 +169,8 @@ pub enum Capability {
     Children,
     /// RFC 4978.
     CompressDeflate,
+    /// RFC 7162.
+    CondStore,
     /// RFC 6154.
     CreateSpecialUse,
     /// RFC 5161.
@@ -188,6 +193,8 @@ pub enum Capability {
     MultiAppend,
     /// RFC 2342.
     Namespace,
+    /// RFC 7162: VANISHED, and SELECT that tells what has happened meanwhile.
+    QResync,
     /// RFC 9208.
     Quota,
     /// RFC 9208: mailboxes are limited.
@@ -225,6 +232,7 @@ impl Capability {
             Self::Binary => "BINARY",
             Self::Children => "CHILDREN",
             Self::CompressDeflate => "COMPRESS=DEFLATE",
+            Self::CondStore => "CONDSTORE",
             Self::CreateSpecialUse => "CREATE-SPECIAL-USE",
             Self::Enable => "ENABLE",
             Self::ESearch => "ESEARCH",
@@ -236,6 +244,7 @@ impl Capability {
             Self::Move => "MOVE",
             Self::MultiAppend => "MULTIAPPEND",
             Self::Namespace => "NAMESPACE",
+            Self::QResync => "QRESYNC",
             Self::Quota => "QUOTA",
             Self::QuotaMailbox => "QUOTA=RES-MAILBOX",
             Self::QuotaMessage => "QUOTA=RES-MESSAGE",
@@ -296,6 +305,10 @@ mod tests {
                 any: true
             }),
             "PERMANENTFLAGS (\\*)"
+        );
+        assert_eq!(
+            said(&Code::HighestModseq(715_194_045_007)),
+            "HIGHESTMODSEQ 715194045007"
         );
         assert_eq!(said(&Code::ServerBug), "SERVERBUG");
         assert_eq!(said(&Code::ReadOnly), "READ-ONLY");

@@ -43,6 +43,12 @@ impl SearchWriter {
         }
     }
 
+    /// `search-sort-mod-seq = "(" "MODSEQ" SP mod-sequence-value ")"` (RFC 7162, section
+    /// 7): the highest of what a SEARCH has found, behind its last number.
+    pub fn modseq(&mut self, out: &mut Vec<u8>, modseq: u64) {
+        put(out, &format!(" (MODSEQ {modseq})"));
+    }
+
     /// The end.
     pub fn end(self, out: &mut Vec<u8>) {
         put(out, "\r\n");
@@ -76,7 +82,7 @@ mod tests {
 
             let all = SequenceSet::from_numbers(numbers.iter().copied()).unwrap();
             let tag = Tag::new(b"a").unwrap();
-            let found = ESearch { tag: &tag, uid: true, min: Some(1), max: None, all: None, count: None };
+            let found = ESearch { tag: &tag, uid: true, min: Some(1), max: None, all: None, count: None, modseq: None };
             let mut out = Vec::new();
             let mut writer = SearchWriter::esearch(&mut out, &found);
             let ranges = all.resolve(u32::MAX);
