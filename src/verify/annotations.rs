@@ -118,12 +118,12 @@ impl Annotations {
         set.chain(gone).filter(|mailbox| *mailbox != 0)
     }
 
-    /// Sets a value or takes it away; what is as it was is no change.
-    pub fn apply(&mut self, modseq: u64, annotate: &Annotate) {
+    /// Sets a value or takes it away; what is as it was is no change. Whether it is one.
+    pub fn apply(&mut self, modseq: u64, annotate: &Annotate) -> bool {
         let Annotate { key, value } = annotate;
         let known = self.values.get(key).map(|known| (known.len, known.print));
         if known == *value {
-            return;
+            return false;
         }
         self.changed = modseq;
         self.values.remove(key);
@@ -140,6 +140,7 @@ impl Annotations {
                 self.removals.push((modseq, key.clone()));
             }
         }
+        true
     }
 
     /// A mailbox is gone.

@@ -192,7 +192,10 @@ impl<'a, D: Directory> Model<'a, D> {
         if let Some(id) = annotate.mailbox() {
             self.mailbox(id)?;
         }
-        self.state.annotations.apply(modseq, annotate);
+        let changes = self.state.annotations.apply(modseq, annotate);
+        if let Some(id) = annotate.mailbox().filter(|_| changes) {
+            self.mailbox(id)?.modseq = modseq;
+        }
         Ok(())
     }
 

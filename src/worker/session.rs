@@ -30,6 +30,13 @@ pub struct Enabled {
     pub utf8: bool,
     /// METADATA: changes of annotations are told.
     pub metadata: bool,
+    /// CONDSTORE: told outright, or by a command that asks for mod-sequences (RFC 7162
+    /// §3.1). Always with QRESYNC.
+    pub condstore: bool,
+    /// QRESYNC.
+    pub qresync: bool,
+    /// UIDONLY (RFC 9586).
+    pub uidonly: bool,
 }
 
 impl Enabled {
@@ -40,6 +47,11 @@ impl Enabled {
             Self { rev2: true, .. } => Dialect::Rev2,
             _ => Dialect::Rev1,
         }
+    }
+
+    /// What is gone is told with VANISHED, not with EXPUNGE.
+    pub fn vanishes(self) -> bool {
+        self.qresync || self.uidonly
     }
 }
 
@@ -97,7 +109,7 @@ impl Session {
 
 impl Field for Session {
     const LONGEST: usize =
-        u8::LONGEST + 2 * AccountId::LONGEST + Epoch::LONGEST + 3 * bool::LONGEST + u64::LONGEST;
+        u8::LONGEST + 2 * AccountId::LONGEST + Epoch::LONGEST + 6 * bool::LONGEST + u64::LONGEST;
 
     fn encode(self, to: &mut Encoder) {
         VERSION.encode(to);
@@ -108,6 +120,9 @@ impl Field for Session {
         self.enabled.utf8.encode(to);
         self.enabled.metadata.encode(to);
         self.annotations_told.0.encode(to);
+        self.enabled.condstore.encode(to);
+        self.enabled.qresync.encode(to);
+        self.enabled.uidonly.encode(to);
     }
 
     fn decode(from: &mut Decoder) -> Result<Self, Malformed> {
@@ -122,6 +137,9 @@ impl Field for Session {
                 rev2: bool::decode(from)?,
                 utf8: bool::decode(from)?,
                 metadata: bool::decode(from)?,
+                condstore: bool::decode(from)?,
+                qresync: bool::decode(from)?,
+                uidonly: bool::decode(from)?,
             },
             annotations_told: Modseq(u64::decode(from)?),
         })
@@ -263,12 +281,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_session_comes_back_as_it_went(mailbox in prop::option::of(mailbox()), principal: u32, rev2: bool, utf8: bool, metadata: bool, told: u64) {
+        fn a_session_comes_back_as_it_went(mailbox in prop::option::of(mailbox()), principal: u32, enabled: [bool; 6], told: u64) {
+            let [rev2, utf8, condstore, qresync, uidonly, metadata] = enabled;
             let session = Session {
                 account: AccountId(7),
                 principal: AccountId(principal),
                 epoch: Epoch(3),
-                enabled: Enabled { rev2, utf8, metadata },
+                enabled: Enabled { rev2, utf8, condstore, qresync, uidonly, metadata },
                 annotations_told: Modseq(told),
             };
             let bytes = bytes((session, mailbox.clone()));

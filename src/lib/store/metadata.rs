@@ -149,16 +149,16 @@ impl Metadata {
         values.map(|((_, name), value)| (name, value))
     }
 
-    /// Sets a value, or takes it away. What is as it was is no change.
+    /// Sets a value, or takes it away. What is as it was is no change: whether it is one.
     pub(crate) fn set(
         &mut self,
         place: Place,
         name: &AnnotationName,
         value: Option<Arc<[u8]>>,
         modseq: Modseq,
-    ) {
+    ) -> bool {
         if self.get(place, name).map(|known| &known.value) == value.as_ref() {
-            return;
+            return false;
         }
         self.forget(place, name);
         self.changed = self.changed.max(modseq);
@@ -170,6 +170,7 @@ impl Metadata {
                 name: name.clone(),
             }),
         }
+        true
     }
 
     /// A place is gone, with all that was known of it.

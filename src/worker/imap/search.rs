@@ -20,6 +20,7 @@ pub use tell::join;
 use super::End;
 use super::answer::Answer;
 use super::client::Client;
+use super::condstore;
 use super::letter::Place;
 use super::messages::Meant;
 use super::selected::Selected;
@@ -122,7 +123,12 @@ impl Selected {
         let meant = |set: &SequenceSet, by_uid| {
             Meant::findable(set, by_uid, &messages, self.view(), self.saved())
         };
-        let compiler = Compiler { charset, meant };
+        let known = |modseq: u64| condstore::known_before(&store, modseq);
+        let compiler = Compiler {
+            charset,
+            meant,
+            known,
+        };
         compiler
             .key(key)
             .map_err(|NotOfTheCharset| Answer::bad("A string is not of the charset"))

@@ -22,7 +22,14 @@ impl Account {
         }
         let metadata = Arc::make_mut(&mut self.metadata);
         let modseq = written.modseq();
-        metadata.set(place, name, value.cloned(), modseq);
+        let changes = metadata.set(place, name, value.cloned(), modseq);
+        if let Some(mailbox) = place
+            .filter(|_| changes)
+            .and_then(|id| self.mailbox_mut(id))
+        {
+            // RFC 7162, section 3.2.
+            mailbox.modseq = mailbox.modseq.max(modseq);
+        }
         Ok(Outcome::Annotated { modseq })
     }
 }

@@ -243,3 +243,20 @@ fn an_account_s_values_are_bounded_together() {
     let asked = annotate(&mut opened, Annotated::Mailbox(&handle), &[new]);
     assert_eq!(asked, Err(Refusal::AnnotationTooLong));
 }
+
+#[test]
+fn a_changed_value_raises_its_mailbox_s_modseq_and_no_other_s() {
+    let mut opened = new_account();
+    let other = create(&mut opened, "other");
+    let handle = inbox(&opened.store);
+    let of = Annotated::Mailbox(&handle);
+    let modseq = annotate(&mut opened, of, &[set("/shared/a", "1")]).unwrap();
+    let of_inbox = opened.store.status(&handle).unwrap().modseq;
+    let of_other = opened.store.status(&other).unwrap().modseq;
+    assert_eq!(of_inbox, modseq);
+    assert!(of_other < modseq);
+    let both = [set("/shared/a", "1"), set("/shared/b", "1")];
+    let later = annotate(&mut opened, of, &both).unwrap();
+    assert_eq!(opened.store.status(&handle).unwrap().modseq, later);
+    assert_eq!(annotate(&mut opened, of, &both), Err(Refusal::NothingToDo));
+}

@@ -128,6 +128,7 @@ impl Asks {
             system: entry.system_flags(),
             keywords: keywords.into_iter().flatten().collect(),
             recent: self.recent && selected.is_recent(entry.uid()),
+            modseq: entry.modseq(),
             date: entry.date(),
             octets: entry.size().into(),
             now,
