@@ -145,9 +145,8 @@ impl Picture {
             return Err(format!("vanished: UID {uid} is gone, but wasn't there"));
         }
         // Which of these it was, nobody knows: so of the others nothing is known, either.
-        self.messages.remove(from);
+        let uid_min = self.messages.remove(from).uid_min;
         for known in &mut self.messages[from..to - 1] {
-            let uid_min = known.uid_min;
             *known = Known {
                 uid_min,
                 ..Known::default()
@@ -196,9 +195,13 @@ impl Client {
         };
         let place = kept.place.clone();
         kept.forget(uids);
-        let mut ledger = self.account.ledger();
-        let there = uids.iter().find(|uid| !ledger.may_be_gone(&place, **uid));
-        match there {
+        let ledger = self.account.ledger();
+        let known = ledger.messages(&place);
+        let is_there = |uid: &&u32| {
+            let message = known.get(uid).filter(|message| message.there.is_some());
+            message.is_some_and(|it| it.gone.is_none() && !ledger.is_doomed(&place, it))
+        };
+        match uids.iter().find(is_there) {
             None => Ok(()),
             Some(uid) => Err(Stop::Fault(format!(
                 "vanished: UID {uid}, but nobody can have removed it"
