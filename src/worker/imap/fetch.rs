@@ -24,7 +24,7 @@ use store::{
     UidRange,
 };
 use wire::imap::response::{Code, FetchWriter};
-use wire::imap::{DateTime, FetchItem, Flag, SequenceSet};
+use wire::imap::{DateTime, FetchItem, FetchModifiers, Flag, SequenceSet};
 
 /// What is asked of each message.
 struct Order<'a> {
@@ -89,9 +89,10 @@ impl Selected {
         by_uid: bool,
         set: &SequenceSet,
         items: &[FetchItem],
+        modifiers: &FetchModifiers,
     ) -> Result<Answer, End> {
-        let meant = match self.meant(client, set, by_uid) {
-            Ok(meant) => meant,
+        let (meant, cut) = match self.shown(client, set, by_uid, modifiers.partial) {
+            Ok(shown) => shown,
             Err(answer) => return Ok(answer),
         };
         let order = Order::new(items, by_uid, !self.is_read_only());
@@ -131,7 +132,7 @@ impl Selected {
         faults.gone |= walk.missed_some();
         self.announce_but(client, Expunges::Held, by_uid, &told)
             .await?;
-        Ok(faults.answer())
+        Ok(client.cut_answer(faults.answer(), cut))
     }
 
     /// Marks a chunk as read before its bytes go out, and says which of it
