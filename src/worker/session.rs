@@ -119,10 +119,10 @@ impl Field for Session {
         self.enabled.rev2.encode(to);
         self.enabled.utf8.encode(to);
         self.enabled.metadata.encode(to);
-        self.annotations_told.0.encode(to);
         self.enabled.condstore.encode(to);
         self.enabled.qresync.encode(to);
         self.enabled.uidonly.encode(to);
+        self.annotations_told.0.encode(to);
     }
 
     fn decode(from: &mut Decoder) -> Result<Self, Malformed> {
