@@ -13,9 +13,11 @@
 mod answer;
 mod append;
 mod authenticated;
+mod batches;
 mod capability;
 mod client;
 mod compress;
+mod condstore;
 mod connection;
 mod copied;
 mod copy;
@@ -24,6 +26,7 @@ mod fetch;
 mod flags;
 mod idle;
 pub mod letter;
+mod limit;
 mod list;
 mod mailbox;
 mod messages;
@@ -143,11 +146,13 @@ async fn obey(client: &mut Client, state: State, heard: Heard) -> Result<State, 
         (State::Authenticated(state), Heard::Request(request)) => state.obey(client, request).await,
         (State::Selected(state), Heard::Request(request)) => state.obey(client, request).await,
         (mut state, Heard::Letter(first)) => {
-            let answered = append::append(client, first).await?;
+            let mut answered = append::append(client, first).await?;
             let announced = match &mut state {
                 State::Selected(selected) => {
                     let told = view::Expunges::Told;
-                    selected.announce(client, told, false).await
+                    let announced = selected.announce(client, told, false).await;
+                    let answer = answered.as_mut().map(|(_, answer)| answer);
+                    announced.and_then(|()| selected.settle(client, answer))
                 }
                 State::Authenticated(_) => Ok(()),
             };
@@ -157,8 +162,7 @@ async fn obey(client: &mut Client, state: State, heard: Heard) -> Result<State, 
             announced.map(|()| state)
         }
         (state, Heard::Costly(tag, why, Loss::Selection)) => {
-            let was_selected = matches!(state, State::Selected(_));
-            Ok(select::refuse(client, &tag, &why, was_selected))
+            Ok(select::refuse(client, &tag, &why, state))
         }
         (mut state, Heard::Costly(tag, why, _)) => {
             if let State::Selected(selected) = &mut state {

@@ -28,6 +28,13 @@ pub struct Enabled {
     pub rev2: bool,
     /// UTF8=ACCEPT.
     pub utf8: bool,
+    /// CONDSTORE: told outright, or by a command that asks for mod-sequences (RFC 7162
+    /// §3.1). Always with QRESYNC.
+    pub condstore: bool,
+    /// QRESYNC.
+    pub qresync: bool,
+    /// UIDONLY (RFC 9586).
+    pub uidonly: bool,
 }
 
 impl Enabled {
@@ -38,6 +45,11 @@ impl Enabled {
             Self { rev2: true, .. } => Dialect::Rev2,
             _ => Dialect::Rev1,
         }
+    }
+
+    /// What is gone is told with VANISHED, not with EXPUNGE.
+    pub fn vanishes(self) -> bool {
+        self.qresync || self.uidonly
     }
 }
 
@@ -93,7 +105,7 @@ impl Session {
 
 impl Field for Session {
     const LONGEST: usize =
-        u8::LONGEST + 2 * AccountId::LONGEST + Epoch::LONGEST + 2 * bool::LONGEST;
+        u8::LONGEST + 2 * AccountId::LONGEST + Epoch::LONGEST + 5 * bool::LONGEST;
 
     fn encode(self, to: &mut Encoder) {
         VERSION.encode(to);
@@ -102,6 +114,9 @@ impl Field for Session {
         self.epoch.encode(to);
         self.enabled.rev2.encode(to);
         self.enabled.utf8.encode(to);
+        self.enabled.condstore.encode(to);
+        self.enabled.qresync.encode(to);
+        self.enabled.uidonly.encode(to);
     }
 
     fn decode(from: &mut Decoder) -> Result<Self, Malformed> {
@@ -115,6 +130,9 @@ impl Field for Session {
             enabled: Enabled {
                 rev2: bool::decode(from)?,
                 utf8: bool::decode(from)?,
+                condstore: bool::decode(from)?,
+                qresync: bool::decode(from)?,
+                uidonly: bool::decode(from)?,
             },
         })
     }
@@ -254,12 +272,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_session_comes_back_as_it_went(mailbox in prop::option::of(mailbox()), principal: u32, rev2: bool, utf8: bool) {
+        fn a_session_comes_back_as_it_went(mailbox in prop::option::of(mailbox()), principal: u32, enabled: [bool; 5]) {
+            let [rev2, utf8, condstore, qresync, uidonly] = enabled;
             let session = Session {
                 account: AccountId(7),
                 principal: AccountId(principal),
                 epoch: Epoch(3),
-                enabled: Enabled { rev2, utf8 },
+                enabled: Enabled { rev2, utf8, condstore, qresync, uidonly },
             };
             let bytes = bytes((session, mailbox.clone()));
             let mut decoder = Decoder::new(&bytes, Vec::new());

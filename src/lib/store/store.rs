@@ -133,6 +133,18 @@ impl Store {
         }
     }
 
+    /// No mod-sequence up to this is told as the highest any more: above it lies all that
+    /// will happen, and below it all that a crash may have lost. A client that was told of
+    /// what was lost must see that there is something new.
+    pub fn modseq_floor(&self) -> Modseq {
+        match (self.owed, self.account.lost.last()) {
+            // Not said yet, so the next change may have the modseq behind it.
+            (Some((_, to)), _) => to,
+            (None, Some((_, to))) => to.next().unwrap_or(*to),
+            (None, None) => Modseq::default(),
+        }
+    }
+
     /// Keeps the history of expunges above this modseq: the lowest
     /// `told_expunged` of any living view, before every upkeep. Without a living
     /// view it is [`Modseq::MAX`].

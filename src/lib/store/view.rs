@@ -136,6 +136,14 @@ impl<'a> Messages<'a> {
         end.saturating_sub(entries.rank(range.first))
     }
 
+    /// The message of a range of UIDs that has so many others of it before itself.
+    pub fn nth_in(&self, range: UidRange, before: usize) -> Option<Uid> {
+        let entries = &self.mailbox.entries;
+        let at = entries.rank(range.first).checked_add(before)?;
+        let uid = entries.at(at).map(|entry| entry.uid)?;
+        (uid <= range.last).then_some(uid)
+    }
+
     /// The messages that changed after a modseq (CHANGEDSINCE).
     pub fn changed_since(&self, modseq: Modseq) -> impl Iterator<Item = &'a Entry> + use<'a> {
         self.mailbox.entries.changed_since(modseq)
@@ -200,6 +208,12 @@ impl Messages<'_> {
     pub fn can_update(&self, view: &View) -> bool {
         view.validity == self.mailbox.validity
             && view.told_expunged >= self.mailbox.history.horizon()
+    }
+
+    /// The modseq of the first expunge that the view's client has not been told of.
+    pub fn expunged_next(&self, view: &View) -> Option<Modseq> {
+        let mut runs = self.mailbox.history.since(view.told_expunged);
+        runs.next().map(|run| run.modseq)
     }
 
     /// The number of messages that the view's client knows.

@@ -39,6 +39,11 @@ impl Answer {
         }
     }
 
+    /// Whether there is room for a code.
+    pub fn is_bare(&self) -> bool {
+        self.code.is_none() && self.copied.is_none()
+    }
+
     /// It was not done.
     pub fn no(code: Code, text: &'static str) -> Self {
         Self::new(Status::No, Some(code), text)
@@ -47,6 +52,11 @@ impl Answer {
     /// It makes no sense, or not now.
     pub fn bad(text: &'static str) -> Self {
         Self::new(Status::Bad, None, text)
+    }
+
+    /// The same, and there is something to act upon.
+    pub fn bad_with(code: Code, text: &'static str) -> Self {
+        Self::new(Status::Bad, Some(code), text)
     }
 
     fn new(status: Status, code: Option<Code>, text: &'static str) -> Self {

@@ -3,7 +3,8 @@
 
 use super::answer::Answer;
 use super::client::Client;
-use super::select;
+use super::condstore::asks_for_modseqs;
+use super::select::{Order, select};
 use super::{End, State};
 use crate::session::Access;
 use wire::Text;
@@ -29,10 +30,25 @@ impl Authenticated {
     /// Does one command.
     pub async fn obey(self, client: &mut Client, request: Request) -> Result<State, End> {
         let Request { tag, command } = request;
+        if asks_for_modseqs(&command) {
+            client.enable_condstore();
+        }
         match command {
-            Command::Select(name) => select::select(client, &tag, &name, Access::Full, false).await,
-            Command::Examine(name) => {
-                select::select(client, &tag, &name, Access::ReadOnly, false).await
+            Command::Select { mailbox, params } => {
+                let order = Order {
+                    name: &mailbox,
+                    access: Access::Full,
+                    params: &params,
+                };
+                select(client, &tag, order, State::Authenticated(self)).await
+            }
+            Command::Examine { mailbox, params } => {
+                let order = Order {
+                    name: &mailbox,
+                    access: Access::ReadOnly,
+                    params: &params,
+                };
+                select(client, &tag, order, State::Authenticated(self)).await
             }
             Command::Logout => logout(client, &tag).await,
             Command::Compress => {

@@ -5,7 +5,7 @@ use super::client::Client;
 use wire::imap::response::{Capability, Data};
 
 /// What we can do, but for what has a value.
-const ALL: [Capability; 28] = [
+const ALL: [Capability; 30] = [
     Capability::Imap4Rev1,
     Capability::Imap4Rev2,
     Capability::Binary,
@@ -22,6 +22,7 @@ const ALL: [Capability; 28] = [
     Capability::Move,
     Capability::MultiAppend,
     Capability::Namespace,
+    Capability::Partial,
     Capability::Quota,
     Capability::QuotaMailbox,
     Capability::QuotaMessage,
@@ -29,6 +30,7 @@ const ALL: [Capability; 28] = [
     Capability::SearchRes,
     Capability::SpecialUse,
     Capability::StatusSize,
+    Capability::UidBatches,
     Capability::UidPlus,
     Capability::Unselect,
     Capability::Utf8Accept,
@@ -42,6 +44,7 @@ impl Client {
     pub fn capabilities(&self) -> Vec<Capability> {
         let mut all = ALL.to_vec();
         all.push(Capability::AppendLimit(self.append_bytes_max()));
+        all.extend(self.message_limit());
         all
     }
 
@@ -59,6 +62,8 @@ impl Client {
         let switches = [
             (Capability::Imap4Rev2, &mut enabled.rev2),
             (Capability::Utf8Accept, &mut enabled.utf8),
+            (Capability::QResync, &mut enabled.qresync),
+            (Capability::CondStore, &mut enabled.condstore),
         ];
         let mut new = Vec::new();
         for (capability, is_on) in switches {
@@ -68,6 +73,8 @@ impl Client {
                 new.push(capability);
             }
         }
+        // ENABLE QRESYNC is ENABLE QRESYNC CONDSTORE (RFC 7162 §3.2.3).
+        enabled.condstore |= enabled.qresync;
         self.tell(&Data::Enabled(&new));
         self.enable_also(enabled);
         Answer::ok("Enabled")

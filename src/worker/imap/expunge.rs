@@ -1,5 +1,6 @@
 //! EXPUNGE (RFC 9051 §6.4.3) and UID EXPUNGE (RFC 4315 §2.1). What is gone is
-//! told by the announcement that follows every command.
+//! told by the announcement that follows every command, and up to where all is known with
+//! the answer (RFC 7162 §3.2.7, §3.2.9).
 
 use super::End;
 use super::answer::Answer;
@@ -28,7 +29,10 @@ impl Selected {
             .account()
             .change(|store| store.expunge(&handle, ranges));
         Ok(match expunged.await {
-            Ok(_) => Answer::ok("Expunged"),
+            Ok(_) => {
+                self.heard.gone = true;
+                Answer::ok("Expunged")
+            }
             Err(refusal) => Answer::from(refusal),
         })
     }

@@ -24,7 +24,7 @@ use store::{
     UidRange,
 };
 use wire::imap::response::{Code, FetchWriter};
-use wire::imap::{DateTime, FetchItem, Flag, SequenceSet};
+use wire::imap::{DateTime, FetchItem, FetchModifiers, Flag, SequenceSet};
 
 /// What is asked of each message.
 struct Order<'a> {
@@ -44,6 +44,10 @@ impl<'a> Order<'a> {
             depth: items.iter().map(depth).max().unwrap_or(Depth::Nothing),
             items,
         }
+    }
+
+    fn with_modseq(&self) -> bool {
+        self.items.contains(&FetchItem::Modseq)
     }
 }
 
@@ -85,9 +89,10 @@ impl Selected {
         by_uid: bool,
         set: &SequenceSet,
         items: &[FetchItem],
+        modifiers: &FetchModifiers,
     ) -> Result<Answer, End> {
-        let meant = match self.meant(client, set, by_uid) {
-            Ok(meant) => meant,
+        let (meant, cut) = match self.shown(client, set, by_uid, modifiers.partial) {
+            Ok(shown) => shown,
             Err(answer) => return Ok(answer),
         };
         let order = Order::new(items, by_uid, !self.is_read_only());
@@ -117,8 +122,8 @@ impl Selected {
             }
             let seen = self.mark_seen(client, &order, &chunk).await;
             for message in chunk {
-                let with_flags = order.with_flags || seen.binary_search(&message.uid).is_ok();
-                self.fetch_one(client, &order, message, with_flags, &mut faults, &mut told)
+                let seen = seen.binary_search(&message.uid).is_ok();
+                self.fetch_one(client, &order, message, seen, &mut faults, &mut told)
                     .await?;
                 client.out().relieve().await?;
                 client.breathe().await?;
@@ -127,7 +132,7 @@ impl Selected {
         faults.gone |= walk.missed_some();
         self.announce_but(client, Expunges::Held, by_uid, &told)
             .await?;
-        Ok(faults.answer())
+        Ok(client.cut_answer(faults.answer(), cut))
     }
 
     /// Marks a chunk as read before its bytes go out, and says which of it
@@ -183,10 +188,11 @@ impl Selected {
         client: &mut Client,
         order: &Order<'_>,
         message: Numbered,
-        with_flags: bool,
+        seen: bool,
         faults: &mut Faults,
         told: &mut Told,
     ) -> Result<(), End> {
+        let with_flags = order.with_flags || seen;
         let Some(facts) = self.facts(client, message, with_flags) else {
             faults.gone = true;
             return Ok(());
@@ -194,7 +200,7 @@ impl Selected {
         let mut letter = self.letter(client, &facts);
         let mark = client.out().mark();
         loop {
-            let rendered = self.respond(client, order, &facts, &mut letter, with_flags, faults);
+            let rendered = self.respond(client, order, &facts, &mut letter, seen, faults);
             let trouble = match rendered.await {
                 Ok(()) => break,
                 Err(Trouble::End(end)) => return Err(end),
@@ -213,6 +219,9 @@ impl Selected {
         }
         if with_flags {
             told.push(facts.uid, facts.modseq);
+        }
+        if order.with_modseq() || (seen && client.enabled().condstore) {
+            self.heard.modseq = self.heard.modseq.max(facts.modseq);
         }
         Ok(())
     }
@@ -234,10 +243,11 @@ impl Selected {
         order: &Order<'_>,
         facts: &Facts,
         letter: &mut Letter,
-        with_flags: bool,
+        seen: bool,
         faults: &mut Faults,
     ) -> Result<(), Trouble> {
         letter.look(client, order.depth).await?;
+        let condstore = seen && client.enabled().condstore;
         let mut response = item::Response {
             writer: FetchWriter::begin(client.out().buffer(), facts.seq),
             client,
@@ -245,10 +255,14 @@ impl Selected {
             letter,
             faults,
         };
-        if order.with_uid {
+        if order.with_uid || (condstore && !order.items.contains(&FetchItem::Uid)) {
             response.uid();
         }
-        if with_flags && !order.with_flags {
+        // What the client did not ask for, but is told because it has changed.
+        if condstore && !order.with_modseq() {
+            response.modseq();
+        }
+        if seen && !order.with_flags {
             response.flags();
         }
         for item in order.items {

@@ -25,7 +25,9 @@ impl Selected {
             }
         }
         self.announce(client, Expunges::Told, false).await?;
-        client.answer(tag, &Answer::ok("Idled")).await?;
+        let mut answer = Answer::ok("Idled");
+        self.settle(client, Some(&mut answer))?;
+        client.answer(tag, &answer).await?;
         Ok(State::Selected(self))
     }
 }

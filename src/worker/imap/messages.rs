@@ -8,9 +8,9 @@
 use super::client::Client;
 use super::numbers::Numbers;
 use super::selected::Selected;
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 use store::{Entry, Messages, Refusal, Uid, UidRange, View};
-use wire::imap::{Bound, SequenceSet};
+use wire::imap::{Bound, PartialRange, SequenceSet};
 
 /// Messages looked at between two breaths: a look is well under 5 ms.
 pub const CHUNK_MESSAGES_MAX: usize = 64;
@@ -74,10 +74,20 @@ impl Meant {
     }
 
     fn of_uids(set: &SequenceSet, messages: &Messages<'_>, view: &View) -> Self {
+        Self::of_uids_below(set, messages, view, view.uid_next.get())
+    }
+
+    /// What a set of UIDs means, also of messages that the client hasn't been told of.
+    /// `*` is the last that it has.
+    pub fn of_any_uids(set: &SequenceSet, messages: &Messages<'_>, view: &View) -> Self {
+        Self::of_uids_below(set, messages, view, u32::MAX)
+    }
+
+    fn of_uids_below(set: &SequenceSet, messages: &Messages<'_>, view: &View, end: u32) -> Self {
         let numbering = messages.numbering(view);
         let largest = numbering.uid_at(numbering.exists()).map_or(0, Uid::get);
         let known = set.resolve(largest).into_iter();
-        let known = known.filter_map(|range| below(range, view.uid_next));
+        let known = known.filter_map(|range| below(range, end));
         Self {
             ranges: known.collect(),
             numbered: None,
@@ -105,11 +115,38 @@ impl Meant {
         meant
     }
 
+    /// Those of a page (RFC 9394 §3.3). What is gone is on none, but is missed as before.
+    pub fn page(&self, page: PartialRange, messages: &Messages<'_>) -> Self {
+        let counts = self.ranges.iter().map(|range| messages.count_in(*range));
+        let counts: Vec<usize> = counts.collect();
+        let there = counts.iter().sum::<usize>();
+        let wanted = page.of(there);
+        let missed = |named: u64| named.saturating_sub(there as u64);
+        let mut before = 0_usize;
+        let mut ranges = Vec::new();
+        for (range, here) in self.ranges.iter().zip(counts) {
+            let start = wanted.start.saturating_sub(before);
+            let end = wanted.end.saturating_sub(before).min(here);
+            ranges.extend(part(messages, *range, start..end));
+            before = before.saturating_add(here);
+        }
+        Self {
+            ranges,
+            numbered: self
+                .numbered
+                .map(|named| missed(named).saturating_add(wanted.len() as u64)),
+        }
+    }
+
+    /// How many of them are there.
+    pub fn count(&self, messages: &Messages<'_>) -> usize {
+        let there = |range: &UidRange| messages.count_in(*range);
+        self.ranges.iter().map(there).sum()
+    }
+
     /// Whether messages that were named by number are gone.
     pub fn misses_some(&self, messages: &Messages<'_>) -> bool {
-        let there = |range: &UidRange| messages.count_in(*range) as u64;
-        let named = self.numbered.unwrap_or(0);
-        named > self.ranges.iter().map(there).sum()
+        self.numbered.unwrap_or(0) > self.count(messages) as u64
     }
 
     /// The entries from `after` on that are still there; whoever looks at them counts.
@@ -144,6 +181,18 @@ impl Meant {
     }
 }
 
+/// The range from one message of a range to another: `which` counts those that are there.
+fn part(messages: &Messages<'_>, range: UidRange, which: Range<usize>) -> Option<UidRange> {
+    let last = which
+        .end
+        .checked_sub(1)
+        .filter(|last| which.start <= *last)?;
+    Some(UidRange {
+        first: messages.nth_in(range, which.start)?,
+        last: messages.nth_in(range, last)?,
+    })
+}
+
 /// Whether a number is named that is above `exists`. Leniency `open-end`
 /// (docs/clients.md): a range with `*` at its other end is not, for clients ask for
 /// what is new with `n:*`.
@@ -158,8 +207,8 @@ fn names_beyond(set: &SequenceSet, exists: u32) -> bool {
     })
 }
 
-fn below(range: RangeInclusive<u32>, end: Uid) -> Option<UidRange> {
-    let last = (*range.end()).min(end.get().saturating_sub(1));
+fn below(range: RangeInclusive<u32>, end: u32) -> Option<UidRange> {
+    let last = (*range.end()).min(end.saturating_sub(1));
     let first = Uid::new(*range.start())?;
     Some(UidRange {
         first,
@@ -337,6 +386,28 @@ mod tests {
                 prop_assert_eq!(meant.numbered, Some(expected.len() as u64));
                 expected.retain(|number| !gone.contains(number));
                 prop_assert_eq!(found(&inbox, &view, &meant), expected);
+            }
+        }
+    }
+
+    proptest! {
+        /// Against the definition: of the messages that are meant and there, in the order
+        /// of their UIDs, those whose place is on the page.
+        #[test]
+        fn a_page_is_of_what_is_meant_and_there(
+            named_by in ranges(), gone in prop::collection::btree_set(1u32..=8, 0..6),
+            by_uid: bool, last in 1u32..12,
+        ) {
+            let gone: Vec<u32> = gone.into_iter().collect();
+            let (inbox, view) = inbox(&gone);
+            if let Some(meant) = meant(&inbox, &view, &set(&named_by), by_uid) {
+                let handle = inbox.handle();
+                let messages = inbox.store.messages(&handle).unwrap();
+                let page = PartialRange::last(last).unwrap();
+                let paged = meant.page(page, &messages);
+                let all = found(&inbox, &view, &meant);
+                prop_assert_eq!(found(&inbox, &view, &paged), &all[page.of(all.len())]);
+                prop_assert_eq!(paged.misses_some(&messages), meant.misses_some(&messages));
             }
         }
     }

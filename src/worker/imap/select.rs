@@ -1,35 +1,50 @@
-//! SELECT and EXAMINE (RFC 9051 §6.3.2, §6.3.3).
+//! SELECT and EXAMINE (RFC 9051 §6.3.2, §6.3.3; RFC 7162 §3.1.2, §3.1.8, §3.2.5).
 
 use super::answer::Answer;
 use super::authenticated::Authenticated;
 use super::client::Client;
+use super::condstore;
 use super::selected::Selected;
 use super::{End, State, flags, names};
 use crate::session::{Access, Mailbox};
 use store::{Messages, Refusal, Rights, SystemFlags, Uid};
 use wire::imap::response::{Code, Data};
-use wire::imap::{MailboxName, Tag};
+use wire::imap::{MailboxName, SelectParams, Tag};
 
 /// Messages looked at between two breaths, for one flag each.
 const LOOKED_AT_MAX: usize = 1 << 14;
+
+/// A SELECT or EXAMINE.
+pub struct Order<'a> {
+    /// Which mailbox.
+    pub name: &'a MailboxName,
+    /// How.
+    pub access: Access,
+    /// What else to tell.
+    pub params: &'a SelectParams,
+}
 
 /// Opens a mailbox. Whatever was open is closed, even if this one can't be
 /// opened.
 pub async fn select(
     client: &mut Client,
     tag: &Tag,
-    name: &MailboxName,
-    access: Access,
-    was_selected: bool,
+    order: Order<'_>,
+    before: State,
 ) -> Result<State, End> {
-    if was_selected {
-        client.remark(&Code::Closed, "The previous mailbox is closed");
+    if order.params.resync.is_some() && !client.enabled().qresync {
+        client.answer(tag, &Answer::bad(NOT_ENABLED)).await?;
+        return Ok(before);
     }
-    let opened = match open(client, name, access).await {
+    close(client, before);
+    if order.params.condstore {
+        client.enable_condstore();
+    }
+    let opened = match open(client, &order).await {
         Ok(mut selected) => {
             let unseen = selected.first_unseen(client).await?;
             selected.claim_recent(client).await;
-            selected.tell(client, name, unseen).map(|()| selected)
+            selected.tell(client, order.name, unseen).map(|()| selected)
         }
         Err(refusal) => Err(refusal),
     };
@@ -45,23 +60,26 @@ pub async fn select(
     }
 }
 
-/// Answers a SELECT of what can't be a name. What was open is closed by it as by
-/// any that fails.
-pub fn refuse(
-    client: &mut Client,
-    tag: &Tag,
-    why: &wire::imap::Refusal,
-    was_selected: bool,
-) -> State {
-    if was_selected {
+/// The answer to whoever asks for what QRESYNC brings without having enabled it (RFC 7162
+/// §3.2.3).
+pub const NOT_ENABLED: &str = "ENABLE QRESYNC first";
+
+fn close(client: &mut Client, before: State) {
+    if matches!(before, State::Selected(_)) {
         client.remark(&Code::Closed, "The previous mailbox is closed");
     }
+}
+
+/// Answers a SELECT of what can't be a name. What was open is closed by it as by
+/// any that fails.
+pub fn refuse(client: &mut Client, tag: &Tag, why: &wire::imap::Refusal, before: State) -> State {
+    close(client, before);
     client.refuse(Some(tag), why);
     State::Authenticated(Authenticated::after_unselect())
 }
 
-async fn open(client: &Client, name: &MailboxName, access: Access) -> Result<Selected, Refusal> {
-    let name = names::to_store(name).ok_or(Refusal::NoSuchMailbox)?;
+async fn open(client: &Client, order: &Order<'_>) -> Result<Selected, Refusal> {
+    let name = names::to_store(order.name).ok_or(Refusal::NoSuchMailbox)?;
     let account = client.account();
     let handle = account.store().open_mailbox(&client.principal(), &name)?;
     let seat = account.sit_down(&handle);
@@ -72,7 +90,7 @@ async fn open(client: &Client, name: &MailboxName, access: Access) -> Result<Sel
         id: handle.id(),
         access: match (store.rights(&handle)? & Rights::CHANGE).is_empty() {
             true => Access::ReadOnly,
-            false => access,
+            false => order.access,
         },
         view,
         recent: Vec::new(),
@@ -110,6 +128,8 @@ impl Selected {
         client.remark(&validity, "UIDs are valid");
         let next = Code::UidNext(messages.uid_next().get());
         client.remark(&next, "Predicted next UID");
+        let highest = condstore::highest(&store, messages.highest_modseq());
+        client.remark(&Code::HighestModseq(highest), "Highest");
         Ok(())
     }
 

@@ -3,8 +3,9 @@
 use super::answer::Answer;
 use super::authenticated::{self, Authenticated};
 use super::client::Client;
+use super::condstore::{Heard, asks_for_modseqs};
 use super::messages::{Meant, NoSuchNumber};
-use super::select;
+use super::select::{Order, select};
 use super::view::Expunges;
 use super::{End, State};
 use crate::account::Seat;
@@ -17,6 +18,8 @@ use wire::imap::{Command, Request, SequenceSet, Tag};
 pub struct Selected {
     handle: MailboxHandle,
     pub(super) mailbox: Mailbox,
+    /// What the client has been told since its last answer.
+    pub(super) heard: Heard,
     /// Keeps the mailbox loaded, and the history that the view needs.
     seat: Seat,
 }
@@ -28,6 +31,7 @@ impl Selected {
         Self {
             handle,
             mailbox,
+            heard: Heard::default(),
             seat,
         }
     }
@@ -61,9 +65,21 @@ impl Selected {
     ) -> Result<State, End> {
         let Request { tag, command } = request;
         match command {
-            Command::Select(name) => select::select(client, &tag, &name, Access::Full, true).await,
-            Command::Examine(name) => {
-                select::select(client, &tag, &name, Access::ReadOnly, true).await
+            Command::Select { mailbox, params } => {
+                let order = Order {
+                    name: &mailbox,
+                    access: Access::Full,
+                    params: &params,
+                };
+                select(client, &tag, order, State::Selected(self)).await
+            }
+            Command::Examine { mailbox, params } => {
+                let order = Order {
+                    name: &mailbox,
+                    access: Access::ReadOnly,
+                    params: &params,
+                };
+                select(client, &tag, order, State::Selected(self)).await
             }
             Command::Close => self.close(client, &tag).await,
             Command::Unselect => leave(client, &tag).await,
@@ -107,10 +123,14 @@ impl Selected {
     ) -> Result<State, End> {
         let manners = Manners::of(&command);
         self.check_view(client)?;
-        let answer = self.answer(client, tag, command).await?;
+        if asks_for_modseqs(&command) {
+            self.enable_condstore(client)?;
+        }
+        let mut answer = self.answer(client, tag, command).await?;
         let announced = self
             .announce(client, manners.expunges, manners.with_uid)
             .await;
+        let announced = announced.and_then(|()| self.settle(client, Some(&mut answer)));
         client.answer(tag, &answer).await?;
         match announced {
             // Whoever deletes the mailbox that it has open knows what it does.
@@ -128,10 +148,16 @@ impl Selected {
         command: Command,
     ) -> Result<Answer, End> {
         match command {
-            Command::Fetch { uid, set, items } => self.fetch(client, uid, &set, &items).await,
+            Command::Fetch {
+                uid,
+                set,
+                items,
+                modifiers,
+            } => self.fetch(client, uid, &set, &items, &modifiers).await,
             Command::Store {
                 uid,
                 set,
+                unchanged_since: _,
                 action,
                 silent,
                 flags,
@@ -156,9 +182,18 @@ impl Selected {
             Command::Move { uid, set, mailbox } => self.move_to(client, uid, &set, &mailbox).await,
             Command::Expunge => self.expunge(client, None).await,
             Command::UidExpunge(set) => self.expunge(client, Some(&set)).await,
+            Command::UidBatches(asked) => self.uid_batches(client, tag, asked).await,
             Command::Check => {
                 client.account().sync().await;
                 Ok(Answer::ok("Everything is on the disk"))
+            }
+            Command::Enable(names) => {
+                let had = client.enabled().condstore;
+                let answer = client.enable(&names);
+                if client.enabled().condstore && !had {
+                    self.tell_point(client)?;
+                }
+                Ok(answer)
             }
             command => authenticated::anywhere(client, command).await,
         }
@@ -200,7 +235,8 @@ struct Manners {
 
 impl Manners {
     /// RFC 9051 §7.5.1: no EXPUNGE in answer to FETCH, STORE or SEARCH, for the
-    /// client may have sent others with sequence numbers behind it.
+    /// client may have sent others with sequence numbers behind it; nor to a UID
+    /// SEARCH that has such numbers in itself (RFC 7162 §3.2.10.2).
     fn of(command: &Command) -> Self {
         let uid = match command {
             Command::Fetch { uid, .. }
@@ -209,8 +245,9 @@ impl Manners {
             _ => None,
         };
         Self {
-            expunges: match uid {
-                Some(false) => Expunges::Held,
+            expunges: match (uid, command) {
+                (Some(false), _) => Expunges::Held,
+                (_, Command::Search { key, .. }) if key.names_numbers() => Expunges::Held,
                 _ => Expunges::Told,
             },
             with_uid: uid == Some(true),

@@ -1,5 +1,5 @@
 //! STATUS (RFC 9051 §6.3.11; SIZE also RFC 8438, RECENT RFC 3501, DELETED-STORAGE
-//! RFC 9208, APPENDLIMIT RFC 7889).
+//! RFC 9208, APPENDLIMIT RFC 7889, HIGHESTMODSEQ RFC 7162).
 //!
 //! All numbers are kept, but for DELETED-STORAGE, which is counted by looking at
 //! every message.
@@ -7,6 +7,7 @@
 use super::End;
 use super::answer::Answer;
 use super::client::Client;
+use super::condstore;
 use super::names;
 use store::{MailboxHandle, Messages, Refusal, SystemFlags, Uid};
 use wire::imap::response::Data;
@@ -67,6 +68,7 @@ impl Client {
     ) -> Result<Vec<(StatusItem, u64)>, Refusal> {
         let status = self.account().store().status(handle)?;
         let counters = status.counters;
+        let highest = condstore::highest(&self.account().store(), status.modseq);
         let count = |item: &StatusItem| match item {
             StatusItem::Messages => counters.messages.into(),
             StatusItem::Recent => counters.recent.into(),
@@ -78,6 +80,7 @@ impl Client {
             // Some may have gone since they were counted.
             StatusItem::DeletedStorage => deleted_bytes.min(counters.bytes),
             StatusItem::AppendLimit => self.append_bytes_max(),
+            StatusItem::HighestModseq => highest,
         };
         Ok(items.iter().map(|item| (*item, count(item))).collect())
     }

@@ -12,11 +12,24 @@ use super::flags;
 use super::messages::CHUNK_MESSAGES_MAX;
 use super::numbers::Numbers;
 use super::selected::Selected;
-use store::{Entry, Messages, Modseq, Store, Uid, View};
+use store::{Entry, Messages, Modseq, Store, Uid, UidRange, UidSet, View};
 use wire::imap::response::{Data, FetchData, FetchWriter};
 
 /// Expunges told between two breaths: some ten bytes and a look each.
 const EXPUNGES_TOLD_MAX: usize = 4096;
+
+/// Ranges of UIDs in one VANISHED: ten kilobytes, about what RFC 7162 §4 takes for a line.
+pub const VANISHED_RANGES_MAX: usize = 512;
+
+/// VANISHED of UIDs.
+pub fn vanished(client: &mut Client, earlier: bool, uids: &[UidRange]) {
+    let range = |uids: &UidRange| uids.first.get()..=uids.last.get();
+    let uids: Vec<_> = uids.iter().map(range).collect();
+    client.tell(&Data::Vanished {
+        earlier,
+        uids: &uids,
+    });
+}
 
 /// Whether the client can be told that messages are gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,7 +112,7 @@ impl Selected {
         messages.map_err(|_| End::MailboxGone)
     }
 
-    /// EXPUNGE, the highest first, in steps. Until the last the view stays as it
+    /// EXPUNGE, the highest first, or VANISHED (RFC 7162 §3.2.10), in steps. Until the last the view stays as it
     /// is: whatever others expunge meanwhile, in it every message keeps its
     /// number.
     async fn tell_expunges(&mut self, client: &mut Client) -> Result<(), End> {
@@ -109,6 +122,11 @@ impl Selected {
             let numbering = messages.numbering(self.view());
             (numbering.ghosts(), messages.highest_modseq())
         };
+        self.heard.gone |= !gone.is_empty();
+        if client.enabled().vanishes() {
+            self.tell_vanished(client, std::mem::take(&mut gone))
+                .await?;
+        }
         let mut numbers = Numbers::default();
         while !gone.is_empty() {
             let highest = std::iter::from_fn(|| gone.pop_last());
@@ -121,6 +139,15 @@ impl Selected {
             told_expunged: up_to,
             ..*self.view()
         });
+        Ok(())
+    }
+
+    async fn tell_vanished(&self, client: &mut Client, gone: UidSet) -> Result<(), End> {
+        for some in gone.ranges().chunks(VANISHED_RANGES_MAX) {
+            vanished(client, false, some);
+            client.out().relieve().await?;
+            client.breathe().await?;
+        }
         Ok(())
     }
 
@@ -228,7 +255,8 @@ impl Selected {
         }
     }
 
-    /// One message's flags as they are now.
+    /// One message's flags as they are now; with its UID and its mod-sequence, if the
+    /// client wants these (RFC 7162 §3.2.4).
     pub fn tell_flags(
         &mut self,
         client: &mut Client,
@@ -240,10 +268,15 @@ impl Selected {
         self.tell_keywords(client, messages);
         let flags = flags::to_wire(entry.system_flags(), messages.keywords_of(entry));
         let recent = !client.enabled().rev2 && self.is_recent(entry.uid());
+        let condstore = client.enabled().condstore;
+        self.heard.modseq = self.heard.modseq.max(entry.modseq());
         let out = client.out().buffer();
         let mut writer = FetchWriter::begin(out, seq);
-        if with_uid {
+        if with_uid || condstore {
             writer.item(out, &FetchData::Uid(entry.uid().get()));
+        }
+        if condstore {
+            writer.item(out, &FetchData::Modseq(entry.modseq().0));
         }
         writer.item(
             out,

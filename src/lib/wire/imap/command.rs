@@ -7,13 +7,15 @@ use super::fetch::fetch_items;
 use super::flag::{flag_list, flags};
 use super::list::{create_params, list, lsub, status_atts};
 use super::mailbox::mailbox;
+use super::modseq::{fetch_modifiers, select_params, store_modifiers};
 use super::quota::{quota_root, setquota_list};
 use super::refusal::{Refusal, expected};
 use super::search::search;
 use super::sequence::sequence_set;
+use super::uid_batches::uid_batches;
 use super::{
-    Dialect, FetchItem, Flag, List, ListPattern, MailboxName, Parsed, SearchKey, SearchReturn,
-    SequenceSet, SpecialUse, StatusItem, Tag,
+    Dialect, FetchItem, FetchModifiers, Flag, List, ListPattern, MailboxName, Parsed, SearchKey,
+    SearchReturn, SelectParams, SequenceSet, SpecialUse, StatusItem, Tag, UidBatches,
 };
 use crate::limits::{ENABLE_MAX, ID_PAIRS_MAX, ID_VALUE_BYTES_MAX};
 
@@ -88,9 +90,19 @@ pub enum Command {
     /// Compress all that follows the answer, in both directions (RFC 4978).
     Compress,
     /// Open for reading and writing.
-    Select(MailboxName),
+    Select {
+        /// Its name.
+        mailbox: MailboxName,
+        /// What else to tell.
+        params: SelectParams,
+    },
     /// Open for reading.
-    Examine(MailboxName),
+    Examine {
+        /// Its name.
+        mailbox: MailboxName,
+        /// What else to tell.
+        params: SelectParams,
+    },
     /// Expunge in silence and leave the mailbox.
     Close,
     /// Leave the mailbox.
@@ -101,6 +113,8 @@ pub enum Command {
     Expunge,
     /// Remove what is marked \Deleted among these (RFC 4315).
     UidExpunge(SequenceSet),
+    /// Into which ranges of UIDs does the mailbox fall (RFC 10022)?
+    UidBatches(UidBatches),
     /// Read messages.
     Fetch {
         /// The set is of UIDs.
@@ -109,6 +123,8 @@ pub enum Command {
         set: SequenceSet,
         /// What of them; not empty. `UID FETCH` implies UID; it isn't added.
         items: Vec<FetchItem>,
+        /// Of which messages only.
+        modifiers: FetchModifiers,
     },
     /// Change flags.
     Store {
@@ -116,6 +132,8 @@ pub enum Command {
         uid: bool,
         /// Which messages.
         set: SequenceSet,
+        /// Leave those alone whose mod-sequence is above this.
+        unchanged_since: Option<u64>,
         /// What to do with the flags.
         action: StoreAction,
         /// Don't tell the outcome.
@@ -261,9 +279,12 @@ fn command_with_arguments(
         "GETQUOTAROOT" => spaced_mailbox(cursor, dialect).map(Command::GetQuotaRoot),
         "SETQUOTA" => setquota(cursor),
         "COMPRESS" => compress(cursor),
-        "SELECT" => spaced_mailbox(cursor, dialect).map(Command::Select),
-        "EXAMINE" => spaced_mailbox(cursor, dialect).map(Command::Examine),
+        "SELECT" => mailbox_and_params(cursor, dialect)
+            .map(|(mailbox, params)| Command::Select { mailbox, params }),
+        "EXAMINE" => mailbox_and_params(cursor, dialect)
+            .map(|(mailbox, params)| Command::Examine { mailbox, params }),
         "UID" => uid(cursor, dialect),
+        "UIDBATCHES" => uid_batches(cursor).map(Command::UidBatches),
         "APPEND" => Err(expected("a letter as a literal")),
         "LOGIN" | "AUTHENTICATE" | "STARTTLS" => Err(Refusal::AlreadyAuthenticated),
         name => message_command(name, cursor, dialect, false),
@@ -408,7 +429,16 @@ fn compress(cursor: &mut Cursor<'_>) -> Parsed<Command> {
     }
 }
 
-/// `fetch = "FETCH" SP sequence-set SP fetch-items`
+/// `select = "SELECT" SP mailbox [select-params]`, behind its name; `examine` likewise
+fn mailbox_and_params(
+    cursor: &mut Cursor<'_>,
+    dialect: Dialect,
+) -> Parsed<(MailboxName, SelectParams)> {
+    let mailbox = spaced_mailbox(cursor, dialect)?;
+    Ok((mailbox, select_params(cursor)?))
+}
+
+/// `fetch = "FETCH" SP sequence-set SP fetch-items [fetch-modifiers]`
 fn fetch(cursor: &mut Cursor<'_>, uid: bool) -> Parsed<Command> {
     let set = spaced_set(cursor)?;
     cursor.space()?;
@@ -416,14 +446,16 @@ fn fetch(cursor: &mut Cursor<'_>, uid: bool) -> Parsed<Command> {
         uid,
         set,
         items: fetch_items(cursor)?,
+        modifiers: fetch_modifiers(cursor, uid)?,
     })
 }
 
-/// `store = "STORE" SP sequence-set SP store-att-flags`,
+/// `store = "STORE" SP sequence-set [SP store-modifiers] SP store-att-flags`,
 /// `store-att-flags = ["+" / "-"] "FLAGS" [".SILENT"] SP (flag-list / (flag *(SP flag)))`
 fn store(cursor: &mut Cursor<'_>, uid: bool) -> Parsed<Command> {
     let set = spaced_set(cursor)?;
     cursor.space()?;
+    let unchanged_since = store_modifiers(cursor)?;
     let action = store_action(cursor);
     let silent = match cursor.word()?.as_str() {
         "FLAGS" => false,
@@ -438,6 +470,7 @@ fn store(cursor: &mut Cursor<'_>, uid: bool) -> Parsed<Command> {
     Ok(Command::Store {
         uid,
         set,
+        unchanged_since,
         action,
         silent,
         flags,
@@ -537,12 +570,26 @@ mod tests {
             from: name(from),
             to: name(to),
         };
+        let select = |text, condstore| Command::Select {
+            mailbox: name(text),
+            params: SelectParams {
+                condstore,
+                resync: None,
+            },
+        };
         let both = vec![SpecialUse::Drafts, SpecialUse::Sent];
         let items = vec![StatusItem::UidNext, StatusItem::Messages];
         let mailbox = name("blurdybloop");
         assert_read(&[
-            ("SELECT INBOX", Command::Select(MailboxName::inbox())),
-            ("EXAMINE blurdybloop", Command::Examine(mailbox.clone())),
+            ("SELECT INBOX", select("INBOX", false)),
+            ("SELECT INBOX (CONDSTORE)", select("INBOX", true)),
+            (
+                "EXAMINE blurdybloop",
+                Command::Examine {
+                    mailbox: mailbox.clone(),
+                    params: SelectParams::default(),
+                },
+            ),
             ("CREATE owatagusiam/", create("owatagusiam", vec![])),
             (
                 "CREATE MySpecial (USE (\\Drafts \\Sent))",
@@ -564,11 +611,12 @@ mod tests {
 
     #[test]
     fn commands_on_messages_are_read_as_in_the_rfcs() {
-        let store = |uid, text, action, silent, flags| {
+        let store = |uid, text, unchanged_since, action, silent, flags| {
             let set = set(text);
             Command::Store {
                 uid,
                 set,
+                unchanged_since,
                 action,
                 silent,
                 flags,
@@ -584,6 +632,7 @@ mod tests {
             uid: true,
             set: set("1:*"),
             items: vec![FetchItem::Flags],
+            modifiers: FetchModifiers::default(),
         };
         let moved = Command::Move {
             uid: true,
@@ -598,15 +647,26 @@ mod tests {
             ),
             (
                 "STORE 2:4 +FLAGS (\\Deleted)",
-                store(false, "2:4", Add, false, vec![Flag::Deleted]),
+                store(false, "2:4", None, Add, false, vec![Flag::Deleted]),
             ),
             (
                 "UID STORE 7 -flags.silent $Junk \\Seen",
-                store(true, "7", Remove, true, junk),
+                store(true, "7", None, Remove, true, junk),
             ),
             (
                 "STORE 1 FLAGS ()",
-                store(false, "1", Replace, false, vec![]),
+                store(false, "1", None, Replace, false, vec![]),
+            ),
+            (
+                "UID STORE 6,4,8 (UNCHANGEDSINCE 12121230045) +FLAGS.SILENT (\\Deleted)",
+                store(
+                    true,
+                    "6,4,8",
+                    Some(12_121_230_045),
+                    Add,
+                    true,
+                    vec![Flag::Deleted],
+                ),
             ),
             ("COPY 2:4 MEETING", copy(false, "2:4", "MEETING")),
             ("UID MOVE 42:69 foo", moved),
@@ -653,6 +713,12 @@ mod tests {
             "SELECT",
             "SELECT  a",
             "SELECT a b",
+            "SELECT a (CONDSTORE",
+            "EXAMINE a (QRESYNC 1)",
+            "FETCH 1 FLAGS (VANISHED)",
+            "FETCH 1 FLAGS (CHANGEDSINCE 1 VANISHED)",
+            "STORE 1 (UNCHANGEDSINCE 1)+FLAGS x",
+            "STORE 1 FLAGS x (UNCHANGEDSINCE 1)",
             "SELECT (a)",
             "STORE 1 FLAG x",
             "STORE 1 FLAGS",
@@ -691,7 +757,10 @@ mod tests {
         };
         assert_eq!(
             read(Dialect::Rev2),
-            Ok(Command::Select(name("Entw\u{fc}rfe")))
+            Ok(Command::Select {
+                mailbox: name("Entw\u{fc}rfe"),
+                params: SelectParams::default(),
+            })
         );
         assert!(matches!(read(Dialect::Rev1), Err(Refusal::MailboxName(_))));
     }
@@ -755,6 +824,10 @@ mod tests {
                     "SENTON 1-Jan-2000",
                     "BEFORE \"2-Feb-1999\"",
                     "OLDER 5",
+                    "UIDAFTER 7",
+                    "UIDBEFORE 7",
+                    "MODSEQ 0",
+                    "MODSEQ \"/flags/\\\\draft\" all 620162338",
                     "UNDRAFT"
                 ]),
                 astrings().prop_map(|text| format!("SUBJECT {text}")),
@@ -774,6 +847,7 @@ mod tests {
             let item = one_of(&[
                 "FLAGS",
                 "UID",
+                "MODSEQ",
                 "BODY",
                 "BODY[]",
                 "BODY.PEEK[1.2.MIME]<0.5>",
@@ -801,7 +875,7 @@ mod tests {
                     "ENABLE A B",
                     "ID NIL",
                     "ID (\"a\" NIL)",
-                    "STATUS x (MESSAGES SIZE DELETED-STORAGE APPENDLIMIT)",
+                    "STATUS x (MESSAGES SIZE DELETED-STORAGE APPENDLIMIT HIGHESTMODSEQ)",
                     "COMPRESS DEFLATE",
                     "GETQUOTA \"\"",
                     "SETQUOTA \"a b\" (STORAGE 512 MESSAGE 0)",
@@ -813,7 +887,15 @@ mod tests {
                     "LIST (SUBSCRIBED) \"\" (% b/*) RETURN (STATUS (UNSEEN))",
                     "LSUB \"\" a%",
                     "LIST () \"\" *",
+                    "UIDBATCHES 2000",
+                    "UIDBATCHES 2000 10:20",
                     "STORE 1 FLAGS (\\Seen a)",
+                    "STORE 7,3:9 (UNCHANGEDSINCE 0) +FLAGS.SILENT (\\Deleted)",
+                    "SELECT a (CONDSTORE)",
+                    "EXAMINE \"a b\" (QRESYNC (1 2) CONDSTORE)",
+                    "SELECT a (QRESYNC (67890007 90060115194045000 41:211,214:541))",
+                    "SELECT a (QRESYNC (1 9223372036854775807 (4,12:13 8,24:25)))",
+                    "SELECT a (QRESYNC (1 2 3 (4 5)))",
                     "UID STORE 1:* -FLAGS.SILENT \\Draft"
                 ]),
                 (
@@ -837,10 +919,26 @@ mod tests {
                     astrings()
                 )
                     .prop_map(|(verb, set, name)| format!("{verb} {set} {name}")),
-                (one_of(&["FETCH", "UID FETCH"]), sets(), items())
-                    .prop_map(|(verb, set, items)| format!("{verb} {set} {items}")),
                 (
-                    one_of(&["SEARCH", "UID SEARCH RETURN (MIN SAVE)"]),
+                    one_of(&["FETCH", "UID FETCH"]),
+                    sets(),
+                    items(),
+                    one_of(&[
+                        "",
+                        " (CHANGEDSINCE 0)",
+                        " (VANISHED CHANGEDSINCE 12345)",
+                        " (PARTIAL -1:-30 CHANGEDSINCE 98305)"
+                    ])
+                )
+                    .prop_map(|(verb, set, items, modifiers)| format!(
+                        "{verb} {set} {items}{modifiers}"
+                    )),
+                (
+                    one_of(&[
+                        "SEARCH",
+                        "UID SEARCH RETURN (MIN SAVE)",
+                        "UID SEARCH RETURN (PARTIAL -1:-100 COUNT)"
+                    ]),
                     keys(),
                     keys()
                 )

@@ -3,10 +3,13 @@
 //! Reading what is written here gives the same command again. Literals are
 //! synchronising, and stand behind their announcement without a pause.
 
+use std::borrow::Cow;
+
 use super::response::string::{mailbox, quoted, string};
 use super::{
-    Command, Dialect, FetchItem, Flag, List, ListPattern, ListReturn, ListSelection, Partial,
-    Request, SearchKey, SearchReturn, StatusItem, StoreAction, When,
+    Command, Dialect, FetchItem, FetchModifiers, Flag, List, ListPattern, ListReturn,
+    ListSelection, Partial, Request, Resync, SearchKey, SearchReturn, SelectParams, StatusItem,
+    StoreAction, UidBatches, When,
 };
 
 /// Appends the whole command with its CRLF.
@@ -38,20 +41,31 @@ impl Encoder<'_> {
             Command::GetQuota(root) => self.on_root("GETQUOTA ", root, ""),
             Command::SetQuota(root) => self.on_root("SETQUOTA ", root, " ()"),
             Command::UidExpunge(set) => self.put(&format!("UID EXPUNGE {set}")),
+            Command::UidBatches(asked) => self.uid_batches(*asked),
             Command::Id(fields) => self.id(fields),
             Command::Enable(names) => self.put(&format!("ENABLE {}", names.join(" "))),
-            Command::Fetch { uid, set, items } => {
+            Command::Fetch {
+                uid,
+                set,
+                items,
+                modifiers,
+            } => {
                 self.put(&format!("{}FETCH {set} ", uid_prefix(*uid)));
                 self.listed(items, Self::fetch_item);
+                self.fetch_modifiers(modifiers);
             }
             Command::Store {
                 uid,
                 set,
+                unchanged_since,
                 action,
                 silent,
                 flags,
             } => {
                 self.put(&format!("{}STORE {set} ", uid_prefix(*uid)));
+                if let Some(modseq) = unchanged_since {
+                    self.put(&format!("(UNCHANGEDSINCE {modseq}) "));
+                }
                 self.store(*action, *silent, flags);
             }
             Command::Search {
@@ -82,8 +96,14 @@ impl Encoder<'_> {
             Command::Subscribe(name) => self.on("SUBSCRIBE ", name),
             Command::Unsubscribe(name) => self.on("UNSUBSCRIBE ", name),
             Command::Delete(name) => self.on("DELETE ", name),
-            Command::Select(name) => self.on("SELECT ", name),
-            Command::Examine(name) => self.on("EXAMINE ", name),
+            Command::Select { mailbox, params } => {
+                self.on("SELECT ", mailbox);
+                self.select_params(params);
+            }
+            Command::Examine { mailbox, params } => {
+                self.on("EXAMINE ", mailbox);
+                self.select_params(params);
+            }
             Command::Create {
                 mailbox,
                 special_use,
@@ -119,10 +139,26 @@ impl Encoder<'_> {
         mailbox(self.out, name, self.dialect);
     }
 
+    fn select_params(&mut self, params: &SelectParams) {
+        let condstore = params.condstore.then(|| "CONDSTORE".to_owned());
+        let resync = params.resync.as_ref().map(qresync_param);
+        let all: Vec<String> = condstore.into_iter().chain(resync).collect();
+        if !all.is_empty() {
+            self.put(&format!(" ({})", all.join(" ")));
+        }
+    }
+
     fn on_root(&mut self, before: &str, root: &str, behind: &str) {
         self.put(before);
         self.string(root);
         self.put(behind);
+    }
+
+    fn uid_batches(&mut self, asked: UidBatches) {
+        self.put(&format!("UIDBATCHES {}", asked.size));
+        if let Some((first, last)) = asked.wanted {
+            self.put(&format!(" {first}:{last}"));
+        }
     }
 
     fn id(&mut self, fields: &[(String, Option<String>)]) {
@@ -198,6 +234,7 @@ impl Encoder<'_> {
             FetchItem::Body => self.put("BODY"),
             FetchItem::BodyStructure => self.put("BODYSTRUCTURE"),
             FetchItem::Uid => self.put("UID"),
+            FetchItem::Modseq => self.put("MODSEQ"),
             FetchItem::Rfc822 => self.put("RFC822"),
             FetchItem::Rfc822Header => self.put("RFC822.HEADER"),
             FetchItem::Rfc822Text => self.put("RFC822.TEXT"),
@@ -227,6 +264,18 @@ impl Encoder<'_> {
         }
     }
 
+    fn fetch_modifiers(&mut self, modifiers: &FetchModifiers) {
+        let since = modifiers.changed_since;
+        let since = since.map(|modseq| format!("CHANGEDSINCE {modseq}"));
+        let vanished = modifiers.vanished.then(|| "VANISHED".to_owned());
+        let page = modifiers.partial;
+        let page = page.map(|page| format!("PARTIAL {page}"));
+        let all: Vec<String> = since.into_iter().chain(vanished).chain(page).collect();
+        if !all.is_empty() {
+            self.put(&format!(" ({})", all.join(" ")));
+        }
+    }
+
     fn part(&mut self, part: &[u32]) {
         let numbers: Vec<String> = part.iter().map(u32::to_string).collect();
         self.put(&format!("[{}]", numbers.join(".")));
@@ -251,7 +300,7 @@ impl Encoder<'_> {
     fn search(&mut self, returns: Option<&[SearchReturn]>, charset: Option<&str>, key: &SearchKey) {
         if let Some(returns) = returns {
             self.put("RETURN ");
-            self.listed(returns, |this, one| this.put(return_name(*one)));
+            self.listed(returns, |this, one| this.put(&return_name(*one)));
             self.put(" ");
         }
         if let Some(charset) = charset {
@@ -291,6 +340,7 @@ impl Encoder<'_> {
             SearchKey::Sequence(set) => self.put(&set.to_string()),
             SearchKey::Older(seconds) => self.put(&format!("OLDER {seconds}")),
             SearchKey::Younger(seconds) => self.put(&format!("YOUNGER {seconds}")),
+            SearchKey::Modseq(modseq) => self.put(&format!("MODSEQ {modseq}")),
         }
     }
 
@@ -384,6 +434,18 @@ fn uid_prefix(uid: bool) -> &'static str {
     if uid { "UID " } else { "" }
 }
 
+fn qresync_param(resync: &Resync) -> String {
+    let mut param = format!("QRESYNC ({} {}", resync.validity, resync.modseq);
+    if let Some(known) = &resync.known {
+        param.push_str(&format!(" {known}"));
+    }
+    if let Some(matches) = &resync.matches {
+        param.push_str(&format!(" ({} {})", matches.numbers, matches.uids));
+    }
+    param.push(')');
+    param
+}
+
 fn when_name(when: When) -> &'static str {
     match when {
         When::Before => "BEFORE",
@@ -401,12 +463,13 @@ fn selection_name(selection: ListSelection) -> &'static str {
     }
 }
 
-fn return_name(option: SearchReturn) -> &'static str {
-    match option {
+fn return_name(option: SearchReturn) -> Cow<'static, str> {
+    Cow::Borrowed(match option {
         SearchReturn::Min => "MIN",
         SearchReturn::Max => "MAX",
         SearchReturn::All => "ALL",
         SearchReturn::Count => "COUNT",
         SearchReturn::Save => "SAVE",
-    }
+        SearchReturn::Partial(range) => return Cow::Owned(format!("PARTIAL {range}")),
+    })
 }

@@ -11,7 +11,7 @@ use crate::limits::{
     FETCH_ITEMS_MAX, HEADER_FIELD_BYTES_MAX, HEADER_FIELDS_MAX, SECTION_PARTS_MAX,
 };
 
-/// `fetch-att` (RFC 9051 and RFC 3501, section 9)
+/// `fetch-att` (RFC 9051 and RFC 3501, section 9; RFC 7162)
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FetchItem {
     /// The flags.
@@ -26,6 +26,8 @@ pub enum FetchItem {
     BodyStructure,
     /// The UID.
     Uid,
+    /// The mod-sequence (RFC 7162).
+    Modseq,
     /// `BODY[]` under its old name.
     Rfc822,
     /// `BODY.PEEK[HEADER]` under its old name.
@@ -153,7 +155,7 @@ fn macro_items(name: &str) -> Option<Vec<FetchItem>> {
     Some(items)
 }
 
-/// `fetch-att = "ENVELOPE" / "FLAGS" / "INTERNALDATE" / "RFC822" [".HEADER" / ".SIZE" / ".TEXT"] /
+/// `fetch-att = "ENVELOPE" / "FLAGS" / "INTERNALDATE" / "MODSEQ" / "RFC822" [".HEADER" / ".SIZE" / ".TEXT"] /
 /// "BODY" ["STRUCTURE"] / "UID" / "BODY" [".PEEK"] section [partial] /
 /// "BINARY" [".PEEK"] section-binary [partial] / "BINARY.SIZE" section-binary`
 fn fetch_att(cursor: &mut Cursor<'_>) -> Parsed<FetchItem> {
@@ -165,6 +167,7 @@ fn fetch_att(cursor: &mut Cursor<'_>) -> Parsed<FetchItem> {
         "ENVELOPE" => FetchItem::Envelope,
         "BODYSTRUCTURE" => FetchItem::BodyStructure,
         "UID" => FetchItem::Uid,
+        "MODSEQ" => FetchItem::Modseq,
         "RFC822" => FetchItem::Rfc822,
         "RFC822.HEADER" => FetchItem::Rfc822Header,
         "RFC822.TEXT" => FetchItem::Rfc822Text,

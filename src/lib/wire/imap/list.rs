@@ -68,6 +68,8 @@ pub enum StatusItem {
     DeletedStorage,
     /// Bytes that a letter may have to be appended (RFC 7889).
     AppendLimit,
+    /// The highest mod-sequence (RFC 7162).
+    HighestModseq,
 }
 
 /// `use-attr = "\All" / "\Archive" / "\Drafts" / "\Flagged" / "\Junk" / "\Sent" / "\Trash"`
@@ -123,6 +125,7 @@ impl StatusItem {
             Self::Size => "SIZE",
             Self::DeletedStorage => "DELETED-STORAGE",
             Self::AppendLimit => "APPENDLIMIT",
+            Self::HighestModseq => "HIGHESTMODSEQ",
         }
     }
 }
@@ -283,6 +286,7 @@ fn status_att(cursor: &mut Cursor<'_>) -> Parsed<StatusItem> {
         "SIZE" => StatusItem::Size,
         "DELETED-STORAGE" => StatusItem::DeletedStorage,
         "APPENDLIMIT" => StatusItem::AppendLimit,
+        "HIGHESTMODSEQ" => StatusItem::HighestModseq,
         _ => return Err(expected("something to count")),
     })
 }

@@ -15,6 +15,7 @@ mod fetch;
 mod rendered;
 mod search;
 pub(super) mod string;
+mod uid_batches;
 
 use preauth::imap::response::Status;
 
@@ -27,6 +28,7 @@ pub(super) use fetch::section;
 pub use fetch::{Content, FetchData, FetchWriter, RECENT};
 pub use rendered::Rendered;
 pub use search::SearchWriter;
+pub use uid_batches::UidBatchesWriter;
 
 use super::{Refusal, Tag};
 use crate::Text;

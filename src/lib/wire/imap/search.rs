@@ -8,12 +8,14 @@ use preauth::imap::cursor::Cursor;
 use super::date::date;
 use super::fetch::header_fld_name;
 use super::flag::keyword;
+use super::modseq::search_modsequence;
+use super::partial::modifier_partial;
 use super::refusal::{Refusal, expected};
-use super::sequence::sequence_set;
-use super::{Date, Dialect, Flag, Parsed, SequenceSet};
+use super::sequence::{nz_number, sequence_set};
+use super::{Bound, Date, Dialect, Flag, Parsed, PartialRange, SequenceRange, SequenceSet};
 use crate::limits::{SEARCH_DEPTH_MAX, SEARCH_KEYS_MAX, SEARCH_TEXT_BYTES_MAX};
 
-/// `search-key` (RFC 9051 and RFC 3501, section 9; RFC 5032)
+/// `search-key` (RFC 9051 and RFC 3501, section 9; RFC 5032; RFC 7162)
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SearchKey {
     /// Every message.
@@ -60,6 +62,31 @@ pub enum SearchKey {
     Older(u32),
     /// Came in less than so many seconds ago (RFC 5032).
     Younger(u32),
+    /// Its mod-sequence is this or higher (RFC 7162).
+    Modseq(u64),
+}
+
+impl SearchKey {
+    /// Whether a mod-sequence is asked for, anywhere within. Recursion is safe: the tree
+    /// is bounded.
+    #[must_use]
+    pub fn asks_for_modseqs(&self) -> bool {
+        self.has(&|key| matches!(key, Self::Modseq(_)))
+    }
+
+    /// Whether messages are named by sequence number, anywhere within.
+    #[must_use]
+    pub fn names_numbers(&self) -> bool {
+        self.has(&|key| matches!(key, Self::Sequence(SequenceSet::Ranges(_))))
+    }
+
+    fn has(&self, wanted: &impl Fn(&Self) -> bool) -> bool {
+        match self {
+            Self::And(keys) | Self::Or(keys) => keys.iter().any(|key| key.has(wanted)),
+            Self::Not(key) => key.has(wanted),
+            key => wanted(key),
+        }
+    }
 }
 
 /// On which side of a day.
@@ -86,6 +113,19 @@ pub enum SearchReturn {
     Count,
     /// Keep the result as `$`.
     Save,
+    /// A page of the numbers (RFC 9394).
+    Partial(PartialRange),
+}
+
+impl SearchReturn {
+    /// The page, if it is one.
+    #[must_use]
+    pub fn page(&self) -> Option<PartialRange> {
+        match self {
+            Self::Partial(range) => Some(*range),
+            _ => None,
+        }
+    }
 }
 
 /// What stands behind SEARCH.
@@ -135,9 +175,12 @@ fn search_return_opts(cursor: &mut Cursor<'_>) -> Parsed<Option<Vec<SearchReturn
             cursor.space()?;
         }
         let option = search_return_opt(cursor)?;
-        if !options.contains(&option) {
+        if !options.contains(&option) || option.page().is_some() {
             options.push(option);
         }
+    }
+    if options.iter().filter(|option| lists(option)).count() > 1 {
+        return Err(expected("one PARTIAL, or ALL, and not both"));
     }
     cursor.space()?;
     if options.is_empty() {
@@ -146,7 +189,12 @@ fn search_return_opts(cursor: &mut Cursor<'_>) -> Parsed<Option<Vec<SearchReturn
     Ok(Some(options))
 }
 
-/// `search-return-opt = "MIN" / "MAX" / "ALL" / "COUNT" / "SAVE"`
+/// Of those that list numbers there may be one (RFC 9394, section 3.1).
+fn lists(option: &SearchReturn) -> bool {
+    matches!(option, SearchReturn::All | SearchReturn::Partial(_))
+}
+
+/// `search-return-opt = "MIN" / "MAX" / "ALL" / "COUNT" / "SAVE" / modifier-partial`
 fn search_return_opt(cursor: &mut Cursor<'_>) -> Parsed<SearchReturn> {
     Ok(match cursor.word()?.as_str() {
         "MIN" => SearchReturn::Min,
@@ -154,6 +202,7 @@ fn search_return_opt(cursor: &mut Cursor<'_>) -> Parsed<SearchReturn> {
         "ALL" => SearchReturn::All,
         "COUNT" => SearchReturn::Count,
         "SAVE" => SearchReturn::Save,
+        "PARTIAL" => SearchReturn::Partial(modifier_partial(cursor)?),
         _ => return Err(expected("a known result")),
     })
 }
@@ -297,10 +346,36 @@ fn argument_key(cursor: &mut Cursor<'_>, name: &str) -> Parsed<SearchKey> {
         "LARGER" => SearchKey::Larger(cursor.number()?),
         "SMALLER" => SearchKey::Smaller(cursor.number()?),
         "UID" => SearchKey::Uid(sequence_set(cursor)?),
-        "OLDER" => SearchKey::Older(super::sequence::nz_number(cursor)?),
-        "YOUNGER" => SearchKey::Younger(super::sequence::nz_number(cursor)?),
+        "UIDAFTER" => uid_after(nz_number(cursor)?),
+        "UIDBEFORE" => uid_before(nz_number(cursor)?),
+        "OLDER" => SearchKey::Older(nz_number(cursor)?),
+        "YOUNGER" => SearchKey::Younger(nz_number(cursor)?),
+        "MODSEQ" => SearchKey::Modseq(search_modsequence(cursor)?),
         _ => return Err(expected("a search key")),
     })
+}
+
+/// `"UIDAFTER" SP uniqueid` (RFC 9738, section 3.2): above it, as a set of UIDs
+fn uid_after(uid: u32) -> SearchKey {
+    match uid.checked_add(1) {
+        Some(first) => SearchKey::Uid(uids(first, u32::MAX)),
+        None => negated(SearchKey::All),
+    }
+}
+
+/// `"UIDBEFORE" SP uniqueid` (RFC 9738, section 3.2): below it, as a set of UIDs
+fn uid_before(uid: u32) -> SearchKey {
+    match uid.saturating_sub(1) {
+        0 => negated(SearchKey::All),
+        last => SearchKey::Uid(uids(1, last)),
+    }
+}
+
+fn uids(first: u32, last: u32) -> SequenceSet {
+    SequenceSet::Ranges(vec![SequenceRange {
+        from: Bound::Number(first),
+        to: Bound::Number(last),
+    }])
 }
 
 /// `"HEADER" SP header-fld-name SP astring`
@@ -398,6 +473,40 @@ mod tests {
     }
 
     #[test]
+    fn a_page_is_one_of_the_results_and_there_is_one_list() {
+        let page = |text: &str| read(text).unwrap().0.unwrap();
+        assert_eq!(
+            page("RETURN (PARTIAL -1:-100) ALL")[0]
+                .page()
+                .unwrap()
+                .len(),
+            100
+        );
+        assert_eq!(page("RETURN (COUNT partial 1:500 SAVE) ALL").len(), 3);
+        for text in [
+            "RETURN (PARTIAL 1:5 ALL) ALL",
+            "RETURN (ALL PARTIAL 1:5) ALL",
+            "RETURN (PARTIAL 1:5 PARTIAL 1:5) ALL",
+            "RETURN (PARTIAL) ALL",
+            "RETURN (PARTIAL 1) ALL",
+        ] {
+            assert!(matches!(read(text), Err(Refusal::Grammar(_))), "{text}");
+        }
+        assert_eq!(page("RETURN (ALL ALL) ALL"), [SearchReturn::All]);
+    }
+
+    #[test]
+    fn what_is_above_or_below_a_uid_is_a_set_without_it() {
+        assert_eq!(key("UIDAFTER 4"), SearchKey::Uid(uids(5, u32::MAX)));
+        assert_eq!(key("UIDBEFORE 4"), SearchKey::Uid(uids(1, 3)));
+        assert_eq!(key("UIDAFTER 4294967295"), negated(SearchKey::All));
+        assert_eq!(key("UIDBEFORE 1"), negated(SearchKey::All));
+        for text in ["UIDAFTER", "UIDAFTER 0", "UIDBEFORE *", "UIDAFTER 1:2"] {
+            assert!(matches!(read(text), Err(Refusal::Grammar(_))), "{text}");
+        }
+    }
+
+    #[test]
     fn every_key_of_both_rfcs_is_known() {
         for text in [
             "ALL",
@@ -440,9 +549,19 @@ mod tests {
             "(SEEN (DRAFT))",
             "OLDER 60",
             "YOUNGER 60",
+            "MODSEQ 720162338",
+            "MODSEQ \"/flags/\\\\draft\" all 620162338",
         ] {
             assert!(read(text).is_ok(), "{text}: {:?}", read(text));
         }
+    }
+
+    #[test]
+    fn what_a_key_is_made_of_is_found_however_deep() {
+        assert!(key("OR SEEN (DRAFT NOT MODSEQ 5)").asks_for_modseqs());
+        assert!(!key("OR SEEN (DRAFT NOT UID 5)").asks_for_modseqs());
+        assert!(key("OR SEEN (DRAFT NOT 5:7)").names_numbers());
+        assert!(!key("OR SEEN ($ NOT UID 5)").names_numbers());
     }
 
     #[test]

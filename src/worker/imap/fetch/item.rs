@@ -48,6 +48,11 @@ impl Response<'_> {
         self.put(&FetchData::Uid(self.facts.uid.get()));
     }
 
+    /// MODSEQ.
+    pub fn modseq(&mut self) {
+        self.put(&FetchData::Modseq(self.facts.modseq.0));
+    }
+
     /// FLAGS.
     pub fn flags(&mut self) {
         let facts = self.facts;
@@ -70,6 +75,7 @@ impl Response<'_> {
     pub async fn item(&mut self, item: &FetchItem) -> Result<(), Trouble> {
         match item {
             FetchItem::Uid => self.uid(),
+            FetchItem::Modseq => self.modseq(),
             FetchItem::Flags => self.flags(),
             FetchItem::InternalDate => self.internal_date(),
             FetchItem::Rfc822Size => self.put(&FetchData::Size(self.letter.octets())),

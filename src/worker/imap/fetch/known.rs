@@ -18,7 +18,7 @@ use crate::output::GATHERED_BYTES_MAX;
 use crate::shapes::Depth;
 use message::gist::{Glance, are_listed};
 use message::header;
-use store::{Entry, Messages, Refusal};
+use store::{Entry, Messages, Modseq, Refusal};
 use wire::imap::response::{Content, FetchData, FetchWriter};
 use wire::imap::{FetchItem, Section, SectionText};
 
@@ -32,12 +32,14 @@ pub struct Known<'a> {
     asks: Vec<Ask<'a>>,
     depth: Depth,
     with_flags: bool,
+    with_modseq: bool,
     /// The fields of one letter: the same memory for each.
     chosen: Vec<u8>,
 }
 
 enum Ask<'a> {
     Uid,
+    Modseq,
     Flags,
     InternalDate,
     Size,
@@ -68,6 +70,7 @@ impl<'a> Known<'a> {
                 .filter(|_| !order.sets_seen)?,
             depth: order.depth,
             with_flags: order.with_flags,
+            with_modseq: order.with_modseq(),
             chosen: Vec::new(),
         })
     }
@@ -100,6 +103,7 @@ impl<'a> Ask<'a> {
     fn of(item: &'a FetchItem) -> Option<Self> {
         Some(match item {
             FetchItem::Uid => Self::Uid,
+            FetchItem::Modseq => Self::Modseq,
             FetchItem::Flags => Self::Flags,
             FetchItem::InternalDate => Self::InternalDate,
             FetchItem::Rfc822Size => Self::Size,
@@ -125,6 +129,7 @@ impl<'a> Ask<'a> {
         let entry = letter.entry;
         let data = match self {
             Self::Uid => FetchData::Uid(entry.uid().get()),
+            Self::Modseq => FetchData::Modseq(entry.modseq().0),
             Self::Flags => {
                 let keywords = letter.messages.keywords_of(entry);
                 let names = flags::names(entry.system_flags(), keywords, letter.recent);
@@ -171,6 +176,8 @@ struct Step<'s> {
     out: &'s mut Vec<u8>,
     told: &'s mut Told,
     with_recent: bool,
+    /// The highest modseq that it told of.
+    modseq: Modseq,
 }
 
 impl Step<'_> {
@@ -183,6 +190,9 @@ impl Step<'_> {
         }
         if known.with_flags {
             self.told.push(entry.uid(), entry.modseq());
+        }
+        if known.with_modseq {
+            self.modseq = self.modseq.max(entry.modseq());
         }
         true
     }
@@ -240,11 +250,14 @@ impl Selected {
             with_recent: !client.enabled().rev2,
             out: client.out().buffer(),
             told,
+            modseq: Modseq::default(),
         };
         let most = known.step_messages();
         let count = walk.show(&messages, self.view(), most, |entry, seq| {
             step.tell(known, entry, seq)
         });
+        let modseq = step.modseq;
+        self.heard.modseq = self.heard.modseq.max(modseq);
         Ok(count > 0)
     }
 }

@@ -9,7 +9,7 @@ use super::text::{Found, Needle, Wanted, Within};
 use crate::imap::messages::Meant;
 use message::decode::exact_text;
 use message::gist;
-use store::{InternalDate, Keyword, SystemFlags, Uid, UidRange, UidSet};
+use store::{InternalDate, Keyword, Modseq, SystemFlags, Uid, UidRange, UidSet};
 use wire::imap::{Date, DateTime, Flag, SearchKey, SequenceSet, When};
 
 /// What can be said of a message and a key.
@@ -34,6 +34,8 @@ pub struct Facts {
     pub keywords: Vec<Keyword>,
     /// Whether it is recent to this session.
     pub recent: bool,
+    /// Its modseq.
+    pub modseq: Modseq,
     /// When it came.
     pub date: InternalDate,
     /// Bytes of the letter.
@@ -129,6 +131,8 @@ pub enum Key {
     Smaller(u64),
     /// Came in at least so many seconds ago.
     Older(u32),
+    /// Has changed after this.
+    ChangedSince(Modseq),
     /// Has a field of this name, in lower case, with this in it.
     Header(String, Needle),
     /// Has this in its body.
@@ -142,14 +146,17 @@ pub enum Key {
 pub struct NotOfTheCharset;
 
 /// Takes what the client asks.
-pub struct Compiler<'a, M> {
+pub struct Compiler<'a, M, K> {
     /// The charset of its strings, a known one.
     pub charset: &'a str,
     /// The view's way to resolve its sets.
     pub meant: M,
+    /// Up to where a client that asks for what has this modseq or a higher one knows
+    /// flags.
+    pub known: K,
 }
 
-impl<M: Fn(&SequenceSet, bool) -> Meant> Compiler<'_, M> {
+impl<M: Fn(&SequenceSet, bool) -> Meant, K: Fn(u64) -> Modseq> Compiler<'_, M, K> {
     /// One key with all that it is made of.
     ///
     /// # Errors
@@ -178,6 +185,7 @@ impl<M: Fn(&SequenceSet, bool) -> Meant> Compiler<'_, M> {
             SearchKey::Sequence(set) => self.among(set, false),
             SearchKey::Older(seconds) => Key::Older(*seconds),
             SearchKey::Younger(seconds) => Key::Not(Box::new(Key::Older(*seconds))),
+            SearchKey::Modseq(modseq) => Key::ChangedSince((self.known)(*modseq)),
         })
     }
 
@@ -283,6 +291,7 @@ impl Key {
             Self::Arrived(when, day) => Verdict::of(on_side(*when, arrived_day(facts), *day)),
             Self::Larger(octets) => Verdict::of(facts.octets > *octets),
             Self::Smaller(octets) => Verdict::of(facts.octets < *octets),
+            Self::ChangedSince(modseq) => Verdict::of(facts.modseq > *modseq),
             Self::Older(seconds) => {
                 let age = facts.now.saturating_sub(facts.date.secs);
                 Verdict::of(age >= i64::from(*seconds))
@@ -392,6 +401,7 @@ mod tests {
             system: SystemFlags::SEEN,
             keywords: Vec::new(),
             recent: false,
+            modseq: Modseq(5),
             date: InternalDate {
                 secs: 0,
                 offset_minutes: -1,

@@ -7,8 +7,9 @@ use super::rows;
 use std::collections::BTreeSet;
 use std::path::Path;
 use wire::imap::{
-    Command, Event, FetchItem, Flag, ListReturn, ListSelection, Reader, SearchKey, SearchReturn,
-    Section, SectionText, SequenceSet, SpecialUse, StatusItem, StoreAction,
+    Command, Event, FetchItem, FetchModifiers, Flag, ListReturn, ListSelection, Reader, SearchKey,
+    SearchReturn, Section, SectionText, SelectParams, SequenceSet, SpecialUse, StatusItem,
+    StoreAction,
 };
 
 /// The words for the variants of one enum.
@@ -46,19 +47,21 @@ words! { command, COMMANDS of Command {
     Command::GetQuotaRoot(_) => "GETQUOTAROOT",
     Command::SetQuota(_) => "SETQUOTA",
     Command::Compress => "COMPRESS",
-    Command::Select(_) => "SELECT",
-    Command::Examine(_) => "EXAMINE",
+    Command::Select { mailbox: _, params: _ } => "SELECT",
+    Command::Examine { mailbox: _, params: _ } => "EXAMINE",
     Command::Close => "CLOSE",
     Command::Unselect => "UNSELECT",
     Command::Idle => "IDLE",
     Command::Expunge => "EXPUNGE",
     Command::UidExpunge(_) => "UID EXPUNGE",
-    Command::Fetch { uid: false, set: _, items: _ } => "FETCH",
-    Command::Fetch { uid: true, set: _, items: _ } => "UID FETCH",
-    Command::Store { uid: false, set: _, action: _, silent: false, flags: _ } => "STORE",
-    Command::Store { uid: false, set: _, action: _, silent: true, flags: _ } => "STORE.SILENT",
-    Command::Store { uid: true, set: _, action: _, silent: false, flags: _ } => "UID STORE",
-    Command::Store { uid: true, set: _, action: _, silent: true, flags: _ } => "UID STORE.SILENT",
+    Command::UidBatches(_) => "UIDBATCHES",
+    Command::Fetch { uid: false, set: _, items: _, modifiers: _ } => "FETCH",
+    Command::Fetch { uid: true, set: _, items: _, modifiers: _ } => "UID FETCH",
+    Command::Store { uid: false, set: _, unchanged_since: None, action: _, silent: false, flags: _ } => "STORE",
+    Command::Store { uid: false, set: _, unchanged_since: None, action: _, silent: true, flags: _ } => "STORE.SILENT",
+    Command::Store { uid: true, set: _, unchanged_since: None, action: _, silent: false, flags: _ } => "UID STORE",
+    Command::Store { uid: true, set: _, unchanged_since: None, action: _, silent: true, flags: _ } => "UID STORE.SILENT",
+    Command::Store { uid: _, set: _, unchanged_since: Some(_), action: _, silent: _, flags: _ } => "UNCHANGEDSINCE",
     Command::Copy { uid: false, set: _, mailbox: _ } => "COPY",
     Command::Copy { uid: true, set: _, mailbox: _ } => "UID COPY",
     Command::Move { uid: false, set: _, mailbox: _ } => "MOVE",
@@ -69,6 +72,19 @@ words! { command, COMMANDS of Command {
     Command::Search { uid: true, returns: Some(_), charset: _, key: _ } => "UID SEARCH RETURN",
 }}
 
+words! { select_params, SELECT_PARAMS of SelectParams {
+    SelectParams { condstore: false, resync: None } => "no parameter",
+    SelectParams { condstore: true, resync: _ } => "CONDSTORE",
+    SelectParams { condstore: false, resync: Some(_) } => "QRESYNC",
+}}
+
+words! { fetch_modifiers, FETCH_MODIFIERS of FetchModifiers {
+    FetchModifiers { partial: Some(_), changed_since: _, vanished: _ } => "FETCH PARTIAL",
+    FetchModifiers { partial: None, changed_since: None, vanished: _ } => "no CHANGEDSINCE",
+    FetchModifiers { partial: None, changed_since: Some(_), vanished: false } => "CHANGEDSINCE",
+    FetchModifiers { partial: None, changed_since: Some(_), vanished: true } => "VANISHED",
+}}
+
 words! { fetch_item, FETCH_ITEMS of FetchItem {
     FetchItem::Flags => "FLAGS",
     FetchItem::InternalDate => "INTERNALDATE",
@@ -76,6 +92,7 @@ words! { fetch_item, FETCH_ITEMS of FetchItem {
     FetchItem::Body => "BODY",
     FetchItem::BodyStructure => "BODYSTRUCTURE",
     FetchItem::Uid => "UID item",
+    FetchItem::Modseq => "MODSEQ",
     FetchItem::Rfc822 => "RFC822",
     FetchItem::Rfc822Header => "RFC822.HEADER",
     FetchItem::Rfc822Text => "RFC822.TEXT",
@@ -106,6 +123,7 @@ words! { status_item, STATUS_ITEMS of StatusItem {
     StatusItem::Size => "SIZE",
     StatusItem::DeletedStorage => "DELETED-STORAGE",
     StatusItem::AppendLimit => "APPENDLIMIT",
+    StatusItem::HighestModseq => "HIGHESTMODSEQ",
 }}
 
 words! { list_selection, LIST_SELECTIONS of ListSelection {
@@ -128,6 +146,7 @@ words! { search_return, SEARCH_RETURNS of SearchReturn {
     SearchReturn::All => "RETURN (ALL)",
     SearchReturn::Count => "COUNT",
     SearchReturn::Save => "SAVE",
+    SearchReturn::Partial(_) => "PARTIAL",
 }}
 
 words! { search_key, SEARCH_KEYS of SearchKey {
@@ -148,6 +167,7 @@ words! { search_key, SEARCH_KEYS of SearchKey {
     SearchKey::Sent(_, _) => "SENTBEFORE",
     SearchKey::Older(_) => "OLDER",
     SearchKey::Younger(_) => "YOUNGER",
+    SearchKey::Modseq(_) => "MODSEQ key",
     SearchKey::Sequence(_) => "sequence set",
     SearchKey::Uid(_) => "UID key",
 }}
@@ -202,6 +222,8 @@ words! { event, EVENTS of Event<'_> {
 fn all_words() -> BTreeSet<&'static str> {
     let lists = [
         COMMANDS,
+        SELECT_PARAMS,
+        FETCH_MODIFIERS,
         FETCH_ITEMS,
         SECTIONS,
         STATUS_ITEMS,
@@ -215,7 +237,13 @@ fn all_words() -> BTreeSet<&'static str> {
         SETS,
         EVENTS,
     ];
-    let no_rows = ["refused", "out of step", "a literal is awaited"];
+    let no_rows = [
+        "refused",
+        "QRESYNC",
+        "VANISHED",
+        "out of step",
+        "a literal is awaited",
+    ];
     let words = lists.into_iter().flatten().copied();
     words.filter(|word| !no_rows.contains(word)).collect()
 }
@@ -245,10 +273,17 @@ impl Said {
         self.0.insert(command(said));
         match said {
             Command::Fetch {
-                set: which, items, ..
+                set: which,
+                items,
+                modifiers,
+                ..
             } => {
                 self.0.insert(set(which));
+                self.0.insert(fetch_modifiers(modifiers));
                 items.iter().for_each(|item| self.fetch_item(item));
+            }
+            Command::Select { params, .. } | Command::Examine { params, .. } => {
+                self.0.insert(select_params(params));
             }
             Command::Store { action, flags, .. } => {
                 self.0.insert(store_action(action));

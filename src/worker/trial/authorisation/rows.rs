@@ -207,6 +207,7 @@ const COUNTS: &[Row] = &[
     Row::anywhere("STATUS box (SIZE)").needs("lr"),
     Row::anywhere("STATUS box (DELETED-STORAGE)").needs("lr"),
     Row::anywhere("STATUS box (APPENDLIMIT)").needs("lr"),
+    Row::anywhere("STATUS box (HIGHESTMODSEQ)").needs("lr"),
     Row::in_other("STATUS box (MESSAGES UIDNEXT)").needs("lr"),
 ];
 
@@ -257,6 +258,7 @@ const OPENINGS: &[Row] = &[
     Row::in_box("SELECT box").needs("lr"),
     Row::in_box("EXAMINE box").needs("lr"),
     Row::in_box("SELECT other").needs(""),
+    Row::in_other("SELECT box (CONDSTORE)").needs("lr"),
     Row::in_other("SELECT box").needs("lr"),
     Row::in_other("EXAMINE box").needs("lr"),
 ];
@@ -300,6 +302,7 @@ const FETCHES: &[Row] = &[
     Row::in_box("FETCH 1 BODY"),
     Row::in_box("FETCH 1 BODYSTRUCTURE"),
     Row::in_box("FETCH 1 UID"),
+    Row::in_box("FETCH 1 MODSEQ"),
     Row::in_box("FETCH 1 RFC822"),
     Row::in_box("FETCH 1 RFC822.HEADER"),
     Row::in_box("FETCH 1 RFC822.TEXT"),
@@ -317,6 +320,8 @@ const FETCHES: &[Row] = &[
     Row::in_box("FETCH 1:* (FLAGS BODY[])"),
     Row::in_box("FETCH $ FLAGS"),
     Row::in_box("UID FETCH 1 FLAGS"),
+    Row::in_box("FETCH 1:* FLAGS (CHANGEDSINCE 1)"),
+    Row::in_box("UID FETCH 1:* FLAGS (PARTIAL -1:-5)"),
     Row::in_box("UID FETCH 1:* BODY[]"),
 ];
 
@@ -338,6 +343,7 @@ const STORES: &[Row] = &[
     Row::in_box("STORE 1:* FLAGS (\\Answered fresh)").one_of("stw"),
     Row::in_box("STORE 2 FLAGS ()").one_of("stw"),
     Row::in_box("UID STORE 1 +FLAGS (\\Seen)").one_of("s"),
+    Row::in_box("STORE 1 (UNCHANGEDSINCE 1000000) +FLAGS (\\Seen)").one_of("s"),
     Row::in_box("UID STORE 1:3 FLAGS.SILENT (\\Deleted)").one_of("stw"),
 ];
 
@@ -351,6 +357,8 @@ const SEARCHES: &[Row] = &[
     Row::in_box("SEARCH RETURN (COUNT) ALL"),
     Row::in_box("SEARCH RETURN (SAVE) ALL"),
     Row::in_box("UID SEARCH RETURN (MIN MAX ALL COUNT SAVE) 1:*"),
+    Row::in_box("UID SEARCH RETURN (PARTIAL -1:-100) ALL"),
+    Row::in_box("UIDBATCHES 500"),
     Row::in_box("SEARCH NOT (OR SEEN UNDELETED)"),
     Row::in_box("SEARCH OR NEW OLD"),
     Row::in_box("SEARCH RECENT"),
@@ -360,6 +368,7 @@ const SEARCHES: &[Row] = &[
     Row::in_box("SEARCH SENTSINCE 1-Jan-2000"),
     Row::in_box("SEARCH OR LARGER 1 SMALLER 1"),
     Row::in_box("SEARCH OR OLDER 10 YOUNGER 10"),
+    Row::in_box("SEARCH MODSEQ 1"),
     Row::in_box("SEARCH 1:* UID 1:3"),
     Row::in_box("SEARCH $"),
 ];

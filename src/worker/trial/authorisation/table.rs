@@ -270,6 +270,20 @@ fn lists_all(row: &Row) -> bool {
     row.shows == OWNERS_ALONE || row.says.contains("\"\" *") || row.says.contains("\"\" %")
 }
 
+/// Without the mod-sequence of what was just changed: to be given rights is a change, too.
+fn unnumbered(said: Vec<String>) -> Vec<String> {
+    let line = |line: String| match line.split_once(" MODSEQ (") {
+        Some((before, behind)) if line.contains(" FETCH ") => {
+            format!(
+                "{before}{}",
+                behind.trim_start_matches(|c: char| c.is_ascii_digit())
+            )
+        }
+        _ => line,
+    };
+    said.into_iter().map(line).collect()
+}
+
 /// So a friend is told neither less than there is nor more.
 #[test]
 fn who_has_every_right_hears_what_the_owner_hears() {
@@ -285,7 +299,8 @@ fn who_has_every_right_hears_what_the_owner_hears() {
                 rights: &Rights::ALL.letters(),
                 meanwhile: false,
             };
-            assert_eq!(case.play(&world, FRIEND).await, owner, "{}", row.says);
+            let friend = case.play(&world, FRIEND).await;
+            assert_eq!(unnumbered(friend), unnumbered(owner), "{}", row.says);
         }
     });
 }

@@ -4,8 +4,9 @@ use crate::imap::{Dialect, Flag, MailboxName, SequenceSet, SpecialUse, StatusIte
 
 use super::code::{Capability, capability_data};
 use super::string::{astring, mailbox, quoted, string};
-use super::{put, put_spaced};
+use super::{put, put_range, put_spaced};
 use std::io::Write as _;
+use std::ops::RangeInclusive;
 
 /// `response-data = "*" SP (mailbox-data / message-data / capability-data / enable-data / ...) CRLF`
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +23,14 @@ pub enum Data<'a> {
     Recent(u32),
     /// The message of this sequence number is gone.
     Expunge(u32),
+    /// The messages of these UIDs are gone (RFC 7162).
+    Vanished {
+        /// They were so before the client came: none of them counts among those that
+        /// EXISTS told of.
+        earlier: bool,
+        /// Ascending, apart from each other; not empty.
+        uids: &'a [RangeInclusive<u32>],
+    },
     /// What an old SEARCH found.
     Search(&'a [u32]),
     /// What a SEARCH with RETURN found.
@@ -77,6 +86,9 @@ pub struct ESearch<'a> {
     pub all: Option<&'a SequenceSet>,
     /// COUNT, if it was asked for.
     pub count: Option<u32>,
+    /// The highest mod-sequence of what was found, if one was searched for (RFC 4731,
+    /// section 3.2).
+    pub modseq: Option<u64>,
 }
 
 /// `mailbox-list = "(" [mbx-list-flags] ")" SP DQUOTE QUOTED-CHAR DQUOTE SP mailbox [SP mbox-list-extended]`
@@ -156,6 +168,7 @@ pub fn data(out: &mut Vec<u8>, dialect: Dialect, data: &Data<'_>) {
         Data::Exists(count) => put(out, &format!("{count} EXISTS")),
         Data::Recent(count) => put(out, &format!("{count} RECENT")),
         Data::Expunge(number) => put(out, &format!("{number} EXPUNGE")),
+        Data::Vanished { earlier, uids } => vanished(out, *earlier, uids),
         Data::Search(numbers) => {
             put(out, "SEARCH");
             search(out, numbers);
@@ -174,6 +187,22 @@ pub fn data(out: &mut Vec<u8>, dialect: Dialect, data: &Data<'_>) {
         Data::Id(fields) => id(out, fields),
     }
     put(out, "\r\n");
+}
+
+/// `expunged-resp = "VANISHED" [SP "(EARLIER)"] SP known-uids` (RFC 7162, section 7)
+fn vanished(out: &mut Vec<u8>, earlier: bool, uids: &[RangeInclusive<u32>]) {
+    put(
+        out,
+        if earlier {
+            "VANISHED (EARLIER)"
+        } else {
+            "VANISHED"
+        },
+    );
+    for (at, range) in uids.iter().enumerate() {
+        put(out, if at > 0 { "," } else { " " });
+        put_range(out, range);
+    }
 }
 
 /// `enable-data = "ENABLED" *(SP capability)`
@@ -220,6 +249,9 @@ pub(super) fn esearch(out: &mut Vec<u8>, found: &ESearch<'_>) {
     }
     if let Some(count) = found.count {
         put(out, &format!(" COUNT {count}"));
+    }
+    if let Some(modseq) = found.modseq {
+        put(out, &format!(" MODSEQ {modseq}"));
     }
 }
 
@@ -318,6 +350,20 @@ mod tests {
         assert_eq!(said(&Data::Flags(&flags)), "* FLAGS (\\Answered $Junk)\r\n");
         assert_eq!(said(&Data::Exists(23)), "* 23 EXISTS\r\n");
         assert_eq!(said(&Data::Expunge(44)), "* 44 EXPUNGE\r\n");
+        assert_eq!(
+            said(&Data::Vanished {
+                earlier: true,
+                uids: &[300..=310, 405..=405, 411..=411],
+            }),
+            "* VANISHED (EARLIER) 300:310,405,411\r\n"
+        );
+        assert_eq!(
+            said(&Data::Vanished {
+                earlier: false,
+                uids: &[405..=405, 407..=407],
+            }),
+            "* VANISHED 405,407\r\n"
+        );
         assert_eq!(said(&Data::Search(&[2, 84, 882])), "* SEARCH 2 84 882\r\n");
         assert_eq!(said(&Data::Search(&[])), "* SEARCH\r\n");
         assert_eq!(said(&Data::Enabled(&[])), "* ENABLED\r\n");
@@ -375,10 +421,11 @@ mod tests {
             max: None,
             all: Some(&all),
             count: Some(3),
+            modseq: Some(1236),
         };
         assert_eq!(
             said(&Data::ESearch(found)),
-            "* ESEARCH (TAG \"A282\") UID MIN 2 ALL 2,10:11 COUNT 3\r\n"
+            "* ESEARCH (TAG \"A282\") UID MIN 2 ALL 2,10:11 COUNT 3 MODSEQ 1236\r\n"
         );
     }
 

@@ -26,6 +26,8 @@ pub struct FetchWriter {
 pub enum FetchData<'a> {
     /// The UID.
     Uid(u32),
+    /// The mod-sequence (RFC 7162).
+    Modseq(u64),
     /// The flags.
     Flags {
         /// Those that clients set.
@@ -139,6 +141,11 @@ fn msg_att(out: &mut Vec<u8>, item: &FetchData<'_>) {
         FetchData::Uid(uid) => {
             put(out, "UID ");
             number(out, (*uid).into());
+        }
+        FetchData::Modseq(modseq) => {
+            put(out, "MODSEQ (");
+            number(out, *modseq);
+            put(out, ")");
         }
         FetchData::Flags { flags, recent } => {
             let recent = recent.then_some(RECENT);
@@ -327,12 +334,13 @@ mod tests {
             FetchData::InternalDate(date),
             FetchData::Size(4286),
             FetchData::Uid(7),
+            FetchData::Modseq(624_140_003),
             FetchData::Flags {
                 flags: &[],
                 recent: false,
             },
         ];
-        let expected = "* 12 FETCH (FLAGS (\\Seen \\Recent) INTERNALDATE \"17-Jul-1996 02:44:25 -0700\" RFC822.SIZE 4286 UID 7 FLAGS ())\r\n";
+        let expected = "* 12 FETCH (FLAGS (\\Seen \\Recent) INTERNALDATE \"17-Jul-1996 02:44:25 -0700\" RFC822.SIZE 4286 UID 7 MODSEQ (624140003) FLAGS ())\r\n";
         assert_eq!(said(&items), expected);
     }
 

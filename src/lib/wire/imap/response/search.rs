@@ -3,30 +3,48 @@
 
 use super::data::{ESearch, esearch, search};
 use super::{put, put_range};
+use crate::imap::PartialRange;
 use std::ops::RangeInclusive;
 
-/// Writes `"SEARCH" *(SP nz-number)`, or an `esearch-response` whose ALL comes
-/// last.
+/// Writes `"SEARCH" *(SP nz-number)`, or an `esearch-response` whose ALL or PARTIAL
+/// comes last.
 #[derive(Debug)]
 #[must_use = "a SEARCH that isn't ended leaves half a response"]
 pub struct SearchWriter {
-    has_all: bool,
+    /// What stands before the next range.
+    lead: &'static str,
+    /// The ranges are PARTIAL's.
+    is_page: bool,
 }
 
 impl SearchWriter {
     /// Begins a SEARCH.
     pub fn search(out: &mut Vec<u8>) -> Self {
         put(out, "* SEARCH");
-        Self { has_all: false }
+        Self::begun(" ALL ")
     }
 
     /// Begins an ESEARCH with everything that is known of it already.
     pub fn esearch(out: &mut Vec<u8>, found: &ESearch<'_>) -> Self {
         put(out, "* ");
         esearch(out, found);
+        Self::begun(if found.all.is_some() { "," } else { " ALL " })
+    }
+
+    fn begun(lead: &'static str) -> Self {
         Self {
-            has_all: found.all.is_some(),
+            lead,
+            is_page: false,
         }
+    }
+
+    /// Begins PARTIAL: the ranges that follow are those of the page.
+    /// `ret-data-partial = "PARTIAL" SP "(" partial-range SP partial-results ")"`
+    /// (RFC 9394, section 4)
+    pub fn partial(&mut self, out: &mut Vec<u8>, page: PartialRange) {
+        put(out, &format!(" PARTIAL ({page} "));
+        self.lead = "";
+        self.is_page = true;
     }
 
     /// Numbers of a SEARCH.
@@ -34,17 +52,28 @@ impl SearchWriter {
         search(out, numbers);
     }
 
-    /// Ranges of an ESEARCH's ALL: ascending, apart from each other.
+    /// Ranges of an ESEARCH's ALL or PARTIAL: those of a SEARCH ascend, apart from each
+    /// other.
     pub fn ranges(&mut self, out: &mut Vec<u8>, ranges: &[RangeInclusive<u32>]) {
         for range in ranges {
-            put(out, if self.has_all { "," } else { " ALL " });
-            self.has_all = true;
+            put(out, self.lead);
+            self.lead = ",";
             put_range(out, range);
         }
     }
 
+    /// `search-sort-mod-seq = "(" "MODSEQ" SP mod-sequence-value ")"` (RFC 7162, section
+    /// 7): the highest of what a SEARCH has found, behind its last number.
+    pub fn modseq(&mut self, out: &mut Vec<u8>, modseq: u64) {
+        put(out, &format!(" (MODSEQ {modseq})"));
+    }
+
     /// The end.
     pub fn end(self, out: &mut Vec<u8>) {
+        if self.is_page {
+            let is_empty = self.lead.is_empty();
+            put(out, if is_empty { "NIL)" } else { ")" });
+        }
         put(out, "\r\n");
     }
 }
@@ -62,6 +91,33 @@ mod tests {
         out
     }
 
+    #[test]
+    fn a_page_says_which_it_is_and_what_is_on_it() {
+        let tag = Tag::new(b"A02").unwrap();
+        let said = |ranges: &[RangeInclusive<u32>]| {
+            let head = ESearch {
+                tag: &tag,
+                uid: true,
+                min: None,
+                max: None,
+                all: None,
+                count: Some(9),
+                modseq: None,
+            };
+            let mut out = Vec::new();
+            let mut writer = SearchWriter::esearch(&mut out, &head);
+            writer.partial(&mut out, PartialRange::last(100).unwrap());
+            ranges
+                .iter()
+                .for_each(|range| writer.ranges(&mut out, std::slice::from_ref(range)));
+            writer.end(&mut out);
+            String::from_utf8(out).unwrap()
+        };
+        let head = "* ESEARCH (TAG \"A02\") UID COUNT 9 PARTIAL (-1:-100 ";
+        assert_eq!(said(&[]), format!("{head}NIL)\r\n"));
+        assert_eq!(said(&[2..=4, 7..=7]), format!("{head}2:4,7)\r\n"));
+    }
+
     proptest! {
         #[test]
         fn in_steps_or_at_once_it_is_the_same(
@@ -76,7 +132,7 @@ mod tests {
 
             let all = SequenceSet::from_numbers(numbers.iter().copied()).unwrap();
             let tag = Tag::new(b"a").unwrap();
-            let found = ESearch { tag: &tag, uid: true, min: Some(1), max: None, all: None, count: None };
+            let found = ESearch { tag: &tag, uid: true, min: Some(1), max: None, all: None, count: None, modseq: None };
             let mut out = Vec::new();
             let mut writer = SearchWriter::esearch(&mut out, &found);
             let ranges = all.resolve(u32::MAX);

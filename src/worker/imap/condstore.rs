@@ -1,0 +1,129 @@
+//! Mod-sequences told to a client (RFC 7162): what makes it want them, and up to where
+//! it knows everything.
+//!
+//! A client takes the highest mod-sequence that it was told of until a command's answer
+//! for the point from which it can go on another time. Where that would be wrong, because
+//! something older has not been told yet, the answer says which point it is (§3.2, §6).
+
+use super::End;
+use super::answer::Answer;
+use super::client::Client;
+use super::selected::Selected;
+use store::{Messages, Modseq, Store};
+use wire::imap::response::Code;
+use wire::imap::{Command, FetchItem, Status, StatusItem};
+
+/// What stands beside HIGHESTMODSEQ.
+const KNOWN: &str = "All is known up to here";
+
+/// What was told within one command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Heard {
+    /// The highest mod-sequence of a FETCH response.
+    pub modseq: Modseq,
+    /// Messages are gone.
+    pub gone: bool,
+}
+
+/// Whether a client that says this wants mod-sequences from now on (RFC 7162 §3.1). ENABLE
+/// does it by itself.
+pub fn asks_for_modseqs(command: &Command) -> bool {
+    match command {
+        Command::Select { params, .. } | Command::Examine { params, .. } => params.condstore,
+        Command::Status { items, .. } => items.contains(&StatusItem::HighestModseq),
+        Command::Fetch {
+            items, modifiers, ..
+        } => items.contains(&FetchItem::Modseq) || modifiers.changed_since.is_some(),
+        Command::Store {
+            unchanged_since, ..
+        } => unchanged_since.is_some(),
+        Command::Search { key, .. } => key.asks_for_modseqs(),
+        _ => false,
+    }
+}
+
+/// HIGHESTMODSEQ of a mailbox: never less than any client can have been told, also of
+/// what a power cut has undone.
+pub fn highest(store: &Store, modseq: Modseq) -> u64 {
+    modseq.max(store.modseq_floor()).0.max(1)
+}
+
+/// Up to where a client knows flags that asks for what has changed at `modseq` or later.
+/// If a power cut has undone what it may have been told of, it knows none.
+pub fn known_before(store: &Store, modseq: u64) -> Modseq {
+    let before = store.known(Modseq(modseq.saturating_sub(1))).flags;
+    before.min(store.known(Modseq(modseq)).flags)
+}
+
+impl Client {
+    /// The client wants mod-sequences.
+    pub fn enable_condstore(&mut self) {
+        let mut enabled = self.enabled();
+        enabled.condstore = true;
+        self.enable_also(enabled);
+    }
+}
+
+impl Selected {
+    /// The client wants mod-sequences; if that is new, it is told where it stands.
+    ///
+    /// # Errors
+    /// [`End::MailboxGone`].
+    pub fn enable_condstore(&self, client: &mut Client) -> Result<(), End> {
+        if client.enabled().condstore {
+            return Ok(());
+        }
+        client.enable_condstore();
+        self.tell_point(client)
+    }
+
+    /// HIGHESTMODSEQ, by itself.
+    ///
+    /// # Errors
+    /// [`End::MailboxGone`].
+    pub fn tell_point(&self, client: &mut Client) -> Result<(), End> {
+        let point = self.point(client)?;
+        client.remark(&Code::HighestModseq(point), KNOWN);
+        Ok(())
+    }
+
+    /// Before an answer: says what the client could not know, in the answer if there is
+    /// room.
+    ///
+    /// # Errors
+    /// [`End::MailboxGone`].
+    pub fn settle(&mut self, client: &mut Client, answer: Option<&mut Answer>) -> Result<(), End> {
+        let heard = std::mem::take(&mut self.heard);
+        if !client.enabled().condstore {
+            return Ok(());
+        }
+        let point = self.point(client)?;
+        if !heard.gone && heard.modseq.0 <= point {
+            return Ok(());
+        }
+        let code = Code::HighestModseq(point);
+        match answer {
+            Some(answer) if answer.status == Status::Ok && answer.is_bare() => {
+                answer.code = Some(code);
+            }
+            _ => client.remark(&code, KNOWN),
+        }
+        Ok(())
+    }
+
+    fn point(&self, client: &Client) -> Result<u64, End> {
+        let store = client.account().store();
+        let messages = store.messages(self.handle());
+        let messages = messages.map_err(|_| End::MailboxGone)?;
+        Ok(highest(&store, self.known_up_to(&messages)))
+    }
+
+    /// All that has happened up to this has been told.
+    fn known_up_to(&self, messages: &Messages<'_>) -> Modseq {
+        let view = self.view();
+        match messages.expunged_next(view) {
+            Some(next) => view.told.min(Modseq(next.0.saturating_sub(1))),
+            None => view.told,
+        }
+    }
+}
