@@ -5,7 +5,7 @@ use super::client::Client;
 use wire::imap::response::{Capability, Data};
 
 /// What we can do, but for what has a value.
-const ALL: [Capability; 30] = [
+const ALL: [Capability; 32] = [
     Capability::Imap4Rev1,
     Capability::Imap4Rev2,
     Capability::Binary,
@@ -17,8 +17,10 @@ const ALL: [Capability; 30] = [
     Capability::Id,
     Capability::Idle,
     Capability::ListExtended,
+    Capability::ListMetadata,
     Capability::ListStatus,
     Capability::LiteralPlus,
+    Capability::Metadata,
     Capability::Move,
     Capability::MultiAppend,
     Capability::Namespace,
@@ -62,6 +64,7 @@ impl Client {
         let switches = [
             (Capability::Imap4Rev2, &mut enabled.rev2),
             (Capability::Utf8Accept, &mut enabled.utf8),
+            (Capability::Metadata, &mut enabled.metadata),
             (Capability::QResync, &mut enabled.qresync),
             (Capability::CondStore, &mut enabled.condstore),
         ];
