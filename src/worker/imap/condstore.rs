@@ -9,9 +9,14 @@ use super::End;
 use super::answer::Answer;
 use super::client::Client;
 use super::selected::Selected;
+use crate::session::Enabled;
 use store::{Messages, Modseq, Store};
-use wire::imap::response::Code;
-use wire::imap::{Command, FetchItem, Status, StatusItem};
+use wire::Text;
+use wire::imap::response::{Code, ModifiedWriter};
+use wire::imap::{Command, FetchItem, Status, StatusItem, Tag};
+
+/// Ranges told between two breaths: twenty bytes each at most.
+const STEP_RANGES: usize = 2048;
 
 /// What stands beside HIGHESTMODSEQ.
 const KNOWN: &str = "All is known up to here";
@@ -42,6 +47,24 @@ pub fn asks_for_modseqs(command: &Command) -> bool {
     }
 }
 
+/// Whether a command asks for what only QRESYNC brings, and the client hasn't enabled it
+/// (RFC 7162 §3.2.3).
+pub fn lacks_qresync(command: &Command, enabled: Enabled) -> bool {
+    let asks = match command {
+        Command::Select { params, .. } | Command::Examine { params, .. } => {
+            params.resync.is_some()
+        }
+        Command::Fetch { modifiers, .. } => modifiers.vanished,
+        _ => false,
+    };
+    asks && !enabled.qresync
+}
+
+/// The answer to such a command.
+pub fn not_enabled() -> Answer {
+    Answer::bad("ENABLE QRESYNC first")
+}
+
 /// HIGHESTMODSEQ of a mailbox: never less than any client can have been told, also of
 /// what a power cut has undone.
 pub fn highest(store: &Store, modseq: Modseq) -> u64 {
@@ -56,6 +79,22 @@ pub fn known_before(store: &Store, modseq: u64) -> Modseq {
 }
 
 impl Client {
+    /// MODIFIED, of a message or of a million: in steps.
+    ///
+    /// # Errors
+    /// [`End`]: the session is over.
+    pub async fn tell_modified(&mut self, tag: &Tag, answer: &Answer) -> Result<(), End> {
+        let out = self.out().buffer();
+        let mut writer = ModifiedWriter::begin(out, tag, answer.status);
+        for some in answer.modified.chunks(STEP_RANGES) {
+            writer.ranges(self.out().buffer(), some);
+            self.out().relieve().await?;
+            self.breathe().await?;
+        }
+        writer.end(self.out().buffer(), &Text::new(answer.text));
+        Ok(())
+    }
+
     /// The client wants mod-sequences.
     pub fn enable_condstore(&mut self) {
         let mut enabled = self.enabled();

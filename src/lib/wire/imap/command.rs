@@ -915,7 +915,7 @@ mod tests {
                     one_of(&["FETCH", "UID FETCH"]),
                     sets(),
                     items(),
-                    one_of(&["", " (CHANGEDSINCE 0)", " (VANISHED CHANGEDSINCE 12345)"])
+                    one_of(&["", " (CHANGEDSINCE 1)", " (VANISHED CHANGEDSINCE 12345)"])
                 )
                     .prop_map(|(verb, set, items, modifiers)| format!(
                         "{verb} {set} {items}{modifiers}"

@@ -12,6 +12,7 @@ mod copied;
 mod data;
 mod envelope;
 mod fetch;
+mod modified;
 mod rendered;
 mod search;
 pub(super) mod string;
@@ -25,6 +26,7 @@ pub use data::{Data, ESearch, ListAttribute, ListEntry, QuotaResource, data};
 pub use envelope::{Envelope, EnvelopeAddress, envelope};
 pub(super) use fetch::section;
 pub use fetch::{Content, FetchData, FetchWriter, RECENT};
+pub use modified::ModifiedWriter;
 pub use rendered::Rendered;
 pub use search::SearchWriter;
 
