@@ -253,6 +253,7 @@ fn of_worker() -> slice::Worker {
         sessions_max: 10,
         pop3_login_delay_seconds: 0,
         flag_sync_millis: 500,
+        message_limits: slice::MessageLimits::default(),
         quota: slice::Quota::default(),
         folders: List::default(),
     }

@@ -58,6 +58,7 @@ impl Root {
                 sessions_max: 3,
                 pop3_login_delay_seconds: 0,
                 flag_sync_millis: 500,
+                message_limits: ipc::slice::MessageLimits::default(),
                 quota: ipc::slice::Quota::default(),
                 folders: List::default(),
             },

@@ -8,8 +8,8 @@
 use crate::mistake::Span;
 use ipc::edge::config::{Address, PATH_BYTES_MAX, Supervision};
 use ipc::slice::{
-    Auth, Broker, Director, Folder, Front, Keyholder, Lmtp, LogLevel, Logging, Login, Protocol,
-    Quota, SpecialUse, TlsUse, Worker,
+    Auth, Broker, Director, Folder, Front, Keyholder, Lmtp, LogLevel, Logging, Login,
+    MessageLimits, Protocol, Quota, SpecialUse, TlsUse, Worker,
 };
 use ipc::{Bytes, List, Malformed};
 
@@ -231,6 +231,7 @@ fn worker(logging: &Logging) -> Result<Worker, Malformed> {
         sessions_max: 0,
         pop3_login_delay_seconds: 0,
         flag_sync_millis: 500,
+        message_limits: MessageLimits::default(),
         quota: Quota::default(),
         folders: List::new(FOLDERS.into_iter().map(folder).collect::<Result<_, _>>()?)?,
     })

@@ -12,6 +12,7 @@ use ipc::slice::{
 };
 use ipc::{Bytes, List};
 use sandbox::{Layer, Waivers};
+use std::ops::RangeInclusive;
 
 /// Listeners of one set. Each is a socket in every `front`, and a set with more
 /// is better served by a load balancer.
@@ -242,6 +243,10 @@ const PASSWORDS: &[Key<Settings>] = &[
     },
 ];
 
+/// Messages that one IMAP command may be limited to. Below a thousand clients would say
+/// too many commands (RFC 9738); a million are all that a mailbox is measured with.
+const MESSAGES_PER_COMMAND: RangeInclusive<u64> = 1_000..=1_000_000;
+
 const LIMITS: &[Key<Settings>] = &[
     Key {
         name: "connections",
@@ -261,6 +266,18 @@ const LIMITS: &[Key<Settings>] = &[
         name: "message_size",
         takes: Takes::Amount(value::bytes, (64 << 10)..=(1 << 30), |s, n| {
             s.message_bytes_max = n
+        }),
+    },
+    Key {
+        name: "messages_per_command",
+        takes: Takes::Number(MESSAGES_PER_COMMAND, |s, n| {
+            s.worker.message_limits.per_command = Some(n as u32)
+        }),
+    },
+    Key {
+        name: "messages_per_copy",
+        takes: Takes::Number(MESSAGES_PER_COMMAND, |s, n| {
+            s.worker.message_limits.per_copy = Some(n as u32)
         }),
     },
     Key {

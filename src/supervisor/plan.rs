@@ -184,6 +184,7 @@ mod tests {
             sessions_max: 1,
             pop3_login_delay_seconds: 0,
             flag_sync_millis: 500,
+            message_limits: ipc::slice::MessageLimits::default(),
             quota: ipc::slice::Quota::default(),
             folders: List::default(),
         }

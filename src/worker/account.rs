@@ -28,7 +28,7 @@ use crate::scrub::Rounds;
 use crate::shapes::Shapes;
 use crate::suspects::Suspects;
 use commits::Commits;
-use ipc::slice;
+use ipc::slice::{self, MessageLimits};
 use ipc::{AccountId, Epoch};
 use loading::Unreadable;
 use seats::Seats;
@@ -60,6 +60,8 @@ pub struct Limits {
     pub pop3_login_delay_seconds: u32,
     /// How late a change of flags may be synced.
     pub flag_sync: Duration,
+    /// IMAP: messages of one command.
+    pub messages: MessageLimits,
     /// What the account may keep if it has no quota of its own.
     pub quota: QuotaLimits,
 }
@@ -72,6 +74,7 @@ impl From<&slice::Worker> for Limits {
             sessions_max: slice.sessions_max,
             pop3_login_delay_seconds: slice.pop3_login_delay_seconds,
             flag_sync: Duration::from_millis(slice.flag_sync_millis.into()),
+            messages: slice.message_limits,
             quota: quota(slice.quota),
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::birth::Born;
 use ipc::codec::{Bytes, List};
-use ipc::slice::{Folder, LogLevel, Logging, Quota, SpecialUse, Worker};
+use ipc::slice::{Folder, LogLevel, Logging, MessageLimits, Quota, SpecialUse, Worker};
 use ipc::ticket::{AccountKey, KEY_BYTES, MasterKey};
 use ipc::{AccountId, Secret};
 use journal::Syncer;
@@ -38,6 +38,7 @@ pub fn slice() -> Worker {
         sessions_max: 8,
         pop3_login_delay_seconds: 0,
         flag_sync_millis: 500,
+        message_limits: MessageLimits::default(),
         quota: Quota::default(),
         folders: List::new(vec![
             folder("Archive", SpecialUse::None),

@@ -13,6 +13,7 @@
 mod answer;
 mod append;
 mod authenticated;
+mod batches;
 mod capability;
 mod client;
 mod compress;
@@ -25,6 +26,7 @@ mod fetch;
 mod flags;
 mod idle;
 pub mod letter;
+mod limit;
 mod list;
 mod mailbox;
 mod messages;

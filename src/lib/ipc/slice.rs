@@ -273,6 +273,17 @@ record! {
 }
 
 record! {
+    /// How many messages one IMAP command may take (RFC 9738).
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+    pub struct MessageLimits {
+        /// Any command: MESSAGELIMIT. None: no limit.
+        per_command: Option<u32>,
+        /// COPY alone: SAVELIMIT. Of no meaning beside a limit of any command.
+        per_copy: Option<u32>,
+    }
+}
+
+record! {
     /// For every `worker`.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct Worker {
@@ -290,6 +301,8 @@ record! {
         /// survives the worker's death at once, a power cut after this. 0: it
         /// is on the disk before its OK.
         flag_sync_millis: u32,
+        /// IMAP: messages of one command.
+        message_limits: MessageLimits,
         /// For accounts without a quota of their own.
         quota: Quota,
         /// What a new account gets beside INBOX.

@@ -370,7 +370,10 @@ mod tests {
         let root = SimDisk::new(1);
         let all: Vec<u32> = (1..=CHUNK_ENTRIES_MAX as u32).collect();
         write(&root, ChunkId(1), MailboxId(1), &row(&all)).unwrap();
-        let content = Reading::begin(&root, ChunkId(1)).unwrap().content().unwrap();
+        let content = Reading::begin(&root, ChunkId(1))
+            .unwrap()
+            .content()
+            .unwrap();
         assert_eq!(content.entries.len(), CHUNK_ENTRIES_MAX);
     }
 }

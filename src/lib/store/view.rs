@@ -136,6 +136,14 @@ impl<'a> Messages<'a> {
         end.saturating_sub(entries.rank(range.first))
     }
 
+    /// The message of a range of UIDs that has so many others of it before itself.
+    pub fn nth_in(&self, range: UidRange, before: usize) -> Option<Uid> {
+        let entries = &self.mailbox.entries;
+        let at = entries.rank(range.first).checked_add(before)?;
+        let uid = entries.at(at).map(|entry| entry.uid)?;
+        (uid <= range.last).then_some(uid)
+    }
+
     /// The messages that changed after a modseq (CHANGEDSINCE).
     pub fn changed_since(&self, modseq: Modseq) -> impl Iterator<Item = &'a Entry> + use<'a> {
         self.mailbox.entries.changed_since(modseq)

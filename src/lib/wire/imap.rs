@@ -13,6 +13,7 @@ mod flag;
 mod list;
 mod mailbox;
 mod modseq;
+mod partial;
 mod pattern;
 mod quota;
 mod reader;
@@ -20,6 +21,7 @@ mod refusal;
 pub mod response;
 mod search;
 mod sequence;
+mod uid_batches;
 mod utf7;
 
 pub use append::AppendBegin;
@@ -31,6 +33,7 @@ pub use flag::{Flag, Keyword};
 pub use list::{List, ListReturn, ListSelection, SpecialUse, StatusItem};
 pub use mailbox::{MailboxName, NameFault};
 pub use modseq::{FetchModifiers, Resync, SelectParams, SequenceMatch};
+pub use partial::PartialRange;
 pub use pattern::ListPattern;
 pub use preauth::imap::Tag;
 pub use preauth::imap::response::Status;
@@ -38,6 +41,7 @@ pub use reader::{Event, Reader};
 pub use refusal::Refusal;
 pub use search::{SearchKey, SearchReturn, When};
 pub use sequence::{Bound, SequenceRange, SequenceSet};
+pub use uid_batches::UidBatches;
 
 /// What of the grammar depends upon what this client has enabled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

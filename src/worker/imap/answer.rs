@@ -73,6 +73,11 @@ impl Answer {
         Self::new(Status::Bad, None, text)
     }
 
+    /// The same, and there is something to act upon.
+    pub fn bad_with(code: Code, text: &'static str) -> Self {
+        Self::new(Status::Bad, Some(code), text)
+    }
+
     fn new(status: Status, code: Option<Code>, text: &'static str) -> Self {
         Self {
             status,

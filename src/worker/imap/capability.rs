@@ -5,7 +5,7 @@ use super::client::Client;
 use wire::imap::response::{Capability, Data};
 
 /// What we can do, but for what has a value.
-const ALL: [Capability; 28] = [
+const ALL: [Capability; 30] = [
     Capability::Imap4Rev1,
     Capability::Imap4Rev2,
     Capability::Binary,
@@ -22,6 +22,7 @@ const ALL: [Capability; 28] = [
     Capability::Move,
     Capability::MultiAppend,
     Capability::Namespace,
+    Capability::Partial,
     Capability::Quota,
     Capability::QuotaMailbox,
     Capability::QuotaMessage,
@@ -29,6 +30,7 @@ const ALL: [Capability; 28] = [
     Capability::SearchRes,
     Capability::SpecialUse,
     Capability::StatusSize,
+    Capability::UidBatches,
     Capability::UidPlus,
     Capability::Unselect,
     Capability::Utf8Accept,
@@ -42,6 +44,7 @@ impl Client {
     pub fn capabilities(&self) -> Vec<Capability> {
         let mut all = ALL.to_vec();
         all.push(Capability::AppendLimit(self.append_bytes_max()));
+        all.extend(self.message_limit());
         all
     }
 

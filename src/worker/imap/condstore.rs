@@ -51,9 +51,7 @@ pub fn asks_for_modseqs(command: &Command) -> bool {
 /// (RFC 7162 §3.2.3).
 pub fn lacks_qresync(command: &Command, enabled: Enabled) -> bool {
     let asks = match command {
-        Command::Select { params, .. } | Command::Examine { params, .. } => {
-            params.resync.is_some()
-        }
+        Command::Select { params, .. } | Command::Examine { params, .. } => params.resync.is_some(),
         Command::Fetch { modifiers, .. } => modifiers.vanished,
         _ => false,
     };

@@ -6,9 +6,11 @@ use super::answer::Answer;
 use super::client::Client;
 use super::copied::Copied;
 use super::expunge::read_only;
+use super::limit::Cut;
+use super::messages::Meant;
 use super::names;
 use super::selected::Selected;
-use store::{MailboxHandle, Refusal, UidRange};
+use store::{MailboxHandle, Refusal};
 use wire::imap::response::Code;
 use wire::imap::{MailboxName, SequenceSet};
 
@@ -21,14 +23,19 @@ impl Selected {
         set: &SequenceSet,
         to: &MailboxName,
     ) -> Result<Answer, End> {
-        let (ranges, target) = match self.source_and_target(client, by_uid, set, to) {
-            Ok(found) => found,
-            Err(answer) => return Ok(answer),
-        };
+        let (source, target) =
+            match self.source_and_target(client, by_uid, set, to, client.per_copy()) {
+                Ok(found) => found,
+                Err(answer) => return Ok(answer),
+            };
+        let Source { meant, cut } = source;
+        if let Some(cut) = cut {
+            return Ok(cut.refusal());
+        }
         let source = *self.handle();
         let copied = client
             .account()
-            .change(|store| store.copy(&source, &ranges, &target));
+            .change(|store| store.copy(&source, &meant.ranges, &target));
         Ok(match copied.await {
             Ok(outcome) => {
                 let copied = Copied::of(outcome).filter(|_| client.may_know_uids(&target));
@@ -38,7 +45,9 @@ impl Selected {
         })
     }
 
-    /// MOVE and UID MOVE. COPYUID goes before the EXPUNGEs (RFC 6851 §4.3).
+    /// MOVE and UID MOVE, of the newest if there are more than one command may take: what
+    /// was moved is gone from here, so the client says the same once more (RFC 9738 §3.1).
+    /// COPYUID goes before the EXPUNGEs (RFC 6851 §4.3).
     pub async fn move_to(
         &mut self,
         client: &mut Client,
@@ -49,21 +58,23 @@ impl Selected {
         if self.is_read_only() {
             return Ok(read_only());
         }
-        let (ranges, target) = match self.source_and_target(client, by_uid, set, to) {
-            Ok(found) => found,
-            Err(answer) => return Ok(answer),
-        };
+        let (source, target) =
+            match self.source_and_target(client, by_uid, set, to, client.per_command()) {
+                Ok(found) => found,
+                Err(answer) => return Ok(answer),
+            };
+        let Source { meant, cut } = source;
         let source = *self.handle();
         let moved = client
             .account()
-            .change(|store| store.move_to(&source, &ranges, &target));
+            .change(|store| store.move_to(&source, &meant.ranges, &target));
         Ok(match moved.await {
             Ok(outcome) => {
                 let moved = Copied::of(outcome).filter(|_| client.may_know_uids(&target));
                 if let Some(moved) = moved {
                     client.tell_copied(None, &moved, "Moved").await?;
                 }
-                Answer::ok("Done")
+                client.cut_answer(Answer::ok("Done"), cut)
             }
             Err(refusal) => missing_target(refusal),
         })
@@ -75,7 +86,8 @@ impl Selected {
         by_uid: bool,
         set: &SequenceSet,
         to: &MailboxName,
-    ) -> Result<(Vec<UidRange>, MailboxHandle), Answer> {
+        limit: Option<u32>,
+    ) -> Result<(Source, MailboxHandle), Answer> {
         let meant = self.meant(client, set, by_uid)?;
         let store = client.account().store();
         let messages = store.messages(self.handle()).map_err(Answer::from)?;
@@ -88,8 +100,15 @@ impl Selected {
             ));
         }
         let target = client.target(to).map_err(missing_target)?;
-        Ok((meant.ranges, target))
+        let (meant, cut) = meant.newest(limit, &messages);
+        Ok((Source { meant, cut }, target))
     }
+}
+
+/// What is to be copied or moved.
+struct Source {
+    meant: Meant,
+    cut: Option<Cut>,
 }
 
 impl Client {

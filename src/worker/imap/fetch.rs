@@ -92,8 +92,8 @@ impl Selected {
         items: &[FetchItem],
         modifiers: &FetchModifiers,
     ) -> Result<Answer, End> {
-        let meant = match self.meant(client, set, by_uid) {
-            Ok(meant) => meant,
+        let (meant, cut) = match self.shown(client, set, by_uid, modifiers.partial) {
+            Ok(shown) => shown,
             Err(answer) => return Ok(answer),
         };
         let (mut walk, items) = self.narrowed(client, meant, items, modifiers).await?;
@@ -134,7 +134,7 @@ impl Selected {
         faults.gone |= walk.missed_some();
         self.announce_but(client, Expunges::Held, by_uid, &told)
             .await?;
-        Ok(faults.answer())
+        Ok(client.cut_answer(faults.answer(), cut))
     }
 
     /// What CHANGEDSINCE leaves of it, behind what VANISHED tells (RFC 7162 §3.1.4.1,

@@ -8,9 +8,9 @@
 use super::client::Client;
 use super::numbers::Numbers;
 use super::selected::Selected;
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 use store::{Entry, Messages, Modseq, Refusal, Uid, UidRange, View};
-use wire::imap::{Bound, SequenceSet};
+use wire::imap::{Bound, PartialRange, SequenceSet};
 
 /// Messages looked at between two breaths: a look is well under 5 ms.
 pub const CHUNK_MESSAGES_MAX: usize = 64;
@@ -115,11 +115,38 @@ impl Meant {
         meant
     }
 
+    /// Those of a page (RFC 9394 §3.3). What is gone is on none, but is missed as before.
+    pub fn page(&self, page: PartialRange, messages: &Messages<'_>) -> Self {
+        let counts = self.ranges.iter().map(|range| messages.count_in(*range));
+        let counts: Vec<usize> = counts.collect();
+        let there = counts.iter().sum::<usize>();
+        let wanted = page.of(there);
+        let missed = |named: u64| named.saturating_sub(there as u64);
+        let mut before = 0_usize;
+        let mut ranges = Vec::new();
+        for (range, here) in self.ranges.iter().zip(counts) {
+            let start = wanted.start.saturating_sub(before);
+            let end = wanted.end.saturating_sub(before).min(here);
+            ranges.extend(part(messages, *range, start..end));
+            before = before.saturating_add(here);
+        }
+        Self {
+            ranges,
+            numbered: self
+                .numbered
+                .map(|named| missed(named).saturating_add(wanted.len() as u64)),
+        }
+    }
+
+    /// How many of them are there.
+    pub fn count(&self, messages: &Messages<'_>) -> usize {
+        let there = |range: &UidRange| messages.count_in(*range);
+        self.ranges.iter().map(there).sum()
+    }
+
     /// Whether messages that were named by number are gone.
     pub fn misses_some(&self, messages: &Messages<'_>) -> bool {
-        let there = |range: &UidRange| messages.count_in(*range) as u64;
-        let named = self.numbered.unwrap_or(0);
-        named > self.ranges.iter().map(there).sum()
+        self.numbered.unwrap_or(0) > self.count(messages) as u64
     }
 
     /// The entries from `after` on that are still there; whoever looks at them counts.
@@ -152,6 +179,18 @@ impl Meant {
                 .take_while(move |entry| entry.uid() <= range.last && entry.uid() < end)
         })
     }
+}
+
+/// The range from one message of a range to another: `which` counts those that are there.
+fn part(messages: &Messages<'_>, range: UidRange, which: Range<usize>) -> Option<UidRange> {
+    let last = which
+        .end
+        .checked_sub(1)
+        .filter(|last| which.start <= *last)?;
+    Some(UidRange {
+        first: messages.nth_in(range, which.start)?,
+        last: messages.nth_in(range, last)?,
+    })
 }
 
 /// Whether a number is named that is above `exists`. Leniency `open-end`
@@ -410,6 +449,28 @@ mod tests {
                 prop_assert_eq!(meant.numbered, Some(expected.len() as u64));
                 expected.retain(|number| !gone.contains(number));
                 prop_assert_eq!(found(&inbox, &view, &meant), expected);
+            }
+        }
+    }
+
+    proptest! {
+        /// Against the definition: of the messages that are meant and there, in the order
+        /// of their UIDs, those whose place is on the page.
+        #[test]
+        fn a_page_is_of_what_is_meant_and_there(
+            named_by in ranges(), gone in prop::collection::btree_set(1u32..=8, 0..6),
+            by_uid: bool, last in 1u32..12,
+        ) {
+            let gone: Vec<u32> = gone.into_iter().collect();
+            let (inbox, view) = inbox(&gone);
+            if let Some(meant) = meant(&inbox, &view, &set(&named_by), by_uid) {
+                let handle = inbox.handle();
+                let messages = inbox.store.messages(&handle).unwrap();
+                let page = PartialRange::last(last).unwrap();
+                let paged = meant.page(page, &messages);
+                let all = found(&inbox, &view, &meant);
+                prop_assert_eq!(found(&inbox, &view, &paged), &all[page.of(all.len())]);
+                prop_assert_eq!(paged.misses_some(&messages), meant.misses_some(&messages));
             }
         }
     }

@@ -53,7 +53,11 @@ impl Selected {
         self.tell_changed_since(client, &mut walk).await
     }
 
-    async fn tell_changed_since(&mut self, client: &mut Client, walk: &mut Walk) -> Result<(), End> {
+    async fn tell_changed_since(
+        &mut self,
+        client: &mut Client,
+        walk: &mut Walk,
+    ) -> Result<(), End> {
         loop {
             let chunk = walk.next(client, self, CHUNK_MESSAGES_MAX);
             let chunk = chunk.map_err(|_| End::MailboxGone)?;

@@ -187,6 +187,7 @@ impl Selected {
             Command::Move { uid, set, mailbox } => self.move_to(client, uid, &set, &mailbox).await,
             Command::Expunge => self.expunge(client, None).await,
             Command::UidExpunge(set) => self.expunge(client, Some(&set)).await,
+            Command::UidBatches(asked) => self.uid_batches(client, tag, asked).await,
             Command::Check => {
                 client.account().sync().await;
                 Ok(Answer::ok("Everything is on the disk"))

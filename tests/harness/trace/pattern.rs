@@ -26,6 +26,8 @@ enum Part {
     Quoted(String),
     /// A number that is remembered under this name, or is what is remembered.
     Named(String),
+    /// The same, and above the number that is remembered under the second name.
+    Above(String, String),
     /// What is remembered under this name, of whatever kind; else the name in brackets.
     Recalled(String),
     /// These, with a space between, in any order.
@@ -109,6 +111,11 @@ impl Pattern {
             return Some(());
         }
         let word = |name: &str| !name.is_empty() && name.bytes().all(|c| c.is_ascii_lowercase());
+        if let Some((name, below)) = inner.split_once(":n above ") {
+            let named = word(name) && word(below);
+            let above = || Part::Above(name.to_owned(), below.to_owned());
+            return named.then(|| self.0.push(above()));
+        }
         let part = match inner.strip_suffix(":n") {
             Some(name) if word(name) => Part::Named(name.to_owned()),
             None if word(inner) => Part::Recalled(inner.to_owned()),
@@ -229,6 +236,13 @@ fn fit(parts: &[Part], text: &str, known: &Known, then: Then<'_>) -> bool {
         Part::Named(name) => named(name, text, known, &mut |rest, known| {
             fit(parts, rest, known, then)
         }),
+        Part::Above(name, below) => {
+            let above = is_above(text, known.get(below));
+            above
+                && named(name, text, known, &mut |rest, known| {
+                    fit(parts, rest, known, then)
+                })
+        }
         Part::AnyOrder(items) => {
             let items: Vec<&Item> = items.iter().collect();
             any_order(&items, "", text, known, &mut |rest, known| {
@@ -241,6 +255,13 @@ fn fit(parts: &[Part], text: &str, known: &Known, then: Then<'_>) -> bool {
 fn digits(text: &str) -> Option<usize> {
     let count = text.bytes().take_while(u8::is_ascii_digit).count();
     (count > 0).then_some(count)
+}
+
+/// Whether a text begins with a number above the one that is remembered.
+fn is_above(text: &str, below: Option<&String>) -> bool {
+    let number = digits(text).and_then(|width| text[..width].parse::<u64>().ok());
+    let below = below.and_then(|below| below.parse::<u64>().ok());
+    matches!((number, below), (Some(number), Some(below)) if number > below)
 }
 
 /// Where something within a line may end.
@@ -327,5 +348,15 @@ mod tests {
         assert!(!Pattern::new("[V <v:n>]", &letters).fits("[V 18]", &mut known));
         assert!(!Pattern::new("<v> <w:n> x", &letters).fits("17 1 y", &mut known));
         assert!(!known.contains_key("w"));
+    }
+
+    #[test]
+    fn a_named_number_may_have_to_be_above_another() {
+        let mut known = Known::from([("a".to_owned(), "9".to_owned())]);
+        let pattern = |text| Pattern::new(text, &Letters::new());
+        assert!(!pattern("(<b:n above a>)").fits("(9)", &mut known));
+        assert!(pattern("(<b:n above a>)").fits("(10)", &mut known) && known["b"] == "10");
+        assert!(!pattern("<b:n above a>").fits("11", &mut known), "it is 10");
+        assert!(!pattern("<c:n above nobody>").fits("1", &mut known));
     }
 }

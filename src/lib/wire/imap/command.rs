@@ -12,9 +12,10 @@ use super::quota::{quota_root, setquota_list};
 use super::refusal::{Refusal, expected};
 use super::search::search;
 use super::sequence::sequence_set;
+use super::uid_batches::uid_batches;
 use super::{
     Dialect, FetchItem, FetchModifiers, Flag, List, ListPattern, MailboxName, Parsed, SearchKey,
-    SearchReturn, SelectParams, SequenceSet, SpecialUse, StatusItem, Tag,
+    SearchReturn, SelectParams, SequenceSet, SpecialUse, StatusItem, Tag, UidBatches,
 };
 use crate::limits::{ENABLE_MAX, ID_PAIRS_MAX, ID_VALUE_BYTES_MAX};
 
@@ -112,6 +113,8 @@ pub enum Command {
     Expunge,
     /// Remove what is marked \Deleted among these (RFC 4315).
     UidExpunge(SequenceSet),
+    /// Into which ranges of UIDs does the mailbox fall (RFC 10022)?
+    UidBatches(UidBatches),
     /// Read messages.
     Fetch {
         /// The set is of UIDs.
@@ -281,6 +284,7 @@ fn command_with_arguments(
         "EXAMINE" => mailbox_and_params(cursor, dialect)
             .map(|(mailbox, params)| Command::Examine { mailbox, params }),
         "UID" => uid(cursor, dialect),
+        "UIDBATCHES" => uid_batches(cursor).map(Command::UidBatches),
         "APPEND" => Err(expected("a letter as a literal")),
         "LOGIN" | "AUTHENTICATE" | "STARTTLS" => Err(Refusal::AlreadyAuthenticated),
         name => message_command(name, cursor, dialect, false),
@@ -820,6 +824,8 @@ mod tests {
                     "SENTON 1-Jan-2000",
                     "BEFORE \"2-Feb-1999\"",
                     "OLDER 5",
+                    "UIDAFTER 7",
+                    "UIDBEFORE 7",
                     "MODSEQ 0",
                     "MODSEQ \"/flags/\\\\draft\" all 620162338",
                     "UNDRAFT"
@@ -881,6 +887,8 @@ mod tests {
                     "LIST (SUBSCRIBED) \"\" (% b/*) RETURN (STATUS (UNSEEN))",
                     "LSUB \"\" a%",
                     "LIST () \"\" *",
+                    "UIDBATCHES 2000",
+                    "UIDBATCHES 2000 10:20",
                     "STORE 1 FLAGS (\\Seen a)",
                     "STORE 7,3:9 (UNCHANGEDSINCE 0) +FLAGS.SILENT (\\Deleted)",
                     "SELECT a (CONDSTORE)",
@@ -915,13 +923,22 @@ mod tests {
                     one_of(&["FETCH", "UID FETCH"]),
                     sets(),
                     items(),
-                    one_of(&["", " (CHANGEDSINCE 1)", " (VANISHED CHANGEDSINCE 12345)"])
+                    one_of(&[
+                        "",
+                        " (CHANGEDSINCE 1)",
+                        " (VANISHED CHANGEDSINCE 12345)",
+                        " (PARTIAL -1:-30 CHANGEDSINCE 98305)"
+                    ])
                 )
                     .prop_map(|(verb, set, items, modifiers)| format!(
                         "{verb} {set} {items}{modifiers}"
                     )),
                 (
-                    one_of(&["SEARCH", "UID SEARCH RETURN (MIN SAVE)"]),
+                    one_of(&[
+                        "SEARCH",
+                        "UID SEARCH RETURN (MIN SAVE)",
+                        "UID SEARCH RETURN (PARTIAL -1:-100 COUNT)"
+                    ]),
                     keys(),
                     keys()
                 )

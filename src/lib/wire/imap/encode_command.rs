@@ -3,11 +3,13 @@
 //! Reading what is written here gives the same command again. Literals are
 //! synchronising, and stand behind their announcement without a pause.
 
+use std::borrow::Cow;
+
 use super::response::string::{mailbox, quoted, string};
 use super::{
     Command, Dialect, FetchItem, FetchModifiers, Flag, List, ListPattern, ListReturn,
     ListSelection, Partial, Request, Resync, SearchKey, SearchReturn, SelectParams, StatusItem,
-    StoreAction, When,
+    StoreAction, UidBatches, When,
 };
 
 /// Appends the whole command with its CRLF.
@@ -39,6 +41,7 @@ impl Encoder<'_> {
             Command::GetQuota(root) => self.on_root("GETQUOTA ", root, ""),
             Command::SetQuota(root) => self.on_root("SETQUOTA ", root, " ()"),
             Command::UidExpunge(set) => self.put(&format!("UID EXPUNGE {set}")),
+            Command::UidBatches(asked) => self.uid_batches(*asked),
             Command::Id(fields) => self.id(fields),
             Command::Enable(names) => self.put(&format!("ENABLE {}", names.join(" "))),
             Command::Fetch {
@@ -151,6 +154,13 @@ impl Encoder<'_> {
         self.put(behind);
     }
 
+    fn uid_batches(&mut self, asked: UidBatches) {
+        self.put(&format!("UIDBATCHES {}", asked.size));
+        if let Some((first, last)) = asked.wanted {
+            self.put(&format!(" {first}:{last}"));
+        }
+    }
+
     fn id(&mut self, fields: &[(String, Option<String>)]) {
         self.put("ID ");
         if fields.is_empty() {
@@ -258,7 +268,9 @@ impl Encoder<'_> {
         let since = modifiers.changed_since;
         let since = since.map(|modseq| format!("CHANGEDSINCE {modseq}"));
         let vanished = modifiers.vanished.then(|| "VANISHED".to_owned());
-        let all: Vec<String> = since.into_iter().chain(vanished).collect();
+        let page = modifiers.partial;
+        let page = page.map(|page| format!("PARTIAL {page}"));
+        let all: Vec<String> = since.into_iter().chain(vanished).chain(page).collect();
         if !all.is_empty() {
             self.put(&format!(" ({})", all.join(" ")));
         }
@@ -288,7 +300,7 @@ impl Encoder<'_> {
     fn search(&mut self, returns: Option<&[SearchReturn]>, charset: Option<&str>, key: &SearchKey) {
         if let Some(returns) = returns {
             self.put("RETURN ");
-            self.listed(returns, |this, one| this.put(return_name(*one)));
+            self.listed(returns, |this, one| this.put(&return_name(*one)));
             self.put(" ");
         }
         if let Some(charset) = charset {
@@ -451,12 +463,13 @@ fn selection_name(selection: ListSelection) -> &'static str {
     }
 }
 
-fn return_name(option: SearchReturn) -> &'static str {
-    match option {
+fn return_name(option: SearchReturn) -> Cow<'static, str> {
+    Cow::Borrowed(match option {
         SearchReturn::Min => "MIN",
         SearchReturn::Max => "MAX",
         SearchReturn::All => "ALL",
         SearchReturn::Count => "COUNT",
         SearchReturn::Save => "SAVE",
-    }
+        SearchReturn::Partial(range) => return Cow::Owned(format!("PARTIAL {range}")),
+    })
 }

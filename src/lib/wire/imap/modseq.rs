@@ -6,9 +6,10 @@
 
 use preauth::imap::cursor::Cursor;
 
+use super::partial::modifier_partial;
 use super::refusal::expected;
 use super::sequence::{Bound, nz_number, sequence_set};
-use super::{Parsed, SequenceSet};
+use super::{Parsed, PartialRange, SequenceSet};
 
 /// `select-params = SP "(" select-param *(SP select-param) ")"` (RFC 4466, section 2.1)
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -50,6 +51,8 @@ pub struct FetchModifiers {
     pub changed_since: Option<u64>,
     /// `VANISHED`: and which are gone since. Only with CHANGEDSINCE, and of UIDs.
     pub vanished: bool,
+    /// `PARTIAL`: only the messages of this page (RFC 9394, section 3.3).
+    pub partial: Option<PartialRange>,
 }
 
 /// `[select-params]`, `select-param = "CONDSTORE" / "QRESYNC" SP "(" ... ")"`
@@ -151,7 +154,8 @@ fn ascending_len(set: &SequenceSet) -> Option<u64> {
     Some(len)
 }
 
-/// `[fetch-modifiers]`, `fetch-modifier = "CHANGEDSINCE" SP mod-sequence-value / "VANISHED"`
+/// `[fetch-modifiers]`, `fetch-modifier = "CHANGEDSINCE" SP mod-sequence-value / "VANISHED" /
+/// modifier-partial`.
 pub(super) fn fetch_modifiers(cursor: &mut Cursor<'_>, uid: bool) -> Parsed<FetchModifiers> {
     let mut modifiers = FetchModifiers::default();
     if !cursor.accept(b' ') {
@@ -165,6 +169,9 @@ pub(super) fn fetch_modifiers(cursor: &mut Cursor<'_>, uid: bool) -> Parsed<Fetc
                 modifiers.changed_since = Some(mod_sequence_value(cursor)?);
             }
             "VANISHED" if uid && !modifiers.vanished => modifiers.vanished = true,
+            "PARTIAL" if modifiers.partial.is_none() => {
+                modifiers.partial = Some(modifier_partial(cursor)?);
+            }
             _ => return Err(expected("a known modifier, once")),
         }
         if cursor.accept(b')') {
@@ -342,6 +349,7 @@ mod tests {
             Ok(FetchModifiers {
                 changed_since: Some(since),
                 vanished,
+                partial: None,
             })
         };
         assert_eq!(fetch("", false), Ok(FetchModifiers::default()));
@@ -349,7 +357,15 @@ mod tests {
         assert_eq!(fetch(" (changedsince 1)", true), since(1, false));
         assert_eq!(fetch(" (CHANGEDSINCE 1 VANISHED)", true), since(1, true));
         assert_eq!(fetch(" (VANISHED CHANGEDSINCE 1)", true), since(1, true));
+        let both = fetch(" (PARTIAL -1:-30 CHANGEDSINCE 98305)", true).unwrap();
+        assert_eq!(both.partial.unwrap().to_string(), "-1:-30");
+        assert_eq!(
+            fetch(" (CHANGEDSINCE 98305 PARTIAL -1:-30)", true),
+            Ok(both)
+        );
         for text in [
+            " (PARTIAL)",
+            " (PARTIAL 1:2 PARTIAL 1:2)",
             " ()",
             " (VANISHED)",
             " (CHANGEDSINCE)",

@@ -16,6 +16,7 @@ mod modified;
 mod rendered;
 mod search;
 pub(super) mod string;
+mod uid_batches;
 
 use preauth::imap::response::Status;
 
@@ -29,6 +30,7 @@ pub use fetch::{Content, FetchData, FetchWriter, RECENT};
 pub use modified::ModifiedWriter;
 pub use rendered::Rendered;
 pub use search::SearchWriter;
+pub use uid_batches::UidBatchesWriter;
 
 use super::{Refusal, Tag};
 use crate::Text;

@@ -9,9 +9,10 @@ use super::date::date;
 use super::fetch::header_fld_name;
 use super::flag::keyword;
 use super::modseq::search_modsequence;
+use super::partial::modifier_partial;
 use super::refusal::{Refusal, expected};
-use super::sequence::sequence_set;
-use super::{Date, Dialect, Flag, Parsed, SequenceSet};
+use super::sequence::{nz_number, sequence_set};
+use super::{Bound, Date, Dialect, Flag, Parsed, PartialRange, SequenceRange, SequenceSet};
 use crate::limits::{SEARCH_DEPTH_MAX, SEARCH_KEYS_MAX, SEARCH_TEXT_BYTES_MAX};
 
 /// `search-key` (RFC 9051 and RFC 3501, section 9; RFC 5032; RFC 7162)
@@ -112,6 +113,19 @@ pub enum SearchReturn {
     Count,
     /// Keep the result as `$`.
     Save,
+    /// A page of the numbers (RFC 9394).
+    Partial(PartialRange),
+}
+
+impl SearchReturn {
+    /// The page, if it is one.
+    #[must_use]
+    pub fn page(&self) -> Option<PartialRange> {
+        match self {
+            Self::Partial(range) => Some(*range),
+            _ => None,
+        }
+    }
 }
 
 /// What stands behind SEARCH.
@@ -161,9 +175,12 @@ fn search_return_opts(cursor: &mut Cursor<'_>) -> Parsed<Option<Vec<SearchReturn
             cursor.space()?;
         }
         let option = search_return_opt(cursor)?;
-        if !options.contains(&option) {
+        if !options.contains(&option) || option.page().is_some() {
             options.push(option);
         }
+    }
+    if options.iter().filter(|option| lists(option)).count() > 1 {
+        return Err(expected("one PARTIAL, or ALL, and not both"));
     }
     cursor.space()?;
     if options.is_empty() {
@@ -172,7 +189,12 @@ fn search_return_opts(cursor: &mut Cursor<'_>) -> Parsed<Option<Vec<SearchReturn
     Ok(Some(options))
 }
 
-/// `search-return-opt = "MIN" / "MAX" / "ALL" / "COUNT" / "SAVE"`
+/// Of those that list numbers there may be one (RFC 9394, section 3.1).
+fn lists(option: &SearchReturn) -> bool {
+    matches!(option, SearchReturn::All | SearchReturn::Partial(_))
+}
+
+/// `search-return-opt = "MIN" / "MAX" / "ALL" / "COUNT" / "SAVE" / modifier-partial`
 fn search_return_opt(cursor: &mut Cursor<'_>) -> Parsed<SearchReturn> {
     Ok(match cursor.word()?.as_str() {
         "MIN" => SearchReturn::Min,
@@ -180,6 +202,7 @@ fn search_return_opt(cursor: &mut Cursor<'_>) -> Parsed<SearchReturn> {
         "ALL" => SearchReturn::All,
         "COUNT" => SearchReturn::Count,
         "SAVE" => SearchReturn::Save,
+        "PARTIAL" => SearchReturn::Partial(modifier_partial(cursor)?),
         _ => return Err(expected("a known result")),
     })
 }
@@ -323,11 +346,36 @@ fn argument_key(cursor: &mut Cursor<'_>, name: &str) -> Parsed<SearchKey> {
         "LARGER" => SearchKey::Larger(cursor.number()?),
         "SMALLER" => SearchKey::Smaller(cursor.number()?),
         "UID" => SearchKey::Uid(sequence_set(cursor)?),
-        "OLDER" => SearchKey::Older(super::sequence::nz_number(cursor)?),
-        "YOUNGER" => SearchKey::Younger(super::sequence::nz_number(cursor)?),
+        "UIDAFTER" => uid_after(nz_number(cursor)?),
+        "UIDBEFORE" => uid_before(nz_number(cursor)?),
+        "OLDER" => SearchKey::Older(nz_number(cursor)?),
+        "YOUNGER" => SearchKey::Younger(nz_number(cursor)?),
         "MODSEQ" => SearchKey::Modseq(search_modsequence(cursor)?),
         _ => return Err(expected("a search key")),
     })
+}
+
+/// `"UIDAFTER" SP uniqueid` (RFC 9738, section 3.2): above it, as a set of UIDs
+fn uid_after(uid: u32) -> SearchKey {
+    match uid.checked_add(1) {
+        Some(first) => SearchKey::Uid(uids(first, u32::MAX)),
+        None => negated(SearchKey::All),
+    }
+}
+
+/// `"UIDBEFORE" SP uniqueid` (RFC 9738, section 3.2): below it, as a set of UIDs
+fn uid_before(uid: u32) -> SearchKey {
+    match uid.saturating_sub(1) {
+        0 => negated(SearchKey::All),
+        last => SearchKey::Uid(uids(1, last)),
+    }
+}
+
+fn uids(first: u32, last: u32) -> SequenceSet {
+    SequenceSet::Ranges(vec![SequenceRange {
+        from: Bound::Number(first),
+        to: Bound::Number(last),
+    }])
 }
 
 /// `"HEADER" SP header-fld-name SP astring`
@@ -422,6 +470,40 @@ mod tests {
             read("RETURN () ALL").unwrap().0,
             Some(vec![SearchReturn::All])
         );
+    }
+
+    #[test]
+    fn a_page_is_one_of_the_results_and_there_is_one_list() {
+        let page = |text: &str| read(text).unwrap().0.unwrap();
+        assert_eq!(
+            page("RETURN (PARTIAL -1:-100) ALL")[0]
+                .page()
+                .unwrap()
+                .len(),
+            100
+        );
+        assert_eq!(page("RETURN (COUNT partial 1:500 SAVE) ALL").len(), 3);
+        for text in [
+            "RETURN (PARTIAL 1:5 ALL) ALL",
+            "RETURN (ALL PARTIAL 1:5) ALL",
+            "RETURN (PARTIAL 1:5 PARTIAL 1:5) ALL",
+            "RETURN (PARTIAL) ALL",
+            "RETURN (PARTIAL 1) ALL",
+        ] {
+            assert!(matches!(read(text), Err(Refusal::Grammar(_))), "{text}");
+        }
+        assert_eq!(page("RETURN (ALL ALL) ALL"), [SearchReturn::All]);
+    }
+
+    #[test]
+    fn what_is_above_or_below_a_uid_is_a_set_without_it() {
+        assert_eq!(key("UIDAFTER 4"), SearchKey::Uid(uids(5, u32::MAX)));
+        assert_eq!(key("UIDBEFORE 4"), SearchKey::Uid(uids(1, 3)));
+        assert_eq!(key("UIDAFTER 4294967295"), negated(SearchKey::All));
+        assert_eq!(key("UIDBEFORE 1"), negated(SearchKey::All));
+        for text in ["UIDAFTER", "UIDAFTER 0", "UIDBEFORE *", "UIDAFTER 1:2"] {
+            assert!(matches!(read(text), Err(Refusal::Grammar(_))), "{text}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::session::SAVED_RANGES_MAX;
 use std::ops::RangeInclusive;
 use store::{Uid, UidRange};
 use wire::imap::response::{Code, ESearch, SearchWriter};
-use wire::imap::{SearchReturn, Tag};
+use wire::imap::{PartialRange, SearchReturn, Tag};
 
 /// Numbers told, or joined, between two breaths.
 const STEP_MESSAGES: usize = 4096;
@@ -48,12 +48,16 @@ impl Selected {
         if wants(SearchReturn::All) {
             tell_ranges(client, &mut writer, found).await?;
         }
+        if let Some(page) = returns.iter().find_map(SearchReturn::page) {
+            writer.partial(client.out().buffer(), page);
+            tell_ranges(client, &mut writer, on_page(page, found)).await?;
+        }
         writer.end(client.out().buffer());
         Ok(client.out().relieve().await?)
     }
 
-    /// `$`, if the result is to be saved. RFC 5182 §2.1: with MIN or MAX alone,
-    /// only these are.
+    /// `$`, if the result is to be saved. With MIN, MAX or PARTIAL and neither ALL nor
+    /// COUNT only these are (RFC 5182 §2.1, RFC 9394 §3.2).
     pub(super) async fn save(
         &mut self,
         client: &mut Client,
@@ -64,15 +68,17 @@ impl Selected {
         if !wants(SearchReturn::Save) {
             return Ok(Ok(()));
         }
-        let narrow = (wants(SearchReturn::Min) || wants(SearchReturn::Max))
+        let page = returns.iter().find_map(SearchReturn::page);
+        let narrow = (wants(SearchReturn::Min) || wants(SearchReturn::Max) || page.is_some())
             && !wants(SearchReturn::All)
             && !wants(SearchReturn::Count);
         let saved = match narrow {
             true => {
                 let min = found.first().filter(|_| wants(SearchReturn::Min));
                 let max = found.last().filter(|_| wants(SearchReturn::Max));
-                let ends: Vec<Found> = min.into_iter().chain(max).copied().collect();
-                saved(client, &ends).await?
+                let page = page.map_or(Default::default(), |page| on_page(page, found));
+                let some = min.into_iter().chain(page).chain(max).copied();
+                saved(client, &some.collect::<Vec<Found>>()).await?
             }
             false => saved(client, found).await?,
         };
@@ -98,7 +104,12 @@ pub async fn tell_numbers(client: &mut Client, found: &[Found]) -> Result<(), En
     Ok(client.out().relieve().await?)
 }
 
-/// ALL of an ESEARCH. A range that ends a step may go on in the next.
+/// What is on a page of the results.
+fn on_page(page: PartialRange, found: &[Found]) -> &[Found] {
+    found.get(page.of(found.len())).unwrap_or_default()
+}
+
+/// ALL or PARTIAL of an ESEARCH. A range that ends a step may go on in the next.
 async fn tell_ranges(
     client: &mut Client,
     writer: &mut SearchWriter,
@@ -139,7 +150,7 @@ async fn saved(client: &mut Client, found: &[Found]) -> Result<Option<Vec<UidRan
     Ok(Some(ranges.collect()))
 }
 
-/// One more number, behind all others.
+/// One more number, behind all others, or the last once more.
 pub fn join(ranges: &mut Vec<RangeInclusive<u32>>, number: u32) {
     match ranges.last_mut() {
         Some(range) if range.end().saturating_add(1) >= number => *range = *range.start()..=number,

@@ -54,6 +54,7 @@ words! { command, COMMANDS of Command {
     Command::Idle => "IDLE",
     Command::Expunge => "EXPUNGE",
     Command::UidExpunge(_) => "UID EXPUNGE",
+    Command::UidBatches(_) => "UIDBATCHES",
     Command::Fetch { uid: false, set: _, items: _, modifiers: _ } => "FETCH",
     Command::Fetch { uid: true, set: _, items: _, modifiers: _ } => "UID FETCH",
     Command::Store { uid: false, set: _, unchanged_since: None, action: _, silent: false, flags: _ } => "STORE",
@@ -78,9 +79,10 @@ words! { select_params, SELECT_PARAMS of SelectParams {
 }}
 
 words! { fetch_modifiers, FETCH_MODIFIERS of FetchModifiers {
-    FetchModifiers { changed_since: None, vanished: _ } => "no CHANGEDSINCE",
-    FetchModifiers { changed_since: Some(_), vanished: false } => "CHANGEDSINCE",
-    FetchModifiers { changed_since: Some(_), vanished: true } => "VANISHED",
+    FetchModifiers { partial: Some(_), changed_since: _, vanished: _ } => "FETCH PARTIAL",
+    FetchModifiers { partial: None, changed_since: None, vanished: _ } => "no CHANGEDSINCE",
+    FetchModifiers { partial: None, changed_since: Some(_), vanished: false } => "CHANGEDSINCE",
+    FetchModifiers { partial: None, changed_since: Some(_), vanished: true } => "VANISHED",
 }}
 
 words! { fetch_item, FETCH_ITEMS of FetchItem {
@@ -144,6 +146,7 @@ words! { search_return, SEARCH_RETURNS of SearchReturn {
     SearchReturn::All => "RETURN (ALL)",
     SearchReturn::Count => "COUNT",
     SearchReturn::Save => "SAVE",
+    SearchReturn::Partial(_) => "PARTIAL",
 }}
 
 words! { search_key, SEARCH_KEYS of SearchKey {

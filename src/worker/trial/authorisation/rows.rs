@@ -321,6 +321,7 @@ const FETCHES: &[Row] = &[
     Row::in_box("FETCH $ FLAGS"),
     Row::in_box("UID FETCH 1 FLAGS"),
     Row::in_box("FETCH 1:* FLAGS (CHANGEDSINCE 1)"),
+    Row::in_box("UID FETCH 1:* FLAGS (PARTIAL -1:-5)"),
     Row::in_box("UID FETCH 1:* BODY[]"),
 ];
 
@@ -356,6 +357,8 @@ const SEARCHES: &[Row] = &[
     Row::in_box("SEARCH RETURN (COUNT) ALL"),
     Row::in_box("SEARCH RETURN (SAVE) ALL"),
     Row::in_box("UID SEARCH RETURN (MIN MAX ALL COUNT SAVE) 1:*"),
+    Row::in_box("UID SEARCH RETURN (PARTIAL -1:-100) ALL"),
+    Row::in_box("UIDBATCHES 500"),
     Row::in_box("SEARCH NOT (OR SEEN UNDELETED)"),
     Row::in_box("SEARCH OR NEW OLD"),
     Row::in_box("SEARCH RECENT"),

@@ -67,6 +67,13 @@ pub enum Code {
     },
     /// Not without TLS.
     PrivacyRequired,
+    /// More messages than one command may take (RFC 9738).
+    MessageLimit {
+        /// How many that is.
+        limit: u32,
+        /// The lowest UID that was processed; the client goes on below it.
+        lowest: Option<u32>,
+    },
     /// Opened for reading.
     ReadOnly,
     /// Opened for reading and writing.
@@ -75,6 +82,8 @@ pub enum Code {
     ServerBug,
     /// A literal or letter is too large.
     TooBig,
+    /// Batches would be too small (RFC 10022).
+    TooFew,
     /// CREATE it first.
     TryCreate,
     /// The next UID.
@@ -98,6 +107,7 @@ impl Code {
         match self {
             Self::AppendUid { validity, uids } => put(out, &format!("APPENDUID {validity} {uids}")),
             Self::Capability(list) => capability_data(out, list),
+            Self::MessageLimit { limit, lowest } => message_limit(out, *limit, *lowest),
             Self::PermanentFlags { flags, any } => permanent_flags(out, flags, *any),
             Self::HighestModseq(modseq) => put(out, &format!("HIGHESTMODSEQ {modseq}")),
             Self::UidNext(uid) => put(out, &format!("UIDNEXT {uid}")),
@@ -134,6 +144,7 @@ impl Code {
             Self::ReadOnly => "READ-ONLY",
             Self::ReadWrite => "READ-WRITE",
             Self::TooBig => "TOOBIG",
+            Self::TooFew => "TOOFEW",
             Self::TryCreate => "TRYCREATE",
             Self::UidNotSticky => "UIDNOTSTICKY",
             Self::Unavailable => "UNAVAILABLE",
@@ -141,6 +152,14 @@ impl Code {
             Self::UseAttr => "USEATTR",
             _ => "SERVERBUG",
         }
+    }
+}
+
+/// `"MESSAGELIMIT" SP message-limit [SP uniqueid]` (RFC 9738, section 5)
+fn message_limit(out: &mut Vec<u8>, limit: u32, lowest: Option<u32>) {
+    put(out, &format!("MESSAGELIMIT {limit}"));
+    if let Some(lowest) = lowest {
+        put(out, &format!(" {lowest}"));
     }
 }
 
@@ -187,12 +206,16 @@ pub enum Capability {
     ListStatus,
     /// RFC 7888.
     LiteralPlus,
+    /// RFC 9738: messages that one command may take.
+    MessageLimit(u32),
     /// RFC 6851.
     Move,
     /// RFC 3502.
     MultiAppend,
     /// RFC 2342.
     Namespace,
+    /// RFC 9394.
+    Partial,
     /// RFC 7162: VANISHED, and SELECT that tells what has happened meanwhile.
     QResync,
     /// RFC 9208.
@@ -203,12 +226,16 @@ pub enum Capability {
     QuotaMessage,
     /// RFC 9208: bytes are limited.
     QuotaStorage,
+    /// RFC 9738: messages that one COPY may take.
+    SaveLimit(u32),
     /// RFC 5182.
     SearchRes,
     /// RFC 6154.
     SpecialUse,
     /// RFC 8438.
     StatusSize,
+    /// RFC 10022.
+    UidBatches,
     /// RFC 4315.
     UidPlus,
     /// RFC 3691.
@@ -222,6 +249,15 @@ pub enum Capability {
 }
 
 impl Capability {
+    /// The value behind it.
+    fn value(self) -> Option<u64> {
+        match self {
+            Self::AppendLimit(bytes) => Some(bytes),
+            Self::MessageLimit(messages) | Self::SaveLimit(messages) => Some(messages.into()),
+            _ => None,
+        }
+    }
+
     /// As it stands on the wire, but for a value behind it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -241,17 +277,21 @@ impl Capability {
             Self::ListExtended => "LIST-EXTENDED",
             Self::ListStatus => "LIST-STATUS",
             Self::LiteralPlus => "LITERAL+",
+            Self::MessageLimit(_) => "MESSAGELIMIT=",
             Self::Move => "MOVE",
             Self::MultiAppend => "MULTIAPPEND",
             Self::Namespace => "NAMESPACE",
+            Self::Partial => "PARTIAL",
             Self::QResync => "QRESYNC",
             Self::Quota => "QUOTA",
             Self::QuotaMailbox => "QUOTA=RES-MAILBOX",
             Self::QuotaMessage => "QUOTA=RES-MESSAGE",
             Self::QuotaStorage => "QUOTA=RES-STORAGE",
+            Self::SaveLimit(_) => "SAVELIMIT=",
             Self::SearchRes => "SEARCHRES",
             Self::SpecialUse => "SPECIAL-USE",
             Self::StatusSize => "STATUS=SIZE",
+            Self::UidBatches => "UIDBATCHES",
             Self::UidPlus => "UIDPLUS",
             Self::Unselect => "UNSELECT",
             Self::Utf8Accept => "UTF8=ACCEPT",
@@ -267,8 +307,8 @@ pub(super) fn capability_data(out: &mut Vec<u8>, capabilities: &[Capability]) {
     for capability in capabilities {
         put(out, " ");
         put(out, capability.as_str());
-        if let Capability::AppendLimit(bytes) = capability {
-            put(out, &bytes.to_string());
+        if let Some(value) = capability.value() {
+            put(out, &value.to_string());
         }
     }
 }
@@ -316,9 +356,21 @@ mod tests {
             said(&Code::Capability(vec![
                 Capability::Imap4Rev1,
                 Capability::AppendLimit(1000),
+                Capability::MessageLimit(2000),
                 Capability::Idle
             ])),
-            "CAPABILITY IMAP4rev1 APPENDLIMIT=1000 IDLE"
+            "CAPABILITY IMAP4rev1 APPENDLIMIT=1000 MESSAGELIMIT=2000 IDLE"
+        );
+        let limit = 1000;
+        let lowest = Some(23221);
+        assert_eq!(
+            said(&Code::MessageLimit { limit, lowest }),
+            "MESSAGELIMIT 1000 23221"
+        );
+        let lowest = None;
+        assert_eq!(
+            said(&Code::MessageLimit { limit, lowest }),
+            "MESSAGELIMIT 1000"
         );
     }
 

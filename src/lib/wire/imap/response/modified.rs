@@ -18,7 +18,10 @@ pub struct ModifiedWriter {
 impl ModifiedWriter {
     /// Begins the answer to a STORE.
     pub fn begin(out: &mut Vec<u8>, tag: &Tag, status: Status) -> Self {
-        put(out, &format!("{} {} [MODIFIED", tag.as_str(), status.as_str()));
+        put(
+            out,
+            &format!("{} {} [MODIFIED", tag.as_str(), status.as_str()),
+        );
         Self { separator: " " }
     }
 

@@ -3,30 +3,48 @@
 
 use super::data::{ESearch, esearch, search};
 use super::{put, put_range};
+use crate::imap::PartialRange;
 use std::ops::RangeInclusive;
 
-/// Writes `"SEARCH" *(SP nz-number)`, or an `esearch-response` whose ALL comes
-/// last.
+/// Writes `"SEARCH" *(SP nz-number)`, or an `esearch-response` whose ALL or PARTIAL
+/// comes last.
 #[derive(Debug)]
 #[must_use = "a SEARCH that isn't ended leaves half a response"]
 pub struct SearchWriter {
-    has_all: bool,
+    /// What stands before the next range.
+    lead: &'static str,
+    /// The ranges are PARTIAL's.
+    is_page: bool,
 }
 
 impl SearchWriter {
     /// Begins a SEARCH.
     pub fn search(out: &mut Vec<u8>) -> Self {
         put(out, "* SEARCH");
-        Self { has_all: false }
+        Self::begun(" ALL ")
     }
 
     /// Begins an ESEARCH with everything that is known of it already.
     pub fn esearch(out: &mut Vec<u8>, found: &ESearch<'_>) -> Self {
         put(out, "* ");
         esearch(out, found);
+        Self::begun(if found.all.is_some() { "," } else { " ALL " })
+    }
+
+    fn begun(lead: &'static str) -> Self {
         Self {
-            has_all: found.all.is_some(),
+            lead,
+            is_page: false,
         }
+    }
+
+    /// Begins PARTIAL: the ranges that follow are those of the page.
+    /// `ret-data-partial = "PARTIAL" SP "(" partial-range SP partial-results ")"`
+    /// (RFC 9394, section 4)
+    pub fn partial(&mut self, out: &mut Vec<u8>, page: PartialRange) {
+        put(out, &format!(" PARTIAL ({page} "));
+        self.lead = "";
+        self.is_page = true;
     }
 
     /// Numbers of a SEARCH.
@@ -34,11 +52,12 @@ impl SearchWriter {
         search(out, numbers);
     }
 
-    /// Ranges of an ESEARCH's ALL: ascending, apart from each other.
+    /// Ranges of an ESEARCH's ALL or PARTIAL: those of a SEARCH ascend, apart from each
+    /// other.
     pub fn ranges(&mut self, out: &mut Vec<u8>, ranges: &[RangeInclusive<u32>]) {
         for range in ranges {
-            put(out, if self.has_all { "," } else { " ALL " });
-            self.has_all = true;
+            put(out, self.lead);
+            self.lead = ",";
             put_range(out, range);
         }
     }
@@ -51,6 +70,10 @@ impl SearchWriter {
 
     /// The end.
     pub fn end(self, out: &mut Vec<u8>) {
+        if self.is_page {
+            let is_empty = self.lead.is_empty();
+            put(out, if is_empty { "NIL)" } else { ")" });
+        }
         put(out, "\r\n");
     }
 }
@@ -66,6 +89,33 @@ mod tests {
         let mut out = Vec::new();
         data(&mut out, Dialect::Rev2, said);
         out
+    }
+
+    #[test]
+    fn a_page_says_which_it_is_and_what_is_on_it() {
+        let tag = Tag::new(b"A02").unwrap();
+        let said = |ranges: &[RangeInclusive<u32>]| {
+            let head = ESearch {
+                tag: &tag,
+                uid: true,
+                min: None,
+                max: None,
+                all: None,
+                count: Some(9),
+                modseq: None,
+            };
+            let mut out = Vec::new();
+            let mut writer = SearchWriter::esearch(&mut out, &head);
+            writer.partial(&mut out, PartialRange::last(100).unwrap());
+            ranges
+                .iter()
+                .for_each(|range| writer.ranges(&mut out, std::slice::from_ref(range)));
+            writer.end(&mut out);
+            String::from_utf8(out).unwrap()
+        };
+        let head = "* ESEARCH (TAG \"A02\") UID COUNT 9 PARTIAL (-1:-100 ";
+        assert_eq!(said(&[]), format!("{head}NIL)\r\n"));
+        assert_eq!(said(&[2..=4, 7..=7]), format!("{head}2:4,7)\r\n"));
     }
 
     proptest! {
