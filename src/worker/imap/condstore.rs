@@ -10,13 +10,16 @@ use super::answer::Answer;
 use super::client::Client;
 use super::selected::Selected;
 use crate::session::Enabled;
-use store::{Messages, Modseq, Store};
+use store::{Entry, Messages, Modseq, Store, Uid};
 use wire::Text;
 use wire::imap::response::{Code, ModifiedWriter};
 use wire::imap::{Command, FetchItem, Status, StatusItem, Tag};
 
 /// Ranges told between two breaths: twenty bytes each at most.
 const STEP_RANGES: usize = 2048;
+
+/// Messages looked up between two breaths.
+const STEP_MESSAGES: usize = 4096;
 
 /// What stands beside HIGHESTMODSEQ.
 const KNOWN: &str = "All is known up to here";
@@ -146,6 +149,32 @@ impl Selected {
             _ => client.remark(&code, KNOWN),
         }
         Ok(())
+    }
+
+    /// The highest mod-sequence of some messages; of what is gone, nobody asks it.
+    ///
+    /// # Errors
+    /// [`End`]: the session is over.
+    pub async fn highest_of(
+        &self,
+        client: &mut Client,
+        mut uids: impl Iterator<Item = Uid>,
+    ) -> Result<Option<u64>, End> {
+        let mut highest = None;
+        loop {
+            let some: Vec<Uid> = uids.by_ref().take(STEP_MESSAGES).collect();
+            if some.is_empty() {
+                return Ok(highest.map(|modseq: Modseq| modseq.0));
+            }
+            {
+                let store = client.account().store();
+                let messages = store.messages(self.handle());
+                let messages = messages.map_err(|_| End::MailboxGone)?;
+                let modseqs = some.iter().filter_map(|uid| messages.get(*uid));
+                highest = highest.max(modseqs.map(Entry::modseq).max());
+            }
+            client.breathe().await?;
+        }
     }
 
     fn point(&self, client: &Client) -> Result<u64, End> {
