@@ -34,6 +34,7 @@ pub mod names;
 pub mod numbers;
 mod quota;
 mod recent;
+mod resync;
 mod search;
 mod select;
 mod selected;
