@@ -21,6 +21,7 @@ mod pipelining;
 mod pop3;
 mod quota;
 mod reading;
+mod resync;
 mod sets;
 mod soup;
 mod trace;
