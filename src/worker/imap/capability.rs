@@ -18,8 +18,10 @@ const ALL: [Capability; 32] = [
     Capability::Id,
     Capability::Idle,
     Capability::ListExtended,
+    Capability::ListMetadata,
     Capability::ListStatus,
     Capability::LiteralPlus,
+    Capability::Metadata,
     Capability::Move,
     Capability::MultiAppend,
     Capability::Namespace,
@@ -64,6 +66,7 @@ impl Client {
         let switches = [
             (Capability::Imap4Rev2, &mut enabled.rev2),
             (Capability::Utf8Accept, &mut enabled.utf8),
+            (Capability::Metadata, &mut enabled.metadata),
             (Capability::QResync, &mut enabled.qresync),
             (Capability::CondStore, &mut enabled.condstore),
         ];
