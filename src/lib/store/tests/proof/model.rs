@@ -384,7 +384,7 @@ fn set_flags(
     unchanged_since: Option<u64>,
 ) {
     let absent = action != FlagAction::Replace
-        && marks.system == SystemFlags::NONE
+        && marks.system == 0
         && !marks.keywords.is_empty()
         && !marks
             .keywords
