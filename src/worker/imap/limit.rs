@@ -28,16 +28,22 @@ impl Cut {
         Self { limit, lowest }
     }
 
-    fn code(self) -> Code {
-        Code::MessageLimit {
-            limit: self.limit,
-            lowest: Some(self.lowest.get()),
-        }
-    }
-
     /// The answer to a command that takes all or nothing.
     pub fn refusal(self) -> Answer {
-        Answer::no(self.code(), "Too many messages for one command; name fewer")
+        let (limit, lowest) = (self.limit, Some(self.lowest.get()));
+        Answer::no(
+            Code::MessageLimit { limit, lowest },
+            "Too many messages for one command; name fewer",
+        )
+    }
+
+    /// What is said of a command that took some.
+    fn said(self) -> (Code, &'static str) {
+        let (limit, lowest) = (self.limit, Some(self.lowest.get()));
+        (
+            Code::MessageLimit { limit, lowest },
+            "There are more; go on below the lowest",
+        )
     }
 }
 
@@ -63,13 +69,12 @@ impl Client {
     /// The answer to a command that was cut. Where the answer has something else to say
     /// that a client acts upon, that there was a cut is said before (RFC 9738 §3.1).
     pub fn cut_answer(&mut self, answer: Answer, cut: Option<Cut>) -> Answer {
-        let text = "There are more; go on below the lowest";
-        match cut.map(Cut::code) {
+        match cut.map(Cut::said) {
             None => answer,
-            Some(code) if answer.status == Status::Ok && answer.is_bare() => {
+            Some((code, text)) if answer.status == Status::Ok && answer.is_bare() => {
                 Answer::ok_with(Some(code), text)
             }
-            Some(code) => {
+            Some((code, text)) => {
                 let out = self.out().buffer();
                 response::untagged(out, Status::No, Some(&code), &Text::new(text));
                 answer
@@ -113,8 +118,10 @@ impl Selected {
         };
         if let Some(limit) = limit.filter(|limit| page.len() > u64::from(*limit)) {
             let lowest = None;
-            let code = Code::MessageLimit { limit, lowest };
-            return Err(Answer::no(code, "The page is too long for one command"));
+            return Err(Answer::no(
+                Code::MessageLimit { limit, lowest },
+                "The page is too long for one command",
+            ));
         }
         let store = client.account().store();
         let messages = store.messages(self.handle()).map_err(Answer::from)?;
