@@ -74,10 +74,20 @@ impl Meant {
     }
 
     fn of_uids(set: &SequenceSet, messages: &Messages<'_>, view: &View) -> Self {
+        Self::of_uids_below(set, messages, view, view.uid_next.get())
+    }
+
+    /// What a set of UIDs means, also of messages that the client hasn't been told of.
+    /// `*` is the last that it has.
+    pub fn of_any_uids(set: &SequenceSet, messages: &Messages<'_>, view: &View) -> Self {
+        Self::of_uids_below(set, messages, view, u32::MAX)
+    }
+
+    fn of_uids_below(set: &SequenceSet, messages: &Messages<'_>, view: &View, end: u32) -> Self {
         let numbering = messages.numbering(view);
         let largest = numbering.uid_at(numbering.exists()).map_or(0, Uid::get);
         let known = set.resolve(largest).into_iter();
-        let known = known.filter_map(|range| below(range, view.uid_next));
+        let known = known.filter_map(|range| below(range, end));
         Self {
             ranges: known.collect(),
             numbered: None,
@@ -197,8 +207,8 @@ fn names_beyond(set: &SequenceSet, exists: u32) -> bool {
     })
 }
 
-fn below(range: RangeInclusive<u32>, end: Uid) -> Option<UidRange> {
-    let last = (*range.end()).min(end.get().saturating_sub(1));
+fn below(range: RangeInclusive<u32>, end: u32) -> Option<UidRange> {
+    let last = (*range.end()).min(end.saturating_sub(1));
     let first = Uid::new(*range.start())?;
     Some(UidRange {
         first,

@@ -11,26 +11,23 @@ mod header;
 mod judge;
 mod key;
 mod probe;
+mod scope;
 mod tell;
 mod text;
 mod walk;
 
+pub use scope::Finding;
 pub use tell::join;
 
 use super::End;
 use super::answer::Answer;
 use super::client::Client;
-use super::condstore;
 use super::letter::Place;
-use super::messages::Meant;
 use super::selected::Selected;
-use judge::Judge;
-use key::{Compiler, Facts, Key, NotOfTheCharset};
-use message::decode;
+use key::Facts;
 use store::Uid;
-use walk::Walk;
 use wire::imap::response::Code;
-use wire::imap::{SearchKey, SearchReturn, SequenceSet, Status, Tag};
+use wire::imap::{SearchKey, SearchReturn, Status, Tag};
 
 /// A message of which more must be known.
 struct Candidate {
@@ -40,10 +37,11 @@ struct Candidate {
 
 /// A message that was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Found {
-    uid: Uid,
+pub struct Found {
+    /// Its UID.
+    pub uid: Uid,
     /// What the client is told: the UID or the sequence number.
-    number: u32,
+    pub number: u32,
 }
 
 impl Selected {
@@ -76,11 +74,11 @@ impl Selected {
         charset: Option<&str>,
         key: &SearchKey,
     ) -> Result<Answer, End> {
-        let key = match self.compile(client, charset, key) {
+        let key = match self.scope().compile(client, charset, key) {
             Ok(key) => key,
             Err(answer) => return Ok(answer),
         };
-        let (found, unread) = self.find(client, by_uid, &key).await?;
+        let Finding { found, unread } = self.scope().find(client, by_uid, &key).await?;
         let returns = match returns {
             // RFC 9051 knows no other answer than ESEARCH.
             None if client.enabled().rev2 => Some(vec![SearchReturn::All]),
@@ -103,54 +101,5 @@ impl Selected {
             }
             Ok(()) => Answer::ok("Searched"),
         })
-    }
-
-    fn compile(
-        &self,
-        client: &Client,
-        charset: Option<&str>,
-        key: &SearchKey,
-    ) -> Result<Key, Answer> {
-        let charset = charset.unwrap_or("UTF-8");
-        if !decode::knows_charset(charset.as_bytes()) {
-            return Err(Answer::no(
-                Code::BadCharset,
-                "This charset is not known here; use UTF-8",
-            ));
-        }
-        let store = client.account().store();
-        let messages = store.messages(self.handle()).map_err(Answer::from)?;
-        let meant = |set: &SequenceSet, by_uid| {
-            Meant::findable(set, by_uid, &messages, self.view(), self.saved())
-        };
-        let known = |modseq: u64| condstore::known_before(&store, modseq);
-        let compiler = Compiler {
-            charset,
-            meant,
-            known,
-        };
-        compiler
-            .key(key)
-            .map_err(|NotOfTheCharset| Answer::bad("A string is not of the charset"))
-    }
-
-    /// All that fits, and whether something could not be read.
-    async fn find(
-        &self,
-        client: &mut Client,
-        by_uid: bool,
-        key: &Key,
-    ) -> Result<(Vec<Found>, bool), End> {
-        let mut walk = Walk::new(key, by_uid);
-        let mut judge = Judge::new(key);
-        let mut found = Vec::new();
-        while let Some(mut round) = walk.next(client, self)? {
-            let fits = judge.all(client, round.open).await?;
-            round.found.extend(walk.number(client, self, &fits)?);
-            round.found.sort_unstable();
-            found.append(&mut round.found);
-            client.breathe().await?;
-        }
-        Ok((found, judge.has_unread()))
     }
 }

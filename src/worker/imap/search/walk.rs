@@ -3,13 +3,13 @@
 //! run, and no step is long.
 
 use super::key::{Asks, Evidence, Facts, Key, Verdict};
+use super::scope::Scope;
 use super::{Candidate, Found};
 use crate::imap::End;
 use crate::imap::client::Client;
 use crate::imap::letter::Place;
 use crate::imap::messages::Meant;
 use crate::imap::numbers::{Now, Numbers};
-use crate::imap::selected::Selected;
 use crate::suspects::TOGETHER_MAX;
 use store::{Entry, Messages, Uid, UidRange};
 
@@ -19,6 +19,7 @@ pub const STEP_LOOKS_MAX: usize = 1 << 16;
 
 /// See the module.
 pub struct Walk<'k> {
+    scope: Scope<'k>,
     key: &'k Key,
     asks: Asks,
     by_uid: bool,
@@ -40,13 +41,14 @@ pub struct Round {
 
 impl<'k> Walk<'k> {
     /// At the first message.
-    pub fn new(key: &'k Key, by_uid: bool) -> Self {
+    pub fn new(scope: Scope<'k>, key: &'k Key, by_uid: bool) -> Self {
         let whole = UidRange {
             first: Uid::MIN,
             last: Uid::MAX,
         };
         let ranges = key.bounds().map_or(vec![whole], <[UidRange]>::to_vec);
         Self {
+            scope,
             key,
             asks: key.asks(),
             by_uid,
@@ -61,11 +63,11 @@ impl<'k> Walk<'k> {
     }
 
     /// Judges the next messages; none at the end.
-    pub fn next(&mut self, client: &Client, selected: &Selected) -> Result<Option<Round>, End> {
+    pub fn next(&mut self, client: &Client) -> Result<Option<Round>, End> {
         let store = client.account().store();
-        let messages = store.messages(selected.handle());
+        let messages = store.messages(self.scope.handle);
         let messages = messages.map_err(|_| End::MailboxGone)?;
-        let view = selected.view();
+        let view = self.scope.view;
         let numbers = self.numbers.now(&messages, view);
         let mut telling = Telling::new(self.by_uid, &numbers);
         let mut round = Round::default();
@@ -78,7 +80,7 @@ impl<'k> Walk<'k> {
         let mut last = None;
         for entry in self.meant.entries(&messages, view, self.last).take(steps) {
             last = Some(entry.uid());
-            let facts = self.asks.facts(self.now, selected, &messages, entry);
+            let facts = self.asks.facts(self.now, &self.scope, &messages, entry);
             // A damaged letter is as long as what its reader gets instead.
             let is_damaged = has_damage && damage.has(entry.message());
             match self.key.judge(&Evidence::facts(&facts)) {
@@ -86,7 +88,7 @@ impl<'k> Walk<'k> {
                 Verdict::No if !is_damaged => {}
                 _ => round
                     .open
-                    .push(candidate(selected, &messages, entry, facts)),
+                    .push(candidate(&self.scope, &messages, entry, facts)),
             }
             if round.open.len() >= TOGETHER_MAX {
                 break;
@@ -98,16 +100,11 @@ impl<'k> Walk<'k> {
 
     /// What the client is told of messages that fit; they may be gone by now, and have
     /// kept their numbers.
-    pub fn number(
-        &mut self,
-        client: &Client,
-        selected: &Selected,
-        fits: &[Uid],
-    ) -> Result<Vec<Found>, End> {
+    pub fn number(&mut self, client: &Client, fits: &[Uid]) -> Result<Vec<Found>, End> {
         let store = client.account().store();
-        let messages = store.messages(selected.handle());
+        let messages = store.messages(self.scope.handle);
         let messages = messages.map_err(|_| End::MailboxGone)?;
-        let numbers = self.numbers.now(&messages, selected.view());
+        let numbers = self.numbers.now(&messages, self.scope.view);
         let mut telling = Telling::new(self.by_uid, &numbers);
         Ok(fits.iter().filter_map(|uid| telling.found(*uid)).collect())
     }
@@ -115,19 +112,13 @@ impl<'k> Walk<'k> {
 
 impl Asks {
     /// What the store knows of a message, as far as it is asked.
-    fn facts(
-        &self,
-        now: i64,
-        selected: &Selected,
-        messages: &Messages<'_>,
-        entry: &Entry,
-    ) -> Facts {
+    fn facts(&self, now: i64, scope: &Scope<'_>, messages: &Messages<'_>, entry: &Entry) -> Facts {
         let keywords = self.keywords.then(|| messages.keywords_of(entry).cloned());
         Facts {
             uid: entry.uid(),
             system: entry.system_flags(),
             keywords: keywords.into_iter().flatten().collect(),
-            recent: self.recent && selected.is_recent(entry.uid()),
+            recent: self.recent && scope.is_recent(entry.uid()),
             modseq: entry.modseq(),
             date: entry.date(),
             octets: entry.size().into(),
@@ -136,14 +127,9 @@ impl Asks {
     }
 }
 
-fn candidate(
-    selected: &Selected,
-    messages: &Messages<'_>,
-    entry: &Entry,
-    facts: Facts,
-) -> Candidate {
+fn candidate(scope: &Scope<'_>, messages: &Messages<'_>, entry: &Entry, facts: Facts) -> Candidate {
     let place = Place {
-        mailbox: *selected.handle(),
+        mailbox: *scope.handle,
         uid: entry.uid(),
         id: entry.message(),
         date: entry.date(),

@@ -1,0 +1,126 @@
+//! One way to look for messages in any mailbox, open or not: for SEARCH, and for every
+//! command that goes by what is found.
+//!
+//! A scope borrows what a client believes of the mailbox; the store itself is borrowed
+//! within steps only. What is found comes in the order of UIDs.
+
+use super::Found;
+use super::judge::Judge;
+use super::key::{Compiler, Key, NotOfTheCharset};
+use super::walk::Walk;
+use crate::imap::End;
+use crate::imap::answer::Answer;
+use crate::imap::client::Client;
+use crate::imap::condstore;
+use crate::imap::messages::Meant;
+use crate::imap::selected::Selected;
+use message::decode;
+use store::{MailboxHandle, Messages, Uid, UidRange, View};
+use wire::imap::response::Code;
+use wire::imap::{SearchKey, SequenceSet};
+
+/// A mailbox in which messages are looked for, as a client sees it.
+#[derive(Debug, Clone, Copy)]
+pub struct Scope<'a> {
+    /// The way to it. Its mailbox is loaded, and stays so.
+    pub handle: &'a MailboxHandle,
+    /// Which messages there are, and their numbers.
+    pub view: &'a View,
+    /// Those that are recent to the client.
+    pub recent: &'a [UidRange],
+    /// `$`.
+    pub saved: &'a [UidRange],
+}
+
+/// What a search has come to.
+#[derive(Debug, Default)]
+pub struct Finding {
+    /// In the order of their UIDs.
+    pub found: Vec<Found>,
+    /// The disk would not give some letters: these are not among what was found.
+    pub unread: bool,
+}
+
+impl Selected {
+    /// The open mailbox, as its client sees it.
+    pub fn scope(&self) -> Scope<'_> {
+        Scope {
+            handle: self.handle(),
+            view: self.view(),
+            recent: &self.mailbox.recent,
+            saved: self.saved(),
+        }
+    }
+}
+
+impl Scope<'_> {
+    /// What a key asks for here and now: its sets mean messages that are there, its
+    /// strings are folded.
+    ///
+    /// # Errors
+    /// The answer to give: the charset is not known, or a string is not of it; or the
+    /// mailbox is gone.
+    pub fn compile(
+        &self,
+        client: &Client,
+        charset: Option<&str>,
+        key: &SearchKey,
+    ) -> Result<Key, Answer> {
+        let charset = charset.unwrap_or("UTF-8");
+        if !decode::knows_charset(charset.as_bytes()) {
+            return Err(Answer::no(
+                Code::BadCharset,
+                "This charset is not known here; use UTF-8",
+            ));
+        }
+        let store = client.account().store();
+        let messages = store.messages(self.handle).map_err(Answer::from)?;
+        let meant = |set: &SequenceSet, by_uid| self.meant(&messages, set, by_uid);
+        let known = |modseq: u64| condstore::known_before(&store, modseq);
+        let compiler = Compiler {
+            charset,
+            meant,
+            known,
+        };
+        compiler
+            .key(key)
+            .map_err(|NotOfTheCharset| Answer::bad("A string is not of the charset"))
+    }
+
+    /// UIDs that a client names may be those of messages to come: a context (RFC 5267)
+    /// waits for them, and every other search ends before them.
+    fn meant(&self, messages: &Messages<'_>, set: &SequenceSet, by_uid: bool) -> Meant {
+        match set {
+            SequenceSet::Ranges(_) if by_uid => Meant::of_any_uids(set, messages, self.view),
+            _ => Meant::findable(set, by_uid, messages, self.view, self.saved),
+        }
+    }
+
+    /// All that fits, in steps; each is numbered as the client wants it.
+    ///
+    /// # Errors
+    /// [`End::MailboxGone`]: this mailbox is, which only ends the session if it is the
+    /// open one. Every other [`End`] does.
+    pub async fn find(&self, client: &mut Client, by_uid: bool, key: &Key) -> Result<Finding, End> {
+        let mut walk = Walk::new(*self, key, by_uid);
+        let mut judge = Judge::new(key);
+        let mut found = Vec::new();
+        while let Some(mut round) = walk.next(client)? {
+            let fits = judge.all(client, round.open).await?;
+            round.found.extend(walk.number(client, &fits)?);
+            round.found.sort_unstable();
+            found.append(&mut round.found);
+            client.breathe().await?;
+        }
+        Ok(Finding {
+            found,
+            unread: judge.has_unread(),
+        })
+    }
+
+    /// Whether a message is recent to the client.
+    pub(super) fn is_recent(&self, uid: Uid) -> bool {
+        let holds = |range: &UidRange| range.first <= uid && uid <= range.last;
+        self.recent.iter().any(holds)
+    }
+}
