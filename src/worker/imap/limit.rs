@@ -1,7 +1,8 @@
 //! MESSAGELIMIT and SAVELIMIT (RFC 9738): how many messages one command may take, if the
 //! administrator has set a limit.
 //!
-//! A command that means more takes those with the highest UIDs, and says how far down it
+//! The limit is what it was when the session began: so its client was told. A command that
+//! means more takes those with the highest UIDs, and says how far down it
 //! came: the client goes on below. COPY, which is all or nothing, takes none. EXPUNGE and
 //! CLOSE have no limit (RFC 9738 §3.1), nor has what the server does of its own accord.
 
@@ -50,19 +51,19 @@ impl Cut {
 impl Client {
     /// What is announced of the limits.
     pub fn message_limit(&self) -> Option<Capability> {
-        let limits = self.account().limits().messages;
+        let limits = self.messages_max;
         let saves = limits.per_copy.map(Capability::SaveLimit);
         limits.per_command.map(Capability::MessageLimit).or(saves)
     }
 
     /// Messages that any command may take.
     pub fn per_command(&self) -> Option<u32> {
-        self.account().limits().messages.per_command
+        self.messages_max.per_command
     }
 
     /// Messages that a COPY may take.
     pub fn per_copy(&self) -> Option<u32> {
-        let limits = self.account().limits().messages;
+        let limits = self.messages_max;
         limits.per_command.or(limits.per_copy)
     }
 
