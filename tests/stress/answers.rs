@@ -33,9 +33,13 @@ impl Client {
             Command::Store {
                 meant,
                 action,
+                unless,
                 silent,
                 flags,
-            } => self.end_of_store(&flight, well, meant, *action, *silent, flags),
+            } => {
+                let meant = self.unmodified(&flight, meant, *unless, code)?;
+                self.end_of_store(&flight, well, &meant, *action, *silent, flags)
+            }
             Command::Copy { meant, to, moves } => {
                 self.end_of_copy(&flight, well, meant, to, *moves)
             }
@@ -63,6 +67,7 @@ impl Client {
             return fault("closed: SELECT without CLOSED, though a mailbox was selected");
         }
         let Some(mut opened) = opened.filter(|_| well) else {
+            self.resuming = None;
             return Ok(());
         };
         if opened.place.1 == 0 || opened.uid_next == 0 {
@@ -80,6 +85,7 @@ impl Client {
             ));
         }
         opened.saved = Some(Vec::new());
+        self.resumed(&mut opened)?;
         self.picture = Some(opened);
         Ok(())
     }

@@ -44,9 +44,14 @@ impl Client {
             match command {
                 Command::Idle => self.idle()?,
                 Command::Logout => self.log_out()?,
-                Command::Select { mailbox, read_only } => self.open(mailbox, read_only)?,
+                Command::Select {
+                    mailbox, read_only, ..
+                } => self.open(mailbox, read_only)?,
                 command => self.post(command)?,
             }
+        }
+        if self.may_lose() && self.random.chance(40) {
+            return self.lose();
         }
         let rest = self.random.below(1 + self.queue.len() as u64 / 2);
         self.settle(rest as usize)
@@ -69,7 +74,12 @@ impl Client {
             read_only,
             ..Picture::default()
         });
-        self.post(Command::Select { mailbox, read_only })?;
+        let resume = self.resume(&mailbox);
+        self.post(Command::Select {
+            mailbox,
+            read_only,
+            resume,
+        })?;
         self.settle(0)
     }
 
@@ -163,7 +173,11 @@ impl Client {
             false => self.shared(),
         };
         let read_only = self.random.chance(8);
-        Command::Select { mailbox, read_only }
+        Command::Select {
+            mailbox,
+            read_only,
+            resume: None,
+        }
     }
 
     fn shared(&mut self) -> String {
@@ -315,6 +329,7 @@ impl Client {
         Command::Store {
             meant,
             action,
+            unless: self.condition(),
             silent: self.random.chance(2),
             flags,
         }
@@ -405,6 +420,7 @@ impl Client {
             Some(meant) => Command::Store {
                 meant,
                 action: Action::Add,
+                unless: None,
                 silent: self.random.chance(2),
                 flags: deleted,
             },

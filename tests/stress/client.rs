@@ -8,8 +8,9 @@ use super::command::{Command, InFlight, Item};
 use super::ledger::{Flags, Ledger, Place};
 use super::letter::Letter;
 use super::picture::Picture;
-use super::plan::{Account, Plan};
+use super::plan::{Account, INSPECTOR, Plan};
 use super::response::{self, Code, Said, Status, Value};
+use super::resync::Keeper;
 use super::wire::Wire;
 use journal::sim::Random;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -63,6 +64,12 @@ pub struct Client {
     /// What is being selected.
     pub(super) opening: Option<Picture>,
     pub(super) queue: VecDeque<InFlight>,
+    /// Whether it asks for QRESYNC, and whether it has it.
+    resyncs: bool,
+    pub(super) qresync: bool,
+    /// What it keeps of mailboxes, and what it is coming back from.
+    pub(super) keeper: Keeper,
+    pub(super) resuming: Option<Picture>,
     /// Mailboxes of its own, with the letters put in each.
     pub(super) own: BTreeMap<String, u32>,
     pub(super) letters: u32,
@@ -92,6 +99,10 @@ impl Client {
             picture: None,
             opening: None,
             queue: VecDeque::new(),
+            resyncs: number != INSPECTOR && number % 2 == 1,
+            qresync: false,
+            keeper: Keeper::default(),
+            resuming: None,
             own: BTreeMap::new(),
             letters: 0,
             last_counts: None,
@@ -118,6 +129,7 @@ impl Client {
         self.wire = wire.map_err(Stop::Lost)?;
         self.session = self.account.session();
         (self.picture, self.opening, self.rev2) = (None, None, false);
+        (self.qresync, self.resuming) = (false, None);
         self.note("--- a new connection".into());
         self.begin()
     }
@@ -131,6 +143,12 @@ impl Client {
             self.ask("ENABLE IMAP4rev2")?;
             if !self.rev2 {
                 return Err(Stop::Fault("enable: IMAP4rev2 was not enabled".into()));
+            }
+        }
+        if self.resyncs && self.can("QRESYNC") {
+            self.ask("ENABLE QRESYNC")?;
+            if !self.qresync {
+                return Err(Stop::Fault("enable: QRESYNC was not enabled".into()));
             }
         }
         if self.random.chance(3) && self.can("COMPRESS=DEFLATE") {
@@ -187,7 +205,10 @@ impl Client {
             let said = said.ok_or_else(|| Stop::Fault("answer: none has come".into()))?;
             match &said {
                 Said::Capability(words) => self.capabilities.clone_from(words),
-                Said::Enabled(words) => self.rev2 |= words.iter().any(|word| word == "IMAP4REV2"),
+                Said::Enabled(words) => {
+                    self.rev2 |= words.iter().any(|word| word == "IMAP4REV2");
+                    self.qresync |= words.iter().any(|word| word == "QRESYNC");
+                }
                 _ => {}
             }
             if wanted(&said) {
@@ -254,6 +275,7 @@ impl Client {
         }
         let since = ledger.now();
         drop(ledger);
+        let stale = self.stale(&command);
         InFlight {
             tag,
             serial: self.serial,
@@ -261,6 +283,7 @@ impl Client {
             since,
             uid_min,
             answered: BTreeMap::new(),
+            stale,
             copied: None,
             expunged: BTreeSet::new(),
             found: false,
@@ -411,6 +434,7 @@ impl Client {
                     opening.uid_next = next;
                 }
             }
+            (_, "HIGHESTMODSEQ") => return self.judge_highest(&code.rest),
             (_, "COPYUID") => {
                 let copied = super::answers::copied(code)?;
                 if let Some(flight) = self.queue.front_mut() {

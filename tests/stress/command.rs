@@ -164,6 +164,8 @@ pub enum Command {
         mailbox: String,
         /// EXAMINE.
         read_only: bool,
+        /// QRESYNC's parameter.
+        resume: Option<String>,
     },
     /// CLOSE.
     Close,
@@ -193,6 +195,8 @@ pub enum Command {
         meant: Meant,
         /// How.
         action: Action,
+        /// UNCHANGEDSINCE.
+        unless: Option<u64>,
         /// .SILENT.
         silent: bool,
         /// Which.
@@ -243,10 +247,17 @@ impl Command {
         let text = match self {
             Self::Noop => "NOOP".to_owned(),
             Self::Check => "CHECK".to_owned(),
-            Self::Select { mailbox, read_only } => match read_only {
-                true => format!("EXAMINE {mailbox}"),
-                false => format!("SELECT {mailbox}"),
-            },
+            Self::Select {
+                mailbox,
+                read_only,
+                resume,
+            } => {
+                let word = if *read_only { "EXAMINE" } else { "SELECT" };
+                let resume = resume
+                    .as_ref()
+                    .map(|resume| format!(" (QRESYNC ({resume}))"));
+                format!("{word} {mailbox}{}", resume.unwrap_or_default())
+            }
             Self::Close => "CLOSE".to_owned(),
             Self::Unselect => "UNSELECT".to_owned(),
             Self::Logout => "LOGOUT".to_owned(),
@@ -259,12 +270,14 @@ impl Command {
             Self::Store {
                 meant,
                 action,
+                unless,
                 silent,
                 flags,
             } => format!(
-                "{}STORE {} {}{} ({})",
+                "{}STORE {}{} {}{} ({})",
                 by_uid(meant),
                 meant.set,
+                unless.map_or_else(String::new, |since| format!(" (UNCHANGEDSINCE {since})")),
                 action.word(),
                 if *silent { ".SILENT" } else { "" },
                 words(flags)
@@ -374,6 +387,8 @@ pub struct InFlight {
     pub uid_min: BTreeMap<u32, u32>,
     /// Items answered, by what the set names: number or UID.
     pub answered: BTreeMap<u32, BTreeSet<String>>,
+    /// UIDs of which the client knew that a condition doesn't hold.
+    pub stale: BTreeSet<u32>,
     /// COPYUID: UIDVALIDITY, old, new.
     pub copied: Option<(u32, Vec<u32>, Vec<u32>)>,
     /// UIDs told to be gone.

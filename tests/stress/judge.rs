@@ -18,13 +18,17 @@ impl Client {
         match said {
             Said::Done(tag, status, code) => {
                 self.judge_remark(status, &code)?;
-                self.judge_answer(&tag, status, &code)
+                self.judge_answer(&tag, status, &code)?;
+                self.keep();
+                Ok(())
             }
             Said::Remark(status, code) => self.judge_remark(status, &code),
             Said::Exists(count) => Ok(self.selected()?.exists(count)?),
             Said::Recent(_) if self.rev2 => fault("recent: RECENT in an IMAP4rev2 session"),
             Said::Recent(_) => Ok(()),
+            Said::Expunge(_) if self.qresync => fault("vanished: EXPUNGE after ENABLE QRESYNC"),
             Said::Expunge(number) => self.judge_expunge(number),
+            Said::Vanished(earlier, uids) => self.judge_vanished(earlier, &uids),
             Said::Fetch(number, items) => self.judge_fetch(number, &items),
             Said::Search(numbers) => self.judge_search(&numbers),
             Said::ESearch(found) => self.judge_esearch(&found),
@@ -48,7 +52,7 @@ impl Client {
     }
 
     /// The mailbox that numbers are of now.
-    fn selected(&mut self) -> Step<&mut super::picture::Picture> {
+    pub(super) fn selected(&mut self) -> Step<&mut super::picture::Picture> {
         let selected = self.picture.as_mut().or(self.opening.as_mut());
         selected.ok_or_else(|| Stop::Fault("state: no mailbox is selected".into()))
     }
@@ -62,20 +66,35 @@ impl Client {
     /// RFC 9051 §7.5.1: never without a command in progress, never during FETCH,
     /// STORE or SEARCH; §6.4.1: nor during CLOSE.
     fn judge_expunge(&mut self, number: u32) -> Step {
+        self.may_expunge()?;
+        let gone = self.selected()?.expunge(number)?;
+        match gone.uid {
+            Some(uid) => self.is_gone(uid),
+            None => Ok(()),
+        }
+    }
+
+    /// The same, told by UID.
+    pub(super) fn judge_one_vanished(&mut self, uid: u32) -> Step {
+        self.may_expunge()?;
+        self.selected()?.vanish(uid)?;
+        self.is_gone(uid)
+    }
+
+    fn may_expunge(&self) -> Step {
         match self.front() {
-            None => return fault("expunge: EXPUNGE with no command in progress"),
+            None => fault("expunge: EXPUNGE with no command in progress"),
             Some(command) if command.holds_numbers() => {
-                return fault("expunge: EXPUNGE during FETCH, STORE or SEARCH");
+                fault("expunge: EXPUNGE during FETCH, STORE or SEARCH")
             }
             Some(Command::Close | Command::Unselect) => {
-                return fault("expunge: EXPUNGE during CLOSE or UNSELECT");
+                fault("expunge: EXPUNGE during CLOSE or UNSELECT")
             }
-            _ => {}
+            _ => Ok(()),
         }
-        let gone = self.selected()?.expunge(number)?;
-        let Some(uid) = gone.uid else {
-            return Ok(());
-        };
+    }
+
+    fn is_gone(&mut self, uid: u32) -> Step {
         if let Some(saved) = self
             .picture
             .as_mut()
@@ -100,6 +119,7 @@ impl Client {
             let uid = uid.ok_or_else(|| "uid: it is not a number".to_owned())?;
             self.selected()?.learn_uid(number, uid)?;
         }
+        self.judge_modseq(number, items)?;
         self.judge_items(number, items)?;
         self.learn_letter(number, items)?;
         if let Some((_, flags)) = item("FLAGS") {

@@ -26,6 +26,7 @@ pub mod plan;
 mod pop3;
 mod quiet;
 mod response;
+mod resync;
 mod search;
 mod wire;
 

@@ -6,6 +6,7 @@
 
 use super::ledger::{Certain, Flags, Place};
 use super::letter::Letter;
+use super::resync::Sequence;
 
 /// What is known of one message.
 #[derive(Debug, Clone, Default)]
@@ -20,6 +21,10 @@ pub struct Known {
     pub flags_told_in: u64,
     /// Whether it is recent to this session.
     pub recent: Option<bool>,
+    /// Its mod-sequence as it was told last.
+    pub modseq: u64,
+    /// That with which its flags were told, if its flags were told last.
+    pub flags_at: Option<u64>,
     /// What it is.
     pub letter: Option<Letter>,
 }
@@ -35,6 +40,8 @@ pub struct Picture {
     pub uid_next: u32,
     /// The messages, in order.
     pub messages: Vec<Known>,
+    /// Its mod-sequences.
+    pub sequence: Sequence,
     /// `$`, as far as it is known.
     pub saved: Option<Vec<u32>>,
 }

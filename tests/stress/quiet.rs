@@ -90,6 +90,9 @@ impl Client {
     /// # Errors
     /// [`Stop`].
     pub fn show(&mut self, board: &Board) -> Step {
+        if self.may_lose() && self.picture.is_some() && self.random.chance(2) {
+            self.lose()?;
+        }
         self.perform(Command::Noop)?;
         if let Some(picture) = &self.picture
             && !self.is_on_thin_ice()

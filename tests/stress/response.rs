@@ -97,6 +97,8 @@ pub enum Said {
     Recent(u32),
     /// EXPUNGE.
     Expunge(u32),
+    /// VANISHED: whether EARLIER, and which UIDs.
+    Vanished(bool, Vec<u32>),
     /// FETCH: the number, and each item with what it is.
     Fetch(u32, Vec<(String, Value)>),
     /// FLAGS.
@@ -191,6 +193,7 @@ impl Cursor<'_> {
             }
             "SEARCH" => Ok(Said::Search(self.search()?)),
             "ESEARCH" => Ok(Said::ESearch(self.esearch()?)),
+            "VANISHED" => self.vanished(),
             "STATUS" => self.counted(),
             "LIST" => self.list(),
             "ENABLED" => Ok(Said::Enabled(self.words_to_end())),
@@ -339,6 +342,16 @@ impl Cursor<'_> {
         Ok(found)
     }
 
+    fn vanished(&mut self) -> Result<Said, String> {
+        let earlier = self.take(b" (EARLIER)");
+        self.space()?;
+        let uids = numbers(&self.atom()?)?;
+        match uids.is_empty() {
+            true => Err(self.wrong("UIDs")),
+            false => Ok(Said::Vanished(earlier, uids)),
+        }
+    }
+
     fn counted(&mut self) -> Result<Said, String> {
         self.space()?;
         let mailbox = self.value()?.word();
@@ -479,6 +492,17 @@ mod tests {
         };
         let said = parse(b"* ESEARCH (TAG \"a1\") UID COUNT 3 ALL 1,4:5\r\n");
         assert_eq!(said, Ok(Said::ESearch(found)));
+    }
+
+    #[test]
+    fn what_has_vanished_is_told_in_both_forms() {
+        let said = parse(b"* VANISHED (EARLIER) 41,43:44\r\n");
+        assert_eq!(said, Ok(Said::Vanished(true, vec![41, 43, 44])));
+        assert_eq!(
+            parse(b"* VANISHED 5\r\n"),
+            Ok(Said::Vanished(false, vec![5]))
+        );
+        assert!(parse(b"* VANISHED\r\n").is_err());
     }
 
     #[test]
