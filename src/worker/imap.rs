@@ -35,6 +35,7 @@ pub mod numbers;
 mod progress;
 mod quota;
 mod recent;
+mod resync;
 mod search;
 mod select;
 mod selected;

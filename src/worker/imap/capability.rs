@@ -5,12 +5,13 @@ use super::client::Client;
 use wire::imap::response::{Capability, Data};
 
 /// What we can do, but for what has a value.
-const ALL: [Capability; 31] = [
+const ALL: &[Capability] = &[
     Capability::Imap4Rev1,
     Capability::Imap4Rev2,
     Capability::Binary,
     Capability::Children,
     Capability::CompressDeflate,
+    Capability::CondStore,
     Capability::CreateSpecialUse,
     Capability::Enable,
     Capability::ESearch,
@@ -24,6 +25,7 @@ const ALL: [Capability; 31] = [
     Capability::MultiAppend,
     Capability::Namespace,
     Capability::Partial,
+    Capability::QResync,
     Capability::Quota,
     Capability::QuotaMailbox,
     Capability::QuotaMessage,

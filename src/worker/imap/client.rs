@@ -184,6 +184,7 @@ impl Client {
         self.warn_of_quota();
         match &answer.copied {
             Some(copied) => self.tell_copied(Some(tag), copied, answer.text).await?,
+            None if !answer.modified.is_empty() => self.tell_modified(tag, answer).await?,
             None => self.render(tag, answer),
         }
         Ok(self.out().relieve().await?)

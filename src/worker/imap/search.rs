@@ -96,13 +96,18 @@ impl Selected {
             None if client.enabled().rev2 => Some(vec![SearchReturn::All]),
             returns => returns,
         };
+        let modseq = match asks_for_modseqs {
+            true => self.modseq_of(client, returns.as_deref(), &found).await?,
+            false => None,
+        };
         let saved = match &returns {
             Some(returns) => {
-                self.report(client, tag, by_uid, returns, &found).await?;
+                self.report(client, tag, by_uid, returns, &found, modseq)
+                    .await?;
                 self.save(client, returns, &found).await?
             }
             None => {
-                tell::tell_numbers(client, &found).await?;
+                tell::tell_numbers(client, &found, modseq).await?;
                 Ok(())
             }
         };
