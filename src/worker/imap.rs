@@ -30,6 +30,7 @@ mod limit;
 mod list;
 mod mailbox;
 mod messages;
+mod metadata;
 pub mod names;
 pub mod numbers;
 mod progress;

@@ -4,9 +4,9 @@
 use super::copied::Copied;
 use crate::arrival::NotKept;
 use std::ops::RangeInclusive;
-use store::{Refusal, Resource};
+use store::{ANNOTATION_BYTES_MAX, Refusal, Resource};
 use wire::imap::Status;
-use wire::imap::response::Code;
+use wire::imap::response::{Code, MetadataCode};
 
 /// What stands behind the tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,6 +107,18 @@ impl From<Refusal> for Answer {
             Refusal::TooManyKeywords => (Code::Limit, "The mailbox has too many keywords"),
             Refusal::TooManySubscriptions => (Code::Limit, "Too many names are subscribed"),
             Refusal::TooManyAclEntries => (Code::Limit, "The access list is too long"),
+            Refusal::NoPrivateAnnotations => (
+                Code::Metadata(MetadataCode::NoPrivate),
+                "Private annotations are the owner's alone here",
+            ),
+            Refusal::AnnotationTooLong => (
+                Code::Metadata(MetadataCode::MaxSize(ANNOTATION_BYTES_MAX as u64)),
+                "The value is too long",
+            ),
+            Refusal::TooManyAnnotations => (
+                Code::Metadata(MetadataCode::TooMany),
+                "There would be too many annotations, or too much in them",
+            ),
             Refusal::NumbersExhausted => (Code::ContactAdmin, "No number is left to give"),
             Refusal::OverQuota(resource) => over(resource),
             // Whoever could have loaded it has tried.
@@ -164,9 +176,10 @@ mod tests {
     /// Every refusal; the compiler says when one is added to the store.
     fn all() -> Vec<Refusal> {
         use Refusal::{
-            AlreadyExists, BodyNotInline, Busy, ChangeTooLong, Ended, InboxStays, InsideItself,
-            LetterTooLong, NameTooLong, NoRight, NoSpace, NoSuchMailbox, NotLoaded, NothingToDo,
-            NumbersExhausted, OverQuota, TooManyAclEntries, TooManyKeywords, TooManyMailboxes,
+            AlreadyExists, AnnotationTooLong, BodyNotInline, Busy, ChangeTooLong, Ended,
+            InboxStays, InsideItself, LetterTooLong, NameTooLong, NoPrivateAnnotations, NoRight,
+            NoSpace, NoSuchMailbox, NotLoaded, NothingToDo, NumbersExhausted, OverQuota,
+            TooManyAclEntries, TooManyAnnotations, TooManyKeywords, TooManyMailboxes,
             TooManyMessages, TooManyRanges, TooManySubscriptions,
         };
         vec![
@@ -188,6 +201,9 @@ mod tests {
             TooManyKeywords,
             TooManySubscriptions,
             TooManyAclEntries,
+            NoPrivateAnnotations,
+            AnnotationTooLong,
+            TooManyAnnotations,
             NumbersExhausted,
             NotLoaded,
             OverQuota(Resource::Bytes),

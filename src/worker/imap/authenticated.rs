@@ -99,6 +99,8 @@ pub async fn anywhere(client: &mut Client, command: Command) -> Result<Answer, E
         Command::GetQuota(root) => Ok(client.get_quota(&root)),
         Command::GetQuotaRoot(mailbox) => Ok(client.get_quota_root(&mailbox)),
         Command::SetQuota(_) => Ok(client.set_quota()),
+        Command::GetMetadata(asked) => client.get_metadata(&asked).await,
+        Command::SetMetadata { of, values } => client.set_metadata(&of, values).await,
         Command::Subscribe(name) => Ok(client.subscribe(&name).await),
         Command::Unsubscribe(name) => Ok(client.unsubscribe(&name).await),
         Command::Create {

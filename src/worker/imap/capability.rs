@@ -19,8 +19,10 @@ const ALL: &[Capability] = &[
     Capability::Idle,
     Capability::InProgress,
     Capability::ListExtended,
+    Capability::ListMetadata,
     Capability::ListStatus,
     Capability::LiteralPlus,
+    Capability::Metadata,
     Capability::Move,
     Capability::MultiAppend,
     Capability::Namespace,
@@ -65,6 +67,7 @@ impl Client {
         let switches = [
             (Capability::Imap4Rev2, &mut enabled.rev2),
             (Capability::Utf8Accept, &mut enabled.utf8),
+            (Capability::Metadata, &mut enabled.metadata),
             (Capability::QResync, &mut enabled.qresync),
             (Capability::CondStore, &mut enabled.condstore),
         ];

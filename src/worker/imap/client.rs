@@ -13,7 +13,7 @@ use crate::socket::Socket;
 use ipc::slice::MessageLimits;
 use std::rc::Rc;
 use std::time::Duration;
-use store::Principal;
+use store::{Modseq, Principal};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use wire::Text;
@@ -90,6 +90,7 @@ impl Client {
                 principal: handed.principal,
                 epoch: handed.epoch,
                 enabled: Enabled::default(),
+                annotations_told: Modseq::default(),
             },
             login: Tag::new(&handed.tag)?,
             pace: Pace::new(),
@@ -132,8 +133,23 @@ impl Client {
 
     /// The client has enabled more.
     pub fn enable_also(&mut self, enabled: Enabled) {
+        if enabled.metadata && !self.session.enabled.metadata {
+            self.session.annotations_told = self.account.store().annotations_modseq();
+        }
         self.session.enabled = enabled;
         self.connection.set_dialect(enabled.dialect());
+    }
+
+    /// The modseq up to which the client knows what annotations have changed; none if
+    /// it doesn't want to.
+    pub fn annotations_told(&self) -> Option<Modseq> {
+        let wants = self.session.enabled.metadata;
+        wants.then_some(self.session.annotations_told)
+    }
+
+    /// The client has been told of more.
+    pub fn set_annotations_told(&mut self, told: Modseq) {
+        self.session.annotations_told = told;
     }
 
     /// What of the grammar depends upon what the client has enabled.
@@ -182,6 +198,7 @@ impl Client {
     /// Answers a command.
     pub async fn answer(&mut self, tag: &Tag, answer: &Answer) -> Result<(), End> {
         self.warn_of_quota();
+        self.tell_annotated(None).await?;
         match &answer.copied {
             Some(copied) => self.tell_copied(Some(tag), copied, answer.text).await?,
             None if !answer.modified.is_empty() => self.tell_modified(tag, answer).await?,

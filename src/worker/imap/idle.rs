@@ -17,6 +17,7 @@ impl Selected {
             // Listens before it looks, so that nothing falls in between.
             let changed = account.changed();
             self.announce(client, Expunges::Told, false).await?;
+            client.tell_annotated(None).await?;
             match client.hear_or(changed).await? {
                 None => {}
                 Some(Heard::IdleDone) => break,
@@ -33,13 +34,21 @@ impl Selected {
 }
 
 impl Client {
-    /// IDLE without a mailbox: there is nothing to tell.
+    /// IDLE without a mailbox: there is nothing to tell but of annotations.
     pub async fn idle_without_mailbox(&mut self, tag: &Tag) -> Result<(), End> {
         self.ask_for_more().await?;
-        match self.hear().await? {
-            // Something else than DONE was refused and answered already.
-            Heard::Refused => Ok(()),
-            _ => self.answer(tag, &Answer::ok("Idled")).await,
+        loop {
+            let account = self.account().clone();
+            // Listens before it looks, so that nothing falls in between.
+            let changed = account.changed();
+            self.tell_annotated(None).await?;
+            match self.hear_or(changed).await? {
+                None => {}
+                Some(Heard::IdleDone) => break,
+                // Something else than DONE was refused and answered already.
+                Some(_) => return Ok(()),
+            }
         }
+        self.answer(tag, &Answer::ok("Idled")).await
     }
 }

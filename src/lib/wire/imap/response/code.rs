@@ -58,6 +58,8 @@ pub enum Code {
     InUse,
     /// Too many of something.
     Limit,
+    /// Of METADATA (RFC 5464): why, or what was left out.
+    Metadata(MetadataCode),
     /// No such mailbox, as far as this user may know.
     NonExistent,
     /// No right to do that.
@@ -118,6 +120,7 @@ impl Code {
             Self::InProgress { tag, messages } => in_progress(out, tag, *messages),
             Self::MessageLimit { limit, lowest } => message_limit(out, *limit, *lowest),
             Self::PermanentFlags { flags, any } => permanent_flags(out, flags, *any),
+            Self::Metadata(code) => metadata_code(out, *code),
             Self::HighestModseq(modseq) => put(out, &format!("HIGHESTMODSEQ {modseq}")),
             Self::UidNext(uid) => put(out, &format!("UIDNEXT {uid}")),
             Self::UidValidity(validity) => put(out, &format!("UIDVALIDITY {validity}")),
@@ -173,6 +176,29 @@ fn in_progress(out: &mut Vec<u8>, tag: &Tag, messages: Option<(u32, u32)>) {
     put(out, &format!("INPROGRESS (\"{}\" {state})", tag.as_str()));
 }
 
+/// What is to be said of annotations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MetadataCode {
+    /// The longest value that was asked for and not sent has so many bytes.
+    LongEntries(u64),
+    /// A value has so many bytes at most.
+    MaxSize(u64),
+    /// There would be too many.
+    TooMany,
+    /// None are kept for this user here.
+    NoPrivate,
+}
+
+/// `"METADATA" SP ("LONGENTRIES" SP number / "MAXSIZE" SP number / "TOOMANY" / "NOPRIVATE")`
+fn metadata_code(out: &mut Vec<u8>, code: MetadataCode) {
+    match code {
+        MetadataCode::LongEntries(bytes) => put(out, &format!("METADATA LONGENTRIES {bytes}")),
+        MetadataCode::MaxSize(bytes) => put(out, &format!("METADATA MAXSIZE {bytes}")),
+        MetadataCode::TooMany => put(out, "METADATA TOOMANY"),
+        MetadataCode::NoPrivate => put(out, "METADATA NOPRIVATE"),
+    }
+}
+
 /// `"MESSAGELIMIT" SP message-limit [SP uniqueid]` (RFC 9738, section 5)
 fn message_limit(out: &mut Vec<u8>, limit: u32, lowest: Option<u32>) {
     put(out, &format!("MESSAGELIMIT {limit}"));
@@ -222,10 +248,14 @@ pub enum Capability {
     InProgress,
     /// RFC 5258.
     ListExtended,
+    /// RFC 9590.
+    ListMetadata,
     /// RFC 5819.
     ListStatus,
     /// RFC 7888.
     LiteralPlus,
+    /// RFC 5464, of mailboxes and the server.
+    Metadata,
     /// RFC 9738: messages that one command may take.
     MessageLimit(u32),
     /// RFC 6851.
@@ -296,8 +326,10 @@ impl Capability {
             Self::Idle => "IDLE",
             Self::InProgress => "INPROGRESS",
             Self::ListExtended => "LIST-EXTENDED",
+            Self::ListMetadata => "LIST-METADATA",
             Self::ListStatus => "LIST-STATUS",
             Self::LiteralPlus => "LITERAL+",
+            Self::Metadata => "METADATA",
             Self::MessageLimit(_) => "MESSAGELIMIT=",
             Self::Move => "MOVE",
             Self::MultiAppend => "MULTIAPPEND",
@@ -366,6 +398,18 @@ mod tests {
                 any: true
             }),
             "PERMANENTFLAGS (\\*)"
+        );
+        assert_eq!(
+            said(&Code::Metadata(MetadataCode::LongEntries(2199))),
+            "METADATA LONGENTRIES 2199"
+        );
+        assert_eq!(
+            said(&Code::Metadata(MetadataCode::MaxSize(1024))),
+            "METADATA MAXSIZE 1024"
+        );
+        assert_eq!(
+            said(&Code::Metadata(MetadataCode::TooMany)),
+            "METADATA TOOMANY"
         );
         assert_eq!(
             said(&Code::HighestModseq(715_194_045_007)),
