@@ -202,6 +202,7 @@ fn is_listed(refusal: &Refusal) {
         | Refusal::Utf8NotEnabled
         | Refusal::SpecialUseUnknown
         | Refusal::LetterTooLarge
+        | Refusal::AnnotationTooLarge
         | Refusal::NotDone => {}
     }
 }
@@ -234,6 +235,7 @@ fn refused() -> Answers {
         Refusal::Utf8NotEnabled,
         Refusal::SpecialUseUnknown,
         Refusal::LetterTooLarge,
+        Refusal::AnnotationTooLarge,
         Refusal::NotDone,
     ];
     let faults = faults.into_iter().map(Refusal::Grammar);
