@@ -17,6 +17,7 @@ mod listing;
 mod loading;
 mod model;
 mod names;
+mod numbers;
 mod pipelining;
 mod pop3;
 mod quota;
