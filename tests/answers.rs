@@ -42,7 +42,8 @@ fn in_one_line(source: &repository::Source) -> String {
     lines.map(str::trim).collect::<Vec<_>>().join(" ")
 }
 
-/// `Code::Name, "sentence"`, or `Code::Name(argument), "sentence"`, wherever it stands.
+/// `Code::Name, "sentence"`, or `Code::Name(argument), "sentence"`, or with braces,
+/// wherever it stands.
 fn with_code(text: &str) -> impl Iterator<Item = (&str, String)> {
     let found = text.match_indices("Code::");
     let begins = found.filter(|(at, _)| !text[..*at].ends_with(char::is_alphanumeric));
@@ -55,16 +56,17 @@ fn with_code(text: &str) -> impl Iterator<Item = (&str, String)> {
     })
 }
 
-/// What stands behind the parentheses that a text begins with, if it does.
+/// What stands behind the parentheses or braces that a text begins with, if it does.
 fn behind_argument(text: &str) -> Option<&str> {
-    if !text.starts_with('(') {
+    let text = text.trim_start();
+    if !text.starts_with(['(', '{']) {
         return Some(text);
     }
     let mut depth = 0_usize;
     let end = text.find(|c: char| {
         match c {
-            '(' => depth += 1,
-            ')' => depth -= 1,
+            '(' | '{' => depth += 1,
+            ')' | '}' => depth -= 1,
             _ => {}
         }
         depth == 0
@@ -72,7 +74,8 @@ fn behind_argument(text: &str) -> Option<&str> {
     text.get(end? + 1..)
 }
 
-/// What the code says: `Code::Name, "sentence"` and `bad("sentence")`.
+/// What the code says: `Code::Name, "sentence"`, that behind `bad_with(`, and
+/// `bad("sentence")`.
 fn written() -> Answers {
     let mut answers = Answers::new();
     for source in repository::rust().iter().filter(|it| speaks(&it.path)) {
@@ -81,6 +84,10 @@ fn written() -> Answers {
         let told = ["Closed", "Unseen", "HighestModseq"];
         let coded = with_code(&text).filter(|(code, _)| !told.contains(code));
         answers.extend(coded.map(|(code, sentence)| (sentence, no(code))));
+        let bad = text.split("bad_with(").skip(1);
+        let bad = bad.filter(|behind| behind.trim_start().starts_with("Code::"));
+        let bad = bad.filter_map(|behind| with_code(behind).next());
+        answers.extend(bad.map(|(code, sentence)| (sentence, no(code).replacen("NO", "BAD", 1))));
         for behind in text.split("bad(").skip(1) {
             let argument = behind.trim_start_matches("&tag, ");
             let argument = argument.trim_start_matches("&self.tag, ");
@@ -217,8 +224,8 @@ fn is_listed(refusal: &Refusal) {
         | Refusal::CharsetNamed
         | Refusal::Utf8NotEnabled
         | Refusal::SpecialUseUnknown
-        | Refusal::AnnotationTooLarge
         | Refusal::LetterTooLarge
+        | Refusal::AnnotationTooLarge
         | Refusal::NotDone => {}
     }
 }
@@ -250,8 +257,8 @@ fn refused() -> Answers {
         Refusal::CharsetNamed,
         Refusal::Utf8NotEnabled,
         Refusal::SpecialUseUnknown,
-        Refusal::AnnotationTooLarge,
         Refusal::LetterTooLarge,
+        Refusal::AnnotationTooLarge,
         Refusal::NotDone,
     ];
     let faults = faults.into_iter().map(Refusal::Grammar);
