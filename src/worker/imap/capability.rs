@@ -5,7 +5,7 @@ use super::client::Client;
 use wire::imap::response::{Capability, Data};
 
 /// What we can do, but for what has a value.
-const ALL: [Capability; 32] = [
+const ALL: &[Capability] = &[
     Capability::Imap4Rev1,
     Capability::Imap4Rev2,
     Capability::Binary,
