@@ -17,6 +17,7 @@ const ALL: &[Capability] = &[
     Capability::ESearch,
     Capability::Id,
     Capability::Idle,
+    Capability::InProgress,
     Capability::ListExtended,
     Capability::ListMetadata,
     Capability::ListStatus,

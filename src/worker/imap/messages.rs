@@ -148,6 +148,18 @@ impl Meant {
         }
     }
 
+    /// Those with UIDs from one to another.
+    pub fn between(&self, first: Uid, last: Uid) -> Self {
+        let within = self.ranges.iter().map(|range| UidRange {
+            first: range.first.max(first),
+            last: range.last.min(last),
+        });
+        Self {
+            ranges: within.filter(|range| range.first <= range.last).collect(),
+            numbered: None,
+        }
+    }
+
     /// How many of them are there.
     pub fn count(&self, messages: &Messages<'_>) -> usize {
         let there = |range: &UidRange| messages.count_in(*range);

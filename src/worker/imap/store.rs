@@ -110,8 +110,8 @@ impl Selected {
         if self.is_read_only() {
             return Ok(read_only());
         }
-        let meant = match self.meant(client, set, by_uid) {
-            Ok(meant) => meant,
+        let (meant, cut) = match self.changeable(client, set, by_uid) {
+            Ok(changeable) => changeable,
             Err(answer) => return Ok(answer),
         };
         let stored = match self.set_flags(client, &meant, &change).await {
@@ -133,12 +133,13 @@ impl Selected {
         self.announce_but(client, Expunges::Held, by_uid, &told)
             .await?;
         let misses_some = walk.missed_some() && !change.silent;
-        Ok(match (misses_some, modified.is_empty()) {
+        let answer = match (misses_some, modified.is_empty()) {
             (true, true) => Answer::no(Code::ExpungeIssued, "Some of the messages are gone"),
             (true, false) => Answer::modified_and_gone(modified),
             (false, true) => Answer::ok("Stored"),
             (false, false) => Answer::modified(modified),
-        })
+        };
+        Ok(client.cut_answer(answer, cut))
     }
 
     async fn set_flags(
