@@ -46,6 +46,7 @@ pub fn asks_for_modseqs(command: &Command) -> bool {
             unchanged_since, ..
         } => unchanged_since.is_some(),
         Command::Search { key, .. } => key.asks_for_modseqs(),
+        Command::Sort { sort, .. } => sort.key.asks_for_modseqs(),
         _ => false,
     }
 }

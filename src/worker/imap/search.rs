@@ -17,7 +17,7 @@ mod text;
 mod walk;
 
 pub use scope::{Finding, Reach};
-pub use tell::join;
+pub use tell::{join, joined};
 
 use super::End;
 use super::answer::Answer;

@@ -183,6 +183,7 @@ impl Selected {
                 self.search(client, tag, uid, returns, charset.as_deref(), &key)
                     .await
             }
+            Command::Sort { uid, sort } => self.sort(client, tag, uid, &sort).await,
             Command::Copy { uid, set, mailbox } => self.copy(client, uid, &set, &mailbox).await,
             Command::Move { uid, set, mailbox } => self.move_to(client, uid, &set, &mailbox).await,
             Command::Expunge => self.expunge(client, None).await,
@@ -246,12 +247,14 @@ impl Manners {
         let uid = match command {
             Command::Fetch { uid, .. }
             | Command::Store { uid, .. }
-            | Command::Search { uid, .. } => Some(*uid),
+            | Command::Search { uid, .. }
+            | Command::Sort { uid, .. } => Some(*uid),
             _ => None,
         };
         Self {
             expunges: match (uid, command) {
                 (Some(false), _) => Expunges::Held,
+                (_, Command::Sort { sort, .. }) if sort.key.names_numbers() => Expunges::Held,
                 (_, Command::Search { key, .. }) if key.names_numbers() => Expunges::Held,
                 _ => Expunges::Told,
             },

@@ -13,6 +13,7 @@ use super::quota::{quota_root, setquota_list};
 use super::refusal::{Refusal, expected};
 use super::search::search;
 use super::sequence::sequence_set;
+use super::sort::{Sort, sort};
 use super::uid_batches::uid_batches;
 use super::{
     Dialect, EntryValue, FetchItem, FetchModifiers, Flag, GetMetadata, List, ListPattern,
@@ -169,6 +170,13 @@ pub enum Command {
         set: SequenceSet,
         /// Where to.
         mailbox: MailboxName,
+    },
+    /// Find messages, in an order that the client wants (RFC 5256).
+    Sort {
+        /// The answer is in UIDs.
+        uid: bool,
+        /// The order, and what is looked for.
+        sort: Sort,
     },
     /// Find messages.
     Search {
@@ -339,6 +347,7 @@ fn message_command(
             charset: search.charset,
             key: search.key,
         }),
+        "SORT" => sort(cursor).map(|sort| Command::Sort { uid, sort }),
         "COPY" => set_and_mailbox(cursor, dialect).map(|(set, mailbox)| Command::Copy {
             uid,
             set,
@@ -964,7 +973,10 @@ mod tests {
                     one_of(&[
                         "SEARCH",
                         "UID SEARCH RETURN (MIN SAVE)",
-                        "UID SEARCH RETURN (PARTIAL -1:-100 COUNT)"
+                        "UID SEARCH RETURN (PARTIAL -1:-100 COUNT)",
+                        "SORT (SUBJECT REVERSE DATE) UTF-8",
+                        "SORT RETURN (MIN COUNT) (DISPLAYFROM) US-ASCII",
+                        "UID SORT RETURN (PARTIAL 1:50) (REVERSE ARRIVAL SIZE) UTF-8"
                     ]),
                     keys(),
                     keys()

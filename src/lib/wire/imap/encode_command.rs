@@ -9,7 +9,7 @@ use super::response::string::{mailbox, quoted, string};
 use super::{
     Command, Dialect, EntryValue, FetchItem, FetchModifiers, Flag, GetMetadata, List, ListPattern,
     ListReturn, ListSelection, MetadataOf, Partial, Request, Resync, SearchKey, SearchReturn,
-    SelectParams, StatusItem, StoreAction, UidBatches, When,
+    SelectParams, Sort, StatusItem, StoreAction, UidBatches, When,
 };
 
 /// Appends the whole command with its CRLF.
@@ -76,6 +76,10 @@ impl Encoder<'_> {
             } => {
                 self.put(&format!("{}SEARCH ", uid_prefix(*uid)));
                 self.search(returns.as_deref(), charset.as_deref(), key);
+            }
+            Command::Sort { uid, sort } => {
+                self.put(&format!("{}SORT ", uid_prefix(*uid)));
+                self.sort(sort);
             }
             named => self.mailbox_command(named),
         }
@@ -334,17 +338,37 @@ impl Encoder<'_> {
         self.listed(flags, |this, flag| this.put(flag.as_str()));
     }
 
-    fn search(&mut self, returns: Option<&[SearchReturn]>, charset: Option<&str>, key: &SearchKey) {
+    fn sort(&mut self, sort: &Sort) {
+        self.returns(sort.returns.as_deref());
+        self.listed(&sort.criteria, |this, criterion| {
+            this.put(if criterion.reverse { "REVERSE " } else { "" });
+            this.put(criterion.key.as_str());
+        });
+        self.put(" ");
+        self.string(&sort.charset);
+        self.put(" ");
+        self.program(&sort.key);
+    }
+
+    fn returns(&mut self, returns: Option<&[SearchReturn]>) {
         if let Some(returns) = returns {
             self.put("RETURN ");
             self.listed(returns, |this, one| this.put(&return_name(*one)));
             self.put(" ");
         }
+    }
+
+    fn search(&mut self, returns: Option<&[SearchReturn]>, charset: Option<&str>, key: &SearchKey) {
+        self.returns(returns);
         if let Some(charset) = charset {
             self.put("CHARSET ");
             self.string(charset);
             self.put(" ");
         }
+        self.program(key);
+    }
+
+    fn program(&mut self, key: &SearchKey) {
         match key {
             SearchKey::And(keys) => self.spaced(keys, Self::search_key),
             key => self.search_key(key),
