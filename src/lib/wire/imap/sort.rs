@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Parsed<Sort> {
-        let line = format!(" {text}\r\n");
+        let line = format!(" {text}");
         let mut cursor = Cursor::new(line.as_bytes());
         let sort = sort(&mut cursor)?;
         cursor.command_end()?;
