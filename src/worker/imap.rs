@@ -43,6 +43,7 @@ mod selected;
 mod status;
 mod store;
 pub mod translate;
+mod uid_only;
 mod view;
 
 use crate::account::Account;
@@ -147,6 +148,10 @@ async fn converse(client: &mut Client) -> End {
 async fn obey(client: &mut Client, state: State, heard: Heard) -> Result<State, End> {
     if let Heard::Request(request) = &heard {
         client.begin(&request.tag);
+        if client.enabled().uidonly && request.command.speaks_in_numbers() {
+            client.answer(&request.tag, &uid_only::refusal()).await?;
+            return Ok(state);
+        }
     }
     match (state, heard) {
         (State::Authenticated(state), Heard::Request(request)) => state.obey(client, request).await,

@@ -36,6 +36,7 @@ const ALL: &[Capability] = &[
     Capability::SpecialUse,
     Capability::StatusSize,
     Capability::UidBatches,
+    Capability::UidOnly,
     Capability::UidPlus,
     Capability::Unselect,
     Capability::Utf8Accept,
@@ -70,6 +71,7 @@ impl Client {
             (Capability::Metadata, &mut enabled.metadata),
             (Capability::QResync, &mut enabled.qresync),
             (Capability::CondStore, &mut enabled.condstore),
+            (Capability::UidOnly, &mut enabled.uidonly),
         ];
         let mut new = Vec::new();
         for (capability, is_on) in switches {

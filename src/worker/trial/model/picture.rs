@@ -50,6 +50,7 @@ impl Picture {
                 self.expunge(number);
             }
             "FETCH" => self.fetch(number, words.next().unwrap()),
+            "UIDFETCH" => self.uid_fetch(number as u32, words.next().unwrap()),
             _ => {}
         }
     }
@@ -72,18 +73,39 @@ impl Picture {
         self.0.remove(number - 1);
     }
 
+    /// Where the message with a UID may be that the client hasn't been told: behind all of
+    /// which it knows that they are lower.
+    fn unnamed_for(&self, uid: u32) -> Option<usize> {
+        let lower = |it: &Known| it.uid.is_some_and(|known| known < uid);
+        let behind = self.0.iter().rposition(lower).map_or(0, |at| at + 1);
+        let place = self.0[behind..].iter().position(|it| it.uid.is_none());
+        place.map(|at| behind + at)
+    }
+
     /// Each takes one message away that was there. Those whose UID the client hasn't been
-    /// told are alike.
+    /// told, between two of which it has, are alike.
     fn vanish(&mut self, uids: &str) {
         for range in uids.split(',') {
             let (first, last) = range.split_once(':').unwrap_or((range, range));
             for uid in first.parse::<u32>().unwrap()..=last.parse().unwrap() {
                 let known = self.0.iter().position(|it| it.uid == Some(uid));
-                let place = known.or_else(|| self.0.iter().position(|it| it.uid.is_none()));
+                let place = known.or_else(|| self.unnamed_for(uid));
                 self.0
                     .remove(place.unwrap_or_else(|| panic!("UID {uid} was never there")));
             }
         }
+    }
+
+    /// What is told of one by its UID is told of one that was there; of those whose UID the
+    /// client hasn't been told, of any.
+    fn uid_fetch(&mut self, uid: u32, items: &str) {
+        let known = self.0.iter().position(|it| it.uid == Some(uid));
+        let place = known.or_else(|| self.0.iter().position(|it| it.uid.is_none()));
+        let place = place.unwrap_or_else(|| panic!("UID {uid} was never there"));
+        self.0[place].uid = Some(uid);
+        self.0.sort_by_key(|it| it.uid.unwrap_or(u32::MAX));
+        let number = self.0.iter().position(|it| it.uid == Some(uid)).unwrap() + 1;
+        self.fetch(number, items);
     }
 
     /// The first message whose UID the client hasn't been told.

@@ -100,6 +100,8 @@ pub enum Code {
     UidNext(u32),
     /// UIDs don't last.
     UidNotSticky,
+    /// The client has enabled UIDONLY (RFC 9586), and named a sequence number.
+    UidRequired,
     /// What the mailbox's UIDs are valid with.
     UidValidity(u32),
     /// Something that is needed is away for the moment.
@@ -159,6 +161,7 @@ impl Code {
             Self::TooFew => "TOOFEW",
             Self::TryCreate => "TRYCREATE",
             Self::UidNotSticky => "UIDNOTSTICKY",
+            Self::UidRequired => "UIDREQUIRED",
             Self::Unavailable => "UNAVAILABLE",
             Self::UnknownCte => "UNKNOWN-CTE",
             Self::UseAttr => "USEATTR",
@@ -286,6 +289,8 @@ pub enum Capability {
     StatusSize,
     /// RFC 10022.
     UidBatches,
+    /// RFC 9586.
+    UidOnly,
     /// RFC 4315.
     UidPlus,
     /// RFC 3691.
@@ -345,6 +350,7 @@ impl Capability {
             Self::SpecialUse => "SPECIAL-USE",
             Self::StatusSize => "STATUS=SIZE",
             Self::UidBatches => "UIDBATCHES",
+            Self::UidOnly => "UIDONLY",
             Self::UidPlus => "UIDPLUS",
             Self::Unselect => "UNSELECT",
             Self::Utf8Accept => "UTF8=ACCEPT",
