@@ -73,23 +73,12 @@ impl Picture {
         self.0.remove(number - 1);
     }
 
-    /// Where the message with a UID may be that the client hasn't been told: behind all of
-    /// which it knows that they are lower.
-    fn unnamed_for(&self, uid: u32) -> Option<usize> {
-        let lower = |it: &Known| it.uid.is_some_and(|known| known < uid);
-        let behind = self.0.iter().rposition(lower).map_or(0, |at| at + 1);
-        let place = self.0[behind..].iter().position(|it| it.uid.is_none());
-        place.map(|at| behind + at)
-    }
-
-    /// Each takes one message away that was there. Those whose UID the client hasn't been
-    /// told, between two of which it has, are alike.
+    /// Each takes one message away that was there.
     fn vanish(&mut self, uids: &str) {
         for range in uids.split(',') {
             let (first, last) = range.split_once(':').unwrap_or((range, range));
             for uid in first.parse::<u32>().unwrap()..=last.parse().unwrap() {
-                let known = self.0.iter().position(|it| it.uid == Some(uid));
-                let place = known.or_else(|| self.unnamed_for(uid));
+                let place = self.place_of(uid);
                 self.0
                     .remove(place.unwrap_or_else(|| panic!("UID {uid} was never there")));
             }
@@ -106,6 +95,16 @@ impl Picture {
         self.0.sort_by_key(|it| it.uid.unwrap_or(u32::MAX));
         let number = self.0.iter().position(|it| it.uid == Some(uid)).unwrap() + 1;
         self.fetch(number, items);
+    }
+
+    /// Those whose UIDs the client hasn't been told are alike, as far as they lie between
+    /// the same others; to a client that goes by UIDs alone all of them are.
+    fn place_of(&self, uid: u32) -> Option<usize> {
+        let is_lower = |known: &Known| known.uid.is_some_and(|known| known < uid);
+        let start = self.0.iter().rposition(is_lower).map_or(0, |at| at + 1);
+        let known = self.0.iter().position(|it| it.uid == Some(uid));
+        let unnamed = || self.0[start..].iter().position(|it| it.uid.is_none());
+        known.or_else(|| unnamed().map(|at| start + at))
     }
 
     /// The first message whose UID the client hasn't been told.
