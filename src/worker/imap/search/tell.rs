@@ -30,6 +30,7 @@ impl Selected {
         let wants = |what| returns.contains(&what);
         let number = |found: &Found| found.number;
         let head = ESearch {
+            source: None,
             tag,
             uid: by_uid,
             min: found
