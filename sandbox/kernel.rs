@@ -4,7 +4,7 @@
 
 use rustix::io::Errno;
 use rustix::process::Pid;
-use std::ffi::{CStr, c_char, c_int};
+use std::ffi::{CStr, c_char, c_int, c_long};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 /// landlock_create_ruleset(2): "return the highest supported ABI version".
@@ -15,7 +15,7 @@ const LANDLOCK_CREATE_RULESET_VERSION: u32 = 1;
 const ASKED_AT_ONCE: RawFd = 1024;
 
 /// The answer of a system call: -1 and errno, or a number.
-fn answer(result: libc::c_long) -> Result<libc::c_long, Errno> {
+fn answer(result: c_long) -> Result<c_long, Errno> {
     if result >= 0 {
         return Ok(result);
     }
@@ -42,7 +42,7 @@ pub enum Forked {
 /// must not return from the caller's frame.
 pub unsafe fn fork() -> Result<Forked, Errno> {
     let mut pidfd: c_int = -1;
-    let flags = libc::c_long::from(libc::CLONE_PIDFD | libc::SIGCHLD);
+    let flags = c_long::from(libc::CLONE_PIDFD | libc::SIGCHLD);
     // SAFETY: without CLONE_VM the child runs on a copy of this stack (a null
     // stack says so); the kernel writes the pidfd to a valid c_int. The rest is
     // the caller's promise.
@@ -171,13 +171,14 @@ pub fn own_number() -> u32 {
         .unsigned_abs()
 }
 
-fn number(result: libc::c_long) -> u32 {
+fn number(result: c_long) -> u32 {
     u32::try_from(result).unwrap_or(0)
 }
 
 /// A limit of the caller's, soft and hard, as it was before; and sets it to what is
-/// given, if anything is.
-pub fn limit(resource: u32, new: Option<[u64; 2]>) -> Result<[u64; 2], Errno> {
+/// given, if anything is. C libraries differ in the type of `RLIMIT_...`.
+pub fn limit(resource: impl Into<c_long>, new: Option<[u64; 2]>) -> Result<[u64; 2], Errno> {
+    let resource: c_long = resource.into();
     let new = new.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
     let mut old = [0_u64; 2];
     // SAFETY: prlimit64 reads two words, if it is not given a null pointer, and writes
@@ -311,7 +312,7 @@ pub type Instruction = [u8; 8];
 const INSTRUCTIONS_MAX: usize = 4096;
 
 /// `PTRACE_SECCOMP_GET_FILTER`, which libc lacks.
-const PTRACE_SECCOMP_GET_FILTER: libc::c_uint = 0x420c;
+const PTRACE_SECCOMP_GET_FILTER: c_long = 0x420c;
 
 /// A thread that this process traces (ptrace(2)), seized and told to stop.
 /// Invariant: only the thread that made it uses it, for tracing is by thread.
@@ -390,14 +391,15 @@ pub fn detach(tracee: &Tracee) {
     let _gone = ptrace(libc::PTRACE_DETACH, tracee.thread, 0, nothing);
 }
 
-/// The requests of [`Tracee`] alone: of those the kernel writes for one, at most
-/// [`INSTRUCTIONS_MAX`] instructions, to `data`.
+/// The requests of [`Tracee`] alone, of a type that differs between C libraries: of those
+/// the kernel writes for one, at most [`INSTRUCTIONS_MAX`] instructions, to `data`.
 fn ptrace(
-    request: libc::c_uint,
+    request: impl Into<c_long>,
     thread: Pid,
     address: usize,
     data: *mut libc::c_void,
-) -> Result<libc::c_long, Errno> {
+) -> Result<c_long, Errno> {
+    let request: c_long = request.into();
     let thread = thread.as_raw_nonzero().get();
     // SAFETY: `data` is null, the number of a signal, which the kernel doesn't follow,
     // or room for as many instructions as a filter can have.

@@ -8,6 +8,7 @@ use crate::birth::NOT_DONE;
 use crate::kernel;
 use crate::profile::{Limits, Profile};
 use rustix::io::Errno;
+use std::ffi::c_long;
 
 /// Takes those of a profile.
 pub fn take(profile: &Profile) -> Result<(), Errno> {
@@ -29,7 +30,8 @@ impl Profile {
     }
 }
 
-fn set(resource: u32, soft: u64, hard: u64) -> Result<(), Errno> {
+fn set(resource: impl Into<c_long>, soft: u64, hard: u64) -> Result<(), Errno> {
+    let resource: c_long = resource.into();
     let [_, inherited] = kernel::limit(resource, None)?;
     let both = [soft, hard].map(|wanted| wanted.min(inherited));
     kernel::limit(resource, Some(both))?;

@@ -21,6 +21,7 @@ use std::ffi::{c_int, c_void};
 
 /// Bytes of a block that goes back to the kernel as soon as it is freed, behind
 /// [`keep_no_large_block`].
+#[cfg(target_env = "gnu")]
 const LARGE: c_int = 1 << 20;
 
 /// Bytes that a frame of ours, and what the compiler keeps below it, never reach.

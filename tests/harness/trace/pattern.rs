@@ -238,7 +238,10 @@ fn fit(parts: &[Part], text: &str, known: &Known, then: Then<'_>) -> bool {
         }),
         Part::Above(name, below) => {
             let above = is_above(text, known.get(below));
-            above && named(name, text, known, &mut |rest, known| fit(parts, rest, known, then))
+            above
+                && named(name, text, known, &mut |rest, known| {
+                    fit(parts, rest, known, then)
+                })
         }
         Part::AnyOrder(items) => {
             let items: Vec<&Item> = items.iter().collect();
