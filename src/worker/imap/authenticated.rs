@@ -59,6 +59,11 @@ impl Authenticated {
                 client.idle_without_mailbox(&tag).await?;
                 Ok(State::Authenticated(self))
             }
+            Command::ESearch(search) => {
+                let answer = client.multi_search(&tag, &search, None).await?;
+                client.answer(&tag, &answer).await?;
+                Ok(State::Authenticated(self))
+            }
             command => {
                 let answer = anywhere(client, command).await?;
                 client.answer(&tag, &answer).await?;
@@ -79,6 +84,7 @@ pub async fn logout(client: &mut Client, tag: &wire::imap::Tag) -> Result<State,
 
 /// The commands that need no selected mailbox.
 pub async fn anywhere(client: &mut Client, command: Command) -> Result<Answer, End> {
+    client.changes_names(&command);
     match command {
         Command::Capability => Ok(client.capability()),
         Command::Noop => Ok(Answer::ok("Nothing done")),
@@ -95,6 +101,7 @@ pub async fn anywhere(client: &mut Client, command: Command) -> Result<Answer, E
         Command::GetQuota(root) => Ok(client.get_quota(&root)),
         Command::GetQuotaRoot(mailbox) => Ok(client.get_quota_root(&mailbox)),
         Command::SetQuota(_) => Ok(client.set_quota()),
+        Command::Notify(notify) => client.notify(&notify, None).await,
         Command::Subscribe(name) => Ok(client.subscribe(&name).await),
         Command::Unsubscribe(name) => Ok(client.unsubscribe(&name).await),
         Command::Create {

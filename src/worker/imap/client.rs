@@ -3,6 +3,7 @@
 
 use super::answer::Answer;
 use super::connection::Connection;
+use super::notify::Notified;
 use super::{End, Handed};
 use crate::account::{Account, Orders};
 use crate::output::{DEFLATER_KEPT, Output};
@@ -68,6 +69,8 @@ pub struct Client {
     heard_last: Instant,
     /// Bytes of the longest letter that this session takes.
     append_bytes_max: u64,
+    /// None until NOTIFY is said.
+    notified: Option<Box<Notified>>,
     /// It was told that the account is over quota.
     pub(super) knows_over_quota: bool,
 }
@@ -89,6 +92,7 @@ impl Client {
             pace: Pace::new(),
             heard_last: Instant::now(),
             append_bytes_max,
+            notified: None,
             knows_over_quota: false,
             account,
         })
@@ -126,6 +130,21 @@ impl Client {
     /// What of the grammar depends upon what the client has enabled.
     pub fn dialect(&self) -> Dialect {
         self.session.enabled.dialect()
+    }
+
+    /// What the client has asked to be told of its own accord; none until it has.
+    pub fn notified(&self) -> Option<&Notified> {
+        self.notified.as_deref()
+    }
+
+    /// The same, to be changed.
+    pub fn notified_mut(&mut self) -> Option<&mut Notified> {
+        self.notified.as_deref_mut()
+    }
+
+    /// From now on the client is told this.
+    pub fn set_notified(&mut self, notified: Notified) {
+        self.notified = Some(Box::new(notified));
     }
 
     /// Whether it is the account's own holder who acts.

@@ -11,7 +11,7 @@ use super::client::Client;
 use super::selected::Selected;
 use store::{Messages, Modseq, Store};
 use wire::imap::response::Code;
-use wire::imap::{Command, FetchItem, Status, StatusItem};
+use wire::imap::{Command, FetchItem, MultiSearch, Status, StatusItem};
 
 /// What stands beside HIGHESTMODSEQ.
 const KNOWN: &str = "All is known up to here";
@@ -37,7 +37,9 @@ pub fn asks_for_modseqs(command: &Command) -> bool {
         Command::Store {
             unchanged_since, ..
         } => unchanged_since.is_some(),
-        Command::Search { key, .. } => key.asks_for_modseqs(),
+        Command::Search { key, .. } | Command::ESearch(MultiSearch { key, .. }) => {
+            key.asks_for_modseqs()
+        }
         _ => false,
     }
 }
@@ -121,9 +123,11 @@ impl Selected {
     /// All that has happened up to this has been told.
     fn known_up_to(&self, messages: &Messages<'_>) -> Modseq {
         let view = self.view();
+        // Flags that the client doesn't want to hear of, it doesn't know.
+        let flags = self.watch.skipped.unwrap_or(view.told).min(view.told);
         match messages.expunged_next(view) {
-            Some(next) => view.told.min(Modseq(next.0.saturating_sub(1))),
-            None => view.told,
+            Some(next) => flags.min(Modseq(next.0.saturating_sub(1))),
+            None => flags,
         }
     }
 }

@@ -16,7 +16,8 @@ impl Selected {
             let account = client.account().clone();
             // Listens before it looks, so that nothing falls in between.
             let changed = account.changed();
-            self.announce(client, Expunges::Told, false).await?;
+            self.tell_news(client, Expunges::Told, false).await?;
+            client.tell_elsewhere(Some(self.handle().id())).await?;
             match client.hear_or(changed).await? {
                 None => {}
                 Some(Heard::IdleDone) => break,
@@ -24,7 +25,7 @@ impl Selected {
                 Some(_) => return Ok(State::Selected(self)),
             }
         }
-        self.announce(client, Expunges::Told, false).await?;
+        self.tell_news(client, Expunges::Told, false).await?;
         let mut answer = Answer::ok("Idled");
         self.settle(client, Some(&mut answer))?;
         client.answer(tag, &answer).await?;
@@ -33,13 +34,19 @@ impl Selected {
 }
 
 impl Client {
-    /// IDLE without a mailbox: there is nothing to tell.
+    /// IDLE without a mailbox: there is nothing to tell but what NOTIFY has asked for.
     pub async fn idle_without_mailbox(&mut self, tag: &Tag) -> Result<(), End> {
         self.ask_for_more().await?;
-        match self.hear().await? {
-            // Something else than DONE was refused and answered already.
-            Heard::Refused => Ok(()),
-            _ => self.answer(tag, &Answer::ok("Idled")).await,
+        let account = self.account().clone();
+        loop {
+            let changed = account.changed();
+            self.tell_elsewhere(None).await?;
+            match self.hear_or(changed).await? {
+                None => {}
+                // Something else than DONE was refused and answered already.
+                Some(Heard::Refused) => return Ok(()),
+                Some(_) => return self.answer(tag, &Answer::ok("Idled")).await,
+            }
         }
     }
 }

@@ -124,6 +124,15 @@ pub enum SearchReturn {
 }
 
 impl SearchReturn {
+    /// What is told of a message that joins the result, if updates are wanted.
+    #[must_use]
+    pub fn update(&self) -> Option<&[FetchItem]> {
+        match self {
+            Self::Update(items) => Some(items),
+            _ => None,
+        }
+    }
+
     /// The page, if it is one.
     #[must_use]
     pub fn page(&self) -> Option<PartialRange> {
