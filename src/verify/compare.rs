@@ -31,6 +31,12 @@ pub fn compare<D: Directory>(
             ..manifest.finding(What::OtherSubscriptions, 0)
         });
     }
+    if replayed.annotations != said.annotations {
+        report.find(Finding {
+            mailbox: None,
+            ..manifest.finding(What::OtherAnnotations, 0)
+        });
+    }
     let only_replayed = replayed
         .mailboxes
         .keys()

@@ -8,5 +8,5 @@ mod tree;
 
 pub use paper::{Bytes, header, operation, record_header, seal, transaction};
 pub use papers::{ChunkPaper, ManifestPaper, PackPaper, SegmentPaper, Twists, twist};
-pub use story::{Piece, append, create, healthy, set_flags, transfer, with_pieces};
+pub use story::{Piece, annotate, append, create, healthy, set_flags, transfer, with_pieces};
 pub use tree::{Heard, Scratch, Shown, Tree};

@@ -19,6 +19,7 @@
 #![deny(clippy::expect_used, clippy::indexing_slicing)]
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
+mod annotations;
 mod audit;
 mod birth;
 mod check;

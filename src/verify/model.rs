@@ -6,6 +6,7 @@
 
 mod letters;
 
+use crate::annotations::Annotate;
 use crate::audit::Ailing;
 use crate::chunk;
 use crate::directory::Directory;
@@ -95,9 +96,12 @@ impl<'a, D: Directory> Model<'a, D> {
     /// A transaction is over.
     ///
     /// # Errors
-    /// [`What::NoAccount`]
+    /// [`What::NoAccount`], [`What::TooManyThings`]
     pub fn end(&mut self, modseq: u64) -> Result<(), Fault> {
         self.state.numbers.modseq = modseq;
+        if self.state.annotations.changed() == modseq {
+            self.state.annotations.within()?;
+        }
         match self.state.has_inbox() {
             true => Ok(()),
             false => Err(What::NoAccount.into()),
@@ -174,10 +178,23 @@ impl<'a, D: Directory> Model<'a, D> {
                 self.state.subscriptions.insert(name.print());
                 return within(self.state.subscriptions.len(), SUBSCRIPTIONS_MAX);
             }
+            Operation::Annotate(annotate) => return self.annotate(modseq, annotate),
             Operation::Unsubscribe(name) => {
                 self.state.subscriptions.remove(&name.print());
             }
             _ => return Err(What::UnknownCritical.into()),
+        }
+        Ok(())
+    }
+
+    /// That there aren't too many is asked when the transaction is over.
+    fn annotate(&mut self, modseq: u64, annotate: &Annotate) -> Result<(), Fault> {
+        if let Some(id) = annotate.mailbox() {
+            self.mailbox(id)?;
+        }
+        let changes = self.state.annotations.apply(modseq, annotate);
+        if let Some(id) = annotate.mailbox().filter(|_| changes) {
+            self.mailbox(id)?.modseq = modseq;
         }
         Ok(())
     }
@@ -246,6 +263,7 @@ impl<'a, D: Directory> Model<'a, D> {
             .remove(&id)
             .ok_or(fault(What::NoMailbox))?;
         self.state.names.remove(&gone.name);
+        self.state.annotations.clear(id);
         self.entries = self.entries.saturating_sub(gone.counters.messages);
         Ok(())
     }

@@ -5,6 +5,7 @@
 //! knows where in a manifest its references stand, and has those entries that
 //! the replay had to touch (`crate::model`).
 
+use crate::annotations::Annotations;
 use crate::entry::Entries;
 use crate::name::{KeywordPrint, Name};
 use crate::report::Report;
@@ -49,6 +50,7 @@ pub struct Numbers {
 pub struct State {
     pub numbers: Numbers,
     pub subscriptions: BTreeSet<[u8; 16]>,
+    pub annotations: Annotations,
     pub mailboxes: BTreeMap<u64, Mailbox>,
     pub names: BTreeMap<Name, u64>,
 }
@@ -97,6 +99,7 @@ impl State {
                 lost: Vec::new(),
             },
             subscriptions: BTreeSet::new(),
+            annotations: Annotations::default(),
             mailboxes: BTreeMap::new(),
             names: BTreeMap::new(),
         }

@@ -1,6 +1,7 @@
 //! A transaction's operations, one at a time: a head of 16 MiB may hold two
 //! million, which are never in memory together.
 
+use crate::annotations::Annotate;
 use crate::fields::{AclLine, Fields, in_range};
 use crate::name::{KeywordPrint, Name};
 use crate::record::is_optional;
@@ -56,6 +57,7 @@ pub enum Operation {
         to: u64,
     },
     Rewound,
+    Annotate(Annotate),
 }
 
 /// A letter comes in.
@@ -209,6 +211,7 @@ fn operation(code: u16, fields: &mut &[u8]) -> Result<Option<Operation>, What> {
         16 => Operation::RaiseCeiling(fields.modseq()?),
         17 => lose(fields)?,
         18 => Operation::Rewound,
+        19 => Operation::Annotate(Annotate::read(fields)?),
         unknown if is_optional(unknown) => return Ok(None),
         _ => return Err(What::UnknownCritical),
     }))

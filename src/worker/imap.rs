@@ -31,11 +31,14 @@ mod limit;
 mod list;
 mod mailbox;
 mod messages;
+mod metadata;
 pub mod names;
 mod notify;
 pub mod numbers;
+mod progress;
 mod quota;
 mod recent;
+mod resync;
 mod search;
 mod select;
 mod selected;
@@ -144,6 +147,9 @@ async fn converse(client: &mut Client) -> End {
 }
 
 async fn obey(client: &mut Client, state: State, heard: Heard) -> Result<State, End> {
+    if let Heard::Request(request) = &heard {
+        client.begin(&request.tag);
+    }
     match (state, heard) {
         (State::Authenticated(state), Heard::Request(request)) => state.obey(client, request).await,
         (State::Selected(state), Heard::Request(request)) => state.obey(client, request).await,

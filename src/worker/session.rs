@@ -28,6 +28,8 @@ pub struct Enabled {
     pub rev2: bool,
     /// UTF8=ACCEPT.
     pub utf8: bool,
+    /// METADATA: changes of annotations are told.
+    pub metadata: bool,
     /// CONDSTORE: told outright, or by a command that asks for mod-sequences (RFC 7162
     /// §3.1). Always with QRESYNC.
     pub condstore: bool,
@@ -91,6 +93,8 @@ pub struct Session {
     pub epoch: Epoch,
     /// What the client has enabled.
     pub enabled: Enabled,
+    /// The modseq up to which the client has been told of annotations.
+    pub annotations_told: Modseq,
 }
 
 impl Session {
@@ -105,7 +109,7 @@ impl Session {
 
 impl Field for Session {
     const LONGEST: usize =
-        u8::LONGEST + 2 * AccountId::LONGEST + Epoch::LONGEST + 5 * bool::LONGEST;
+        u8::LONGEST + 2 * AccountId::LONGEST + Epoch::LONGEST + 6 * bool::LONGEST + u64::LONGEST;
 
     fn encode(self, to: &mut Encoder) {
         VERSION.encode(to);
@@ -114,9 +118,11 @@ impl Field for Session {
         self.epoch.encode(to);
         self.enabled.rev2.encode(to);
         self.enabled.utf8.encode(to);
+        self.enabled.metadata.encode(to);
         self.enabled.condstore.encode(to);
         self.enabled.qresync.encode(to);
         self.enabled.uidonly.encode(to);
+        self.annotations_told.0.encode(to);
     }
 
     fn decode(from: &mut Decoder) -> Result<Self, Malformed> {
@@ -130,10 +136,12 @@ impl Field for Session {
             enabled: Enabled {
                 rev2: bool::decode(from)?,
                 utf8: bool::decode(from)?,
+                metadata: bool::decode(from)?,
                 condstore: bool::decode(from)?,
                 qresync: bool::decode(from)?,
                 uidonly: bool::decode(from)?,
             },
+            annotations_told: Modseq(u64::decode(from)?),
         })
     }
 }
@@ -263,6 +271,7 @@ mod tests {
                 principal: AccountId(principal),
                 epoch: Epoch(0),
                 enabled: Enabled::default(),
+                annotations_told: Modseq(0),
             };
             session.principal()
         };
@@ -272,13 +281,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_session_comes_back_as_it_went(mailbox in prop::option::of(mailbox()), principal: u32, enabled: [bool; 5]) {
-            let [rev2, utf8, condstore, qresync, uidonly] = enabled;
+        fn a_session_comes_back_as_it_went(mailbox in prop::option::of(mailbox()), principal: u32, enabled: [bool; 6], told: u64) {
+            let [rev2, utf8, condstore, qresync, uidonly, metadata] = enabled;
             let session = Session {
                 account: AccountId(7),
                 principal: AccountId(principal),
                 epoch: Epoch(3),
-                enabled: Enabled { rev2, utf8, condstore, qresync, uidonly },
+                enabled: Enabled { rev2, utf8, condstore, qresync, uidonly, metadata },
+                annotations_told: Modseq(told),
             };
             let bytes = bytes((session, mailbox.clone()));
             let mut decoder = Decoder::new(&bytes, Vec::new());

@@ -8,6 +8,7 @@
 
 use crate::id::{AccountId, MailboxId, Modseq, PackId, UidValidity};
 use crate::mailbox::Mailbox;
+use crate::metadata::Metadata;
 use crate::name::MailboxName;
 use crate::quota::{QuotaOverride, Usage};
 use std::collections::{BTreeMap, BTreeSet};
@@ -87,6 +88,8 @@ pub(crate) struct Account {
     pub(crate) mailboxes: Arc<BTreeMap<MailboxId, Arc<Mailbox>>>,
     pub(crate) names: Arc<BTreeMap<MailboxName, MailboxId>>,
     pub(crate) subscriptions: Arc<BTreeSet<MailboxName>>,
+    /// Annotations, of mailboxes and of the account itself.
+    pub(crate) metadata: Arc<Metadata>,
     /// The modseq of the last transaction.
     pub(crate) modseq: Modseq,
     /// No change that isn't durable has a modseq above this.

@@ -14,6 +14,7 @@
 mod expunge;
 mod flags;
 mod letters;
+mod metadata;
 mod numbers;
 mod structure;
 #[cfg(test)]
@@ -205,6 +206,11 @@ fn begin(account: &Account, written: Written<'_>) -> Result<(), Fault> {
 /// What must be so after the last operation.
 fn end(account: &mut Account, written: Written<'_>) -> Result<(), Fault> {
     account.modseq = written.modseq();
+    let annotates = |operation: &Operation| matches!(operation, Operation::Annotate { .. });
+    let mut operations = written.transaction.operations.iter();
+    if operations.any(annotates) && !account.metadata.is_within() {
+        return Err(Fault::Absurd("there are too many annotations"));
+    }
     let inbox = account.mailbox(MailboxId::INBOX);
     match inbox.is_some_and(|inbox| inbox.name == MailboxName::inbox()) {
         true => Ok(()),
@@ -236,6 +242,9 @@ impl Account {
             Operation::SetQuota(quota) => {
                 self.quota = *quota;
                 Ok(Outcome::Done)
+            }
+            Operation::Annotate { place, name, value } => {
+                self.annotate(written, *place, name, value.as_ref())
             }
             Operation::RaiseEpoch(_)
             | Operation::RaiseCeiling(_)

@@ -9,11 +9,13 @@ use crate::id::{
     AccountId, MailboxId, MessageId, Modseq, PackId, ThreadId, Uid, UidRange, UidSet, UidValidity,
 };
 use crate::message::InternalDate;
+use crate::metadata::{ANNOTATION_BYTES_MAX, AnnotationName, Place};
 use crate::name::{MailboxName, SpecialUse};
 use crate::operation::{Append, FlagMask, Operation, SetFlags, StoredBody, Transaction, Transfer};
 use crate::quota::{Limit, QuotaOverride};
 use crate::rights::{Grantee, Rights};
 use journal::le::Fields;
+use std::sync::Arc;
 
 /// Codes of operations. With [`code::OPTIONAL`] set, one that isn't known may be
 /// passed over.
@@ -37,6 +39,7 @@ pub(crate) mod code {
     pub(crate) const RAISE_CEILING: u16 = 16;
     pub(crate) const LOSE: u16 = 17;
     pub(crate) const REWOUND: u16 = 18;
+    pub(crate) const ANNOTATE: u16 = 19;
     pub(crate) const OPTIONAL: u16 = 0x8000;
 }
 
@@ -53,6 +56,9 @@ pub(crate) const GRANTEE_ACCOUNT: u8 = 1;
 /// The highest number of a pack that a record may name: so high that no account
 /// gets there, so low that numbers above it are left.
 const PACK_MAX: u64 = 1 << 62;
+
+/// Stands where an annotation is of the account itself: no mailbox has it.
+pub(crate) const NO_MAILBOX: u64 = 0;
 
 /// Stands where no modseq was given; not itself one.
 pub(crate) const NO_MODSEQ: u64 = u64::MAX;
@@ -98,7 +104,7 @@ fn operation(rest: &mut Fields<'_>, bodies: u64) -> Result<Option<Operation>, Fa
     let operation = match code {
         code::FOUND..=code::RAISE_EPOCH => structure(code, &mut fields),
         code::APPEND..=code::CLAIM_RECENT => message(code, &mut fields, bodies),
-        code::SET_QUOTA..=code::REWOUND => account(code, &mut fields),
+        code::SET_QUOTA..=code::ANNOTATE => account(code, &mut fields),
         _ => return Err(Fault::Unknown),
     };
     match operation {
@@ -166,7 +172,19 @@ fn account(code: u16, fields: &mut Fields<'_>) -> Option<Operation> {
             to: modseq(fields)?,
         },
         code::REWOUND => Operation::Rewound,
+        code::ANNOTATE => annotate(fields)?,
         _ => return None,
+    })
+}
+
+fn annotate(fields: &mut Fields<'_>) -> Option<Operation> {
+    let (place, name) = (place_of(fields)?, annotation_name(fields)?);
+    let (is_set, value) = (truth(fields)?, value(fields)?);
+    let sane = is_set || value.is_empty();
+    sane.then(|| Operation::Annotate {
+        place,
+        name,
+        value: is_set.then_some(value),
     })
 }
 
@@ -285,6 +303,24 @@ pub(crate) fn keywords(fields: &mut Fields<'_>) -> Option<Vec<Keyword>> {
     (0..count)
         .map(|_| Keyword::new(short_text(fields)?))
         .collect()
+}
+
+/// What an annotation is of.
+pub(crate) fn place_of(fields: &mut Fields<'_>) -> Option<Place> {
+    let id = fields.u64()?;
+    Some((id != NO_MAILBOX).then_some(MailboxId(id)))
+}
+
+/// A name must be as we would write it: one spelling for one entry.
+pub(crate) fn annotation_name(fields: &mut Fields<'_>) -> Option<AnnotationName> {
+    let text = short_text(fields)?;
+    AnnotationName::new(text).filter(|name| name.as_str() == text)
+}
+
+pub(crate) fn value(fields: &mut Fields<'_>) -> Option<Arc<[u8]>> {
+    let len = usize::try_from(fields.u32()?).ok()?;
+    let short = len <= ANNOTATION_BYTES_MAX;
+    fields.bytes(len).filter(|_| short).map(Arc::from)
 }
 
 pub(crate) fn quota(fields: &mut Fields<'_>) -> Option<QuotaOverride> {
@@ -478,6 +514,17 @@ mod tests {
         ]
     }
 
+    fn any_annotation() -> impl Strategy<Value = Operation> {
+        let place = prop::option::of(1_u64..1 << 63);
+        let name = "/(private|shared)/[a-z]{1,9}";
+        let value = prop::option::of(prop::collection::vec(any::<u8>(), 0..40));
+        (place, name, value).prop_map(|(place, name, value)| Operation::Annotate {
+            place: place.map(MailboxId),
+            name: AnnotationName::new(&name).unwrap(),
+            value: value.map(Arc::from),
+        })
+    }
+
     fn any_operation() -> impl Strategy<Value = Operation> {
         let expunge =
             (any::<u64>(), any::<bool>(), any_set()).prop_map(|(mailbox, only_deleted, uids)| {
@@ -497,6 +544,7 @@ mod tests {
             any_set_flags(),
             any_transfer(),
             any_numbers(),
+            any_annotation(),
             expunge,
             claim,
         ]

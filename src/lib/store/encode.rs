@@ -4,9 +4,10 @@
 //! An operation is its head (code, length) and its fields, so that a reader can
 //! pass over an optional one that it doesn't know.
 
-use crate::decode::{GRANTEE_ACCOUNT, GRANTEE_ANYONE, NO_MODSEQ, code, place};
+use crate::decode::{GRANTEE_ACCOUNT, GRANTEE_ANYONE, NO_MAILBOX, NO_MODSEQ, code, place};
 use crate::flag::{FlagAction, Keyword};
 use crate::id::UidSet;
+use crate::metadata::{AnnotationName, Place};
 use crate::name::{MailboxName, SpecialUse};
 use crate::operation::{Append, Operation, SetFlags, StoredBody, Transaction, Transfer};
 use crate::quota::QuotaOverride;
@@ -199,8 +200,29 @@ impl Out {
                 code::LOSE
             }
             Operation::Rewound => code::REWOUND,
+            Operation::Annotate { place, name, value } => {
+                self.place(*place);
+                self.annotation_name(name);
+                self.u8(u8::from(value.is_some()));
+                self.value(value.as_deref().unwrap_or_default());
+                code::ANNOTATE
+            }
             _ => code::NONE,
         }
+    }
+
+    /// What an annotation is of.
+    pub(crate) fn place(&mut self, place: Place) {
+        self.u64(place.map_or(NO_MAILBOX, |id| id.0));
+    }
+
+    pub(crate) fn annotation_name(&mut self, name: &AnnotationName) {
+        self.short_text(name.as_str());
+    }
+
+    pub(crate) fn value(&mut self, value: &[u8]) {
+        self.len(value.len());
+        self.bytes(value);
     }
 
     pub(crate) fn quota(&mut self, quota: &QuotaOverride) {

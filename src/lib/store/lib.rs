@@ -43,6 +43,7 @@ mod loading;
 mod mailbox;
 mod manifest;
 mod message;
+mod metadata;
 mod name;
 mod operation;
 mod pack;
@@ -75,10 +76,14 @@ pub use loading::{Fetched, WISH_CHUNKS_MAX, Wish};
 pub use mailbox::Counters;
 pub use manifest::ManifestFault;
 pub use message::{GatheredBody, INLINE_BODY_BYTES_MAX, InternalDate, NewBody, NewMessage, Place};
+pub use metadata::{
+    ANNOTATION_BYTES_MAX, ANNOTATION_NAME_BYTES_MAX, ANNOTATIONS_BYTES_MAX, ANNOTATIONS_MAX,
+    AnnotationName, Annotations,
+};
 pub use name::{COMPONENT_BYTES_MAX, DEPTH_MAX, MailboxName, NAME_BYTES_MAX, SpecialUse};
 pub use pack::{PackWriter, PackedBody};
 pub use pending::{Fatal, Outcome, Placed, Settled, Ticket};
-pub use prepare::RANGES_MAX;
+pub use prepare::{Annotated, ChangedAnnotations, NewAnnotation, RANGES_MAX};
 pub use quota::{Limit, QuotaLimits, QuotaOverride, Resource, Usage};
 pub use refusal::Refusal;
 pub use rights::{AclEntry, Grantee, Principal, Rights};

@@ -11,6 +11,7 @@
 
 mod decode;
 mod encode;
+mod metadata;
 
 use crate::account::{Account, Waste};
 use crate::chunk::{PackSet, Slot};
@@ -36,6 +37,7 @@ mod code {
     pub(super) const MAILBOX: u16 = 3;
     pub(super) const PACKS: u16 = 4;
     pub(super) const LOST: u16 = 5;
+    pub(super) const METADATA: u16 = 6;
     pub(super) const OPTIONAL: u16 = 0x8000;
 }
 

@@ -10,9 +10,11 @@ use crate::id::{
     AccountId, MailboxId, MessageId, Modseq, PackId, ThreadId, Uid, UidSet, UidValidity,
 };
 use crate::message::InternalDate;
+use crate::metadata::{AnnotationName, Place};
 use crate::name::{MailboxName, SpecialUse};
 use crate::quota::QuotaOverride;
 use crate::rights::{Grantee, Rights};
+use std::sync::Arc;
 
 /// All that one record changes: all of it or nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +81,12 @@ pub(crate) enum Operation {
     /// The account's files were put back to an older state: every number goes
     /// on far above those that may have been given since.
     Rewound,
+    /// Without a value it is taken away.
+    Annotate {
+        place: Place,
+        name: AnnotationName,
+        value: Option<Arc<[u8]>>,
+    },
 }
 
 impl Operation {

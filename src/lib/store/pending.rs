@@ -87,6 +87,11 @@ pub enum Outcome {
     },
     /// These messages were expunged.
     Expunged(Vec<Uid>),
+    /// Annotations were set.
+    Annotated {
+        /// The modseq of the change.
+        modseq: Modseq,
+    },
     /// Messages from one UID to below the other are recent to the asker alone.
     Recent {
         /// The first.

@@ -8,10 +8,12 @@
 mod administration;
 mod letters;
 mod messages;
+mod metadata;
 mod structure;
 
 pub use messages::RANGES_MAX;
 pub(crate) use messages::loaded;
+pub use metadata::{Annotated, ChangedAnnotations, NewAnnotation};
 
 use crate::account::Account;
 use crate::flag::Keyword;

@@ -48,6 +48,12 @@ pub enum Refusal {
     TooManySubscriptions,
     /// The mailbox's access list is as long as it may be.
     TooManyAclEntries,
+    /// The asker can't have private annotations here.
+    NoPrivateAnnotations,
+    /// A value is longer than one may be.
+    AnnotationTooLong,
+    /// There would be more annotations, or more bytes in them, than may be.
+    TooManyAnnotations,
     /// No UID, UIDVALIDITY or modseq is left to give.
     NumbersExhausted,
     /// The disk has failed; the worker must end.
@@ -79,6 +85,9 @@ impl fmt::Display for Refusal {
             Self::TooManyKeywords => "too many keywords",
             Self::TooManySubscriptions => "too many subscriptions",
             Self::TooManyAclEntries => "the access list is too long",
+            Self::NoPrivateAnnotations => "no private annotations are kept for you here",
+            Self::AnnotationTooLong => "the annotation is too long",
+            Self::TooManyAnnotations => "too many annotations",
             Self::NumbersExhausted => "no number is left to give",
             Self::Ended => "the disk has failed",
         })

@@ -42,6 +42,11 @@ impl Rights {
         Self::INSERT.0 | Self::EXPUNGE.0 | Self::SEEN.0 | Self::WRITE.0 | Self::DELETE_MESSAGES.0,
     );
 
+    /// Whoever has one of these, and `l`, sees the annotations of a mailbox (RFC
+    /// 5464, section 3.3).
+    pub(crate) const ANNOTATIONS: Self =
+        Self(Self::READ.0 | Self::SEEN.0 | Self::WRITE.0 | Self::INSERT.0 | Self::POST.0);
+
     /// The letters, in the order of the bits.
     const LETTERS: [char; 11] = ['l', 'r', 's', 'w', 'i', 'p', 'k', 'x', 't', 'e', 'a'];
 

@@ -57,6 +57,11 @@ pub const CANCELLED_MAX: usize = 64;
 pub const QUOTA_ROOT_BYTES_MAX: usize = 255;
 /// Limits in one SETQUOTA: more than there are kinds of resources.
 pub const QUOTA_RESOURCES_MAX: usize = 16;
+/// Entries in one GETMETADATA, SETMETADATA or LIST RETURN (METADATA ...): as many as a
+/// mailbox has at most.
+pub const METADATA_ENTRIES_MAX: usize = 256;
+/// Bytes of an entry's name (RFC 5464), which the store keeps.
+pub const METADATA_ENTRY_BYTES_MAX: usize = 255;
 /// Patterns in one extended LIST. Each is matched with every mailbox.
 pub const LIST_PATTERNS_MAX: usize = 32;
 /// Bytes of a reference and pattern of LIST together.

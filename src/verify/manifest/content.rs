@@ -1,5 +1,6 @@
 //! A manifest's sections.
 
+use crate::annotations::Annotations;
 use crate::chunk::Reference;
 use crate::directory::{File, Folder};
 use crate::entry::{Entries, push_frugally};
@@ -174,6 +175,7 @@ impl Reader {
             3 => self.mailbox(fields, begins),
             4 => self.packs(fields),
             5 => self.lost(fields),
+            6 => self.annotations(fields),
             optional if is_optional(optional) => fields.skip(),
             _ => Err(What::UnknownCritical),
         }
@@ -253,6 +255,14 @@ impl Reader {
             numbers.lost.push((from, to));
         }
         Ok(())
+    }
+
+    fn annotations(&mut self, fields: &mut impl Fields) -> Result<(), What> {
+        self.content.state.annotations = Annotations::read(fields)?;
+        match self.content.state.annotations.changed() <= self.content.state.numbers.modseq {
+            true => Ok(()),
+            false => Err(What::ModseqTooHigh),
+        }
     }
 
     fn mailbox<F: File>(
@@ -349,12 +359,20 @@ impl Reader {
         let faults = [
             (What::Malformed, missing),
             (What::NoInbox, !self.content.state.has_inbox()),
+            (What::NoMailbox, !self.annotations_belong()),
         ];
         for (what, _) in faults.into_iter().filter(|(_, wrong)| *wrong) {
             self.content.is_sound = false;
             report.find(Finding::new(what, place, 0));
         }
         self.content
+    }
+
+    /// Whether every annotation is of a mailbox that is there.
+    fn annotations_belong(&self) -> bool {
+        let state = &self.content.state;
+        let mut mailboxes = state.annotations.mailboxes();
+        mailboxes.all(|id| state.mailboxes.contains_key(&id))
     }
 }
 

@@ -5,8 +5,8 @@ use crate::check::Held;
 use crate::directory::Folder;
 use crate::fixture::Bytes;
 use crate::fixture::{
-    ChunkPaper, ManifestPaper, PackPaper, Piece, SegmentPaper, Tree, append, create, healthy,
-    set_flags, transfer, with_pieces,
+    ChunkPaper, ManifestPaper, PackPaper, Piece, SegmentPaper, Tree, annotate, append, create,
+    healthy, set_flags, transfer, with_pieces,
 };
 use crate::record::RecordHeader;
 use ipc::edge::verify::{Severity, What};
@@ -190,6 +190,12 @@ const BROKEN: &[Row] = &[
     (What::Disorder, || manifest(2, |manifest| manifest.mailboxes[WORK].acl.push((1, 9, 1)))),
     (What::BadName, || manifest(2, |manifest| manifest.mailboxes[WORK].name = "Work//x".to_owned())),
     (What::BadName, || transaction(2, |operations| operations[1].1 = Bytes::default().name("inbox"))),
+    (What::BadAnnotation, || manifest(2, |manifest| manifest.annotations[0].1 = "/private/B".to_owned())),
+    (What::BadAnnotation, || manifest(2, |manifest| manifest.removals[0].2 = "/private".to_owned())),
+    (What::BadAnnotation, || transaction(12, |operations| operations.push(annotate(0, "/else/a", None)))),
+    (What::OutOfRange, || transaction(12, |operations| operations.push(annotate(0, "/shared/a", Some(&[0; 16_385]))))),
+    (What::Disorder, || manifest(2, |manifest| manifest.annotations.swap(0, 1))),
+    (What::Disorder, || manifest(2, |manifest| manifest.removals.push((9, 1, "/shared/d".to_owned())))),
     (What::BadKeyword, || manifest(2, |manifest| manifest.mailboxes[WORK].keywords[1] = "A".to_owned())),
     (What::BadKeyword, || transaction(6, |operations| operations[0] = set_flags(1, 0, 1, u64::MAX, &["]"], &[(1, 1)]))),
 
@@ -219,6 +225,8 @@ const BROKEN: &[Row] = &[
     (What::MailboxTwice, || transaction(12, |operations| operations.push((3, Bytes::default().u64(1))))),
     (What::NameTwice, || transaction(12, |operations| operations.push((2, create(9, 2_000, "INBOX"))))),
     (What::NoMailbox, || transaction(11, |operations| operations[0].1.0[0] = 9)),
+    (What::NoMailbox, || transaction(12, |operations| operations.push(annotate(9, "/shared/a", None)))),
+    (What::NoMailbox, || manifest(2, |manifest| manifest.removals[0].1 = 9)),
     (What::NoMailbox, || transaction(12, |operations| operations.push((3, Bytes::default().u64(9))))),
     (What::BadRename, || transaction(16, |operations| operations[0].1 = Bytes::default().name("INBOX").name("X"))),
     (What::BadRename, || transaction(16, |operations| operations[0].1 = Bytes::default().name("Nix").name("X"))),
@@ -244,9 +252,11 @@ const BROKEN: &[Row] = &[
     (What::NextTooLow, || manifest(2, |manifest| manifest.mailboxes[INBOX].runs = vec![(7, 5, 5)])),
     (What::ModseqTooHigh, || manifest(2, |manifest| manifest.modseq = 8)),
     (What::ModseqTooHigh, || manifest(2, |manifest| manifest.mailboxes[INBOX].modseq = 8)),
-    (What::ModseqTooHigh, || manifest(2, |manifest| manifest.mailboxes[WORK].horizon = 9)),
-    (What::ModseqTooHigh, || manifest(2, |manifest| manifest.mailboxes[INBOX].runs[0].0 = 10)),
+    (What::ModseqTooHigh, || manifest(2, |manifest| manifest.mailboxes[WORK].horizon = 11)),
+    (What::ModseqTooHigh, || manifest(2, |manifest| manifest.mailboxes[INBOX].runs[0].0 = 11)),
     (What::ModseqTooHigh, || manifest(2, |manifest| manifest.lost = vec![(3, 10)])),
+    (What::ModseqTooHigh, || manifest(2, |manifest| manifest.annotations[0].2 = 11)),
+    (What::ModseqTooHigh, || manifest(2, |manifest| manifest.annotated = 11)),
     (What::NoInbox, || manifest(2, |manifest| manifest.mailboxes[INBOX].name = "X".to_owned())),
     (What::NameTwice, || manifest(2, |manifest| manifest.mailboxes[WORK].name = "INBOX".to_owned())),
     (What::NameTwice, || manifest(2, |manifest| manifest.subscriptions.push("Work".to_owned()))),
@@ -278,6 +288,8 @@ const BROKEN: &[Row] = &[
     (What::PackBytes, || manifest(2, |manifest| manifest.packs[0].2 += 1)),
     (What::PackBytes, || manifest(2, |manifest| manifest.packs[0].1 += 1)),
     (What::TooManyThings, || manifest(2, |manifest| manifest.lost = (0..300).map(|n| (n, n + 1)).collect())),
+    (What::TooManyThings, || manifest(2, |manifest| manifest.annotations = (1_000..1_257).map(|n| (0, format!("/shared/{n}"), 1, vec![])).collect())),
+    (What::TooManyThings, || transaction(12, |operations| operations.extend((0..257).map(|n| annotate(0, &format!("/shared/{n}"), Some(b"")))))),
 
     // The index against the journal.
     (What::OtherAccount, || manifest(2, |manifest| manifest.epoch += 1)),
@@ -286,8 +298,12 @@ const BROKEN: &[Row] = &[
     (What::OtherAccount, || manifest(2, |manifest| manifest.quota[0] += 1)),
     (What::OtherAccount, || manifest(2, |manifest| manifest.lost = vec![(3, 4)])),
     (What::OtherAccount, || manifest(2, |manifest| manifest.account += 1)),
+    (What::OtherAnnotations, || manifest(2, |manifest| manifest.annotations[0].3 = b"z".to_vec())),
+    (What::OtherAnnotations, || manifest(2, |manifest| manifest.annotations[0].2 = 9)),
+    (What::OtherAnnotations, || manifest(2, |manifest| manifest.removals.clear())),
+    (What::OtherAnnotations, || transaction(10, |operations| operations.push(annotate(1, "/shared/d", Some(b""))))),
     (What::OtherSubscriptions, || manifest(2, |manifest| manifest.subscriptions.clear())),
-    (What::OtherMailboxes, || manifest(2, |manifest| { manifest.mailboxes.pop(); })),
+    (What::OtherMailboxes, || manifest(2, |manifest| { manifest.mailboxes.pop(); manifest.removals.clear(); })),
     (What::OtherMailboxes, || transaction(10, |operations| operations.push((3, Bytes::default().u64(2))))),
     (What::OtherName, || manifest(2, |manifest| manifest.mailboxes[WORK].name = "Else".to_owned())),
     (What::OtherName, || manifest(2, |manifest| manifest.mailboxes[WORK].special_use = 1)),
@@ -295,7 +311,7 @@ const BROKEN: &[Row] = &[
     (What::OtherUids, || manifest(2, |manifest| manifest.mailboxes[WORK].uid_next += 1)),
     (What::OtherUids, || manifest(2, |manifest| manifest.mailboxes[WORK].validity -= 2)),
     (What::OtherUids, || transaction(10, |operations| operations[0].1.0[8] = 3)),
-    (What::OtherModseq, || manifest(2, |manifest| manifest.mailboxes[WORK].modseq += 1)),
+    (What::OtherModseq, || manifest(2, |manifest| manifest.mailboxes[WORK].modseq -= 1)),
     (What::OtherKeywords, || manifest(2, |manifest| manifest.mailboxes[WORK].keywords.swap(0, 1))),
     (What::OtherCounters, || manifest(2, |manifest| manifest.mailboxes[INBOX].unseen += 1)),
     (What::OtherEntry, || chunk(4, |chunk| chunk.rows[1].flags = 2)),

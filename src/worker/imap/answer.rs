@@ -3,9 +3,10 @@
 
 use super::copied::Copied;
 use crate::arrival::NotKept;
-use store::{Refusal, Resource};
+use std::ops::RangeInclusive;
+use store::{ANNOTATION_BYTES_MAX, Refusal, Resource};
 use wire::imap::Status;
-use wire::imap::response::Code;
+use wire::imap::response::{Code, MetadataCode};
 
 /// What stands behind the tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub struct Answer {
     pub code: Option<Code>,
     /// What was copied, in the code's place.
     pub copied: Option<Copied>,
+    /// Numbers or UIDs that were left alone (RFC 7162), in the code's place; ascending.
+    pub modified: Vec<RangeInclusive<u32>>,
     /// What a person can.
     pub text: &'static str,
 }
@@ -39,9 +42,25 @@ impl Answer {
         }
     }
 
+    /// It was done, but for these messages, which had changed too lately.
+    pub fn modified(modified: Vec<RangeInclusive<u32>>) -> Self {
+        Self {
+            modified,
+            ..Self::ok("Stored, but for those that have changed")
+        }
+    }
+
+    /// The same, and others are gone.
+    pub fn modified_and_gone(modified: Vec<RangeInclusive<u32>>) -> Self {
+        Self {
+            modified,
+            ..Self::new(Status::No, None, "Some of the messages are gone")
+        }
+    }
+
     /// Whether there is room for a code.
     pub fn is_bare(&self) -> bool {
-        self.code.is_none() && self.copied.is_none()
+        self.code.is_none() && self.copied.is_none() && self.modified.is_empty()
     }
 
     /// It was not done.
@@ -64,6 +83,7 @@ impl Answer {
             status,
             code,
             copied: None,
+            modified: Vec::new(),
             text,
         }
     }
@@ -87,6 +107,18 @@ impl From<Refusal> for Answer {
             Refusal::TooManyKeywords => (Code::Limit, "The mailbox has too many keywords"),
             Refusal::TooManySubscriptions => (Code::Limit, "Too many names are subscribed"),
             Refusal::TooManyAclEntries => (Code::Limit, "The access list is too long"),
+            Refusal::NoPrivateAnnotations => (
+                Code::Metadata(MetadataCode::NoPrivate),
+                "Private annotations are the owner's alone here",
+            ),
+            Refusal::AnnotationTooLong => (
+                Code::Metadata(MetadataCode::MaxSize(ANNOTATION_BYTES_MAX as u64)),
+                "The value is too long",
+            ),
+            Refusal::TooManyAnnotations => (
+                Code::Metadata(MetadataCode::TooMany),
+                "There would be too many annotations, or too much in them",
+            ),
             Refusal::NumbersExhausted => (Code::ContactAdmin, "No number is left to give"),
             Refusal::OverQuota(resource) => over(resource),
             // Whoever could have loaded it has tried.
@@ -144,9 +176,10 @@ mod tests {
     /// Every refusal; the compiler says when one is added to the store.
     fn all() -> Vec<Refusal> {
         use Refusal::{
-            AlreadyExists, BodyNotInline, Busy, ChangeTooLong, Ended, InboxStays, InsideItself,
-            LetterTooLong, NameTooLong, NoRight, NoSpace, NoSuchMailbox, NotLoaded, NothingToDo,
-            NumbersExhausted, OverQuota, TooManyAclEntries, TooManyKeywords, TooManyMailboxes,
+            AlreadyExists, AnnotationTooLong, BodyNotInline, Busy, ChangeTooLong, Ended,
+            InboxStays, InsideItself, LetterTooLong, NameTooLong, NoPrivateAnnotations, NoRight,
+            NoSpace, NoSuchMailbox, NotLoaded, NothingToDo, NumbersExhausted, OverQuota,
+            TooManyAclEntries, TooManyAnnotations, TooManyKeywords, TooManyMailboxes,
             TooManyMessages, TooManyRanges, TooManySubscriptions,
         };
         vec![
@@ -168,6 +201,9 @@ mod tests {
             TooManyKeywords,
             TooManySubscriptions,
             TooManyAclEntries,
+            NoPrivateAnnotations,
+            AnnotationTooLong,
+            TooManyAnnotations,
             NumbersExhausted,
             NotLoaded,
             OverQuota(Resource::Bytes),

@@ -3,7 +3,7 @@
 
 use super::answer::Answer;
 use super::client::Client;
-use super::condstore::asks_for_modseqs;
+use super::condstore::{asks_for_modseqs, lacks_qresync, not_enabled};
 use super::select::{Order, select};
 use super::{End, State};
 use crate::session::Access;
@@ -30,6 +30,10 @@ impl Authenticated {
     /// Does one command.
     pub async fn obey(self, client: &mut Client, request: Request) -> Result<State, End> {
         let Request { tag, command } = request;
+        if lacks_qresync(&command, client.enabled()) {
+            client.answer(&tag, &not_enabled()).await?;
+            return Ok(State::Authenticated(self));
+        }
         if asks_for_modseqs(&command) {
             client.enable_condstore();
         }
@@ -102,6 +106,8 @@ pub async fn anywhere(client: &mut Client, command: Command) -> Result<Answer, E
         Command::GetQuotaRoot(mailbox) => Ok(client.get_quota_root(&mailbox)),
         Command::SetQuota(_) => Ok(client.set_quota()),
         Command::Notify(notify) => client.notify(&notify, None).await,
+        Command::GetMetadata(asked) => client.get_metadata(&asked).await,
+        Command::SetMetadata { of, values } => client.set_metadata(&of, values).await,
         Command::Subscribe(name) => Ok(client.subscribe(&name).await),
         Command::Unsubscribe(name) => Ok(client.unsubscribe(&name).await),
         Command::Create {

@@ -5,24 +5,32 @@ use super::client::Client;
 use wire::imap::response::{Capability, Data};
 
 /// What we can do, but for what has a value.
-const ALL: [Capability; 30] = [
+const ALL: &[Capability] = &[
     Capability::Imap4Rev1,
     Capability::Imap4Rev2,
     Capability::Binary,
     Capability::Children,
     Capability::CompressDeflate,
+    Capability::CondStore,
+    Capability::ContextSearch,
     Capability::CreateSpecialUse,
     Capability::Enable,
     Capability::ESearch,
     Capability::Id,
     Capability::Idle,
+    Capability::InProgress,
     Capability::ListExtended,
+    Capability::ListMetadata,
     Capability::ListStatus,
     Capability::LiteralPlus,
+    Capability::Metadata,
     Capability::Move,
     Capability::MultiAppend,
+    Capability::MultiSearch,
     Capability::Namespace,
+    Capability::Notify,
     Capability::Partial,
+    Capability::QResync,
     Capability::Quota,
     Capability::QuotaMailbox,
     Capability::QuotaMessage,
@@ -62,6 +70,7 @@ impl Client {
         let switches = [
             (Capability::Imap4Rev2, &mut enabled.rev2),
             (Capability::Utf8Accept, &mut enabled.utf8),
+            (Capability::Metadata, &mut enabled.metadata),
             (Capability::QResync, &mut enabled.qresync),
             (Capability::CondStore, &mut enabled.condstore),
         ];

@@ -4,15 +4,17 @@
 use super::answer::Answer;
 use super::connection::Connection;
 use super::notify::Notified;
+use super::progress::Progress;
 use super::{End, Handed};
 use crate::account::{Account, Orders};
 use crate::output::{DEFLATER_KEPT, Output};
 use crate::pace::Pace;
 use crate::session::{Enabled, Session};
 use crate::socket::Socket;
+use ipc::slice::MessageLimits;
 use std::rc::Rc;
 use std::time::Duration;
-use store::Principal;
+use store::{Modseq, Principal};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use wire::Text;
@@ -71,6 +73,10 @@ pub struct Client {
     append_bytes_max: u64,
     /// None until NOTIFY is said.
     notified: Option<Box<Notified>>,
+    /// Messages that a command of this session takes.
+    pub(super) messages_max: MessageLimits,
+    /// The command that is being done, or was done last.
+    pub(super) progress: Option<Progress>,
     /// It was told that the account is over quota.
     pub(super) knows_over_quota: bool,
 }
@@ -87,12 +93,15 @@ impl Client {
                 principal: handed.principal,
                 epoch: handed.epoch,
                 enabled: Enabled::default(),
+                annotations_told: Modseq::default(),
             },
             login: Tag::new(&handed.tag)?,
             pace: Pace::new(),
             heard_last: Instant::now(),
             append_bytes_max,
             notified: None,
+            messages_max: account.limits().messages,
+            progress: None,
             knows_over_quota: false,
             account,
         })
@@ -104,6 +113,11 @@ impl Client {
         let code = Code::Capability(self.capabilities());
         let answer = Answer::ok_with(Some(code), "Logged in");
         self.render(&tag, &answer);
+    }
+
+    /// A command begins.
+    pub fn begin(&mut self, tag: &Tag) {
+        self.progress = Some(Progress::new(tag.clone()));
     }
 
     /// The account that this client is in.
@@ -123,8 +137,23 @@ impl Client {
 
     /// The client has enabled more.
     pub fn enable_also(&mut self, enabled: Enabled) {
+        if enabled.metadata && !self.session.enabled.metadata {
+            self.session.annotations_told = self.account.store().annotations_modseq();
+        }
         self.session.enabled = enabled;
         self.connection.set_dialect(enabled.dialect());
+    }
+
+    /// The modseq up to which the client knows what annotations have changed; none if
+    /// it doesn't want to.
+    pub fn annotations_told(&self) -> Option<Modseq> {
+        let wants = self.session.enabled.metadata || self.notified.is_some();
+        wants.then_some(self.session.annotations_told)
+    }
+
+    /// The client has been told of more.
+    pub fn set_annotations_told(&mut self, told: Modseq) {
+        self.session.annotations_told = told;
     }
 
     /// What of the grammar depends upon what the client has enabled.
@@ -144,6 +173,9 @@ impl Client {
 
     /// From now on the client is told this.
     pub fn set_notified(&mut self, notified: Notified) {
+        if self.annotations_told().is_none() {
+            self.session.annotations_told = self.account.store().annotations_modseq();
+        }
         self.notified = Some(Box::new(notified));
     }
 
@@ -188,8 +220,10 @@ impl Client {
     /// Answers a command.
     pub async fn answer(&mut self, tag: &Tag, answer: &Answer) -> Result<(), End> {
         self.warn_of_quota();
+        self.tell_annotated(None).await?;
         match &answer.copied {
             Some(copied) => self.tell_copied(Some(tag), copied, answer.text).await?,
+            None if !answer.modified.is_empty() => self.tell_modified(tag, answer).await?,
             None => self.render(tag, answer),
         }
         Ok(self.out().relieve().await?)

@@ -18,6 +18,7 @@ impl Selected {
             let changed = account.changed();
             self.tell_news(client, Expunges::Told, false).await?;
             client.tell_elsewhere(Some(self.handle().id())).await?;
+            client.tell_annotated(None).await?;
             match client.hear_or(changed).await? {
                 None => {}
                 Some(Heard::IdleDone) => break,
@@ -34,19 +35,22 @@ impl Selected {
 }
 
 impl Client {
-    /// IDLE without a mailbox: there is nothing to tell but what NOTIFY has asked for.
+    /// IDLE without a mailbox: there is nothing to tell but of annotations, and what NOTIFY has asked for.
     pub async fn idle_without_mailbox(&mut self, tag: &Tag) -> Result<(), End> {
         self.ask_for_more().await?;
-        let account = self.account().clone();
         loop {
+            let account = self.account().clone();
+            // Listens before it looks, so that nothing falls in between.
             let changed = account.changed();
             self.tell_elsewhere(None).await?;
+            self.tell_annotated(None).await?;
             match self.hear_or(changed).await? {
                 None => {}
+                Some(Heard::IdleDone) => break,
                 // Something else than DONE was refused and answered already.
-                Some(Heard::Refused) => return Ok(()),
-                Some(_) => return self.answer(tag, &Answer::ok("Idled")).await,
+                Some(_) => return Ok(()),
             }
         }
+        self.answer(tag, &Answer::ok("Idled")).await
     }
 }

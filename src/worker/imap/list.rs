@@ -1,4 +1,4 @@
-//! LIST (RFC 9051 §6.3.9, RFC 5258, RFC 5819, RFC 6154) and LSUB (RFC 3501
+//! LIST (RFC 9051 §6.3.9, RFC 5258, RFC 5819, RFC 6154, RFC 9590) and LSUB (RFC 3501
 //! §6.3.9).
 
 mod affected;
@@ -10,7 +10,9 @@ use super::answer::Answer;
 use super::client::Client;
 use tree::{Node, Tree};
 use wire::imap::response::{Data, ListAttribute, ListEntry};
-use wire::imap::{List, ListPattern, ListReturn, ListSelection, MailboxName, StatusItem};
+use wire::imap::{
+    List, ListPattern, ListReturn, ListSelection, MailboxName, MetadataEntry, StatusItem,
+};
 
 impl Client {
     /// LIST.
@@ -32,7 +34,7 @@ impl Client {
         Ok(Answer::ok("Listed"))
     }
 
-    /// One name, and its STATUS if that was asked for. What can't be counted can't
+    /// One name, and its STATUS and annotations if they were asked for. What can't be counted can't
     /// be selected, and is told so (RFC 5819 §2).
     async fn tell_found(
         &mut self,
@@ -56,7 +58,10 @@ impl Client {
         if let Some(Ok(counts)) = counts {
             self.tell(&Data::Status(name, &counts));
         }
-        Ok(())
+        match question.metadata.filter(|_| found.is_countable) {
+            Some(entries) => self.tell_metadata_of(name, entries).await,
+            None => Ok(()),
+        }
     }
 
     /// LSUB: the subscribed names; a name that doesn't fit has its fitting
@@ -94,6 +99,7 @@ struct Question<'a> {
     recursive: bool,
     tell_subscribed: bool,
     status: Option<&'a [StatusItem]>,
+    metadata: Option<&'a [MetadataEntry]>,
 }
 
 /// What is told of one name.
@@ -111,6 +117,10 @@ impl<'a> Question<'a> {
             ListReturn::Status(items) => Some(items.as_slice()),
             _ => None,
         });
+        let metadata = list.returns.iter().find_map(|option| match option {
+            ListReturn::Metadata(entries) => Some(entries.as_slice()),
+            _ => None,
+        });
         Self {
             extended: list.extended,
             subscribed_only: selects(ListSelection::Subscribed),
@@ -118,6 +128,7 @@ impl<'a> Question<'a> {
             recursive: selects(ListSelection::RecursiveMatch),
             tell_subscribed: list.returns.contains(&ListReturn::Subscribed),
             status,
+            metadata,
         }
     }
 

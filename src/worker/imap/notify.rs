@@ -17,8 +17,8 @@ use elsewhere::Elsewhere;
 use store::{MailboxId, Uid, UidRange};
 use wire::imap::response::Code;
 use wire::imap::{
-    Bound, Command, EventGroup, FetchItem, FetchModifiers, MailboxFilter, Notify, NotifyEvent,
-    SequenceRange, SequenceSet,
+    Bound, Command, EventGroup, FetchItem, FetchModifiers, MailboxFilter, MailboxName, Notify,
+    NotifyEvent, SequenceRange, SequenceSet,
 };
 
 /// What BADEVENT says that we know (RFC 5465 §3.1).
@@ -28,6 +28,8 @@ const KNOWN_EVENTS: &[&str] = &[
     "FlagChange",
     "MailboxName",
     "SubscriptionChange",
+    "MailboxMetadataChange",
+    "ServerMetadataChange",
 ];
 
 /// Ranges of messages that a session has made and not heard of yet; of more it hears as
@@ -175,6 +177,18 @@ impl Client {
         }
     }
 
+    /// Whether a change of annotations is told, of a mailbox or of the account: as NOTIFY
+    /// says once it was said, without ENABLE too (RFC 5465 §5.6, §5.7).
+    pub fn hears_annotations(&self, mailbox: Option<&MailboxName>) -> bool {
+        match self.notified() {
+            None => self.enabled().metadata,
+            Some(notified) => {
+                let elsewhere = notified.elsewhere.as_ref();
+                elsewhere.is_some_and(|elsewhere| elsewhere.tells_annotations(mailbox))
+            }
+        }
+    }
+
     /// Takes what the session itself has put into a mailbox.
     fn take_own(&mut self, mailbox: MailboxId) -> Vec<UidRange> {
         let Some(notified) = self.notified_mut() else {
@@ -203,6 +217,7 @@ impl Client {
                 }
             };
             self.tell_elsewhere(open).await?;
+            self.tell_annotated(None).await?;
             if let Some(heard) = self.hear_or(changed).await? {
                 return Ok(heard);
             }

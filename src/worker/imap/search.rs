@@ -21,7 +21,7 @@ mod walk;
 
 pub use context::{Followed, Watch};
 pub use ranges::{difference, of_uids};
-pub use scope::Finding;
+pub use scope::{Finding, Reach, Scope};
 pub use tell::join;
 
 use super::End;
@@ -33,7 +33,7 @@ use key::Facts;
 use store::Uid;
 use tell::{Head, report};
 use wire::imap::response::Code;
-use wire::imap::{SearchKey, SearchReturn, Status, Tag};
+use wire::imap::{PartialRange, SearchKey, SearchReturn, Status, Tag};
 
 /// The answer to a tag by which the client is told of updates already (RFC 5267 §4.3).
 const TAG_IN_USE: Answer = Answer::bad("This tag is that of a search that is followed");
@@ -89,16 +89,36 @@ impl Selected {
         if self.watch.follows(tag) {
             return Ok(TAG_IN_USE);
         }
+        let asks_for_modseqs = key.asks_for_modseqs();
         let key = match self.scope().compile(client, charset, key) {
             Ok(key) => key,
             Err(answer) => return Ok(answer),
         };
         let told = self.view().told;
-        let Finding { found, unread } = self.scope().find(client, by_uid, &key).await?;
+        let reach = Reach {
+            page: returns
+                .as_deref()
+                .and_then(page_alone)
+                .filter(|_| !asks_for_modseqs),
+            newest: client.per_command(),
+        };
+        let finding = self
+            .scope()
+            .find_within(client, by_uid, &key, reach)
+            .await?;
+        let Finding { found, unread, cut } = finding;
         let returns = match returns {
             // RFC 9051 knows no other answer than ESEARCH.
             None if client.enabled().rev2 => Some(vec![SearchReturn::All]),
             returns => returns,
+        };
+        let modseq = match asks_for_modseqs {
+            true => {
+                self.scope()
+                    .modseq_of(client, returns.as_deref(), &found)
+                    .await?
+            }
+            false => None,
         };
         let saved = match &returns {
             Some(returns) => {
@@ -107,11 +127,11 @@ impl Selected {
                     by_uid,
                     source: None,
                 };
-                report(client, head, returns, &found).await?;
+                report(client, head, returns, &found, modseq).await?;
                 self.save(client, returns, &found).await?
             }
             None => {
-                tell::tell_numbers(client, &found).await?;
+                tell::tell_numbers(client, &found, modseq).await?;
                 Ok(())
             }
         };
@@ -128,7 +148,19 @@ impl Selected {
         Ok(match saved {
             Err(answer) => answer,
             Ok(()) if unread => UNREAD,
-            Ok(()) => Answer::ok("Searched"),
+            Ok(()) => client.cut_answer(Answer::ok("Searched"), cut),
         })
     }
+}
+
+/// The page, if nothing of what lies beyond it is asked for.
+fn page_alone(returns: &[SearchReturn]) -> Option<PartialRange> {
+    let page = returns.iter().find_map(SearchReturn::page)?;
+    let is_near = |wanted: &SearchReturn| match wanted {
+        SearchReturn::Partial(_) | SearchReturn::Save => true,
+        SearchReturn::Min => !page.is_from_last(),
+        SearchReturn::Max => page.is_from_last(),
+        _ => false,
+    };
+    returns.iter().all(is_near).then_some(page)
 }

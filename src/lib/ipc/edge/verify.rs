@@ -110,6 +110,8 @@ findings! {
     48 => BadName, Contradiction, "a mailbox's name is none";
     49 => BadKeyword, Contradiction, "a keyword is none, or stands twice in a table";
 
+    50 => BadAnnotation, Contradiction, "an annotation's name is none";
+
     // The journal.
     60 => BrokenChain, Contradiction, "a record does not name the one before it";
     61 => WrongLsn, Contradiction, "a record does not lie where it says";
@@ -168,6 +170,7 @@ findings! {
     146 => OtherCounters, Contradiction, "replaying the journal gives a mailbox other counters";
     147 => OtherEntry, Contradiction, "replaying the journal gives another entry";
     148 => OtherSubscriptions, Contradiction, "replaying the journal gives other subscriptions";
+    149 => OtherAnnotations, Contradiction, "replaying the journal gives other annotations";
 }
 
 record! {

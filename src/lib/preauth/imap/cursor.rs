@@ -173,6 +173,21 @@ impl<'a> Cursor<'a> {
     /// `literal = "{" number64 ["+"] "}" CRLF *CHAR8`, where
     /// `CHAR8 = %x01-ff`
     fn literal(&mut self) -> Parsed<Octets<'a>> {
+        let raw = self.counted()?;
+        match memchr::memchr(0, raw) {
+            None => Ok(plain(raw)),
+            Some(_) => Err(Refusal::Expected("a literal without NUL")),
+        }
+    }
+
+    /// `literal8 = "~{" number64 ["+"] "}" CRLF *OCTET` (RFC 9051, section 9)
+    pub fn literal8(&mut self) -> Parsed<Octets<'a>> {
+        self.byte(b'~', "a literal8")?;
+        self.counted().map(plain)
+    }
+
+    /// Bytes behind their number.
+    fn counted(&mut self) -> Parsed<&'a [u8]> {
         self.byte(b'{', "a literal")?;
         let bytes = usize::try_from(self.number()?).unwrap_or(usize::MAX);
         self.accept(b'+');
@@ -182,10 +197,7 @@ impl<'a> Cursor<'a> {
         let split = self.rest.split_at_checked(bytes);
         let (raw, rest) = split.ok_or(Refusal::Expected("the whole literal"))?;
         self.rest = rest;
-        match memchr::memchr(0, raw) {
-            None => Ok(plain(raw)),
-            Some(_) => Err(Refusal::Expected("a literal without NUL")),
-        }
+        Ok(raw)
     }
 }
 

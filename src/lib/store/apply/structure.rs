@@ -79,6 +79,9 @@ impl Account {
             return Err(Fault::Absurd("INBOX is deleted"));
         }
         let gone = self.remove(id).ok_or(NO_MAILBOX)?;
+        if self.metadata.knows(Some(id)) {
+            Arc::make_mut(&mut self.metadata).clear(Some(id));
+        }
         // What lies in too many packs to list is shared out once, over all.
         let (mut bytes, mut in_journal) = (0_u64, false);
         for summary in gone.entries.slots().iter().map(Slot::summary) {

@@ -4,7 +4,7 @@
 //!
 //! Allocates in proportion to the row.
 
-use super::{Header, MANY_PACKS, Manifest, ManifestFault, NO_LSN, code, packs_in_use};
+use super::{Header, MANY_PACKS, Manifest, ManifestFault, NO_LSN, code, metadata, packs_in_use};
 use crate::account::{
     ACL_ENTRIES_MAX, Account, ENTRIES_MAX, LOST_RANGES_MAX, MAILBOXES_MAX, PackSpace,
     SUBSCRIPTIONS_MAX, Waste,
@@ -55,7 +55,8 @@ pub(super) fn today(header: &Header, row: &[u8]) -> Result<Manifest, ManifestFau
     reading.finish()
 }
 
-const ABSURD_SECTION: ManifestFault = ManifestFault::Absurd("a section is cut short, or too long");
+pub(super) const ABSURD_SECTION: ManifestFault =
+    ManifestFault::Absurd("a section is cut short, or too long");
 
 fn section<'a>(rest: &mut Fields<'a>) -> Option<(u16, &'a [u8])> {
     let code = rest.u16()?;
@@ -69,7 +70,7 @@ fn absurd<T>(reason: &'static str) -> Result<T, ManifestFault> {
     Err(ManifestFault::Absurd(reason))
 }
 
-fn require(holds: bool, reason: &'static str) -> Result<(), ManifestFault> {
+pub(super) fn require(holds: bool, reason: &'static str) -> Result<(), ManifestFault> {
     match holds {
         true => Ok(()),
         false => absurd(reason),
@@ -98,6 +99,9 @@ impl Reading {
             code::SUBSCRIPTIONS => account.subscriptions = Arc::new(subscriptions(&mut fields)?),
             code::PACKS => account.packs = Arc::new(packs(&mut fields, account.next_pack)?),
             code::LOST => account.lost = lost(&mut fields, account.modseq)?,
+            code::METADATA => {
+                account.metadata = Arc::new(metadata::read(&mut fields, account.modseq)?);
+            }
             code::MAILBOX => self.mailbox(&mut fields)?,
             other => return Err(ManifestFault::UnknownSection(other)),
         }
@@ -175,6 +179,8 @@ impl Reading {
         let (packs, _) = packs_in_use(account);
         let listed = packs.iter().all(|pack| account.packs.contains_key(pack));
         require(listed, "letters lie in a pack that isn't listed")?;
+        let belongs = metadata::belongs(account);
+        require(belongs, "an annotation is of no mailbox that is there")?;
         Ok(self.manifest)
     }
 }

@@ -1,6 +1,6 @@
 //! A manifest's sections as bytes; [`super::decode`] mirrors it field for field.
 
-use super::{MANY_PACKS, Manifest, NO_LSN, code};
+use super::{MANY_PACKS, Manifest, NO_LSN, code, metadata};
 use crate::account::{Account, Waste};
 use crate::chunk::{PackSet, Slot, Summary};
 use crate::encode::Out;
@@ -30,6 +30,9 @@ pub(super) fn row(manifest: &Manifest) -> Vec<u8> {
     for known in account.mailboxes.values() {
         section(&mut row, code::MAILBOX, |out| mailbox(out, known));
     }
+    section(&mut row, code::METADATA, |out| {
+        metadata::write(out, &account.metadata);
+    });
     row.0
 }
 

@@ -8,6 +8,7 @@ use crate::flag::Keyword;
 use crate::history::{Expunged, History};
 use crate::id::{AccountId, MailboxId, Modseq, Uid, UidRange, UidValidity};
 use crate::mailbox::{Counters, Mailbox};
+use crate::metadata::{AnnotationName, Metadata};
 use crate::name::{MailboxName, SpecialUse};
 use crate::quota::{Limit, QuotaOverride};
 use crate::rights::{AclEntry, Grantee, Rights};
@@ -162,6 +163,7 @@ pub(crate) fn some_manifest(seed: u64) -> Manifest {
         bytes: n * 1000,
         waste: Waste::default(),
     };
+    account.metadata = Arc::new(some_metadata(random));
     account.packs = Arc::new((1..20).map(|n| (PackId(n), space(n))).collect());
     account.insert(some_mailbox(random, 1, MailboxName::inbox()));
     for id in 2..2 + random.below(5) {
@@ -178,6 +180,21 @@ pub(crate) fn some_manifest(seed: u64) -> Manifest {
         oldest: Lsn(500),
         account,
     }
+}
+
+/// Annotations of the account and of INBOX, set and taken away.
+fn some_metadata(random: &mut Random) -> Metadata {
+    let mut metadata = Metadata::default();
+    for modseq in 1..random.below(12) {
+        let place = random.chance(2).then_some(MailboxId::INBOX);
+        let name = format!("/shared/{}", random.below(4));
+        let value = random
+            .chance(2)
+            .then(|| vec![7; random.below(9) as usize].into());
+        let name = AnnotationName::new(&name).unwrap();
+        metadata.set(place, &name, value, Modseq(modseq));
+    }
+    metadata
 }
 
 /// Everything that a manifest says, as text that compares.

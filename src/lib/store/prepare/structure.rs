@@ -105,7 +105,7 @@ impl Store {
     /// `NoSuchMailbox`, `NoRight` (without `x` on what moves, `k` where it goes; or
     /// if something stands in the way that `principal` may not know of),
     /// `AlreadyExists`, `InsideItself`, `NameTooLong`, `Busy`; of INBOX also
-    /// `NotLoaded`, and as [`Self::create`].
+    /// `NotLoaded`, `TooManyAnnotations`, and as [`Self::create`].
     pub fn rename(
         &mut self,
         principal: &Principal,
@@ -215,10 +215,23 @@ impl Store {
             reserved: inbox.counters.messages,
             uids: UidSet::all().below(inbox.uid_next),
         });
+        let mut operations = vec![creation, moved];
+        operations.extend(self.copied_annotations(mailbox)?);
         self.submit(Change {
-            operations: vec![creation, moved],
+            operations,
             ..Change::default().adding(Usage::of_mailbox()).alone()
         })
+    }
+
+    /// INBOX keeps its annotations, and the new mailbox has them too (RFC 5464,
+    /// section 4.1).
+    fn copied_annotations(&self, to: MailboxId) -> Result<Vec<Operation>, Refusal> {
+        let known = self.account().metadata.of(Some(MailboxId::INBOX));
+        let copies = known.map(|(name, it)| (name.clone(), Some(it.value.clone())));
+        match self.annotations_at(Some(to), &copies.collect::<Vec<_>>()) {
+            Err(Refusal::NothingToDo) => Ok(Vec::new()),
+            copied => copied,
+        }
     }
 
     /// Gives `grantee` exactly these rights on a mailbox; none takes all away.

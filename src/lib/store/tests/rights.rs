@@ -12,8 +12,8 @@ mod desk;
 use desk::{OWNER, append, create, done, flags, name, new_account, range};
 use journal::sim::SimDisk;
 use store::{
-    AccountId, FlagAction, FlagChange, Grantee, MailboxHandle, Opened, Outcome, Principal, Refusal,
-    Rights, SpecialUse, Store, SystemFlags,
+    AccountId, Annotated, AnnotationName, FlagAction, FlagChange, Grantee, MailboxHandle, Opened,
+    Outcome, Principal, Refusal, Rights, SpecialUse, Store, SystemFlags,
 };
 
 const FRIEND: Principal = Principal::Account(AccountId(9));
@@ -70,6 +70,8 @@ enum Operation {
     MoveFrom,
     MoveTo,
     Append,
+    Annotations,
+    Annotate,
     SetAcl,
     CreateBelow,
     RenameFrom,
@@ -79,7 +81,7 @@ enum Operation {
     Unsubscribe,
 }
 
-const OPERATIONS: [Operation; 28] = [
+const OPERATIONS: [Operation; 30] = [
     Operation::OpenByName,
     Operation::OpenById,
     Operation::OpenTarget,
@@ -101,6 +103,8 @@ const OPERATIONS: [Operation; 28] = [
     Operation::MoveFrom,
     Operation::MoveTo,
     Operation::Append,
+    Operation::Annotations,
+    Operation::Annotate,
     Operation::SetAcl,
     Operation::CreateBelow,
     Operation::RenameFrom,
@@ -114,6 +118,8 @@ const OPERATIONS: [Operation; 28] = [
 enum Needs {
     /// These, on the mailbox; who may not see it is told that there is none.
     On(&'static str),
+    /// `l`, and one of these.
+    OneOf(&'static str),
     /// These, on the mailbox above; who hasn't them is told no more than that.
     Above(&'static str),
     /// Nobody but the owner may.
@@ -122,7 +128,7 @@ enum Needs {
 
 /// The method of the store behind an operation, and what it needs.
 fn rule(operation: Operation) -> (&'static str, Needs) {
-    use Needs::{Above, On, Ownership};
+    use Needs::{Above, On, OneOf, Ownership};
     match operation {
         Operation::OpenByName => ("open_mailbox", On("l")),
         Operation::OpenById => ("open_by_id", On("l")),
@@ -144,6 +150,8 @@ fn rule(operation: Operation) -> (&'static str, Needs) {
         Operation::MoveFrom => ("move_to", On("lrte")),
         Operation::MoveTo => ("move_to", On("li")),
         Operation::Append => ("append", On("li")),
+        Operation::Annotations => ("annotations", OneOf("rswip")),
+        Operation::Annotate => ("annotate", On("lw")),
         Operation::SetAcl => ("set_acl", On("la")),
         Operation::CreateBelow => ("create", Above("lk")),
         Operation::RenameFrom => ("rename", On("lx")),
@@ -155,12 +163,17 @@ fn rule(operation: Operation) -> (&'static str, Needs) {
 }
 
 /// Methods that decide by no right, and why they needn't.
-const FREE: [(&str, &str); 35] = [
+const FREE: [(&str, &str); 37] = [
     ("list", "shows what may be seen: tested by itself"),
     (
         "subscriptions",
         "shows them to the owner alone: tested by itself",
     ),
+    (
+        "annotations_changed",
+        "shows what may be seen: tested by itself",
+    ),
+    ("annotations_modseq", "one number of the whole account"),
     ("open", "makes the store"),
     ("take_batch", "carries what was prepared"),
     ("is_settled", "carries what was prepared"),
@@ -182,6 +195,7 @@ const FREE: [(&str, &str); 35] = [
     ("rewound", "the site's"),
     ("modseq", "one number of the whole account"),
     ("known", "compares numbers"),
+    ("modseq_floor", "compares numbers"),
     ("keep_history_since", "the worker's"),
     ("shorten_segments", "for tests"),
     (
@@ -208,6 +222,10 @@ fn add(system: SystemFlags, keywords: &[&str]) -> FlagChange {
         flags: flags(system, keywords),
         unchanged_since: None,
     }
+}
+
+fn annotation(name: &str) -> AnnotationName {
+    AnnotationName::new(name).unwrap()
 }
 
 /// Tries an operation on `box`, through a handle that was opened when `who` had
@@ -243,6 +261,11 @@ fn attempt(
         Operation::MoveFrom => store.move_to(on, &one, &other).map(|_| ()),
         Operation::MoveTo => store.move_to(&other, &one, on).map(|_| ()),
         Operation::Append => append(store, on, b"x", &flags(SystemFlags::NONE, &[])).map(|_| ()),
+        Operation::Annotations => store.annotations(Annotated::Mailbox(on)).map(|_| ()),
+        Operation::Annotate => {
+            let new = (annotation("/shared/comment"), Some([1][..].into()));
+            store.annotate(Annotated::Mailbox(on), &[new]).map(|_| ())
+        }
         Operation::SetAcl => store
             .set_acl(on, Grantee::Anyone, Rights::LOOKUP)
             .map(|_| ()),
@@ -258,11 +281,14 @@ fn attempt(
 }
 
 fn expected(operation: Operation, rights: Rights) -> Result<(), Refusal> {
-    let has = |letters| rights.contains(Rights::of_letters(letters).unwrap());
+    let has = |letters: &str| rights.contains(Rights::of_letters(letters).unwrap());
     match rule(operation).1 {
-        Needs::On(_) if !has("l") => Err(Refusal::NoSuchMailbox),
+        Needs::On(_) | Needs::OneOf(_) if !has("l") => Err(Refusal::NoSuchMailbox),
+        Needs::OneOf(any) if any.chars().any(|one| has(&one.to_string())) => Ok(()),
         Needs::On(letters) | Needs::Above(letters) if has(letters) => Ok(()),
-        Needs::On(_) | Needs::Above(_) | Needs::Ownership => Err(Refusal::NoRight),
+        Needs::On(_) | Needs::OneOf(_) | Needs::Above(_) | Needs::Ownership => {
+            Err(Refusal::NoRight)
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use super::fetch::fetch_items;
 use super::flag::{flag_list, flags};
 use super::list::{create_params, list, lsub, status_atts};
 use super::mailbox::mailbox;
+use super::metadata::{get_metadata, set_metadata};
 use super::modseq::{fetch_modifiers, select_params, store_modifiers};
 use super::notify::notify;
 use super::quota::{quota_root, setquota_list};
@@ -15,9 +16,9 @@ use super::search::{esearch, search};
 use super::sequence::sequence_set;
 use super::uid_batches::uid_batches;
 use super::{
-    Dialect, FetchItem, FetchModifiers, Flag, List, ListPattern, MailboxName, MultiSearch, Notify,
-    Parsed, SearchKey, SearchReturn, SelectParams, SequenceSet, SpecialUse, StatusItem, Tag,
-    UidBatches,
+    Dialect, EntryValue, FetchItem, FetchModifiers, Flag, GetMetadata, List, ListPattern,
+    MailboxName, MetadataOf, MultiSearch, Notify, Parsed, SearchKey, SearchReturn, SelectParams,
+    SequenceSet, SpecialUse, StatusItem, Tag, UidBatches,
 };
 use crate::limits::{CANCELLED_MAX, ENABLE_MAX, ID_PAIRS_MAX, ID_VALUE_BYTES_MAX, LINE_BYTES_MAX};
 
@@ -89,6 +90,15 @@ pub enum Command {
     /// Change a quota root's limits. What they would be is read and not kept, for
     /// nobody may.
     SetQuota(String),
+    /// What do annotations say (RFC 5464)?
+    GetMetadata(GetMetadata),
+    /// Set annotations, all or none, in the order in which they stand.
+    SetMetadata {
+        /// Whose.
+        of: MetadataOf,
+        /// Not empty.
+        values: Vec<EntryValue>,
+    },
     /// Compress all that follows the answer, in both directions (RFC 4978).
     Compress,
     /// Open for reading and writing.
@@ -235,6 +245,13 @@ pub(super) fn loss(bytes: &[u8]) -> Loss {
     }
 }
 
+/// Whether a command, as far as it was read, is SETMETADATA.
+pub(super) fn sets_metadata(bytes: &[u8]) -> bool {
+    let tag = Tag::leading(bytes).map_or(bytes.len(), |tag| tag.as_str().len());
+    let mut cursor = Cursor::new(bytes.get(tag..).unwrap_or_default());
+    next_word(&mut cursor).is_some_and(|name| name == "SETMETADATA")
+}
+
 fn next_word(cursor: &mut Cursor<'_>) -> Option<String> {
     cursor.space().ok()?;
     Some(cursor.word().ok()?.as_str().to_owned())
@@ -288,6 +305,10 @@ fn command_with_arguments(
         "GETQUOTA" => spaced_quota_root(cursor).map(Command::GetQuota),
         "GETQUOTAROOT" => spaced_mailbox(cursor, dialect).map(Command::GetQuotaRoot),
         "SETQUOTA" => setquota(cursor),
+        "GETMETADATA" => get_metadata(cursor, dialect).map(Command::GetMetadata),
+        "SETMETADATA" => {
+            set_metadata(cursor, dialect).map(|(of, values)| Command::SetMetadata { of, values })
+        }
         "COMPRESS" => compress(cursor),
         "SELECT" => mailbox_and_params(cursor, dialect)
             .map(|(mailbox, params)| Command::Select { mailbox, params }),
@@ -912,6 +933,11 @@ mod tests {
                     "NOTIFY NONE",
                     "NOTIFY SET (selected-delayed NONE) (subtree-one (a b) (FlagChange x AnnotationChange))",
                     "NOTIFY SET STATUS (selected (MessageNew (UID BODY[1]) MessageExpunge)) (mailboxes \"\\\"\" (MailboxName SubscriptionChange MailboxMetadataChange ServerMetadataChange))",
+                    "GETMETADATA (MAXSIZE 9 DEPTH infinity) \"\" /Private/a",
+                    "GETMETADATA INBOX (DEPTH 1) (/private/a \"/shared/b c\")",
+                    "SETMETADATA \"\" (/private/a NIL /shared/b \"x\\\"\")",
+                    "SETMETADATA b (/private/a ~{3}\r\na\0b /private/c {2}\r\n\r\n)",
+                    "LIST \"\" * RETURN (METADATA (/shared/a \"/private/b c\"))",
                     "XLIST \"\" %",
                     "CREATE x (USE (\\Sent))",
                     "LIST \"\" \"\"",
@@ -958,7 +984,7 @@ mod tests {
                     items(),
                     one_of(&[
                         "",
-                        " (CHANGEDSINCE 0)",
+                        " (CHANGEDSINCE 1)",
                         " (VANISHED CHANGEDSINCE 12345)",
                         " (PARTIAL -1:-30 CHANGEDSINCE 98305)"
                     ])

@@ -7,9 +7,10 @@ use std::borrow::Cow;
 
 use super::response::string::{mailbox, quoted, string};
 use super::{
-    Command, Dialect, EventGroup, FetchItem, FetchModifiers, Flag, List, ListPattern, ListReturn,
-    ListSelection, MailboxFilter, MultiSearch, Notify, NotifyEvent, Partial, Request, Resync,
-    SearchKey, SearchReturn, SelectParams, StatusItem, StoreAction, UidBatches, When,
+    Command, Dialect, EntryValue, EventGroup, FetchItem, FetchModifiers, Flag, GetMetadata, List,
+    ListPattern, ListReturn, ListSelection, MailboxFilter, MetadataOf, MultiSearch, Notify,
+    NotifyEvent, Partial, Request, Resync, SearchKey, SearchReturn, SelectParams, StatusItem,
+    StoreAction, UidBatches, When,
 };
 
 /// Appends the whole command with its CRLF.
@@ -98,6 +99,11 @@ impl Encoder<'_> {
                 self.put("XLIST ");
                 self.pattern(pattern);
             }
+            Command::GetMetadata(asked) => self.get_metadata(asked),
+            Command::SetMetadata { of, values } => {
+                self.metadata_of("SETMETADATA ", of);
+                self.listed(values, Self::entry_value);
+            }
             Command::GetQuotaRoot(name) => self.on("GETQUOTAROOT ", name),
             Command::Subscribe(name) => self.on("SUBSCRIBE ", name),
             Command::Unsubscribe(name) => self.on("UNSUBSCRIBE ", name),
@@ -143,6 +149,34 @@ impl Encoder<'_> {
     fn on(&mut self, before: &str, name: &super::MailboxName) {
         self.put(before);
         mailbox(self.out, name, self.dialect);
+    }
+
+    fn get_metadata(&mut self, asked: &GetMetadata) {
+        let mut options = format!("(DEPTH {}", asked.depth);
+        if let Some(max_size) = asked.max_size {
+            options += &format!(" MAXSIZE {max_size}");
+        }
+        self.metadata_of(&format!("GETMETADATA {options}) "), &asked.of);
+        self.listed(&asked.entries, |this, entry| this.string(entry.as_str()));
+    }
+
+    fn metadata_of(&mut self, before: &str, of: &MetadataOf) {
+        match of {
+            Some(name) => self.on(before, name),
+            None => self.on_root(before, "", ""),
+        }
+        self.put(" ");
+    }
+
+    fn entry_value(&mut self, (entry, value): &EntryValue) {
+        self.string(entry.as_str());
+        match value {
+            Some(value) => {
+                self.put(&format!(" ~{{{}}}\r\n", value.len()));
+                self.out.extend_from_slice(value);
+            }
+            None => self.put(" NIL"),
+        }
     }
 
     fn select_params(&mut self, params: &SelectParams) {
@@ -221,6 +255,10 @@ impl Encoder<'_> {
             ListReturn::Subscribed => self.put("SUBSCRIBED"),
             ListReturn::Children => self.put("CHILDREN"),
             ListReturn::SpecialUse => self.put("SPECIAL-USE"),
+            ListReturn::Metadata(entries) => {
+                self.put("METADATA ");
+                self.listed(entries, |this, entry| this.string(entry.as_str()));
+            }
             ListReturn::Status(items) => {
                 self.put("STATUS ");
                 self.status_items(items);

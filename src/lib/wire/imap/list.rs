@@ -3,8 +3,9 @@
 
 use preauth::imap::cursor::{Cursor, is_astring_char};
 
+use super::metadata::entries;
 use super::refusal::{Refusal, expected};
-use super::{Dialect, ListPattern, Parsed};
+use super::{Dialect, ListPattern, MetadataEntry, Parsed};
 use crate::limits::{LIST_PATTERN_BYTES_MAX, LIST_PATTERNS_MAX};
 
 /// `list = "LIST" [SP list-select-opts] SP mailbox SP mbox-or-pat [SP list-return-opts]`
@@ -34,7 +35,7 @@ pub enum ListSelection {
     SpecialUse,
 }
 
-/// `return-option` (RFC 5258, section 3.2; RFC 5819; RFC 6154)
+/// `return-option` (RFC 5258, section 3.2; RFC 5819; RFC 6154; RFC 9590)
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ListReturn {
     /// Whether it is subscribed.
@@ -45,6 +46,8 @@ pub enum ListReturn {
     SpecialUse,
     /// A STATUS of each.
     Status(Vec<StatusItem>),
+    /// Annotations of each.
+    Metadata(Vec<MetadataEntry>),
 }
 
 /// `status-att` (RFC 9051 and RFC 3501, section 9)
@@ -251,7 +254,8 @@ fn list_return_opts(cursor: &mut Cursor<'_>) -> Parsed<Vec<ListReturn>> {
     option_list(cursor, return_option)
 }
 
-/// `return-option = "SUBSCRIBED" / "CHILDREN" / "SPECIAL-USE" / status-option`
+/// `return-option = "SUBSCRIBED" / "CHILDREN" / "SPECIAL-USE" / status-option`,
+/// `return-option =/ "METADATA" SP entries` (RFC 9590)
 fn return_option(cursor: &mut Cursor<'_>) -> Parsed<ListReturn> {
     Ok(match cursor.word()?.as_str() {
         "SUBSCRIBED" => ListReturn::Subscribed,
@@ -260,6 +264,10 @@ fn return_option(cursor: &mut Cursor<'_>) -> Parsed<ListReturn> {
         "STATUS" => {
             cursor.space()?;
             ListReturn::Status(status_atts(cursor)?)
+        }
+        "METADATA" => {
+            cursor.space()?;
+            ListReturn::Metadata(entries(cursor)?)
         }
         _ => return Err(expected("a known return option")),
     })

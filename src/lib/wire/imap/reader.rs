@@ -230,9 +230,20 @@ impl Reader {
         match self.frame.collect(literal) {
             Ok(()) if literal.sync => Turn::Event(Event::Continue),
             Ok(()) => Turn::Again,
+            Err(NotHeld::Refused(_)) if self.is_long_annotation(literal) => {
+                let tag = Tag::leading(self.frame.bytes());
+                self.bad(tag, Refusal::AnnotationTooLarge)
+            }
             Err(NotHeld::Refused(why)) => self.bad_line(why),
             Err(NotHeld::Broken(why)) => self.bye(why.into()),
         }
+    }
+
+    /// Whether a literal is too long that SETMETADATA announces: its answer says how
+    /// long one may be (RFC 5464, section 4.3).
+    fn is_long_annotation(&self, literal: Announcement) -> bool {
+        let long = literal.bytes > u64::try_from(LITERAL_BYTES_MAX).unwrap_or(u64::MAX);
+        long && command::sets_metadata(self.frame.bytes())
     }
 
     fn begin_letter<'i>(

@@ -6,7 +6,8 @@ use preauth::imap::Refusal as Fault;
 use preauth::imap::response::Status;
 
 use super::NameFault;
-use super::response::Code;
+use super::response::{Code, MetadataCode};
+use crate::limits::LITERAL_BYTES_MAX;
 
 /// Why a command was refused: always the client's doing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub enum Refusal {
     Utf8NotEnabled,
     /// A special use that we don't know (RFC 6154).
     SpecialUseUnknown,
+    /// A literal of SETMETADATA is longer than one that is held: so is no value.
+    AnnotationTooLarge,
     /// The letter is larger than the account takes.
     LetterTooLarge,
     /// Something other than DONE ended IDLE.
@@ -53,6 +56,9 @@ impl Refusal {
             Self::TooMany(_) => Some(Code::Limit),
             Self::SpecialUseUnknown => Some(Code::UseAttr),
             Self::LetterTooLarge => Some(Code::TooBig),
+            Self::AnnotationTooLarge => Some(Code::Metadata(MetadataCode::MaxSize(
+                u64::try_from(LITERAL_BYTES_MAX).unwrap_or(u64::MAX),
+            ))),
         }
     }
 }
@@ -84,6 +90,7 @@ impl fmt::Display for Refusal {
             Self::CharsetNamed => out.write_str("With UTF8=ACCEPT no charset may be named"),
             Self::Utf8NotEnabled => out.write_str("Enable UTF8=ACCEPT first"),
             Self::SpecialUseUnknown => out.write_str("This special use is not known here"),
+            Self::AnnotationTooLarge => out.write_str("The value is too long"),
             Self::LetterTooLarge => out.write_str("The letter is too large"),
             Self::NotDone => out.write_str("Expected DONE"),
         }

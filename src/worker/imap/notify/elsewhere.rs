@@ -38,6 +38,8 @@ pub struct Elsewhere {
 struct Group {
     filter: MailboxFilter,
     events: Events,
+    /// Whichever mailboxes the group is about.
+    account_annotations: bool,
 }
 
 /// Which events are told of a mailbox.
@@ -47,6 +49,7 @@ struct Events {
     flags: bool,
     names: bool,
     subscriptions: bool,
+    annotations: bool,
 }
 
 /// How the account stands.
@@ -80,7 +83,9 @@ impl From<&EventGroup> for Group {
                 flags: has(&NotifyEvent::FlagChange),
                 names: has(&NotifyEvent::MailboxName),
                 subscriptions: has(&NotifyEvent::SubscriptionChange),
+                annotations: has(&NotifyEvent::MailboxMetadataChange),
             },
+            account_annotations: has(&NotifyEvent::ServerMetadataChange),
         }
     }
 }
@@ -95,7 +100,7 @@ impl Elsewhere {
         let mut new = Self {
             groups: others
                 .map(Group::from)
-                .filter(|group| group.events != Events::default())
+                .filter(|group| group.account_annotations || group.events != Events::default())
                 .collect(),
             snapshot: Snapshot::default(),
             own: Vec::new(),
@@ -180,6 +185,17 @@ impl Elsewhere {
         self.own.push(name.clone());
     }
 
+    /// Whether a change of annotations is told, of a mailbox or of the account.
+    pub fn tells_annotations(&self, mailbox: Option<&MailboxName>) -> bool {
+        match mailbox {
+            Some(name) => {
+                let subscribed = self.snapshot.subscriptions.contains(name);
+                self.events(name, subscribed).annotations
+            }
+            None => self.groups.iter().any(|group| group.account_annotations),
+        }
+    }
+
     /// What is told of a mailbox: what any group says.
     fn events(&self, name: &MailboxName, subscribed: bool) -> Events {
         let mut all = Events::default();
@@ -189,6 +205,7 @@ impl Elsewhere {
             all.flags |= group.events.flags;
             all.names |= group.events.names;
             all.subscriptions |= group.events.subscriptions;
+            all.annotations |= group.events.annotations;
         }
         all
     }

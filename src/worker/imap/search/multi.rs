@@ -4,9 +4,10 @@
 //! A mailbox that goes, or may not be read, while others are searched, is passed over
 //! (§2.2): that it was there is not told either.
 
+use super::key::Key;
 use super::scope::{Finding, Scope};
 use super::tell::{Head, report};
-use super::{Followed, Found, TAG_IN_USE, UNREAD};
+use super::{Followed, TAG_IN_USE, UNREAD};
 use crate::imap::End;
 use crate::imap::answer::Answer;
 use crate::imap::client::Client;
@@ -15,10 +16,18 @@ use store::{MailboxHandle, MailboxId, Refusal, Uid, UidRange, View};
 use wire::imap::response::Source;
 use wire::imap::{MailboxFilter, MailboxName, MultiSearch, SearchReturn, Status, Tag};
 
+/// What was found in one mailbox.
+struct Hit {
+    finding: Finding,
+    validity: u32,
+    /// The highest mod-sequence of it, if one was searched for.
+    modseq: Option<u64>,
+}
+
 /// What became of one mailbox.
 enum Searched {
-    /// This was found, and the UIDs are valid with this.
-    Found(Finding, u32),
+    /// This was found.
+    Found(Box<Hit>),
     /// It isn't there, or not for this client.
     Passed,
     /// The whole command is answered by this.
@@ -75,14 +84,13 @@ impl Client {
                 Some(selected) => self.search_open(tag, &name, search, selected).await?,
                 None => self.search_closed(search, id).await?,
             };
-            let (finding, validity) = match searched {
-                Searched::Found(finding, validity) => (finding, validity),
+            let hit = match searched {
+                Searched::Found(hit) => hit,
                 Searched::Passed => continue,
                 Searched::Refused(answer) => return Ok(answer),
             };
-            unread |= finding.unread;
-            self.tell_source(tag, search, (&name, validity), &finding.found)
-                .await?;
+            unread |= hit.finding.unread;
+            self.tell_source(tag, search, &name, &hit).await?;
         }
         Ok(if unread {
             UNREAD
@@ -96,23 +104,24 @@ impl Client {
         &mut self,
         tag: &Tag,
         search: &MultiSearch,
-        (mailbox, validity): (&MailboxName, u32),
-        found: &[Found],
+        mailbox: &MailboxName,
+        hit: &Hit,
     ) -> Result<(), End> {
+        let found = &hit.finding.found;
         if found.is_empty() {
             return Ok(());
         }
         let source = Source {
             mailbox,
             dialect: self.dialect(),
-            validity,
+            validity: hit.validity,
         };
         let head = Head {
             tag,
             by_uid: true,
             source: Some(source),
         };
-        report(self, head, &search.returns, found).await
+        report(self, head, &search.returns, found, hit.modseq).await
     }
 
     async fn search_open(
@@ -128,9 +137,9 @@ impl Client {
             Ok(key) => key,
             Err(answer) => return Ok(Searched::Refused(answer)),
         };
-        let finding = scope.find(self, true, &key).await?;
-        let validity = selected.view().validity.get();
-        let saved = selected.save(self, &search.returns, &finding.found).await?;
+        let hit = self.hit(search, scope, &key).await?;
+        let found = &hit.finding.found;
+        let saved = selected.save(self, &search.returns, found).await?;
         if let Some(items) = search.returns.iter().find_map(SearchReturn::update) {
             let followed = Followed {
                 tag,
@@ -139,10 +148,10 @@ impl Client {
                 items,
                 told,
             };
-            selected.follow(self, &followed, key, &finding.found);
+            selected.follow(self, &followed, key, found);
         }
         Ok(match saved {
-            Ok(()) => Searched::Found(finding, validity),
+            Ok(()) => Searched::Found(Box::new(hit)),
             Err(answer) => Searched::Refused(answer),
         })
     }
@@ -178,10 +187,24 @@ impl Client {
             Ok(key) => key,
             Err(answer) => return Ok(Searched::Refused(answer)),
         };
-        Ok(match scope.find(self, true, &key).await {
-            Ok(finding) => Searched::Found(finding, view.validity.get()),
+        Ok(match self.hit(search, scope, &key).await {
+            Ok(hit) => Searched::Found(Box::new(hit)),
             Err(End::MailboxGone) => Searched::Passed,
             Err(end) => return Err(end),
+        })
+    }
+
+    async fn hit(&mut self, search: &MultiSearch, scope: Scope<'_>, key: &Key) -> Result<Hit, End> {
+        let finding = scope.find(self, true, key).await?;
+        let found = &finding.found;
+        let modseq = match search.key.asks_for_modseqs() {
+            true => scope.modseq_of(self, Some(&search.returns), found).await?,
+            false => None,
+        };
+        Ok(Hit {
+            validity: scope.view.validity.get(),
+            modseq,
+            finding,
         })
     }
 

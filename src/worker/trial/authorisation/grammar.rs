@@ -46,6 +46,10 @@ words! { command, COMMANDS of Command {
     Command::GetQuota(_) => "GETQUOTA",
     Command::GetQuotaRoot(_) => "GETQUOTAROOT",
     Command::SetQuota(_) => "SETQUOTA",
+    Command::GetMetadata(wire::imap::GetMetadata { of: None, max_size: _, depth: _, entries: _ }) => "GETMETADATA of the server",
+    Command::GetMetadata(wire::imap::GetMetadata { of: Some(_), max_size: _, depth: _, entries: _ }) => "GETMETADATA",
+    Command::SetMetadata { of: None, values: _ } => "SETMETADATA of the server",
+    Command::SetMetadata { of: Some(_), values: _ } => "SETMETADATA",
     Command::Compress => "COMPRESS",
     Command::Select { mailbox: _, params: _ } => "SELECT",
     Command::Examine { mailbox: _, params: _ } => "EXAMINE",
@@ -144,6 +148,7 @@ words! { list_return, LIST_RETURNS of ListReturn {
     ListReturn::Children => "RETURN (CHILDREN)",
     ListReturn::SpecialUse => "RETURN (SPECIAL-USE)",
     ListReturn::Status(_) => "RETURN (STATUS)",
+    ListReturn::Metadata(_) => "RETURN (METADATA)",
 }}
 
 words! { search_return, SEARCH_RETURNS of SearchReturn {
@@ -274,8 +279,6 @@ fn all_words() -> BTreeSet<&'static str> {
         "refused",
         "AnnotationChange",
         "an event to come",
-        "MailboxMetadataChange",
-        "ServerMetadataChange",
         "QRESYNC",
         "VANISHED",
         "out of step",

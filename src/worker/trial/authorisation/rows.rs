@@ -128,6 +128,7 @@ pub fn all() -> impl Iterator<Item = &'static Row> {
         LISTS,
         COUNTS,
         NAMES,
+        ANNOTATIONS,
         OPENINGS,
         APPENDS,
         IN_BOX,
@@ -151,7 +152,9 @@ const ABOUT_NOTHING: &[Row] = &[
     Row::anywhere("NOTIFY NONE"),
     Row::anywhere("NOTIFY SET (selected (MessageNew MessageExpunge FlagChange))"),
     Row::anywhere("NOTIFY SET (selected-delayed NONE)"),
-    Row::anywhere("NOTIFY SET (personal (MailboxName SubscriptionChange))"),
+    Row::anywhere(
+        "NOTIFY SET (personal (MailboxName SubscriptionChange MailboxMetadataChange ServerMetadataChange))",
+    ),
     Row::anywhere("IDLE\r\nDONE"),
     Row::anywhere("LIST \"\" \"\""),
     Row::anywhere("XLIST \"\" \"\""),
@@ -191,6 +194,7 @@ const LISTS: &[Row] = &[
     Row::anywhere("LIST \"\" box RETURN (STATUS (MESSAGES))").shows(BOX_AND_ITS_COUNTS),
     Row::anywhere("LIST \"\" box RETURN (STATUS (RECENT UIDNEXT UIDVALIDITY UNSEEN DELETED SIZE))")
         .shows(BOX_AND_ITS_COUNTS),
+    Row::anywhere("LIST \"\" box RETURN (METADATA (/shared/comment))").shows(BOX),
     Row::anywhere("LIST (SUBSCRIBED) \"\" *").shows(OWNERS_ALONE),
     Row::anywhere("LIST (SUBSCRIBED RECURSIVEMATCH) \"\" *").shows(OWNERS_ALONE),
     Row::anywhere("LSUB \"\" *").shows(OWNERS_ALONE),
@@ -257,6 +261,30 @@ const NAMES: &[Row] = &[
     Row::anywhere("RENAME box new").whose(Whose::TheOwners),
     Row::anywhere("RENAME box box/new").whose(Whose::Nobodys),
     Row::anywhere("RENAME other box").whose(Whose::Nobodys),
+];
+
+/// RFC 5464, section 3.3: "users can only set and retrieve private or shared mailbox
+/// annotations on a mailbox on which they have the "l" right and any one of the "r", "s",
+/// "w", "i", or "p" rights." Setting takes "w" here. What is private is the owner's
+/// alone, and so is all that is the account's.
+const ANNOTATIONS: &[Row] = &[
+    Row::anywhere("GETMETADATA box /shared/comment")
+        .needs("l")
+        .one_of("rswip"),
+    Row::in_other("GETMETADATA (DEPTH infinity) box /private")
+        .needs("l")
+        .one_of("rswip"),
+    Row::anywhere("GETMETADATA \"\" /shared/admin")
+        .whose(Whose::TheOwners)
+        .hidden("NOPERM"),
+    Row::anywhere("SETMETADATA box (/shared/comment \"x\")").needs("lw"),
+    Row::anywhere("SETMETADATA box (/private/comment \"x\")").whose(Whose::TheOwners),
+    Row::anywhere("SETMETADATA \"\" (/private/comment \"x\")")
+        .whose(Whose::TheOwners)
+        .hidden("NOPERM"),
+    Row::anywhere("SETMETADATA \"\" (/shared/comment \"x\")")
+        .whose(Whose::Nobodys)
+        .hidden("NOPERM"),
 ];
 
 /// "SELECT/EXAMINE - "r" right is required". What the answer says of what may be

@@ -135,7 +135,7 @@ impl Case<'_> {
         let fits = match self.row.whose {
             // Other reasons come first.
             Whose::Nobodys => true,
-            Whose::TheOwners => matches!(code, "NOPERM" | "NONEXISTENT"),
+            Whose::TheOwners => matches!(code, "NOPERM" | "NONEXISTENT" | "METADATA NOPRIVATE"),
             Whose::Anybodys if has(self.rights, "l") => {
                 code == "NOPERM" || code == "READ-ONLY" && opened_so
             }
@@ -158,6 +158,7 @@ impl Case<'_> {
                 "* ESEARCH",
                 "* FLAGS",
                 "* STATUS box",
+                "* METADATA box",
                 "COPYUID",
                 "APPENDUID",
             ];

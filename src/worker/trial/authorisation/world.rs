@@ -6,7 +6,7 @@ use crate::trial::{House, Wire, open};
 use ipc::AccountId;
 use journal::sim::SimDisk;
 use std::collections::{BTreeMap, BTreeSet};
-use store::{Grantee, MailboxHandle, MailboxName, Principal, Refusal, Rights};
+use store::{Annotated, Grantee, MailboxHandle, MailboxName, Principal, Refusal, Rights};
 
 /// Somebody else, to whom rights are given.
 pub const FRIEND: AccountId = AccountId(9);
@@ -133,8 +133,13 @@ impl World {
                 };
                 (entry.uid().get(), letter)
             });
+            let annotations = store.annotations(Annotated::Mailbox(&handle)).unwrap();
+            let annotations = annotations.iter();
             let found = Found {
                 special_use: mailbox.special_use,
+                annotations: annotations
+                    .map(|(name, value)| (name.as_str().to_owned(), value.to_vec()))
+                    .collect(),
                 letters: letters.collect(),
             };
             (mailbox.name.to_string(), found)
@@ -165,6 +170,7 @@ pub struct Picture {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
     pub special_use: Option<store::SpecialUse>,
+    pub annotations: BTreeMap<String, Vec<u8>>,
     /// By UID.
     pub letters: BTreeMap<u32, Letter>,
 }

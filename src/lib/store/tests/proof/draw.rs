@@ -2,7 +2,7 @@
 
 use super::model::{Account, Change, Marks, Path};
 use journal::sim::Random;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use store::{FlagAction, Limit, QuotaOverride};
 
 /// Letters in one change.
@@ -27,7 +27,10 @@ impl Drawer {
         match random.below(40) {
             0..=11 => self.append(visible, random),
             12..=18 => Change::SetFlags {
-                unchanged_since: random.chance(4).then(|| some_modseq(visible, random)),
+                unchanged_since: random.chance(4).then(|| match random.chance(4) {
+                    true => 0,
+                    false => some_modseq(visible, random),
+                }),
                 mailbox,
                 uids,
                 action: [FlagAction::Add, FlagAction::Remove, FlagAction::Replace]
@@ -77,7 +80,7 @@ impl Drawer {
 }
 
 fn of_structure(visible: &Account, mailbox: Path, random: &mut Random) -> Change {
-    match random.below(10) {
+    match random.below(12) {
         0 | 1 => Change::Create(some_path(random)),
         2 => Change::Delete(mailbox),
         3 | 4 => Change::Rename(mailbox, some_path(random)),
@@ -88,9 +91,24 @@ fn of_structure(visible: &Account, mailbox: Path, random: &mut Random) -> Change
             random.below(3) as u32,
             random.below(1 << 11) as u16,
         ),
-        8 => Change::RaiseEpoch(visible.epoch + random.below(3)),
+        8 | 9 => Change::Annotate(
+            (!random.chance(4)).then_some(mailbox),
+            some_annotations(random),
+        ),
+        10 => Change::RaiseEpoch(visible.epoch + random.below(3)),
         _ => Change::SetQuota(some_quota(visible, random)),
     }
+}
+
+fn some_annotations(random: &mut Random) -> BTreeMap<String, Option<Vec<u8>>> {
+    let names = 0..1 + random.below(3);
+    let values = names.map(|_| {
+        let scope = ["private", "shared"][random.below(2) as usize];
+        let name = format!("/{scope}/{}", random.below(4));
+        let value = vec![random.below(256) as u8; random.below(60) as usize];
+        (name, (!random.chance(3)).then_some(value))
+    });
+    values.collect()
 }
 
 fn some_mailbox(visible: &Account, random: &mut Random) -> Path {

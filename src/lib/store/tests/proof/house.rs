@@ -1,14 +1,16 @@
 //! A store on a simulated disk, with both of its threads in one hand.
 
-use super::model::{Account, Change, Mailbox, Marks, Message, Path, letter_bytes, letter_len};
+use super::model::{
+    Account, Annotations, Change, Mailbox, Marks, Message, Path, letter_bytes, letter_len,
+};
 use journal::OpenError as JournalError;
 use journal::sim::{Random, SimDisk};
 use std::collections::{BTreeMap, BTreeSet};
 use store::{
-    AccountId, Fatal, FlagChange, Flags, Folder, Grantee, INLINE_BODY_BYTES_MAX, InternalDate,
-    Keyword, MailboxHandle, MailboxName, Messages, NewBody, NewMessage, OpenError, Opened, Opening,
-    PackedBody, Place, Principal, QuotaLimits, ReadError, Refusal, Rights, SpecialUse, Store,
-    SystemFlags, ThreadId, Ticket, Uid, UidRange,
+    AccountId, Annotated, AnnotationName, Fatal, FlagChange, Flags, Folder, Grantee,
+    INLINE_BODY_BYTES_MAX, InternalDate, Keyword, MailboxHandle, MailboxName, Messages, NewBody,
+    NewMessage, OpenError, Opened, Opening, PackedBody, Place, Principal, QuotaLimits, ReadError,
+    Refusal, Rights, SpecialUse, Store, SystemFlags, ThreadId, Ticket, Uid, UidRange,
 };
 
 pub const OWNER: &Principal = &Principal::Owner;
@@ -153,6 +155,20 @@ fn prepare(
             };
             let rights = Rights::of_bits(*rights).unwrap();
             store.set_acl(&handle(store, path)?, grantee, rights)
+        }
+        Change::Annotate(path, news) => {
+            let new = |(name, value): (&String, &Option<Vec<u8>>)| {
+                let value = value.as_deref().map(Into::into);
+                (AnnotationName::new(name).unwrap(), value)
+            };
+            let news: Vec<_> = news.iter().map(new).collect();
+            match path {
+                Some(path) => {
+                    let handle = handle(store, path)?;
+                    store.annotate(Annotated::Mailbox(&handle), &news)
+                }
+                None => store.annotate(Annotated::Account(OWNER), &news),
+            }
         }
         Change::RaiseEpoch(epoch) => store.raise_epoch(*epoch),
         Change::SetQuota(quota) => store.set_quota(*quota),
@@ -311,6 +327,7 @@ fn outline(store: &Store) -> Account {
     Account {
         mailboxes: BTreeMap::new(),
         subscriptions: names.map(|name| name.components().to_vec()).collect(),
+        annotations: annotations(store, Annotated::Account(OWNER)),
         epoch: store.epoch(),
         limits: [limits.bytes, limits.messages, limits.mailboxes],
     }
@@ -327,8 +344,16 @@ fn frame(store: &Store, handle: &MailboxHandle) -> Mailbox {
         acl: acl
             .map(|line| (grantee(line.grantee), line.rights.bits()))
             .collect(),
+        annotations: annotations(store, Annotated::Mailbox(handle)),
         messages: BTreeMap::new(),
     }
+}
+
+fn annotations(store: &Store, of: Annotated<'_>) -> Annotations {
+    let all = store.annotations(of).unwrap();
+    all.iter()
+        .map(|(name, value)| (name.as_str().to_owned(), value.to_vec()))
+        .collect()
 }
 
 fn grantee(grantee: Grantee) -> u32 {

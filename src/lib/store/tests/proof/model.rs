@@ -8,6 +8,9 @@ use store::{FlagAction, Limit, QuotaOverride, SystemFlags};
 /// A mailbox's name.
 pub type Path = Vec<String>;
 
+/// Values by their names.
+pub type Annotations = BTreeMap<String, Vec<u8>>;
+
 /// A message: which letter it shows, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
@@ -28,6 +31,7 @@ pub struct Mailbox {
     pub uid_next: u32,
     pub recent_from: u32,
     pub acl: BTreeMap<u32, u16>,
+    pub annotations: Annotations,
     pub messages: BTreeMap<u32, Message>,
 }
 
@@ -36,6 +40,7 @@ pub struct Mailbox {
 pub struct Account {
     pub mailboxes: BTreeMap<Path, Mailbox>,
     pub subscriptions: BTreeSet<Path>,
+    pub annotations: Annotations,
     pub epoch: u64,
     /// Bytes, messages, mailboxes: what there may be at most.
     pub limits: [Option<u64>; 3],
@@ -83,6 +88,8 @@ pub enum Change {
     Subscribe(Path),
     Unsubscribe(Path),
     SetAcl(Path, u32, u16),
+    /// Of a mailbox, or of the account itself.
+    Annotate(Option<Path>, BTreeMap<String, Option<Vec<u8>>>),
     RaiseEpoch(u64),
     SetQuota(QuotaOverride),
     Rewound,
@@ -159,6 +166,10 @@ impl Account {
                 format!("{:?}", self.subscriptions),
                 format!("{:?}", found.subscriptions),
             ),
+            (
+                format!("{:?}", self.annotations),
+                format!("{:?}", found.annotations),
+            ),
             (format!("{:?}", self.epoch), format!("{:?}", found.epoch)),
             (format!("{:?}", self.limits), format!("{:?}", found.limits)),
         ] {
@@ -228,6 +239,7 @@ impl Account {
             Change::Unsubscribe(path) => {
                 self.subscriptions.remove(path);
             }
+            Change::Annotate(path, news) => self.annotate(path.as_ref(), news),
             Change::RaiseEpoch(epoch) => self.epoch = self.epoch.max(*epoch),
             Change::SetQuota(quota) => self.limits = limits(quota),
             Change::Rewound => {
@@ -241,6 +253,19 @@ impl Account {
 
     fn at(&mut self, path: &Path) -> &mut Mailbox {
         self.mailboxes.get_mut(path).unwrap()
+    }
+
+    fn annotate(&mut self, path: Option<&Path>, news: &BTreeMap<String, Option<Vec<u8>>>) {
+        let annotations = match path {
+            Some(path) => &mut self.at(path).annotations,
+            None => &mut self.annotations,
+        };
+        for (name, value) in news {
+            match value {
+                Some(value) => annotations.insert(name.clone(), value.clone()),
+                None => annotations.remove(name),
+            };
+        }
     }
 
     fn append(&mut self, letters: &[(u64, Option<u64>)], places: &[(Path, Marks)]) {
@@ -285,6 +310,7 @@ impl Account {
             uid_next: 1,
             recent_from: 1,
             acl: BTreeMap::new(),
+            annotations: Annotations::new(),
             messages: BTreeMap::new(),
         };
         self.mailboxes.insert(path.clone(), mailbox);
@@ -293,6 +319,7 @@ impl Account {
     fn rename(&mut self, from: &Path, to: &Path) {
         if from == &["INBOX"] {
             self.create(to);
+            self.at(to).annotations = self.at(from).annotations.clone();
             let uids = self.mailboxes[from].messages.keys().copied().collect();
             return self.transfer(from, to, &uids, true);
         }
@@ -356,7 +383,15 @@ fn set_flags(
     marks: &Marks,
     unchanged_since: Option<u64>,
 ) {
-    let met = |since: u64| message.modseq.is_some_and(|modseq| modseq <= since);
+    let absent = action != FlagAction::Replace
+        && marks.system == 0
+        && !marks.keywords.is_empty()
+        && !marks
+            .keywords
+            .iter()
+            .any(|one| message.keywords.contains(one));
+    let met =
+        |since: u64| message.modseq.is_some_and(|modseq| modseq <= since) || (since == 0 && absent);
     if unchanged_since.is_some_and(|since| !met(since)) {
         return;
     }

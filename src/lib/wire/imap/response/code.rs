@@ -53,10 +53,20 @@ pub enum Code {
     HasChildren,
     /// COMPRESS, of what is compressed already (RFC 4978).
     CompressionActive,
+    /// A command goes on (RFC 9585).
+    InProgress {
+        /// Of the command.
+        tag: Tag,
+        /// How many messages were looked at, of how many: more than these. None if
+        /// nobody knows.
+        messages: Option<(u32, u32)>,
+    },
     /// Somebody else uses it.
     InUse,
     /// Too many of something.
     Limit,
+    /// Of METADATA (RFC 5464): why, or what was left out.
+    Metadata(MetadataCode),
     /// No such mailbox, as far as this user may know.
     NonExistent,
     /// No right to do that.
@@ -114,8 +124,10 @@ impl Code {
         match self {
             Self::AppendUid { validity, uids } => put(out, &format!("APPENDUID {validity} {uids}")),
             Self::Capability(list) => capability_data(out, list),
+            Self::InProgress { tag, messages } => in_progress(out, tag, *messages),
             Self::MessageLimit { limit, lowest } => message_limit(out, *limit, *lowest),
             Self::PermanentFlags { flags, any } => permanent_flags(out, flags, *any),
+            Self::Metadata(code) => metadata_code(out, *code),
             Self::HighestModseq(modseq) => put(out, &format!("HIGHESTMODSEQ {modseq}")),
             Self::BadEvent(known) => put(out, &format!("BADEVENT ({})", known.join(" "))),
             Self::NoUpdate(tag) => {
@@ -168,6 +180,38 @@ impl Code {
     }
 }
 
+/// `"INPROGRESS" [SP "(" inprogress-tag SP inprogress-state ")"]` (RFC 9585, section 5). A
+/// tag has nothing in it that must be escaped.
+fn in_progress(out: &mut Vec<u8>, tag: &Tag, messages: Option<(u32, u32)>) {
+    let state = messages.map_or("NIL NIL".to_owned(), |(done, goal)| {
+        format!("{done} {goal}")
+    });
+    put(out, &format!("INPROGRESS (\"{}\" {state})", tag.as_str()));
+}
+
+/// What is to be said of annotations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MetadataCode {
+    /// The longest value that was asked for and not sent has so many bytes.
+    LongEntries(u64),
+    /// A value has so many bytes at most.
+    MaxSize(u64),
+    /// There would be too many.
+    TooMany,
+    /// None are kept for this user here.
+    NoPrivate,
+}
+
+/// `"METADATA" SP ("LONGENTRIES" SP number / "MAXSIZE" SP number / "TOOMANY" / "NOPRIVATE")`
+fn metadata_code(out: &mut Vec<u8>, code: MetadataCode) {
+    match code {
+        MetadataCode::LongEntries(bytes) => put(out, &format!("METADATA LONGENTRIES {bytes}")),
+        MetadataCode::MaxSize(bytes) => put(out, &format!("METADATA MAXSIZE {bytes}")),
+        MetadataCode::TooMany => put(out, "METADATA TOOMANY"),
+        MetadataCode::NoPrivate => put(out, "METADATA NOPRIVATE"),
+    }
+}
+
 /// `"MESSAGELIMIT" SP message-limit [SP uniqueid]` (RFC 9738, section 5)
 fn message_limit(out: &mut Vec<u8>, limit: u32, lowest: Option<u32>) {
     put(out, &format!("MESSAGELIMIT {limit}"));
@@ -215,12 +259,18 @@ pub enum Capability {
     Id,
     /// RFC 2177.
     Idle,
+    /// RFC 9585.
+    InProgress,
     /// RFC 5258.
     ListExtended,
+    /// RFC 9590.
+    ListMetadata,
     /// RFC 5819.
     ListStatus,
     /// RFC 7888.
     LiteralPlus,
+    /// RFC 5464, of mailboxes and the server.
+    Metadata,
     /// RFC 9738: messages that one command may take.
     MessageLimit(u32),
     /// RFC 6851.
@@ -294,9 +344,12 @@ impl Capability {
             Self::ESearch => "ESEARCH",
             Self::Id => "ID",
             Self::Idle => "IDLE",
+            Self::InProgress => "INPROGRESS",
             Self::ListExtended => "LIST-EXTENDED",
+            Self::ListMetadata => "LIST-METADATA",
             Self::ListStatus => "LIST-STATUS",
             Self::LiteralPlus => "LITERAL+",
+            Self::Metadata => "METADATA",
             Self::MessageLimit(_) => "MESSAGELIMIT=",
             Self::Move => "MOVE",
             Self::MultiAppend => "MULTIAPPEND",
@@ -369,6 +422,18 @@ mod tests {
             "PERMANENTFLAGS (\\*)"
         );
         assert_eq!(
+            said(&Code::Metadata(MetadataCode::LongEntries(2199))),
+            "METADATA LONGENTRIES 2199"
+        );
+        assert_eq!(
+            said(&Code::Metadata(MetadataCode::MaxSize(1024))),
+            "METADATA MAXSIZE 1024"
+        );
+        assert_eq!(
+            said(&Code::Metadata(MetadataCode::TooMany)),
+            "METADATA TOOMANY"
+        );
+        assert_eq!(
             said(&Code::HighestModseq(715_194_045_007)),
             "HIGHESTMODSEQ 715194045007"
         );
@@ -384,6 +449,15 @@ mod tests {
             "CAPABILITY IMAP4rev1 APPENDLIMIT=1000 MESSAGELIMIT=2000 IDLE"
         );
         let limit = 1000;
+        let tag = Tag::new(b"A001").unwrap();
+        let of = |messages| {
+            said(&Code::InProgress {
+                tag: tag.clone(),
+                messages,
+            })
+        };
+        assert_eq!(of(Some((454, 1000))), "INPROGRESS (\"A001\" 454 1000)");
+        assert_eq!(of(None), "INPROGRESS (\"A001\" NIL NIL)");
         let lowest = Some(23221);
         assert_eq!(
             said(&Code::MessageLimit { limit, lowest }),

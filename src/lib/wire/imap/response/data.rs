@@ -3,6 +3,7 @@
 use crate::imap::{Dialect, Flag, MailboxName, SequenceSet, SpecialUse, StatusItem, Tag};
 
 use super::code::{Capability, capability_data};
+use super::metadata::{Metadata, metadata};
 use super::string::{astring, mailbox, quoted, string};
 use super::{put, put_range, put_spaced};
 use std::io::Write as _;
@@ -55,6 +56,8 @@ pub enum Data<'a> {
     Quota(&'a str, &'a [QuotaResource]),
     /// The quota roots of a mailbox.
     QuotaRoot(&'a MailboxName, &'a [&'a str]),
+    /// Annotations (RFC 5464).
+    Metadata(Metadata<'a>),
     /// One personal namespace, and nobody else's.
     Namespace,
     /// RFC 2971: who we are.
@@ -199,6 +202,7 @@ pub fn data(out: &mut Vec<u8>, dialect: Dialect, data: &Data<'_>) {
         Data::Quota(root, resources) => quota(out, root, resources),
         Data::QuotaRoot(name, roots) => quota_root(out, name, roots, dialect),
         Data::Status(name, counts) => status(out, name, counts, dialect),
+        Data::Metadata(it) => metadata(out, it, dialect),
         Data::Namespace => put(out, "NAMESPACE ((\"\" \"/\")) NIL NIL"),
         Data::Id(fields) => id(out, fields),
     }
