@@ -399,7 +399,7 @@ const SEARCHES: &[Row] = &[
     Row::in_box("ESEARCH ALL"),
     Row::in_box("ESEARCH IN (selected) RETURN (MIN) ALL"),
     Row::in_box("SEARCH RETURN (CONTEXT UPDATE) ALL"),
-    Row::in_box("CANCELUPDATE \"x\""),
+    Row::in_other("CANCELUPDATE \"x\""),
     // RFC 7377, section 2.2: "Mailboxes matching the source options for which the
     // logged-in user lacks sufficient rights MUST be ignored".
     Row::anywhere("ESEARCH IN (mailboxes box) ALL").shows(&[("MAILBOX box ", "lr")]),
