@@ -29,5 +29,6 @@ mod trace;
 mod trees;
 mod upkeep;
 mod waiting;
+mod watching;
 
 pub use house::{House, Wire, open, run, suspects};

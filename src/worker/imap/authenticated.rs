@@ -64,7 +64,7 @@ impl Authenticated {
                 Ok(State::Authenticated(self))
             }
             Command::ESearch(search) => {
-                let answer = client.multi_search(&tag, &search, None).await?;
+                let answer = Box::pin(client.multi_search(&tag, &search, None)).await?;
                 client.answer(&tag, &answer).await?;
                 Ok(State::Authenticated(self))
             }
@@ -105,7 +105,7 @@ pub async fn anywhere(client: &mut Client, command: Command) -> Result<Answer, E
         Command::GetQuota(root) => Ok(client.get_quota(&root)),
         Command::GetQuotaRoot(mailbox) => Ok(client.get_quota_root(&mailbox)),
         Command::SetQuota(_) => Ok(client.set_quota()),
-        Command::Notify(notify) => client.notify(&notify, None).await,
+        Command::Notify(notify) => Box::pin(client.notify(&notify, None)).await,
         Command::GetMetadata(asked) => client.get_metadata(&asked).await,
         Command::SetMetadata { of, values } => client.set_metadata(&of, values).await,
         Command::Subscribe(name) => Ok(client.subscribe(&name).await),

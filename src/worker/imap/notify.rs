@@ -125,7 +125,7 @@ impl Client {
         let Some(mut elsewhere) = self.notified_mut().and_then(|it| it.elsewhere.take()) else {
             return Ok(());
         };
-        if elsewhere.tell_news(self, open).await? {
+        if Box::pin(elsewhere.tell_news(self, open)).await? {
             if let Some(notified) = self.notified_mut() {
                 notified.elsewhere = Some(elsewhere);
             }
@@ -202,9 +202,14 @@ impl Client {
 
     /// The next thing that the client says; what it wants to be told meanwhile is told.
     pub async fn hear_and_tell(&mut self, state: &mut State) -> Result<Heard, End> {
-        if !self.is_told_between() {
-            return self.hear().await;
+        match self.is_told_between() {
+            // Few sessions do; the others' memory isn't to pay for it.
+            true => Box::pin(self.tell_until_heard(state)).await,
+            false => self.hear().await,
         }
+    }
+
+    async fn tell_until_heard(&mut self, state: &mut State) -> Result<Heard, End> {
         let account = self.account().clone();
         loop {
             // Listens before it looks, so that nothing falls in between.
@@ -260,6 +265,14 @@ impl Selected {
         with_uid: bool,
     ) -> Result<(), End> {
         self.announce(client, expunges, with_uid).await?;
+        let is_quiet = self.watch.arrived == Some(self.view().uid_next);
+        match is_quiet && self.watch.is_empty() {
+            true => Ok(()),
+            false => Box::pin(self.follow_up(client)).await,
+        }
+    }
+
+    async fn follow_up(&mut self, client: &mut Client) -> Result<(), End> {
         // What comes while others are fetched is dealt with here too, or at the latest
         // when the next change wakes the session.
         while self.watch.arrived != Some(self.view().uid_next) {

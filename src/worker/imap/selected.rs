@@ -189,7 +189,9 @@ impl Selected {
                 self.search(client, tag, uid, returns, charset.as_deref(), &key)
                     .await
             }
-            Command::ESearch(search) => client.multi_search(tag, &search, Some(self)).await,
+            Command::ESearch(search) => {
+                Box::pin(client.multi_search(tag, &search, Some(self))).await
+            }
             Command::Copy { uid, set, mailbox } => self.copy(client, uid, &set, &mailbox).await,
             Command::Move { uid, set, mailbox } => self.move_to(client, uid, &set, &mailbox).await,
             Command::Expunge => self.expunge(client, None).await,
@@ -213,7 +215,7 @@ impl Selected {
             }
             Command::Notify(notify) => {
                 let open = Some(self.handle().id());
-                client.notify(&notify, open).await
+                Box::pin(client.notify(&notify, open)).await
             }
             command => authenticated::anywhere(client, command).await,
         }

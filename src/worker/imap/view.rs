@@ -66,7 +66,9 @@ impl Selected {
         if !self.hears_messages(client) || !self.has_news(client)? {
             return Ok(());
         }
-        self.leave_contexts(client).await?;
+        if !self.watch.is_empty() {
+            Box::pin(self.leave_contexts(client)).await?;
+        }
         if expunges == Expunges::Told {
             self.tell_expunges(client).await?;
         }

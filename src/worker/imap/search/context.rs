@@ -73,6 +73,11 @@ pub struct Watch {
 }
 
 impl Watch {
+    /// Whether no search is followed.
+    pub fn is_empty(&self) -> bool {
+        self.contexts.is_empty()
+    }
+
     /// Whether a search of this tag is followed.
     pub fn follows(&self, tag: &Tag) -> bool {
         self.contexts.iter().any(|context| context.tag == *tag)
@@ -136,9 +141,6 @@ impl Selected {
     /// # Errors
     /// [`End`]: the session is over.
     pub async fn leave_contexts(&mut self, client: &mut Client) -> Result<(), End> {
-        if self.watch.contexts.is_empty() {
-            return Ok(());
-        }
         let gone = {
             let store = client.account().store();
             let messages = store.messages(self.handle());
