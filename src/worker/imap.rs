@@ -136,7 +136,8 @@ async fn converse(client: &mut Client) -> End {
     let mut state = State::Authenticated(Authenticated::after_login());
     loop {
         let next = match client.hear_and_tell(&mut state).await {
-            Ok(heard) => obey(client, state, heard).await,
+            // What a command needs is given back with its answer.
+            Ok(heard) => Box::pin(obey(client, state, heard)).await,
             Err(end) => return end,
         };
         state = match next {
