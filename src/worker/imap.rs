@@ -47,6 +47,9 @@ mod store;
 pub mod translate;
 mod view;
 
+#[cfg(test)]
+pub use view::VANISHED_RANGES_MAX;
+
 use crate::account::Account;
 use crate::deflate::Undeflatable;
 use crate::output::Lost;
@@ -136,8 +139,7 @@ async fn converse(client: &mut Client) -> End {
     let mut state = State::Authenticated(Authenticated::after_login());
     loop {
         let next = match client.hear_and_tell(&mut state).await {
-            // What a command needs is given back with its answer.
-            Ok(heard) => Box::pin(obey(client, state, heard)).await,
+            Ok(heard) => obey(client, state, heard).await,
             Err(end) => return end,
         };
         state = match next {

@@ -79,7 +79,7 @@ impl Selected {
                     access: Access::Full,
                     params: &params,
                 };
-                select(client, &tag, order, State::Selected(self)).await
+                Box::pin(select(client, &tag, order, State::Selected(self))).await
             }
             Command::Examine { mailbox, params } => {
                 let order = Order {
@@ -87,7 +87,7 @@ impl Selected {
                     access: Access::ReadOnly,
                     params: &params,
                 };
-                select(client, &tag, order, State::Selected(self)).await
+                Box::pin(select(client, &tag, order, State::Selected(self))).await
             }
             Command::Close => self.close(client, &tag).await,
             Command::Unselect => leave(client, &tag).await,
@@ -135,7 +135,8 @@ impl Selected {
             self.enable_condstore(client)?;
         }
         self.watch.asked = manners.asks;
-        let mut answer = self.answer(client, tag, command).await?;
+        // What a command needs while it runs lies on the heap: a session mostly sleeps.
+        let mut answer = Box::pin(self.answer(client, tag, command)).await?;
         let announced = self
             .tell_news(client, manners.expunges, manners.with_uid)
             .await;
