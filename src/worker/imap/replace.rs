@@ -5,6 +5,7 @@ use super::answer::Answer;
 use super::append::{self, Gathered};
 use super::client::Client;
 use super::expunge::read_only;
+use super::search::of_uids;
 use super::selected::Selected;
 use super::view::Expunges;
 use super::{End, State};
@@ -40,7 +41,7 @@ impl Selected {
         client.begin(&tag);
         self.check_view(client)?;
         let mut answer = self.put_in_place(client, begin, replaces).await?;
-        let announced = self.announce(client, Expunges::Told, replaces.uid).await;
+        let announced = self.tell_news(client, Expunges::Told, replaces.uid).await;
         let announced = announced.and_then(|()| self.settle(client, answer.as_mut()));
         if let Some(answer) = answer {
             client.answer(&tag, &answer).await?;
@@ -87,6 +88,7 @@ impl Selected {
         match arrival::keep(client.account(), target, items, Some(replaced)).await {
             Ok(placed) => {
                 self.heard.gone = true;
+                client.made(target.id(), &of_uids(placed.iter().map(|place| place.uid)));
                 let code = append::append_uid(&placed);
                 if let Some(code) = code.filter(|_| client.may_know_uids(target)) {
                     // Before EXPUNGE (RFC 8508 §4.3).
