@@ -28,6 +28,7 @@ mod soup;
 mod trace;
 mod trees;
 mod upkeep;
+mod vanished;
 mod waiting;
 
 pub use house::{House, Wire, open, run, suspects};
