@@ -163,7 +163,7 @@ fn rule(operation: Operation) -> (&'static str, Needs) {
 }
 
 /// Methods that decide by no right, and why they needn't.
-const FREE: [(&str, &str); 37] = [
+const FREE: &[(&str, &str)] = &[
     ("list", "shows what may be seen: tested by itself"),
     (
         "subscriptions",
@@ -195,6 +195,7 @@ const FREE: [(&str, &str); 37] = [
     ("rewound", "the site's"),
     ("modseq", "one number of the whole account"),
     ("known", "compares numbers"),
+    ("modseq_floor", "compares numbers"),
     ("keep_history_since", "the worker's"),
     ("shorten_segments", "for tests"),
     (
