@@ -38,6 +38,7 @@ pub mod numbers;
 mod progress;
 mod quota;
 mod recent;
+mod replace;
 mod resync;
 mod search;
 mod select;
@@ -161,6 +162,9 @@ async fn obey(client: &mut Client, state: State, heard: Heard) -> Result<State, 
     match (state, heard) {
         (State::Authenticated(state), Heard::Request(request)) => state.obey(client, request).await,
         (State::Selected(state), Heard::Request(request)) => state.obey(client, request).await,
+        (state, Heard::Letter(first)) if first.replaces.is_some() => {
+            replace::replace(client, state, first).await
+        }
         (mut state, Heard::Letter(first)) => {
             let mut answered = append::append(client, first).await?;
             let announced = match &mut state {

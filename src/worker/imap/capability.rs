@@ -35,6 +35,7 @@ const ALL: &[Capability] = &[
     Capability::QuotaMailbox,
     Capability::QuotaMessage,
     Capability::QuotaStorage,
+    Capability::Replace,
     Capability::SearchRes,
     Capability::SpecialUse,
     Capability::StatusSize,

@@ -381,6 +381,7 @@ fn message_command(
             set,
             mailbox,
         }),
+        "REPLACE" => Err(expected("a letter as a literal")),
         _ => Err(Fault::CommandUnknown.into()),
     }
 }

@@ -300,6 +300,8 @@ pub enum Capability {
     QuotaStorage,
     /// RFC 9738: messages that one COPY may take.
     SaveLimit(u32),
+    /// RFC 8508.
+    Replace,
     /// RFC 5182.
     SearchRes,
     /// RFC 6154.
@@ -368,6 +370,7 @@ impl Capability {
             Self::QuotaMessage => "QUOTA=RES-MESSAGE",
             Self::QuotaStorage => "QUOTA=RES-STORAGE",
             Self::SaveLimit(_) => "SAVELIMIT=",
+            Self::Replace => "REPLACE",
             Self::SearchRes => "SEARCHRES",
             Self::SpecialUse => "SPECIAL-USE",
             Self::StatusSize => "STATUS=SIZE",
