@@ -24,6 +24,7 @@ mod copied;
 mod copy;
 mod expunge;
 mod fetch;
+mod filter;
 mod flags;
 mod headers;
 mod idle;
@@ -34,10 +35,12 @@ mod mailbox;
 mod messages;
 mod metadata;
 pub mod names;
+mod notify;
 pub mod numbers;
 mod progress;
 mod quota;
 mod recent;
+mod replace;
 mod resync;
 mod search;
 mod select;
@@ -46,6 +49,7 @@ mod sort;
 mod status;
 mod store;
 pub mod translate;
+mod uid_only;
 mod view;
 
 #[cfg(test)]
@@ -130,7 +134,7 @@ fn begin(account: Rc<Account>, socket: OwnedFd, handed: Handed) -> Option<Client
 }
 
 /// A session's state; each command takes it and gives the next one.
-enum State {
+pub enum State {
     Authenticated(Authenticated),
     Selected(Box<Selected>),
 }
@@ -139,7 +143,7 @@ async fn converse(client: &mut Client) -> End {
     client.welcome();
     let mut state = State::Authenticated(Authenticated::after_login());
     loop {
-        let next = match client.hear().await {
+        let next = match client.hear_and_tell(&mut state).await {
             Ok(heard) => obey(client, state, heard).await,
             Err(end) => return end,
         };
@@ -153,16 +157,23 @@ async fn converse(client: &mut Client) -> End {
 async fn obey(client: &mut Client, state: State, heard: Heard) -> Result<State, End> {
     if let Heard::Request(request) = &heard {
         client.begin(&request.tag);
+        if client.enabled().uidonly && request.command.speaks_in_numbers() {
+            client.answer(&request.tag, &uid_only::refusal()).await?;
+            return Ok(state);
+        }
     }
     match (state, heard) {
         (State::Authenticated(state), Heard::Request(request)) => state.obey(client, request).await,
         (State::Selected(state), Heard::Request(request)) => state.obey(client, request).await,
+        (state, Heard::Letter(first)) if first.replaces.is_some() => {
+            replace::replace(client, state, first).await
+        }
         (mut state, Heard::Letter(first)) => {
             let mut answered = append::append(client, first).await?;
             let announced = match &mut state {
                 State::Selected(selected) => {
                     let told = view::Expunges::Told;
-                    let announced = selected.announce(client, told, false).await;
+                    let announced = selected.tell_news(client, told, false).await;
                     let answer = answered.as_mut().map(|(_, answer)| answer);
                     announced.and_then(|()| selected.settle(client, answer))
                 }

@@ -109,6 +109,7 @@ impl Selected {
         let store = account.store();
         let messages = store.messages(self.handle())?;
         self.set_view(messages.view());
+        self.watch.arrived = Some(self.view().uid_next);
         self.tell_flag_names(client, &messages);
         client.tell(&Data::Exists(messages.exists(self.view())));
         if client.enabled().rev2 {
@@ -116,7 +117,8 @@ impl Selected {
         } else {
             client.tell(&Data::Recent(self.recent(&messages)));
             let unseen = unseen.and_then(|uid| messages.seq_of(self.view(), uid));
-            if let Some(seq) = unseen {
+            // Whoever goes by UIDs alone hears no sequence number (RFC 9586 §3).
+            if let Some(seq) = unseen.filter(|_| !client.enabled().uidonly) {
                 client.remark(&Code::Unseen(seq), "First unseen");
             }
         }

@@ -54,7 +54,7 @@ impl Selected {
         let modseq = match sort.key.asks_for_modseqs() {
             true => {
                 let uids = found.iter().map(|found| found.uid);
-                self.highest_of(client, uids).await?
+                scope.highest_of(client, uids).await?
             }
             false => None,
         };
@@ -254,6 +254,7 @@ impl Told<'_> {
         let number = |found: &Found| found.number;
         let head = ESearch {
             tag: self.tag,
+            source: None,
             uid: self.by_uid,
             min: ordered
                 .first()

@@ -9,18 +9,19 @@ use super::list::{create_params, list, lsub, status_atts};
 use super::mailbox::mailbox;
 use super::metadata::{get_metadata, set_metadata};
 use super::modseq::{fetch_modifiers, select_params, store_modifiers};
+use super::notify::notify;
 use super::quota::{quota_root, setquota_list};
 use super::refusal::{Refusal, expected};
-use super::search::search;
+use super::search::{esearch, search};
 use super::sequence::sequence_set;
 use super::sort::{Sort, sort};
 use super::uid_batches::uid_batches;
 use super::{
     Dialect, EntryValue, FetchItem, FetchModifiers, Flag, GetMetadata, List, ListPattern,
-    MailboxName, MetadataOf, Parsed, SearchKey, SearchReturn, SelectParams, SequenceSet,
-    SpecialUse, StatusItem, Tag, UidBatches,
+    MailboxName, MetadataOf, MultiSearch, Notify, Parsed, SearchKey, SearchReturn, SelectParams,
+    SequenceSet, SpecialUse, StatusItem, Tag, UidBatches,
 };
-use crate::limits::{ENABLE_MAX, ID_PAIRS_MAX, ID_VALUE_BYTES_MAX};
+use crate::limits::{CANCELLED_MAX, ENABLE_MAX, ID_PAIRS_MAX, ID_VALUE_BYTES_MAX, LINE_BYTES_MAX};
 
 /// A command with the tag to answer it by.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -178,6 +179,13 @@ pub enum Command {
         /// The order, and what is looked for.
         sort: Sort,
     },
+    /// Find messages in any mailbox (RFC 7377).
+    ESearch(MultiSearch),
+    /// Tell no more of what changes of these searches' results (RFC 5267): their tags,
+    /// which needn't be any.
+    CancelUpdate(Vec<String>),
+    /// Tell what happens, also between commands (RFC 5465).
+    Notify(Notify),
     /// Find messages.
     Search {
         /// The answer is in UIDs.
@@ -189,6 +197,27 @@ pub enum Command {
         /// What is looked for.
         key: SearchKey,
     },
+}
+
+impl Command {
+    /// Whether it names messages by sequence number, or asks for such numbers: what a
+    /// client mustn't that goes by UIDs alone (RFC 9586, section 3).
+    #[must_use]
+    pub fn speaks_in_numbers(&self) -> bool {
+        match self {
+            Self::Fetch { uid, .. }
+            | Self::Store { uid, .. }
+            | Self::Copy { uid, .. }
+            | Self::Move { uid, .. } => !uid,
+            Self::Search { uid, key, .. } => !uid || key.names_numbers(),
+            Self::Sort { uid, sort } => !uid || sort.key.names_numbers(),
+            Self::Select { params, .. } | Self::Examine { params, .. } => {
+                let resync = params.resync.as_ref();
+                resync.is_some_and(|resync| resync.matches.is_some())
+            }
+            _ => false,
+        }
+    }
 }
 
 /// What STORE does with the flags that it names.
@@ -240,6 +269,7 @@ pub(super) fn loss(bytes: &[u8]) -> Loss {
     match name.as_deref() {
         Some("SELECT" | "EXAMINE") => Loss::Selection,
         Some("SEARCH") if super::search::saves(&mut cursor) => Loss::Saved,
+        Some("ESEARCH") if super::search::saves_anywhere(&mut cursor) => Loss::Saved,
         _ => Loss::Nothing,
     }
 }
@@ -314,6 +344,9 @@ fn command_with_arguments(
         "EXAMINE" => mailbox_and_params(cursor, dialect)
             .map(|(mailbox, params)| Command::Examine { mailbox, params }),
         "UID" => uid(cursor, dialect),
+        "ESEARCH" => esearch(cursor, dialect).map(Command::ESearch),
+        "CANCELUPDATE" => cancel_update(cursor).map(Command::CancelUpdate),
+        "NOTIFY" => notify(cursor, dialect).map(Command::Notify),
         "UIDBATCHES" => uid_batches(cursor).map(Command::UidBatches),
         "APPEND" => Err(expected("a letter as a literal")),
         "LOGIN" | "AUTHENTICATE" | "STARTTLS" => Err(Refusal::AlreadyAuthenticated),
@@ -358,6 +391,7 @@ fn message_command(
             set,
             mailbox,
         }),
+        "REPLACE" => Err(expected("a letter as a literal")),
         _ => Err(Fault::CommandUnknown.into()),
     }
 }
@@ -405,6 +439,22 @@ fn enable(cursor: &mut Cursor<'_>) -> Parsed<Vec<String>> {
 /// `capability = ("AUTH=" auth-type) / atom`
 fn capability(cursor: &mut Cursor<'_>) -> Parsed<String> {
     Ok(String::from_utf8_lossy(cursor.atom()?).to_ascii_uppercase())
+}
+
+/// `"CANCELUPDATE" 1*(SP quoted)` (RFC 5267, section 5), behind its name. Any string will
+/// do: what is no tag of ours names nothing.
+fn cancel_update(cursor: &mut Cursor<'_>) -> Parsed<Vec<String>> {
+    let mut tags = Vec::new();
+    while cursor.accept(b' ') {
+        if tags.len() >= CANCELLED_MAX {
+            return Err(Refusal::TooMany("tags"));
+        }
+        tags.push(cursor.astring()?.text(LINE_BYTES_MAX)?);
+    }
+    match tags.is_empty() {
+        true => Err(expected("a tag")),
+        false => Ok(tags),
+    }
 }
 
 /// `create = "CREATE" SP mailbox [create-params]`
@@ -722,6 +772,41 @@ mod tests {
     }
 
     #[test]
+    fn whatever_speaks_in_numbers_is_known() {
+        let numbers = |text: &str| read(text).unwrap().speaks_in_numbers();
+        for text in [
+            "FETCH 1 FLAGS",
+            "STORE 1 FLAGS ()",
+            "COPY 1 a",
+            "MOVE 1 a",
+            "SEARCH ALL",
+            "SEARCH RETURN (COUNT) ALL",
+            "UID SEARCH OR SEEN NOT 1:3",
+            "SORT (DATE) UTF-8 ALL",
+            "UID SORT (DATE) UTF-8 1:3",
+            "SELECT a (QRESYNC (1 2 3 (4 5)))",
+            "EXAMINE a (QRESYNC (1 2 (4 5)))",
+        ] {
+            assert!(numbers(text), "{text}");
+        }
+        for text in [
+            "UID FETCH 1:* FLAGS",
+            "UID STORE $ FLAGS ()",
+            "UID COPY 1 a",
+            "UID MOVE 1 a",
+            "UID SEARCH OR $ UID 1:3",
+            "UID SORT (DATE) UTF-8 UID 1:3",
+            "UID EXPUNGE 1",
+            "EXPUNGE",
+            "UIDBATCHES 500",
+            "SELECT a (QRESYNC (1 2 3))",
+            "CLOSE",
+        ] {
+            assert!(!numbers(text), "{text}");
+        }
+    }
+
+    #[test]
     fn a_mistake_is_told_apart_from_a_bad_name_and_a_limit() {
         use super::super::NameFault;
         assert_eq!(read("SELECT a//b"), Err(NameFault::EmptyComponent.into()));
@@ -910,6 +995,10 @@ mod tests {
                     "COMPRESS DEFLATE",
                     "GETQUOTA \"\"",
                     "SETQUOTA \"a b\" (STORAGE 512 MESSAGE 0)",
+                    "CANCELUPDATE \"a\" \"b c\"",
+                    "NOTIFY NONE",
+                    "NOTIFY SET (selected-delayed NONE) (subtree-one (a b) (FlagChange x AnnotationChange))",
+                    "NOTIFY SET STATUS (selected (MessageNew (UID BODY[1]) MessageExpunge)) (mailboxes \"\\\"\" (MailboxName SubscriptionChange MailboxMetadataChange ServerMetadataChange))",
                     "GETMETADATA (MAXSIZE 9 DEPTH infinity) \"\" /Private/a",
                     "GETMETADATA INBOX (DEPTH 1) (/private/a \"/shared/b c\")",
                     "SETMETADATA \"\" (/private/a NIL /shared/b \"x\\\"\")",
