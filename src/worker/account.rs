@@ -393,7 +393,11 @@ impl Account {
             let settled = self.commits.settled();
             #[cfg(test)]
             self.count_call();
-            let prepared = prepare(&mut self.store.borrow_mut());
+            let prepared = {
+                let mut store = self.store.borrow_mut();
+                store.tell_time(clock::seconds());
+                prepare(&mut store)
+            };
             match prepared {
                 Ok(ticket) => return self.commits.wait(ticket).await,
                 Err(Refusal::Busy) => settled.await,

@@ -33,6 +33,7 @@ mod messages;
 mod metadata;
 pub mod names;
 pub mod numbers;
+mod object;
 mod quota;
 mod recent;
 mod search;

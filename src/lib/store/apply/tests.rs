@@ -239,6 +239,7 @@ impl Author<'_> {
                     secs: 0,
                     offset_minutes: 0,
                 },
+                saved: SaveDate(7),
                 system: author.system(),
                 keywords: author.keywords(),
                 body: match author.random.chance(3) {
@@ -290,6 +291,7 @@ impl Author<'_> {
             target,
             first,
             reserved: len as u32,
+            saved: SaveDate(9),
             uids: self.uids(next),
         })
     }
@@ -364,6 +366,7 @@ impl Author<'_> {
             target: new,
             first: Uid::MIN,
             reserved: inbox.counters.messages,
+            saved: SaveDate(9),
             uids: UidSet::all().below(inbox.uid_next),
         });
         match self.random.chance(3) {
@@ -549,6 +552,7 @@ fn append(n: u64, mailbox: MailboxId, body: StoredBody) -> Operation {
             secs: 0,
             offset_minutes: 0,
         },
+        saved: SaveDate(7),
         system: SystemFlags::NONE,
         keywords: vec![],
         body,
@@ -581,6 +585,7 @@ fn a_copy_into_its_own_mailbox_copies_nothing_twice() {
         target: inbox,
         first: Uid::new(6).unwrap(),
         reserved: 4,
+        saved: SaveDate(9),
         uids: UidSet::all().below(Uid::new(6).unwrap()),
     });
     let account = history(vec![

@@ -1,6 +1,6 @@
 //! Response codes and capabilities.
 
-use crate::imap::{Flag, SequenceSet};
+use crate::imap::{Flag, ObjectId, SequenceSet};
 
 use super::{put, put_spaced};
 
@@ -42,6 +42,8 @@ pub enum Code {
     ExpungeIssued,
     /// Up to this the client knows all that has happened (RFC 7162).
     HighestModseq(u64),
+    /// What the mailbox is called whatever its name (RFC 8474).
+    MailboxId(ObjectId),
     /// DELETE of a mailbox with children.
     HasChildren,
     /// COMPRESS, of what is compressed already (RFC 4978).
@@ -113,6 +115,7 @@ impl Code {
             Self::PermanentFlags { flags, any } => permanent_flags(out, flags, *any),
             Self::Metadata(code) => metadata_code(out, *code),
             Self::HighestModseq(modseq) => put(out, &format!("HIGHESTMODSEQ {modseq}")),
+            Self::MailboxId(id) => put(out, &format!("MAILBOXID ({})", id.as_str())),
             Self::UidNext(uid) => put(out, &format!("UIDNEXT {uid}")),
             Self::UidValidity(validity) => put(out, &format!("UIDVALIDITY {validity}")),
             Self::Unseen(number) => put(out, &format!("UNSEEN {number}")),
@@ -244,8 +247,12 @@ pub enum Capability {
     MultiAppend,
     /// RFC 2342.
     Namespace,
+    /// RFC 8474.
+    ObjectId,
     /// RFC 9394.
     Partial,
+    /// RFC 8970.
+    Preview,
     /// RFC 7162: VANISHED, and SELECT that tells what has happened meanwhile.
     QResync,
     /// RFC 9208.
@@ -258,6 +265,8 @@ pub enum Capability {
     QuotaStorage,
     /// RFC 9738: messages that one COPY may take.
     SaveLimit(u32),
+    /// RFC 8514.
+    SaveDate,
     /// RFC 5182.
     SearchRes,
     /// RFC 6154.
@@ -313,13 +322,16 @@ impl Capability {
             Self::Move => "MOVE",
             Self::MultiAppend => "MULTIAPPEND",
             Self::Namespace => "NAMESPACE",
+            Self::ObjectId => "OBJECTID",
             Self::Partial => "PARTIAL",
+            Self::Preview => "PREVIEW",
             Self::QResync => "QRESYNC",
             Self::Quota => "QUOTA",
             Self::QuotaMailbox => "QUOTA=RES-MAILBOX",
             Self::QuotaMessage => "QUOTA=RES-MESSAGE",
             Self::QuotaStorage => "QUOTA=RES-STORAGE",
             Self::SaveLimit(_) => "SAVELIMIT=",
+            Self::SaveDate => "SAVEDATE",
             Self::SearchRes => "SEARCHRES",
             Self::SpecialUse => "SPECIAL-USE",
             Self::StatusSize => "STATUS=SIZE",

@@ -6,13 +6,13 @@
 use std::fmt;
 
 use crate::imap::fetch::display_part;
-use crate::imap::{DateTime, Flag, Section, SectionText};
+use crate::imap::{DateTime, Flag, ObjectId, Section, SectionText};
 
 use super::body_structure::{BodyStructure, body};
 use super::envelope::{Envelope, envelope};
 use super::put;
 use super::rendered::Rendered;
-use super::string::{astring, literal_header, number};
+use super::string::{astring, literal_header, nstring, number};
 
 /// Writes `message-data = nz-number SP "FETCH" SP msg-att`, one item at a time.
 #[derive(Debug)]
@@ -35,6 +35,14 @@ pub enum FetchData<'a> {
         /// `\Recent` (RFC 3501).
         recent: bool,
     },
+    /// Which content it shows (RFC 8474).
+    EmailId(ObjectId),
+    /// Which conversation it belongs to (RFC 8474).
+    ThreadId(ObjectId),
+    /// When it came into this mailbox (RFC 8514).
+    SaveDate(DateTime),
+    /// Its first words (RFC 8970); none if they are not at hand.
+    Preview(Option<&'a str>),
     /// When it came in.
     InternalDate(DateTime),
     /// `RFC822.SIZE`
@@ -147,6 +155,13 @@ fn msg_att(out: &mut Vec<u8>, item: &FetchData<'_>) {
             number(out, *modseq);
             put(out, ")");
         }
+        FetchData::EmailId(id) => object(out, "EMAILID", id),
+        FetchData::ThreadId(id) => object(out, "THREADID", id),
+        FetchData::SaveDate(date) => put(out, &format!("SAVEDATE \"{date}\"")),
+        FetchData::Preview(words) => {
+            put(out, "PREVIEW ");
+            nstring(out, words.map(str::as_bytes));
+        }
         FetchData::Flags { flags, recent } => {
             let recent = recent.then_some(RECENT);
             flag_fetch_list(out, flags.iter().map(Flag::as_str).chain(recent));
@@ -205,6 +220,14 @@ fn msg_att(out: &mut Vec<u8>, item: &FetchData<'_>) {
             put(out, &format!("BINARY.SIZE[{}] {bytes}", Part(part)));
         }
     }
+}
+
+/// `"EMAILID" SP "(" objectid ")"`, and its like
+fn object(out: &mut Vec<u8>, name: &str, id: &ObjectId) {
+    put(out, name);
+    put(out, " (");
+    put(out, id.as_str());
+    put(out, ")");
 }
 
 /// `"FLAGS" SP "(" [flag-fetch *(SP flag-fetch)] ")"`
