@@ -23,14 +23,19 @@ use std::time::Instant;
 const LETTER_BYTES: usize = 1000;
 
 /// What is done to each account.
-const OPERATIONS: [&str; 6] = [
+const OPERATIONS: [&str; 8] = [
     "opening, cold",
     "SELECT",
     "FETCH newest 50",
     "STORE one flag",
     "delivery",
     "SEARCH UNSEEN",
+    "QRESYNC SELECT",
+    "SORT, newest 50",
 ];
+
+/// Changes that a resynchronisation brings.
+const CHANGES: u64 = 10;
 
 /// An account's size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -157,7 +162,40 @@ fn operate(server: &Server, user: &str, turns: u32) -> Result<Vec<f64>, Failed> 
         each(&mut imap, &store, turns)?,
         delivery(server, user, turns)?,
         each(&mut imap, &["SEARCH UNSEEN".to_owned()], turns)?,
+        resynchronisation(server, user, turns)?,
+        each(&mut imap, &[SORT.to_owned()], turns)?,
     ])
+}
+
+/// What a client asks that shows the first page of a mailbox.
+const SORT: &str = "UID SORT RETURN (PARTIAL 1:50) (REVERSE ARRIVAL) UTF-8 ALL";
+
+/// SELECT by a client that was away while a few messages, all over the mailbox, changed.
+fn resynchronisation(server: &Server, user: &str, turns: u32) -> Result<f64, Failed> {
+    let mut changing = server.login(user, Over::Clear)?;
+    let mut figures = Vec::new();
+    for turn in 0..=turns {
+        let answer = changing.ask("SELECT INBOX")?;
+        let word = |word| number(&answer, word).ok_or(Failed::Lacking("QRESYNC"));
+        let (validity, sequence) = (word("UIDVALIDITY")?, word("HIGHESTMODSEQ")?);
+        let status = changing.ask("STATUS INBOX (MESSAGES)")?;
+        let messages = number(&status, "MESSAGES").unwrap_or(1);
+        let sign = if turn % 2 == 0 { '+' } else { '-' };
+        for change in 0..CHANGES {
+            let message = 1 + change * messages / CHANGES;
+            changing.run(&format!("STORE {message} {sign}FLAGS.SILENT ($Resync)"))?;
+        }
+        let mut imap = server.login(user, Over::Clear)?;
+        imap.run("ENABLE QRESYNC")?;
+        let begun = Instant::now();
+        imap.run(&format!("SELECT INBOX (QRESYNC ({validity} {sequence}))"))?;
+        if turn > 0 {
+            figures.push(milliseconds(begun));
+        }
+        imap.logout()?;
+    }
+    changing.logout()?;
+    Ok(median(&figures).unwrap_or_default())
 }
 
 /// The median of commands that take turns, once they have been run unmeasured.

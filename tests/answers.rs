@@ -45,12 +45,15 @@ fn with_code(text: &str) -> impl Iterator<Item = (&str, String)> {
     text.split("Code::").skip(1).filter_map(|behind| {
         let end = behind.find(|c: char| !c.is_alphanumeric());
         let (code, rest) = behind.split_at(end.unwrap_or(behind.len()));
+        // The one code of a NO that has arguments.
+        let rest = rest.strip_prefix(" { limit, lowest }").unwrap_or(rest);
         let sentence = rest.strip_prefix(',').and_then(quoted)?;
         Some((code, sentence))
     })
 }
 
-/// What the code says: `Code::Name, "sentence"` and `bad("sentence")`.
+/// What the code says: `Code::Name, "sentence"`, that behind `bad_with(`, and
+/// `bad("sentence")`.
 fn written() -> Answers {
     let mut answers = Answers::new();
     for source in repository::rust().iter().filter(|it| speaks(&it.path)) {
@@ -58,6 +61,10 @@ fn written() -> Answers {
         // What is closed is said with an OK.
         let coded = with_code(&text).filter(|(code, _)| *code != "Closed");
         answers.extend(coded.map(|(code, sentence)| (sentence, no(code))));
+        let bad = text.split("bad_with(").skip(1);
+        let bad = bad.filter(|behind| behind.trim_start().starts_with("Code::"));
+        let bad = bad.filter_map(|behind| with_code(behind).next());
+        answers.extend(bad.map(|(code, sentence)| (sentence, no(code).replacen("NO", "BAD", 1))));
         for behind in text.split("bad(").skip(1) {
             let argument = behind.trim_start_matches("&tag, ");
             let argument = argument.trim_start_matches("&self.tag, ");
@@ -195,6 +202,7 @@ fn is_listed(refusal: &Refusal) {
         | Refusal::Utf8NotEnabled
         | Refusal::SpecialUseUnknown
         | Refusal::LetterTooLarge
+        | Refusal::AnnotationTooLarge
         | Refusal::NotDone => {}
     }
 }
@@ -227,6 +235,7 @@ fn refused() -> Answers {
         Refusal::Utf8NotEnabled,
         Refusal::SpecialUseUnknown,
         Refusal::LetterTooLarge,
+        Refusal::AnnotationTooLarge,
         Refusal::NotDone,
     ];
     let faults = faults.into_iter().map(Refusal::Grammar);

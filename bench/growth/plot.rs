@@ -9,8 +9,8 @@ const MARGIN: (f64, f64) = (60.0, 30.0);
 const NAMES: f64 = 140.0;
 
 /// Told apart with any kind of eyes (Okabe and Ito).
-const COLOURS: [&str; 6] = [
-    "#000000", "#e69f00", "#0072b2", "#009e73", "#d55e00", "#cc79a7",
+const COLOURS: [&str; 8] = [
+    "#000000", "#e69f00", "#0072b2", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#f0e442",
 ];
 
 /// Something that was measured at several sizes, in milliseconds.

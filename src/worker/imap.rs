@@ -34,8 +34,10 @@ mod metadata;
 pub mod names;
 pub mod numbers;
 mod object;
+mod progress;
 mod quota;
 mod recent;
+mod resync;
 mod search;
 mod select;
 mod selected;
@@ -144,6 +146,9 @@ async fn converse(client: &mut Client) -> End {
 }
 
 async fn obey(client: &mut Client, state: State, heard: Heard) -> Result<State, End> {
+    if let Heard::Request(request) = &heard {
+        client.begin(&request.tag);
+    }
     match (state, heard) {
         (State::Authenticated(state), Heard::Request(request)) => state.obey(client, request).await,
         (State::Selected(state), Heard::Request(request)) => state.obey(client, request).await,

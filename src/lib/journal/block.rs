@@ -119,13 +119,29 @@ pub fn opened(domain: u64, number: u32, sealed: &[u8]) -> Option<(&[u8], [u8; 4]
 /// the seal, is wrong.
 pub fn opened_whole(domain: u64, sealed: &[u8], seal: u32) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(sealed.len());
+    open_each(domain, sealed, seal, |block| {
+        bytes.extend_from_slice(block);
+        Some(())
+    })?;
+    Some(bytes)
+}
+
+/// Checks a domain of one section where it lies, and shows the bytes of each block
+/// without their CRC. `None` if a block was turned down, or if any block, or the seal,
+/// is wrong: then nothing that was shown may be believed.
+pub fn open_each(
+    domain: u64,
+    sealed: &[u8],
+    seal: u32,
+    mut show: impl FnMut(&[u8]) -> Option<()>,
+) -> Option<()> {
     let mut whole = Hasher::new();
     for (number, block) in sealed.chunks(SEALED_BLOCK_BYTES).enumerate() {
         let (opened, crc) = opened(domain, u32::try_from(number).ok()?, block)?;
         whole.update(&crc);
-        bytes.extend_from_slice(opened);
+        show(opened)?;
     }
-    (whole.finalize() == seal).then_some(bytes)
+    (whole.finalize() == seal).then_some(())
 }
 
 /// Where a section lies, and how its blocks are numbered.

@@ -120,11 +120,6 @@ impl Summary {
         }
     }
 
-    /// Whether every UID from the first to the last is there.
-    pub(crate) fn is_without_gaps(&self) -> bool {
-        self.last.get().saturating_sub(self.first.get()) < self.len
-    }
-
     /// Whether no entry can be of this set.
     pub(crate) fn holds_none_of(&self, set: &UidSet) -> bool {
         !set.meets(self.first, self.last)

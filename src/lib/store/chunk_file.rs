@@ -18,6 +18,9 @@ use journal::le::Fields;
 /// Bytes of one entry in a file.
 const ENTRY_BYTES: usize = 64;
 
+// No entry lies in two blocks.
+const _: () = assert!(block::BLOCK_BYTES.is_multiple_of(ENTRY_BYTES));
+
 /// The bit of an entry's place that says that it is a pack and not an LSN.
 const PACK_BIT: u64 = 1 << 63;
 
@@ -108,9 +111,7 @@ pub(crate) fn decode(id: ChunkId, bytes: &[u8]) -> Result<Content, Fault> {
         if header.id != id || block::sealed_len(row_bytes as u64)? != sealed.len() as u64 {
             return None;
         }
-        let row = block::opened_whole(id.0, sealed, header.seal)?;
-        let entries: Option<Vec<Entry>> = row.chunks_exact(ENTRY_BYTES).map(entry).collect();
-        let entries = entries.filter(|entries| are_in_order(entries))?;
+        let entries = opened(id, sealed, &header)?;
         Some(Content {
             mailbox: header.mailbox,
             entries,
@@ -119,8 +120,17 @@ pub(crate) fn decode(id: ChunkId, bytes: &[u8]) -> Result<Content, Fault> {
     content().ok_or(Fault::Damaged)
 }
 
-fn are_in_order(entries: &[Entry]) -> bool {
-    entries.is_sorted_by(|one, next| one.uid < next.uid)
+/// The entries of a sealed row, read where they lie, in the order of their UIDs.
+fn opened(id: ChunkId, sealed: &[u8], header: &Header) -> Option<Vec<Entry>> {
+    let mut entries = Vec::with_capacity(header.entries);
+    block::open_each(id.0, sealed, header.seal, |bytes| {
+        for bytes in bytes.chunks_exact(ENTRY_BYTES) {
+            entries.push(entry(bytes)?);
+        }
+        Some(())
+    })?;
+    let are_in_order = entries.is_sorted_by(|one, next| one.uid < next.uid);
+    are_in_order.then_some(entries)
 }
 
 fn entry(bytes: &[u8]) -> Option<Entry> {
@@ -156,55 +166,77 @@ fn bytes_max() -> usize {
     sealed.unwrap_or(0).saturating_add(HEADER_BYTES)
 }
 
-/// A chunk's file whose bytes the kernel has been asked for.
+/// Reads chunk after chunk into the same memory.
 ///
-/// Whoever wants several begins with all before it waits for one: then the disk
-/// fetches them side by side.
-pub(crate) struct Reading<F> {
-    id: ChunkId,
-    file: F,
+/// Whoever wants several first asks for all of them, and waits for what isn't in
+/// memory only then: so the disk fetches them side by side.
+pub(crate) struct Reader {
+    /// One byte more than there may be: it shows a file that is too long.
     bytes: Vec<u8>,
-    /// How many of them are there already.
-    read: usize,
 }
 
-impl<F: File> Reading<F> {
-    /// Opens the file, and takes what is in memory: the kernel begins to fetch the
-    /// rest (page_cache_sync_readahead, which RWF_NOWAIT starts but doesn't wait for).
-    ///
-    /// # Errors
-    /// As [`ReadError`] says.
-    pub(crate) fn begin<D: Disk<File = F>>(root: &D, id: ChunkId) -> Result<Self, ReadError> {
-        let file = CHUNK.open(root, id.0).map_err(ReadError::of_file)?;
-        // One byte more than there may be shows a file that is too long.
-        let mut bytes = vec![0; bytes_max().saturating_add(1)];
-        let read = file.read_nowait(0, &mut bytes)?.unwrap_or(0);
-        Ok(Self {
-            id,
-            file,
-            bytes,
-            read,
-        })
+impl Reader {
+    /// Nothing read yet.
+    pub(crate) fn new() -> Self {
+        Self {
+            bytes: vec![0; bytes_max().saturating_add(1)],
+        }
     }
 
-    /// Waits for the rest, and reads the chunk that `summary` was told of.
+    /// The chunk that `summary` was told of, if its file is in memory; if not, the
+    /// kernel has begun to fetch it (what RWF_NOWAIT doesn't find is read ahead).
+    /// `None` also for damage, which [`Self::read`] will name.
+    ///
+    /// # Errors
+    /// What the disk said.
+    pub(crate) fn look(
+        &mut self,
+        file: &impl File,
+        wanted: &Wanted<'_>,
+    ) -> Result<Option<Chunk>, ReadError> {
+        let read = file.read_nowait(0, &mut self.bytes)?;
+        Ok(read.and_then(|read| self.chunk(read, wanted).ok()))
+    }
+
+    /// Waits for the file, and reads the chunk that `summary` was told of.
     ///
     /// # Errors
     /// `Damaged` if it isn't exactly that.
-    pub(crate) fn chunk(self, mailbox: MailboxId, summary: &Summary) -> Result<Chunk, ReadError> {
-        let content = self.content()?;
-        if content.mailbox != mailbox {
-            return Err(ReadError::Damaged);
-        }
-        Chunk::matching(content.entries, summary).ok_or(ReadError::Damaged)
+    pub(crate) fn read(
+        &mut self,
+        file: &impl File,
+        wanted: &Wanted<'_>,
+    ) -> Result<Chunk, ReadError> {
+        let read = file.read_at(0, &mut self.bytes)?;
+        self.chunk(read, wanted)
     }
 
-    fn content(mut self) -> Result<Content, ReadError> {
-        let rest = self.bytes.get_mut(self.read..).unwrap_or_default();
-        let more = self.file.read_at(self.read as u64, rest)?;
-        let read = self.read.saturating_add(more);
-        let content = decode(self.id, self.bytes.get(..read).unwrap_or(&[]));
-        content.map_err(ReadError::of_fault)
+    fn chunk(&self, read: usize, wanted: &Wanted<'_>) -> Result<Chunk, ReadError> {
+        let bytes = self.bytes.get(..read).unwrap_or_default();
+        let content = decode(wanted.id, bytes).map_err(ReadError::of_fault)?;
+        let chunk = match content.mailbox == wanted.mailbox {
+            true => Chunk::matching(content.entries, wanted.summary),
+            false => None,
+        };
+        chunk.ok_or(ReadError::Damaged)
+    }
+}
+
+/// A chunk, and all that a manifest said of it.
+#[derive(Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) id: ChunkId,
+    pub(crate) mailbox: MailboxId,
+    pub(crate) summary: &'a Summary,
+}
+
+impl Wanted<'_> {
+    /// Opens its file.
+    ///
+    /// # Errors
+    /// `Damaged` if it isn't there.
+    pub(crate) fn open<D: Disk>(&self, root: &D) -> Result<D::File, ReadError> {
+        CHUNK.open(root, self.id.0).map_err(ReadError::of_file)
     }
 }
 
@@ -218,7 +250,12 @@ pub(crate) fn read<D: Disk>(
     mailbox: MailboxId,
     summary: &Summary,
 ) -> Result<Chunk, ReadError> {
-    Reading::begin(root, id)?.chunk(mailbox, summary)
+    let wanted = Wanted {
+        id,
+        mailbox,
+        summary,
+    };
+    Reader::new().read(&wanted.open(root)?, &wanted)
 }
 
 /// Writes a chunk. Its name is durable after `CHUNK.sync`.
@@ -369,11 +406,10 @@ mod tests {
     fn the_fullest_chunk_is_read() {
         let root = SimDisk::new(1);
         let all: Vec<u32> = (1..=CHUNK_ENTRIES_MAX as u32).collect();
-        write(&root, ChunkId(1), MailboxId(1), &row(&all)).unwrap();
-        let content = Reading::begin(&root, ChunkId(1))
-            .unwrap()
-            .content()
-            .unwrap();
-        assert_eq!(content.entries.len(), CHUNK_ENTRIES_MAX);
+        let entries = row(&all);
+        write(&root, ChunkId(1), MailboxId(1), &entries).unwrap();
+        let summary = Summary::of(&entries).unwrap();
+        let chunk = super::read(&root, ChunkId(1), MailboxId(1), &summary).unwrap();
+        assert_eq!(chunk.entries(), entries);
     }
 }

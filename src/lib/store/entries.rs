@@ -264,30 +264,26 @@ impl Entries {
         self.slots.iter().flat_map(|slot| slot.of_set(set))
     }
 
-    /// Every UID below `end` that no entry has.
-    pub(crate) fn gaps_below(&self, end: Uid) -> UidSet {
-        let (mut gaps, mut from) = (Vec::new(), Uid::MIN);
-        let mut skip = |first: Uid, last: Uid| {
-            if let Some(before) = first.before().filter(|before| *before >= from) {
-                gaps.push(UidRange {
-                    first: from,
-                    last: before,
-                });
-            }
-            from = last.after(1).unwrap_or(Uid::MAX);
+    /// The UIDs from `from` on and below `end` that no entry has, as far as `most` entries
+    /// tell; and where to go on, if that is not the end.
+    pub(crate) fn gaps(&self, from: Uid, end: Uid, most: usize) -> (Vec<UidRange>, Option<Uid>) {
+        let (mut gaps, mut next) = (Vec::new(), from);
+        let mut gap = |first: Uid, behind: Uid| {
+            let last = behind.before().filter(|last| first <= *last);
+            gaps.extend(last.map(|last| UidRange { first, last }));
         };
-        for slot in &self.slots {
-            let summary = slot.summary();
-            match summary.is_without_gaps() {
-                true => skip(summary.first, summary.last),
-                false => slot
-                    .entries()
-                    .iter()
-                    .for_each(|entry| skip(entry.uid, entry.uid)),
-            }
+        let entries = self.iter_from(from).take_while(|entry| entry.uid < end);
+        let mut looked = 0_usize;
+        for entry in entries.take(most) {
+            gap(next, entry.uid);
+            next = entry.uid.after(1).unwrap_or(Uid::MAX);
+            looked = looked.saturating_add(1);
         }
-        skip(end, end);
-        UidSet::new(&gaps)
+        if looked >= most {
+            return (gaps, Some(next));
+        }
+        gap(next, end);
+        (gaps, None)
     }
 
     /// The entries from `uid` on that changed after a modseq.
@@ -397,10 +393,16 @@ pub(crate) mod tests {
 
     proptest! {
         #[test]
-        fn gaps_are_what_no_entry_has(there in prop::collection::btree_set(1_u32..60, 0..40), end in 1_u32..70) {
+        fn gaps_are_what_no_entry_has_in_steps_of_any_size(there in prop::collection::btree_set(1_u32..60, 0..40), end in 1_u32..70, most in 1_usize..9) {
             let mut entries = Entries::default();
             there.iter().filter(|uid| **uid < end).for_each(|uid| entries.push(entry(*uid)));
-            let gaps = entries.gaps_below(uid(end));
+            let (mut all, mut from) = (Vec::new(), Some(Uid::MIN));
+            while let Some(first) = from {
+                let (gaps, next) = entries.gaps(first, uid(end), most);
+                all.extend(gaps);
+                from = next;
+            }
+            let gaps = UidSet::ordered(all).unwrap();
             for n in 1..80 {
                 prop_assert_eq!(gaps.contains(uid(n)), n < end && !there.contains(&n), "{}", n);
             }

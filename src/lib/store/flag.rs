@@ -166,7 +166,8 @@ pub struct FlagChange {
     pub action: FlagAction,
     /// With which flags.
     pub flags: Flags,
-    /// Messages that changed after this stay as they are (RFC 7162, UNCHANGEDSINCE).
+    /// Messages that changed after this stay as they are (RFC 7162, UNCHANGEDSINCE). 0
+    /// leaves all as they are, but that keywords may be added that they haven't.
     pub unchanged_since: Option<crate::id::Modseq>,
 }
 

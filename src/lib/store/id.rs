@@ -197,6 +197,35 @@ impl UidSet {
         self
     }
 
+    /// Only what another set has, too.
+    pub fn within(&self, other: &Self) -> Self {
+        let mut both = Self::default();
+        for range in &self.0 {
+            let meeting = other.ranges_meeting(range.first, range.last).iter();
+            meeting.for_each(|other| {
+                both.join(UidRange {
+                    first: range.first.max(other.first),
+                    last: range.last.min(other.last),
+                });
+            });
+        }
+        both
+    }
+
+    /// Only what another set hasn't.
+    pub(crate) fn without(&self, other: &Self) -> Self {
+        let (mut rest, mut from) = (Vec::new(), Some(Uid::MIN));
+        for range in &other.0 {
+            if let Some((first, last)) = from.zip(range.first.before()) {
+                rest.extend((first <= last).then_some(UidRange { first, last }));
+            }
+            from = range.last.after(1);
+        }
+        let last = Uid::MAX;
+        rest.extend(from.map(|first| UidRange { first, last }));
+        self.within(&Self(rest))
+    }
+
     /// The ranges, lowest first.
     pub fn ranges(&self) -> &[UidRange] {
         &self.0
@@ -273,6 +302,15 @@ mod tests {
                 prop_assert_eq!(set.meets(uid(first), uid(last)), !set.ranges_meeting(uid(first), uid(last)).is_empty());
                 prop_assert_eq!(set.meets(uid(first), uid(last)), span.clone().any(|n| named.contains(&n)));
                 prop_assert_eq!(set.covers(uid(first), uid(last)), span.all(|n| named.contains(&n)));
+            }
+            let other = UidSet::new(&[range(&(end, end + 5)), range(&(3, 9))]);
+            let (within, without) = (set.within(&other), set.without(&other));
+            prop_assert_eq!(UidSet::ordered(within.ranges().to_vec()), Some(within.clone()));
+            prop_assert_eq!(UidSet::ordered(without.ranges().to_vec()), Some(without.clone()));
+            for n in 1..80 {
+                let (here, there) = (set.contains(uid(n)), other.contains(uid(n)));
+                prop_assert_eq!(within.contains(uid(n)), here && there);
+                prop_assert_eq!(without.contains(uid(n)), here && !there);
             }
             let below = set.below(uid(end));
             for n in 1..80 {

@@ -8,7 +8,7 @@
 use crate::account::Account;
 use crate::body::ReadError;
 use crate::chunk::{Chunk, Slot, Summary};
-use crate::chunk_file::Reading;
+use crate::chunk_file::{Reader, Wanted};
 use crate::files::Files;
 use crate::handle::MailboxHandle;
 use crate::id::{ChunkId, MailboxId};
@@ -28,6 +28,16 @@ pub const WISH_CHUNKS_MAX: usize = 16;
 pub struct Wish {
     pub(crate) mailbox: MailboxId,
     pub(crate) chunks: Vec<(ChunkId, Arc<Summary>)>,
+}
+
+impl Wish {
+    fn wanted(&self) -> impl Iterator<Item = Wanted<'_>> {
+        self.chunks.iter().map(|(id, summary)| Wanted {
+            id: *id,
+            mailbox: self.mailbox,
+            summary,
+        })
+    }
 }
 
 /// Chunks that were read.
@@ -56,12 +66,19 @@ impl<D: Disk> Files<D> {
     /// As [`ReadError`] says. A damaged chunk makes its mailbox unreadable until
     /// the account is repaired.
     pub fn fetch(&self, wish: &Wish) -> Result<Fetched, ReadError> {
-        let begin = |(id, _): &(ChunkId, _)| Reading::begin(&self.root, *id);
-        let begun: Vec<_> = wish.chunks.iter().map(begin).collect::<Result<_, _>>()?;
+        let mut reader = Reader::new();
         let mut chunks = Vec::with_capacity(wish.chunks.len());
-        for (reading, (id, summary)) in begun.into_iter().zip(&wish.chunks) {
-            let chunk = reading.chunk(wish.mailbox, summary)?;
-            chunks.push((*id, Arc::new(chunk)));
+        let mut on_disk = Vec::new();
+        for wanted in wish.wanted() {
+            let file = wanted.open(&self.root)?;
+            match reader.look(&file, &wanted)? {
+                Some(chunk) => chunks.push((wanted.id, Arc::new(chunk))),
+                None => on_disk.push((file, wanted)),
+            }
+        }
+        for (file, wanted) in &on_disk {
+            let chunk = reader.read(file, wanted)?;
+            chunks.push((wanted.id, Arc::new(chunk)));
         }
         Ok(Fetched {
             mailbox: wish.mailbox,

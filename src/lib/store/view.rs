@@ -149,15 +149,26 @@ impl<'a> Messages<'a> {
         self.mailbox.entries.changed_since(modseq)
     }
 
-    /// The UIDs that were expunged after a modseq (VANISHED EARLIER). Below the
-    /// horizon it isn't known any more which: then every UID that isn't there.
-    pub fn vanished_since(&self, modseq: Modseq) -> UidSet {
+    /// The UIDs that were expunged after a modseq, but for those of which the view's
+    /// client is still to be told (VANISHED EARLIER). `None` below the horizon: it isn't
+    /// known any more which, and every UID that isn't there may be one.
+    pub fn vanished_since(&self, view: &View, modseq: Modseq) -> Option<UidSet> {
         let history = &self.mailbox.history;
         if modseq < history.horizon() {
-            return self.mailbox.entries.gaps_below(self.mailbox.uid_next);
+            return None;
         }
         let runs = history.since(modseq);
-        UidSet::new(&runs.map(|run| run.uids).collect::<Vec<_>>())
+        let runs = runs.take_while(|run| run.modseq <= view.told_expunged);
+        Some(UidSet::new(&runs.map(|run| run.uids).collect::<Vec<_>>()))
+    }
+
+    /// The UIDs from `from` on that aren't there, and that the view's client doesn't
+    /// believe to be there, as far as so many messages tell; and where to go on, if that
+    /// is not the view's end.
+    pub fn absent_from(&self, view: &View, from: Uid, most: usize) -> (UidSet, Option<Uid>) {
+        let (gaps, next) = self.mailbox.entries.gaps(from, view.uid_next, most);
+        let ghosts = self.numbering(view).ghosts();
+        (UidSet::of_ordered(gaps.into_iter()).without(&ghosts), next)
     }
 
     /// The first message that is recent to whoever claims it next.

@@ -52,10 +52,12 @@ impl<D: Directory> Model<'_, D> {
         let mask = if set.keywords_change { u64::MAX } else { 0 };
         let (mut changed, mut counters) = (false, mailbox.counters);
         for entry in of(&mut mailbox.entries, &set.uids) {
-            if set
-                .unchanged_since
-                .is_some_and(|since| entry.modseq > since)
-            {
+            let absent = set.action != Action::Replace
+                && set.flags == 0
+                && !set.keywords.is_empty()
+                && entry.keywords & given == 0;
+            let met = |since| entry.modseq <= since || (since == 0 && absent);
+            if set.unchanged_since.is_some_and(|since| !met(since)) {
                 continue;
             }
             let flags = apply(

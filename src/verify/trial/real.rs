@@ -279,7 +279,11 @@ impl Desk {
                 let action = [FlagAction::Add, FlagAction::Remove, FlagAction::Replace];
                 let action = action[self.chance.below(3) as usize];
                 let since = self.opened.store.modseq();
-                let unchanged_since = (self.chance.below(4) == 0).then_some(since);
+                let unchanged_since = match self.chance.below(8) {
+                    0 => Some(store::Modseq(0)),
+                    1 => Some(since),
+                    _ => None,
+                };
                 let change = FlagChange {
                     action,
                     flags: self.flags(),

@@ -3,6 +3,7 @@
 
 use super::copied::Copied;
 use crate::arrival::NotKept;
+use std::ops::RangeInclusive;
 use store::{ANNOTATION_BYTES_MAX, Refusal, Resource};
 use wire::imap::Status;
 use wire::imap::response::{Code, MetadataCode};
@@ -16,6 +17,8 @@ pub struct Answer {
     pub code: Option<Code>,
     /// What was copied, in the code's place.
     pub copied: Option<Copied>,
+    /// Numbers or UIDs that were left alone (RFC 7162), in the code's place; ascending.
+    pub modified: Vec<RangeInclusive<u32>>,
     /// What a person can.
     pub text: &'static str,
 }
@@ -39,9 +42,25 @@ impl Answer {
         }
     }
 
+    /// It was done, but for these messages, which had changed too lately.
+    pub fn modified(modified: Vec<RangeInclusive<u32>>) -> Self {
+        Self {
+            modified,
+            ..Self::ok("Stored, but for those that have changed")
+        }
+    }
+
+    /// The same, and others are gone.
+    pub fn modified_and_gone(modified: Vec<RangeInclusive<u32>>) -> Self {
+        Self {
+            modified,
+            ..Self::new(Status::No, None, "Some of the messages are gone")
+        }
+    }
+
     /// Whether there is room for a code.
     pub fn is_bare(&self) -> bool {
-        self.code.is_none() && self.copied.is_none()
+        self.code.is_none() && self.copied.is_none() && self.modified.is_empty()
     }
 
     /// It was not done.
@@ -64,6 +83,7 @@ impl Answer {
             status,
             code,
             copied: None,
+            modified: Vec::new(),
             text,
         }
     }

@@ -3,7 +3,7 @@
 
 use super::answer::Answer;
 use super::client::Client;
-use super::condstore::asks_for_modseqs;
+use super::condstore::{asks_for_modseqs, lacks_qresync, not_enabled};
 use super::select::{Order, select};
 use super::{End, State};
 use crate::session::Access;
@@ -30,6 +30,10 @@ impl Authenticated {
     /// Does one command.
     pub async fn obey(self, client: &mut Client, request: Request) -> Result<State, End> {
         let Request { tag, command } = request;
+        if lacks_qresync(&command, client.enabled()) {
+            client.answer(&tag, &not_enabled()).await?;
+            return Ok(State::Authenticated(self));
+        }
         if asks_for_modseqs(&command) {
             client.enable_condstore();
         }

@@ -5,17 +5,19 @@ use super::client::Client;
 use wire::imap::response::{Capability, Data};
 
 /// What we can do, but for what has a value.
-const ALL: [Capability; 32] = [
+const ALL: &[Capability] = &[
     Capability::Imap4Rev1,
     Capability::Imap4Rev2,
     Capability::Binary,
     Capability::Children,
     Capability::CompressDeflate,
+    Capability::CondStore,
     Capability::CreateSpecialUse,
     Capability::Enable,
     Capability::ESearch,
     Capability::Id,
     Capability::Idle,
+    Capability::InProgress,
     Capability::ListExtended,
     Capability::ListMetadata,
     Capability::ListStatus,
@@ -27,6 +29,7 @@ const ALL: [Capability; 32] = [
     Capability::ObjectId,
     Capability::Partial,
     Capability::Preview,
+    Capability::QResync,
     Capability::Quota,
     Capability::QuotaMailbox,
     Capability::QuotaMessage,

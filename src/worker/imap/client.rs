@@ -3,12 +3,14 @@
 
 use super::answer::Answer;
 use super::connection::Connection;
+use super::progress::Progress;
 use super::{End, Handed};
 use crate::account::{Account, Orders};
 use crate::output::{DEFLATER_KEPT, Output};
 use crate::pace::Pace;
 use crate::session::{Enabled, Session};
 use crate::socket::Socket;
+use ipc::slice::MessageLimits;
 use std::rc::Rc;
 use std::time::Duration;
 use store::{Modseq, Principal};
@@ -68,6 +70,10 @@ pub struct Client {
     heard_last: Instant,
     /// Bytes of the longest letter that this session takes.
     append_bytes_max: u64,
+    /// Messages that a command of this session takes.
+    pub(super) messages_max: MessageLimits,
+    /// The command that is being done, or was done last.
+    pub(super) progress: Option<Progress>,
     /// It was told that the account is over quota.
     pub(super) knows_over_quota: bool,
 }
@@ -90,6 +96,8 @@ impl Client {
             pace: Pace::new(),
             heard_last: Instant::now(),
             append_bytes_max,
+            messages_max: account.limits().messages,
+            progress: None,
             knows_over_quota: false,
             account,
         })
@@ -101,6 +109,11 @@ impl Client {
         let code = Code::Capability(self.capabilities());
         let answer = Answer::ok_with(Some(code), "Logged in");
         self.render(&tag, &answer);
+    }
+
+    /// A command begins.
+    pub fn begin(&mut self, tag: &Tag) {
+        self.progress = Some(Progress::new(tag.clone()));
     }
 
     /// The account that this client is in.
@@ -188,6 +201,7 @@ impl Client {
         self.tell_annotated(None).await?;
         match &answer.copied {
             Some(copied) => self.tell_copied(Some(tag), copied, answer.text).await?,
+            None if !answer.modified.is_empty() => self.tell_modified(tag, answer).await?,
             None => self.render(tag, answer),
         }
         Ok(self.out().relieve().await?)

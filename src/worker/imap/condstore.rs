@@ -9,9 +9,17 @@ use super::End;
 use super::answer::Answer;
 use super::client::Client;
 use super::selected::Selected;
-use store::{Messages, Modseq, Store};
-use wire::imap::response::Code;
-use wire::imap::{Command, FetchItem, Status, StatusItem};
+use crate::session::Enabled;
+use store::{Entry, Messages, Modseq, Store, Uid};
+use wire::Text;
+use wire::imap::response::{Code, ModifiedWriter};
+use wire::imap::{Command, FetchItem, Status, StatusItem, Tag};
+
+/// Ranges told between two breaths: twenty bytes each at most.
+const STEP_RANGES: usize = 2048;
+
+/// Messages looked up between two breaths.
+const STEP_MESSAGES: usize = 4096;
 
 /// What stands beside HIGHESTMODSEQ.
 const KNOWN: &str = "All is known up to here";
@@ -42,6 +50,22 @@ pub fn asks_for_modseqs(command: &Command) -> bool {
     }
 }
 
+/// Whether a command asks for what only QRESYNC brings, and the client hasn't enabled it
+/// (RFC 7162 §3.2.3).
+pub fn lacks_qresync(command: &Command, enabled: Enabled) -> bool {
+    let asks = match command {
+        Command::Select { params, .. } | Command::Examine { params, .. } => params.resync.is_some(),
+        Command::Fetch { modifiers, .. } => modifiers.vanished,
+        _ => false,
+    };
+    asks && !enabled.qresync
+}
+
+/// The answer to such a command.
+pub fn not_enabled() -> Answer {
+    Answer::bad("ENABLE QRESYNC first")
+}
+
 /// HIGHESTMODSEQ of a mailbox: never less than any client can have been told, also of
 /// what a power cut has undone.
 pub fn highest(store: &Store, modseq: Modseq) -> u64 {
@@ -56,6 +80,22 @@ pub fn known_before(store: &Store, modseq: u64) -> Modseq {
 }
 
 impl Client {
+    /// MODIFIED, of a message or of a million: in steps.
+    ///
+    /// # Errors
+    /// [`End`]: the session is over.
+    pub async fn tell_modified(&mut self, tag: &Tag, answer: &Answer) -> Result<(), End> {
+        let out = self.out().buffer();
+        let mut writer = ModifiedWriter::begin(out, tag, answer.status);
+        for some in answer.modified.chunks(STEP_RANGES) {
+            writer.ranges(self.out().buffer(), some);
+            self.out().relieve().await?;
+            self.breathe().await?;
+        }
+        writer.end(self.out().buffer(), &Text::new(answer.text));
+        Ok(())
+    }
+
     /// The client wants mod-sequences.
     pub fn enable_condstore(&mut self) {
         let mut enabled = self.enabled();
@@ -109,6 +149,32 @@ impl Selected {
             _ => client.remark(&code, KNOWN),
         }
         Ok(())
+    }
+
+    /// The highest mod-sequence of some messages; of what is gone, nobody asks it.
+    ///
+    /// # Errors
+    /// [`End`]: the session is over.
+    pub async fn highest_of(
+        &self,
+        client: &mut Client,
+        mut uids: impl Iterator<Item = Uid>,
+    ) -> Result<Option<u64>, End> {
+        let mut highest = None;
+        loop {
+            let some: Vec<Uid> = uids.by_ref().take(STEP_MESSAGES).collect();
+            if some.is_empty() {
+                return Ok(highest.map(|modseq: Modseq| modseq.0));
+            }
+            {
+                let store = client.account().store();
+                let messages = store.messages(self.handle());
+                let messages = messages.map_err(|_| End::MailboxGone)?;
+                let modseqs = some.iter().filter_map(|uid| messages.get(*uid));
+                highest = highest.max(modseqs.map(Entry::modseq).max());
+            }
+            client.breathe().await?;
+        }
     }
 
     fn point(&self, client: &Client) -> Result<u64, End> {

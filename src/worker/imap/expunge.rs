@@ -23,6 +23,13 @@ impl Selected {
             Ok(meant) => meant,
             Err(answer) => return Ok(answer),
         };
+        let (meant, cut) = match meant {
+            Some(meant) => {
+                let (meant, cut) = self.newest_deleted(client, meant).await?;
+                (Some(meant), cut)
+            }
+            None => (None, None),
+        };
         let ranges = meant.as_ref().map(|meant| meant.ranges.as_slice());
         let handle = *self.handle();
         let expunged = client
@@ -31,7 +38,7 @@ impl Selected {
         Ok(match expunged.await {
             Ok(_) => {
                 self.heard.gone = true;
-                Answer::ok("Expunged")
+                client.cut_answer(Answer::ok("Expunged"), cut)
             }
             Err(refusal) => Answer::from(refusal),
         })

@@ -1,4 +1,5 @@
-//! FETCH and UID FETCH (RFC 9051 §6.4.5; BINARY also RFC 3516).
+//! FETCH and UID FETCH (RFC 9051 §6.4.5; BINARY also RFC 3516, MODSEQ and CHANGEDSINCE RFC
+//! 7162).
 //!
 //! One message after the other, each in bounded steps; a large part goes out in
 //! pieces and is never in memory whole. What can fail is tried before the
@@ -13,7 +14,7 @@ use super::answer::Answer;
 use super::client::Client;
 use super::flags;
 use super::letter::{Letter, Place, Trouble};
-use super::messages::{CHUNK_MESSAGES_MAX, Numbered, Walk};
+use super::messages::{CHUNK_MESSAGES_MAX, Meant, Numbered, Walk};
 use super::selected::Selected;
 use super::view::{Expunges, Told};
 use crate::shapes::Depth;
@@ -21,7 +22,7 @@ use item::depth;
 use known::Known;
 use store::{
     BodyRef, FlagAction, FlagChange, Flags, InternalDate, MessageId, Modseq, SaveDate, SystemFlags,
-    ThreadId, Uid, UidRange,
+    ThreadId, Uid, UidRange, UidSet,
 };
 use wire::imap::response::{Code, FetchWriter};
 use wire::imap::{DateTime, FetchItem, FetchModifiers, Flag, SequenceSet};
@@ -105,6 +106,8 @@ impl Selected {
             Ok(shown) => shown,
             Err(answer) => return Ok(answer),
         };
+        let (mut walk, items) = self.narrowed(client, meant, items, modifiers).await?;
+        let items = items.as_slice();
         let order = Order::new(items, by_uid, !self.is_read_only());
         let mut known = Known::of(&order);
         // What isn't at hand is fetched, one message, and then the next may be.
@@ -112,7 +115,6 @@ impl Selected {
             Some(_) => 1,
             None => CHUNK_MESSAGES_MAX,
         };
-        let mut walk = Walk::new(meant);
         let mut faults = Faults::default();
         let mut told = Told::default();
         loop {
@@ -143,6 +145,37 @@ impl Selected {
         self.announce_but(client, Expunges::Held, by_uid, &told)
             .await?;
         Ok(client.cut_answer(faults.answer(), cut))
+    }
+
+    /// What CHANGEDSINCE leaves of it, behind what VANISHED tells (RFC 7162 §3.1.4.1,
+    /// §3.2.6).
+    async fn narrowed(
+        &self,
+        client: &mut Client,
+        meant: Meant,
+        items: &[FetchItem],
+        modifiers: &FetchModifiers,
+    ) -> Result<(Walk, Vec<FetchItem>), End> {
+        let mut items = items.to_vec();
+        let Some(since) = modifiers.changed_since else {
+            return Ok((Walk::new(meant), items));
+        };
+        if !items.contains(&FetchItem::Modseq) {
+            items.push(FetchItem::Modseq);
+        }
+        let (known, misses_some) = {
+            let store = client.account().store();
+            let messages = store.messages(self.handle());
+            let messages = messages.map_err(|_| End::MailboxGone)?;
+            (store.known(Modseq(since)), meant.misses_some(&messages))
+        };
+        if modifiers.vanished {
+            let asked = UidSet::new(&meant.ranges);
+            self.tell_vanished_earlier(client, &asked, known.expunges)
+                .await?;
+        }
+        let walk = Walk::of_changed(meant, known.flags, misses_some);
+        Ok((walk, items))
     }
 
     /// Marks a chunk as read before its bytes go out, and says which of it

@@ -9,7 +9,7 @@ use super::client::Client;
 use super::numbers::Numbers;
 use super::selected::Selected;
 use std::ops::{Range, RangeInclusive};
-use store::{Entry, Messages, Refusal, Uid, UidRange, View};
+use store::{Entry, Messages, Modseq, Refusal, Uid, UidRange, View};
 use wire::imap::{Bound, PartialRange, SequenceSet};
 
 /// Messages looked at between two breaths: a look is well under 5 ms.
@@ -35,6 +35,16 @@ pub struct Numbered {
     pub seq: u32,
     /// Its UID.
     pub uid: Uid,
+}
+
+impl Numbered {
+    /// The number by which the client names it.
+    pub fn named(self, by_uid: bool) -> u32 {
+        match by_uid {
+            true => self.uid.get(),
+            false => self.seq,
+        }
+    }
 }
 
 impl Meant {
@@ -138,6 +148,18 @@ impl Meant {
         }
     }
 
+    /// Those with UIDs from one to another.
+    pub fn between(&self, first: Uid, last: Uid) -> Self {
+        let within = self.ranges.iter().map(|range| UidRange {
+            first: range.first.max(first),
+            last: range.last.min(last),
+        });
+        Self {
+            ranges: within.filter(|range| range.first <= range.last).collect(),
+            numbered: None,
+        }
+    }
+
     /// How many of them are there.
     pub fn count(&self, messages: &Messages<'_>) -> usize {
         let there = |range: &UidRange| messages.count_in(*range);
@@ -216,6 +238,17 @@ fn below(range: RangeInclusive<u32>, end: u32) -> Option<UidRange> {
     })
 }
 
+/// The UID behind one; the first behind none.
+fn behind(uid: Option<Uid>) -> Option<Uid> {
+    uid.map_or(Some(Uid::MIN), |uid| Uid::new(uid.get().checked_add(1)?))
+}
+
+/// The first UID of the ranges that is this one or higher.
+fn in_ranges(ranges: &[UidRange], uid: Uid) -> Option<Uid> {
+    let at = ranges.partition_point(|range| range.last < uid);
+    ranges.get(at).map(|range| range.first.max(uid))
+}
+
 /// Walks over the messages that a set means, a chunk at a time, so that the
 /// store is never borrowed while somebody else may run.
 #[derive(Debug)]
@@ -224,6 +257,8 @@ pub struct Walk {
     numbers: Numbers,
     last: Option<Uid>,
     seen: u64,
+    /// Only those that changed after this, and whether others that were named are gone.
+    changed: Option<(Modseq, bool)>,
 }
 
 impl Walk {
@@ -234,6 +269,16 @@ impl Walk {
             numbers: Numbers::default(),
             last: None,
             seen: 0,
+            changed: None,
+        }
+    }
+
+    /// The same, over those of them that changed after a modseq; whether messages that
+    /// were named by number are gone the caller knows.
+    pub fn of_changed(meant: Meant, since: Modseq, misses_some: bool) -> Self {
+        Self {
+            changed: Some((since, misses_some)),
+            ..Self::new(meant)
         }
     }
 
@@ -267,6 +312,9 @@ impl Walk {
         most: usize,
         mut show: impl FnMut(&Entry, u32) -> bool,
     ) -> usize {
+        if let Some((since, _)) = self.changed {
+            return self.show_changed(messages, view, since, most, show);
+        }
         let numbers = self.numbers.now(messages, view);
         let (mut shown, mut last) = (0_usize, self.last);
         'walk: for run in self.meant.runs(messages, view, self.last) {
@@ -288,6 +336,40 @@ impl Walk {
         shown
     }
 
+    /// One way through what has changed, however many ranges there are.
+    fn show_changed(
+        &mut self,
+        messages: &Messages<'_>,
+        view: &View,
+        since: Modseq,
+        most: usize,
+        mut show: impl FnMut(&Entry, u32) -> bool,
+    ) -> usize {
+        let numbers = self.numbers.now(messages, view);
+        let ranges = &self.meant.ranges;
+        let mut shown = 0_usize;
+        let mut next = behind(self.last).and_then(|uid| in_ranges(ranges, uid));
+        while let Some(from) = next {
+            let mut changed = messages.changed_from(from, since);
+            let Some(entry) = changed.next().filter(|entry| entry.uid() < view.uid_next) else {
+                break;
+            };
+            let uid = entry.uid();
+            next = in_ranges(ranges, uid);
+            if next == Some(uid) {
+                if let Some(seq) = numbers.seq_of(uid) {
+                    if shown >= most || !show(entry, seq) {
+                        break;
+                    }
+                    shown = shown.saturating_add(1);
+                }
+                self.last = Some(uid);
+                next = behind(self.last).and_then(|uid| in_ranges(ranges, uid));
+            }
+        }
+        shown
+    }
+
     /// Whether there is a message that comes next.
     pub fn has_next(&self, messages: &Messages<'_>, view: &View) -> bool {
         let mut rest = self.meant.entries(messages, view, self.last);
@@ -297,7 +379,10 @@ impl Walk {
     /// Whether messages that were named by number are gone: the client must be
     /// told that its picture is old.
     pub fn missed_some(&self) -> bool {
-        self.meant.numbered.is_some_and(|named| named > self.seen)
+        match self.changed {
+            Some((_, misses_some)) => misses_some,
+            None => self.meant.numbered.is_some_and(|named| named > self.seen),
+        }
     }
 }
 

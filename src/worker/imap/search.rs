@@ -16,7 +16,7 @@ mod tell;
 mod text;
 mod walk;
 
-pub use scope::Finding;
+pub use scope::{Finding, Reach};
 pub use tell::join;
 
 use super::End;
@@ -27,7 +27,7 @@ use super::selected::Selected;
 use key::Facts;
 use store::Uid;
 use wire::imap::response::Code;
-use wire::imap::{SearchKey, SearchReturn, Status, Tag};
+use wire::imap::{PartialRange, SearchKey, SearchReturn, Status, Tag};
 
 /// A message of which more must be known.
 struct Candidate {
@@ -74,23 +74,40 @@ impl Selected {
         charset: Option<&str>,
         key: &SearchKey,
     ) -> Result<Answer, End> {
+        let asks_for_modseqs = key.asks_for_modseqs();
         let key = match self.scope().compile(client, charset, key) {
             Ok(key) => key,
             Err(answer) => return Ok(answer),
         };
-        let Finding { found, unread } = self.scope().find(client, by_uid, &key).await?;
+        let reach = Reach {
+            page: returns
+                .as_deref()
+                .and_then(page_alone)
+                .filter(|_| !asks_for_modseqs),
+            newest: client.per_command(),
+        };
+        let finding = self
+            .scope()
+            .find_within(client, by_uid, &key, reach)
+            .await?;
+        let Finding { found, unread, cut } = finding;
         let returns = match returns {
             // RFC 9051 knows no other answer than ESEARCH.
             None if client.enabled().rev2 => Some(vec![SearchReturn::All]),
             returns => returns,
         };
+        let modseq = match asks_for_modseqs {
+            true => self.modseq_of(client, returns.as_deref(), &found).await?,
+            false => None,
+        };
         let saved = match &returns {
             Some(returns) => {
-                self.report(client, tag, by_uid, returns, &found).await?;
+                self.report(client, tag, by_uid, returns, &found, modseq)
+                    .await?;
                 self.save(client, returns, &found).await?
             }
             None => {
-                tell::tell_numbers(client, &found).await?;
+                tell::tell_numbers(client, &found, modseq).await?;
                 Ok(())
             }
         };
@@ -99,7 +116,19 @@ impl Selected {
             Ok(()) if unread => {
                 Answer::no(Code::Unavailable, "The disk would not give some letters")
             }
-            Ok(()) => Answer::ok("Searched"),
+            Ok(()) => client.cut_answer(Answer::ok("Searched"), cut),
         })
     }
+}
+
+/// The page, if nothing of what lies beyond it is asked for.
+fn page_alone(returns: &[SearchReturn]) -> Option<PartialRange> {
+    let page = returns.iter().find_map(SearchReturn::page)?;
+    let is_near = |wanted: &SearchReturn| match wanted {
+        SearchReturn::Partial(_) | SearchReturn::Save => true,
+        SearchReturn::Min => !page.is_from_last(),
+        SearchReturn::Max => page.is_from_last(),
+        _ => false,
+    };
+    returns.iter().all(is_near).then_some(page)
 }

@@ -33,10 +33,6 @@ pub async fn select(
     order: Order<'_>,
     before: State,
 ) -> Result<State, End> {
-    if order.params.resync.is_some() && !client.enabled().qresync {
-        client.answer(tag, &Answer::bad(NOT_ENABLED)).await?;
-        return Ok(before);
-    }
     close(client, before);
     if order.params.condstore {
         client.enable_condstore();
@@ -50,7 +46,11 @@ pub async fn select(
         Err(refusal) => Err(refusal),
     };
     match opened {
-        Ok(selected) => {
+        Ok(mut selected) => {
+            if let Some(resync) = &order.params.resync {
+                selected.resync(client, resync).await?;
+                selected.settle(client, None)?;
+            }
             client.answer(tag, &selected.opened()).await?;
             Ok(State::Selected(Box::new(selected)))
         }
@@ -60,10 +60,6 @@ pub async fn select(
         }
     }
 }
-
-/// The answer to whoever asks for what QRESYNC brings without having enabled it (RFC 7162
-/// §3.2.3).
-pub const NOT_ENABLED: &str = "ENABLE QRESYNC first";
 
 fn close(client: &mut Client, before: State) {
     if matches!(before, State::Selected(_)) {

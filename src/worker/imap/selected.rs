@@ -3,7 +3,7 @@
 use super::answer::Answer;
 use super::authenticated::{self, Authenticated};
 use super::client::Client;
-use super::condstore::{Heard, asks_for_modseqs};
+use super::condstore::{Heard, asks_for_modseqs, lacks_qresync, not_enabled};
 use super::messages::{Meant, NoSuchNumber};
 use super::select::{Order, select};
 use super::view::Expunges;
@@ -64,6 +64,10 @@ impl Selected {
         request: Request,
     ) -> Result<State, End> {
         let Request { tag, command } = request;
+        if lacks_qresync(&command, client.enabled()) {
+            client.answer(&tag, &not_enabled()).await?;
+            return Ok(State::Selected(self));
+        }
         match command {
             Command::Select { mailbox, params } => {
                 let order = Order {
@@ -157,12 +161,13 @@ impl Selected {
             Command::Store {
                 uid,
                 set,
-                unchanged_since: _,
+                unchanged_since,
                 action,
                 silent,
                 flags,
             } => {
                 let change = super::store::Change {
+                    unchanged_since,
                     action,
                     silent,
                     flags,

@@ -255,6 +255,16 @@ impl Selected {
         }
     }
 
+    /// One message's mod-sequence, to a client that knows its flags.
+    pub fn tell_modseq(&mut self, client: &mut Client, seq: u32, entry: &Entry) {
+        self.heard.modseq = self.heard.modseq.max(entry.modseq());
+        let out = client.out().buffer();
+        let mut writer = FetchWriter::begin(out, seq);
+        writer.item(out, &FetchData::Uid(entry.uid().get()));
+        writer.item(out, &FetchData::Modseq(entry.modseq().0));
+        writer.end(out);
+    }
+
     /// One message's flags as they are now; with its UID and its mod-sequence, if the
     /// client wants these (RFC 7162 §3.2.4).
     pub fn tell_flags(

@@ -15,7 +15,7 @@ pub fn worked() -> Duration {
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
-async fn fill(client: &mut Wire, letters: usize, bytes: usize) {
+pub async fn fill(client: &mut Wire, letters: usize, bytes: usize) {
     let letter = format!("Subject: x\r\n\r\n{}", "lorem ipsum ".repeat(bytes / 12));
     for _ in 0..letters {
         let command = format!("APPEND INBOX {{{}+}}\r\n{letter}", letter.len());

@@ -22,11 +22,17 @@ struct Player {
     picture: Picture,
     random: Random,
     tag: u64,
+    /// It has enabled QRESYNC, so it must know UIDs.
+    goes_by_uids: bool,
 }
 
 impl Player {
     async fn enter(house: &House, seed: u64) -> Self {
         let mut wire = house.client().await;
+        let goes_by_uids = seed % 2 == 1;
+        if goes_by_uids {
+            wire.command("q", "ENABLE QRESYNC").await;
+        }
         let mut picture = Picture::default();
         for line in wire.command("in", "SELECT INBOX").await {
             picture.hear(&line, true);
@@ -36,6 +42,7 @@ impl Player {
             picture,
             random: Random::new(seed),
             tag: 0,
+            goes_by_uids,
         }
     }
 
@@ -51,9 +58,17 @@ impl Player {
     async fn play(&mut self) {
         for _ in 0..COMMANDS {
             self.turn().await;
+            self.learn_uids().await;
             for _ in 0..self.random.below(4) {
                 tokio::task::yield_now().await;
             }
+        }
+    }
+
+    /// By numbers, so that they stay.
+    async fn learn_uids(&mut self) {
+        while let Some(first) = self.picture.unnamed().filter(|_| self.goes_by_uids) {
+            self.say(&format!("FETCH {first}:* (UID)"), false).await;
         }
     }
 

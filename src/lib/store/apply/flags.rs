@@ -63,10 +63,23 @@ impl Flagging {
         }))
     }
 
+    /// Whether a change may be made that was asked for on a condition. There is one modseq
+    /// for all flags of a message; only of a keyword that it hasn't it can be told that
+    /// nobody set it (RFC 7162 §3.1.3, UNCHANGEDSINCE 0).
+    fn is_unchanged(&self, set: &SetFlags, entry: &Entry) -> bool {
+        let Some(since) = set.unchanged_since else {
+            return true;
+        };
+        let of_keywords = set.action != FlagAction::Replace
+            && set.system == SystemFlags::NONE
+            && !set.keywords.is_empty();
+        let absent = entry.keywords & self.keywords == 0;
+        entry.modseq <= since || (since == Modseq::default() && of_keywords && absent)
+    }
+
     /// What an entry's flags become; `None` if it has changed too lately.
     fn flags_of(&mut self, set: &SetFlags, entry: &Entry) -> Option<(SystemFlags, u64)> {
-        let since = set.unchanged_since;
-        if since.is_some_and(|since| entry.modseq > since) {
+        if !self.is_unchanged(set, entry) {
             self.unmet.push(entry.uid);
             return None;
         }

@@ -271,7 +271,10 @@ impl Author<'_> {
             },
             system: self.system(),
             keywords: self.keywords(),
-            unchanged_since: self.random.chance(3).then(|| Modseq(self.modseq.0 - 2)),
+            unchanged_since: self.random.chance(3).then(|| match self.random.chance(3) {
+                true => Modseq(0),
+                false => Modseq(self.modseq.0 - 2),
+            }),
             uids: self.uids(next),
         })
     }

@@ -142,6 +142,31 @@ fn a_message_that_changed_too_lately_keeps_its_flags() {
 }
 
 #[test]
+fn since_never_only_a_keyword_can_be_added_that_the_message_has_not() {
+    let mut opened = account_with(2);
+    let inbox = inbox(&opened.store);
+    let mut change = FlagChange {
+        action: FlagAction::Add,
+        flags: flags(SystemFlags::NONE, &["$MDNSent"]),
+        unchanged_since: Some(store::Modseq(0)),
+    };
+    let mut unmet = |change: &FlagChange, last| {
+        let asked = opened.store.set_flags(&inbox, &range(1, last), change);
+        match done(&mut opened, asked).unwrap() {
+            Outcome::Flagged { unmet, .. } => unmet,
+            outcome => panic!("{outcome:?}"),
+        }
+    };
+    assert_eq!(unmet(&change, 1), []);
+    assert_eq!(unmet(&change, 2), [uid(1)]);
+    change.flags = flags(SystemFlags::SEEN, &["$Other"]);
+    assert_eq!(unmet(&change, 1), [uid(1)]);
+    change.flags = flags(SystemFlags::NONE, &["$Other"]);
+    change.action = FlagAction::Replace;
+    assert_eq!(unmet(&change, 1), [uid(1)]);
+}
+
+#[test]
 fn a_flag_that_is_set_already_is_no_change() {
     let mut opened = account_with(1);
     let inbox = inbox(&opened.store);

@@ -195,6 +195,7 @@ const FREE: [(&str, &str); 37] = [
     ("rewound", "the site's"),
     ("modseq", "one number of the whole account"),
     ("known", "compares numbers"),
+    ("modseq_floor", "compares numbers"),
     ("keep_history_since", "the worker's"),
     ("shorten_segments", "for tests"),
     (

@@ -961,7 +961,7 @@ mod tests {
                     items(),
                     one_of(&[
                         "",
-                        " (CHANGEDSINCE 0)",
+                        " (CHANGEDSINCE 1)",
                         " (VANISHED CHANGEDSINCE 12345)",
                         " (PARTIAL -1:-30 CHANGEDSINCE 98305)"
                     ])

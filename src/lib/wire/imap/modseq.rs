@@ -156,7 +156,6 @@ fn ascending_len(set: &SequenceSet) -> Option<u64> {
 
 /// `[fetch-modifiers]`, `fetch-modifier = "CHANGEDSINCE" SP mod-sequence-value / "VANISHED" /
 /// modifier-partial`.
-/// Leniency `changedsince-0` (docs/clients.md): 0 is a mod-sequence here, below all.
 pub(super) fn fetch_modifiers(cursor: &mut Cursor<'_>, uid: bool) -> Parsed<FetchModifiers> {
     let mut modifiers = FetchModifiers::default();
     if !cursor.accept(b' ') {
@@ -167,7 +166,7 @@ pub(super) fn fetch_modifiers(cursor: &mut Cursor<'_>, uid: bool) -> Parsed<Fetc
         match cursor.word()?.as_str() {
             "CHANGEDSINCE" if modifiers.changed_since.is_none() => {
                 cursor.space()?;
-                modifiers.changed_since = Some(mod_sequence_valzer(cursor)?);
+                modifiers.changed_since = Some(mod_sequence_value(cursor)?);
             }
             "VANISHED" if uid && !modifiers.vanished => modifiers.vanished = true,
             "PARTIAL" if modifiers.partial.is_none() => {
@@ -355,7 +354,7 @@ mod tests {
         };
         assert_eq!(fetch("", false), Ok(FetchModifiers::default()));
         assert_eq!(fetch(" (CHANGEDSINCE 12345)", false), since(12345, false));
-        assert_eq!(fetch(" (changedsince 0)", true), since(0, false));
+        assert_eq!(fetch(" (changedsince 1)", true), since(1, false));
         assert_eq!(fetch(" (CHANGEDSINCE 1 VANISHED)", true), since(1, true));
         assert_eq!(fetch(" (VANISHED CHANGEDSINCE 1)", true), since(1, true));
         let both = fetch(" (PARTIAL -1:-30 CHANGEDSINCE 98305)", true).unwrap();
@@ -373,6 +372,7 @@ mod tests {
             " (CHANGEDSINCE 1 CHANGEDSINCE 2)",
             " (CHANGEDSINCE 9223372036854775808)",
             " (CHANGEDSINCE -1)",
+            " (CHANGEDSINCE 0)",
             " (UNCHANGEDSINCE 1)",
         ] {
             assert!(fetch(text, true).is_err(), "{text}");

@@ -41,12 +41,16 @@ impl PartialRange {
         }
     }
 
-    /// With so many results the page is full, whatever follows; none if it is counted
-    /// from the last.
+    /// Whether it is counted from the last.
     #[must_use]
-    pub fn reach(self) -> Option<usize> {
-        let last = usize::try_from(*self.numbers().end()).ok()?;
-        (!self.from_last).then_some(last)
+    pub fn is_from_last(self) -> bool {
+        self.from_last
+    }
+
+    /// With so many results, counted from where it is counted, the page is full.
+    #[must_use]
+    pub fn depth(self) -> usize {
+        usize::try_from(*self.numbers().end()).unwrap_or(usize::MAX)
     }
 
     /// How many there are on a full page.
@@ -171,12 +175,14 @@ mod tests {
         }
 
         #[test]
-        fn what_lies_beyond_the_reach_changes_no_page(
-            ends in (1_u32..12, 1_u32..12), more in 0_usize..5,
+        fn what_lies_beyond_its_depth_changes_no_page(
+            from_last: bool, ends in (1_u32..12, 1_u32..12), more in 0_usize..5,
         ) {
-            let range = PartialRange { from_last: false, ends };
-            let reach = range.reach().unwrap();
-            prop_assert_eq!(range.of(reach), range.of(reach + more));
+            let range = PartialRange { from_last, ends };
+            let shift = if range.is_from_last() { more } else { 0 };
+            let page = range.of(range.depth());
+            let shifted = page.start + shift..page.end + shift;
+            prop_assert_eq!(range.of(range.depth() + more), shifted);
         }
     }
 }

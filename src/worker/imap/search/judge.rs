@@ -22,7 +22,13 @@ pub struct Judge<'k> {
     headers: HeaderSearch<'k>,
     texts: TextSearch<'k>,
     unread: bool,
+    /// Of those that it judges now, how many are left.
+    left: u32,
 }
+
+/// How many messages a search has looked at, and how many there are with these, when of
+/// those that are judged now so many are left.
+pub type Progress<'a> = &'a dyn Fn(&Client, u32) -> Option<(u32, u32)>;
 
 impl<'k> Judge<'k> {
     /// By this key.
@@ -32,6 +38,7 @@ impl<'k> Judge<'k> {
             headers: HeaderSearch::new(key),
             texts: TextSearch::new(key.wanted()),
             unread: false,
+            left: 0,
         }
     }
 
@@ -45,13 +52,16 @@ impl<'k> Judge<'k> {
         &mut self,
         client: &mut Client,
         open: Vec<Candidate>,
+        progress: Progress<'_>,
     ) -> Result<Vec<Uid>, End> {
+        self.left = u32::try_from(open.len()).unwrap_or(u32::MAX);
         let account = Rc::clone(client.account());
         let (together, mut alone): (Vec<_>, Vec<_>) = open
             .into_iter()
             .partition(|candidate| is_trusted(&account, candidate));
         let mut fits = Vec::new();
-        alone.extend(self.together(client, &account, together, &mut fits).await?);
+        let together = self.together(client, &account, together, &mut fits, progress);
+        alone.extend(together.await?);
         for candidate in alone {
             match self.alone(client, &account, &candidate).await {
                 Ok(true) => fits.push(candidate.place.uid),
@@ -63,8 +73,20 @@ impl<'k> Judge<'k> {
                     self.unread = true;
                 }
             }
+            self.tell_progress(client, progress).await?;
         }
         Ok(fits)
+    }
+
+    /// One more is judged.
+    async fn tell_progress(
+        &mut self,
+        client: &mut Client,
+        progress: Progress<'_>,
+    ) -> Result<(), End> {
+        self.left = self.left.saturating_sub(1);
+        let left = self.left;
+        client.tell_progress(|client| progress(client, left)).await
     }
 
     /// Gives back those of which something could not be read.
@@ -74,6 +96,7 @@ impl<'k> Judge<'k> {
         account: &Rc<Account>,
         mut candidates: Vec<Candidate>,
         fits: &mut Vec<Uid>,
+        progress: Progress<'_>,
     ) -> Result<Vec<Candidate>, End> {
         if candidates.is_empty() {
             return Ok(candidates);
@@ -95,6 +118,7 @@ impl<'k> Judge<'k> {
                 Err(Trouble::End(end)) => return Err(end),
                 Err(_) => troubled.push(candidate),
             }
+            self.tell_progress(client, progress).await?;
             client.breathe().await?;
         }
         Ok(troubled)

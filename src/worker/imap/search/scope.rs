@@ -12,12 +12,13 @@ use crate::imap::End;
 use crate::imap::answer::Answer;
 use crate::imap::client::Client;
 use crate::imap::condstore;
+use crate::imap::limit::Cut;
 use crate::imap::messages::Meant;
 use crate::imap::selected::Selected;
 use message::decode;
 use store::{MailboxHandle, Messages, Uid, UidRange, View};
 use wire::imap::response::Code;
-use wire::imap::{SearchKey, SequenceSet};
+use wire::imap::{PartialRange, SearchKey, SequenceSet};
 
 /// A mailbox in which messages are looked for, as a client sees it.
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +40,17 @@ pub struct Finding {
     pub found: Vec<Found>,
     /// The disk would not give some letters: these are not among what was found.
     pub unread: bool,
+    /// Older messages were not looked at.
+    pub cut: Option<Cut>,
+}
+
+/// How far a search goes.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Reach {
+    /// Nothing but this page of what is found is wanted.
+    pub page: Option<PartialRange>,
+    /// Only so many messages are looked at, the newest.
+    pub newest: Option<u32>,
 }
 
 impl Selected {
@@ -103,19 +115,38 @@ impl Scope<'_> {
     /// [`End::MailboxGone`]: this mailbox is, which only ends the session if it is the
     /// open one. Every other [`End`] does.
     pub async fn find(&self, client: &mut Client, by_uid: bool, key: &Key) -> Result<Finding, End> {
+        self.find_within(client, by_uid, key, Reach::default())
+            .await
+    }
+
+    /// The same, but no more than is wanted. Of what was left out there may be some that
+    /// was found, never some between two others.
+    ///
+    /// # Errors
+    /// As [`Self::find`].
+    pub async fn find_within(
+        &self,
+        client: &mut Client,
+        by_uid: bool,
+        key: &Key,
+        reach: Reach,
+    ) -> Result<Finding, End> {
         let mut walk = Walk::new(*self, key, by_uid);
         let mut judge = Judge::new(key);
-        let mut found = Vec::new();
-        while let Some(mut round) = walk.next(client)? {
-            let fits = judge.all(client, round.open).await?;
-            round.found.extend(walk.number(client, &fits)?);
-            round.found.sort_unstable();
-            found.append(&mut round.found);
-            client.breathe().await?;
-        }
+        let cut = walk.limit(client, reach.newest)?;
+        let found = match reach.page {
+            Some(page) if page.is_from_last() => {
+                find_last(client, &mut walk, &mut judge, page.depth()).await?
+            }
+            page => {
+                let enough = page.map_or(usize::MAX, PartialRange::depth);
+                find_first(client, &mut walk, &mut judge, enough).await?
+            }
+        };
         Ok(Finding {
             found,
             unread: judge.has_unread(),
+            cut,
         })
     }
 
@@ -124,4 +155,50 @@ impl Scope<'_> {
         let holds = |range: &UidRange| range.first <= uid && uid <= range.last;
         self.recent.iter().any(holds)
     }
+}
+
+/// Messages that a search for the last ones looks at first. If they don't have enough it
+/// goes on with twice as many older ones: so it never looks at much more than it must,
+/// and the windows are few.
+const LAST_MESSAGES: u32 = 1024;
+
+/// What fits from where the walk stands on, until it is enough.
+async fn find_first(
+    client: &mut Client,
+    walk: &mut Walk<'_>,
+    judge: &mut Judge<'_>,
+    enough: usize,
+) -> Result<Vec<Found>, End> {
+    let mut found = Vec::new();
+    while found.len() < enough
+        && let Some(mut round) = walk.next(client)?
+    {
+        let progress = |client: &Client, left| walk.progress(client, left);
+        let fits = judge.all(client, round.open, &progress).await?;
+        round.found.extend(walk.number(client, &fits)?);
+        round.found.sort_unstable();
+        found.append(&mut round.found);
+        client.breathe().await?;
+    }
+    Ok(found)
+}
+
+/// What fits from some message on that has enough behind it.
+async fn find_last(
+    client: &mut Client,
+    walk: &mut Walk<'_>,
+    judge: &mut Judge<'_>,
+    enough: usize,
+) -> Result<Vec<Found>, End> {
+    walk.begin_at_the_end();
+    let mut windows = Vec::new();
+    let (mut count, mut size) = (0_usize, LAST_MESSAGES);
+    while count < enough && walk.turn_back(client, size)? {
+        let window = find_first(client, walk, judge, usize::MAX).await?;
+        count = count.saturating_add(window.len());
+        windows.push(window);
+        size = size.saturating_mul(2);
+    }
+    windows.reverse();
+    Ok(windows.concat())
 }

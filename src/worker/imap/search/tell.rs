@@ -23,6 +23,7 @@ impl Selected {
         by_uid: bool,
         returns: &[SearchReturn],
         found: &[Found],
+        modseq: Option<u64>,
     ) -> Result<(), End> {
         if returns == [SearchReturn::Save] {
             return Ok(());
@@ -42,7 +43,7 @@ impl Selected {
                 .filter(|_| wants(SearchReturn::Max)),
             all: None,
             count: wants(SearchReturn::Count).then_some(found.len() as u32),
-            modseq: None,
+            modseq,
         };
         let mut writer = SearchWriter::esearch(client.out().buffer(), &head);
         if wants(SearchReturn::All) {
@@ -54,6 +55,29 @@ impl Selected {
         }
         writer.end(client.out().buffer());
         Ok(client.out().relieve().await?)
+    }
+
+    /// The highest mod-sequence of what was found, as far as that is told: of MIN, MAX and
+    /// a page alone, unless ALL or COUNT speak of everything (RFC 7162 §3.1.5, RFC 4731
+    /// §3.2).
+    pub(super) async fn modseq_of(
+        &self,
+        client: &mut Client,
+        returns: Option<&[SearchReturn]>,
+        found: &[Found],
+    ) -> Result<Option<u64>, End> {
+        let returns = returns.unwrap_or(&[SearchReturn::All]);
+        let wants = |what| returns.contains(&what);
+        let uid = |found: &Found| found.uid;
+        if wants(SearchReturn::All) || wants(SearchReturn::Count) {
+            return self.highest_of(client, found.iter().map(uid)).await;
+        }
+        let min = found.first().filter(|_| wants(SearchReturn::Min));
+        let max = found.last().filter(|_| wants(SearchReturn::Max));
+        let page = returns.iter().find_map(SearchReturn::page);
+        let page = page.map_or(&[][..], |page| on_page(page, found));
+        let told = min.into_iter().chain(max).chain(page).map(uid);
+        self.highest_of(client, told).await
     }
 
     /// `$`, if the result is to be saved. With MIN, MAX or PARTIAL and neither ALL nor
@@ -92,13 +116,20 @@ impl Selected {
 }
 
 /// SEARCH.
-pub async fn tell_numbers(client: &mut Client, found: &[Found]) -> Result<(), End> {
+pub async fn tell_numbers(
+    client: &mut Client,
+    found: &[Found],
+    modseq: Option<u64>,
+) -> Result<(), End> {
     let mut writer = SearchWriter::search(client.out().buffer());
     for some in found.chunks(STEP_MESSAGES) {
         let numbers: Vec<u32> = some.iter().map(|found| found.number).collect();
         writer.numbers(client.out().buffer(), &numbers);
         client.out().relieve().await?;
         client.breathe().await?;
+    }
+    if let Some(modseq) = modseq {
+        writer.modseq(client.out().buffer(), modseq);
     }
     writer.end(client.out().buffer());
     Ok(client.out().relieve().await?)

@@ -8,10 +8,12 @@ use super::{Candidate, Found};
 use crate::imap::End;
 use crate::imap::client::Client;
 use crate::imap::letter::Place;
+use crate::imap::limit::Cut;
 use crate::imap::messages::Meant;
 use crate::imap::numbers::{Now, Numbers};
 use crate::suspects::TOGETHER_MAX;
 use store::{Entry, Messages, Uid, UidRange};
+use wire::imap::PartialRange;
 
 /// Looks at what the store knows in one step: each question of a key for each message
 /// is one, and takes some 10 ns. One for a keyword or a set counts as several.
@@ -25,9 +27,14 @@ pub struct Walk<'k> {
     by_uid: bool,
     /// Seconds since 1970 when it began, for OLDER and YOUNGER.
     now: i64,
+    /// What it walks over.
     meant: Meant,
+    /// What comes when it turns back: all of it is older.
+    older: Meant,
     numbers: Numbers,
     last: Option<Uid>,
+    /// Messages that it has judged.
+    judged: u32,
 }
 
 /// What one step came to.
@@ -57,9 +64,62 @@ impl<'k> Walk<'k> {
                 ranges,
                 numbered: None,
             },
+            older: Meant::default(),
             numbers: Numbers::default(),
             last: None,
+            judged: 0,
         }
+    }
+
+    /// Leaves out what its client hasn't been told of, and all but the newest so many.
+    pub fn limit(&mut self, client: &Client, newest: Option<u32>) -> Result<Option<Cut>, End> {
+        let store = client.account().store();
+        let messages = store.messages(self.scope.handle);
+        let messages = messages.map_err(|_| End::MailboxGone)?;
+        let known = self
+            .meant
+            .between(Uid::MIN, before(self.scope.view.uid_next));
+        let (meant, cut) = known.newest(newest, &messages);
+        self.meant = meant;
+        Ok(cut)
+    }
+
+    /// Leaves everything for later: from now on it turns back.
+    pub fn begin_at_the_end(&mut self) {
+        self.older = std::mem::take(&mut self.meant);
+    }
+
+    /// Turns to the newest so many of those that it has not come to; false if there are
+    /// none.
+    pub fn turn_back(&mut self, client: &Client, most: u32) -> Result<bool, End> {
+        let store = client.account().store();
+        let messages = store.messages(self.scope.handle);
+        let messages = messages.map_err(|_| End::MailboxGone)?;
+        let newest = PartialRange::last(most).map(|page| self.older.page(page, &messages));
+        self.meant = newest.unwrap_or_default();
+        self.last = None;
+        let Some(lowest) = self.meant.ranges.first().map(|range| range.first) else {
+            return Ok(false);
+        };
+        self.older = match lowest {
+            Uid::MIN => Meant::default(),
+            lowest => self.older.between(Uid::MIN, before(lowest)),
+        };
+        Ok(true)
+    }
+
+    /// How many messages were judged, of which so many of the last are not yet, and how
+    /// many there are to judge with these.
+    pub fn progress(&self, client: &Client, left: u32) -> Option<(u32, u32)> {
+        let store = client.account().store();
+        let messages = store.messages(self.scope.handle).ok()?;
+        let next = self.last.map_or(Some(Uid::MIN), after);
+        let rest = next.map(|next| self.meant.between(next, Uid::MAX));
+        let rest = rest.map_or(0, |rest| rest.count(&messages));
+        let rest = rest.saturating_add(self.older.count(&messages));
+        let rest = u32::try_from(rest).unwrap_or(u32::MAX);
+        let done = self.judged.saturating_sub(left);
+        Some((done, self.judged.saturating_add(rest)))
     }
 
     /// Judges the next messages; none at the end.
@@ -80,6 +140,7 @@ impl<'k> Walk<'k> {
         let mut last = None;
         for entry in self.meant.entries(&messages, view, self.last).take(steps) {
             last = Some(entry.uid());
+            self.judged = self.judged.saturating_add(1);
             let facts = self.asks.facts(self.now, &self.scope, &messages, entry);
             // A damaged letter is as long as what its reader gets instead.
             let is_damaged = has_damage && damage.has(entry.message());
@@ -108,6 +169,16 @@ impl<'k> Walk<'k> {
         let mut telling = Telling::new(self.by_uid, &numbers);
         Ok(fits.iter().filter_map(|uid| telling.found(*uid)).collect())
     }
+}
+
+/// The UID above one.
+fn after(uid: Uid) -> Option<Uid> {
+    uid.get().checked_add(1).and_then(Uid::new)
+}
+
+/// The UID below one, which is not the first; else that.
+fn before(uid: Uid) -> Uid {
+    Uid::new(uid.get().saturating_sub(1)).unwrap_or(Uid::MIN)
 }
 
 impl Asks {

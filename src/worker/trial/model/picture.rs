@@ -31,6 +31,10 @@ impl Picture {
         let Some(rest) = line.strip_prefix("* ") else {
             return;
         };
+        if let Some(uids) = rest.strip_prefix("VANISHED ") {
+            assert!(may_expunge, "an expunge where none may be told: {line}");
+            return self.vanish(uids);
+        }
         let mut words = rest.splitn(3, ' ');
         let (number, what) = (
             words.next().unwrap().parse(),
@@ -66,6 +70,26 @@ impl Picture {
             self.0.len()
         );
         self.0.remove(number - 1);
+    }
+
+    /// Each takes one message away that was there. Those whose UID the client hasn't been
+    /// told are alike.
+    fn vanish(&mut self, uids: &str) {
+        for range in uids.split(',') {
+            let (first, last) = range.split_once(':').unwrap_or((range, range));
+            for uid in first.parse::<u32>().unwrap()..=last.parse().unwrap() {
+                let known = self.0.iter().position(|it| it.uid == Some(uid));
+                let place = known.or_else(|| self.0.iter().position(|it| it.uid.is_none()));
+                self.0
+                    .remove(place.unwrap_or_else(|| panic!("UID {uid} was never there")));
+            }
+        }
+    }
+
+    /// The first message whose UID the client hasn't been told.
+    pub fn unnamed(&self) -> Option<usize> {
+        let at = self.0.iter().position(|known| known.uid.is_none())?;
+        Some(at + 1)
     }
 
     fn fetch(&mut self, number: usize, items: &str) {

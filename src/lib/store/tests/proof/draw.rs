@@ -27,7 +27,10 @@ impl Drawer {
         match random.below(40) {
             0..=11 => self.append(visible, random),
             12..=18 => Change::SetFlags {
-                unchanged_since: random.chance(4).then(|| some_modseq(visible, random)),
+                unchanged_since: random.chance(4).then(|| match random.chance(4) {
+                    true => 0,
+                    false => some_modseq(visible, random),
+                }),
                 mailbox,
                 uids,
                 action: [FlagAction::Add, FlagAction::Remove, FlagAction::Replace]

@@ -383,7 +383,15 @@ fn set_flags(
     marks: &Marks,
     unchanged_since: Option<u64>,
 ) {
-    let met = |since: u64| message.modseq.is_some_and(|modseq| modseq <= since);
+    let absent = action != FlagAction::Replace
+        && marks.system == 0
+        && !marks.keywords.is_empty()
+        && !marks
+            .keywords
+            .iter()
+            .any(|one| message.keywords.contains(one));
+    let met =
+        |since: u64| message.modseq.is_some_and(|modseq| modseq <= since) || (since == 0 && absent);
     if unchanged_since.is_some_and(|since| !met(since)) {
         return;
     }

@@ -155,7 +155,13 @@ impl Client {
         let mut known = self.known.clone();
         let messages = opened.store.messages(&mailbox).unwrap();
         let since = opened.store.known(self.modseq);
-        let vanished = messages.vanished_since(since.expunges);
+        let view = messages.view();
+        let vanished = messages.vanished_since(&view, since.expunges);
+        let vanished = vanished.unwrap_or_else(|| {
+            let (absent, next) = messages.absent_from(&view, store::Uid::MIN, usize::MAX);
+            assert_eq!(next, None);
+            absent
+        });
         for uid in vanished.ranges() {
             known.retain(|known, _| !(uid.first.get()..=uid.last.get()).contains(known));
         }

@@ -1,6 +1,6 @@
 //! Response codes and capabilities.
 
-use crate::imap::{Flag, ObjectId, SequenceSet};
+use crate::imap::{Flag, ObjectId, SequenceSet, Tag};
 
 use super::{put, put_spaced};
 
@@ -48,6 +48,14 @@ pub enum Code {
     HasChildren,
     /// COMPRESS, of what is compressed already (RFC 4978).
     CompressionActive,
+    /// A command goes on (RFC 9585).
+    InProgress {
+        /// Of the command.
+        tag: Tag,
+        /// How many messages were looked at, of how many: more than these. None if
+        /// nobody knows.
+        messages: Option<(u32, u32)>,
+    },
     /// Somebody else uses it.
     InUse,
     /// Too many of something.
@@ -111,6 +119,7 @@ impl Code {
         match self {
             Self::AppendUid { validity, uids } => put(out, &format!("APPENDUID {validity} {uids}")),
             Self::Capability(list) => capability_data(out, list),
+            Self::InProgress { tag, messages } => in_progress(out, tag, *messages),
             Self::MessageLimit { limit, lowest } => message_limit(out, *limit, *lowest),
             Self::PermanentFlags { flags, any } => permanent_flags(out, flags, *any),
             Self::Metadata(code) => metadata_code(out, *code),
@@ -159,6 +168,15 @@ impl Code {
             _ => "SERVERBUG",
         }
     }
+}
+
+/// `"INPROGRESS" [SP "(" inprogress-tag SP inprogress-state ")"]` (RFC 9585, section 5). A
+/// tag has nothing in it that must be escaped.
+fn in_progress(out: &mut Vec<u8>, tag: &Tag, messages: Option<(u32, u32)>) {
+    let state = messages.map_or("NIL NIL".to_owned(), |(done, goal)| {
+        format!("{done} {goal}")
+    });
+    put(out, &format!("INPROGRESS (\"{}\" {state})", tag.as_str()));
 }
 
 /// What is to be said of annotations.
@@ -229,6 +247,8 @@ pub enum Capability {
     Id,
     /// RFC 2177.
     Idle,
+    /// RFC 9585.
+    InProgress,
     /// RFC 5258.
     ListExtended,
     /// RFC 9590.
@@ -313,6 +333,7 @@ impl Capability {
             Self::ESearch => "ESEARCH",
             Self::Id => "ID",
             Self::Idle => "IDLE",
+            Self::InProgress => "INPROGRESS",
             Self::ListExtended => "LIST-EXTENDED",
             Self::ListMetadata => "LIST-METADATA",
             Self::ListStatus => "LIST-STATUS",
@@ -418,6 +439,15 @@ mod tests {
             "CAPABILITY IMAP4rev1 APPENDLIMIT=1000 MESSAGELIMIT=2000 IDLE"
         );
         let limit = 1000;
+        let tag = Tag::new(b"A001").unwrap();
+        let of = |messages| {
+            said(&Code::InProgress {
+                tag: tag.clone(),
+                messages,
+            })
+        };
+        assert_eq!(of(Some((454, 1000))), "INPROGRESS (\"A001\" 454 1000)");
+        assert_eq!(of(None), "INPROGRESS (\"A001\" NIL NIL)");
         let lowest = Some(23221);
         assert_eq!(
             said(&Code::MessageLimit { limit, lowest }),
