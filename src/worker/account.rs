@@ -20,6 +20,7 @@ use crate::body::Bodies;
 use crate::cache::Cache;
 use crate::cache::gists::Records;
 use crate::cache::threads::Map;
+use crate::clock;
 use crate::damage::Damage;
 use crate::disk::{DiskThread, Gone};
 use crate::holding::Holding;

@@ -10,7 +10,7 @@ use crate::history::Expunged;
 use crate::id::{AccountId, MessageId, PackId, ThreadId, UidRange, UidValidity};
 use crate::loading::Fetched;
 use crate::mailbox::Counters;
-use crate::message::InternalDate;
+use crate::message::{InternalDate, SaveDate};
 use crate::operation::{Append, FlagMask, SetFlags, StoredBody, Transfer};
 use crate::quota::{Limit, QuotaOverride, Usage};
 use journal::sim::Random;

@@ -163,7 +163,7 @@ fn rule(operation: Operation) -> (&'static str, Needs) {
 }
 
 /// Methods that decide by no right, and why they needn't.
-const FREE: [(&str, &str); 37] = [
+const FREE: [(&str, &str); 39] = [
     ("list", "shows what may be seen: tested by itself"),
     (
         "subscriptions",
@@ -197,6 +197,7 @@ const FREE: [(&str, &str); 37] = [
     ("known", "compares numbers"),
     ("modseq_floor", "compares numbers"),
     ("keep_history_since", "the worker's"),
+    ("tell_time", "the worker's"),
     ("shorten_segments", "for tests"),
     (
         "reserve_pack",

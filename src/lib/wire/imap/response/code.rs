@@ -381,7 +381,7 @@ pub(super) fn capability_data(out: &mut Vec<u8>, capabilities: &[Capability]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::imap::Keyword;
+    use crate::imap::{Keyword, ObjectKind};
 
     fn said(code: &Code) -> String {
         let mut out = Vec::new();
@@ -427,6 +427,8 @@ mod tests {
             said(&Code::HighestModseq(715_194_045_007)),
             "HIGHESTMODSEQ 715194045007"
         );
+        let id = ObjectId::new(ObjectKind::Mailbox, [1, 31]);
+        assert_eq!(said(&Code::MailboxId(id)), "MAILBOXID (F1-1f)");
         assert_eq!(said(&Code::ServerBug), "SERVERBUG");
         assert_eq!(said(&Code::ReadOnly), "READ-ONLY");
         assert_eq!(

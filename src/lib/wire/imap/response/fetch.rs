@@ -195,15 +195,7 @@ fn msg_att(out: &mut Vec<u8>, item: &FetchData<'_>) {
             section: asked,
             origin,
             content,
-        } => {
-            put(out, "BODY");
-            section(out, asked);
-            put_origin(out, *origin);
-            match (origin, content) {
-                (Some(_), Content::Literal(0) | Content::Inline([])) => put(out, EMPTY_PARTIAL),
-                _ => put_content(out, *content),
-            }
-        }
+        } => body_section(out, asked, *origin, *content),
         FetchData::Rfc822(content) => named_content(out, "RFC822", *content),
         FetchData::Rfc822Header(content) => named_content(out, "RFC822.HEADER", *content),
         FetchData::Rfc822Text(content) => named_content(out, "RFC822.TEXT", *content),
@@ -219,6 +211,17 @@ fn msg_att(out: &mut Vec<u8>, item: &FetchData<'_>) {
         FetchData::BinarySize { part, bytes } => {
             put(out, &format!("BINARY.SIZE[{}] {bytes}", Part(part)));
         }
+    }
+}
+
+/// `"BODY" section ["<" number64 ">"] SP nstring`
+fn body_section(out: &mut Vec<u8>, asked: &Section, origin: Option<u64>, content: Content<'_>) {
+    put(out, "BODY");
+    section(out, asked);
+    put_origin(out, origin);
+    match (origin, content) {
+        (Some(_), Content::Literal(0) | Content::Inline([])) => put(out, EMPTY_PARTIAL),
+        _ => put_content(out, content),
     }
 }
 
@@ -334,6 +337,7 @@ impl fmt::Display for Part<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::imap::ObjectKind;
 
     fn said(items: &[FetchData<'_>]) -> String {
         let mut out = Vec::new();
@@ -388,6 +392,28 @@ mod tests {
         fetch.item(&mut out, &FetchData::Uid(1));
         fetch.end(&mut out);
         assert_eq!(out, b"* 1 FETCH (BODY[]<0> {5}\r\na\r\n\x80b UID 1)\r\n");
+    }
+
+    #[test]
+    fn ids_dates_and_first_words_read_as_in_their_rfcs() {
+        let id = |kind| ObjectId::new(kind, [7, 0x1f]);
+        let date = DateTime {
+            unix_seconds: 1_420_134_653,
+            offset_minutes: 60,
+        };
+        let items = [
+            FetchData::EmailId(id(ObjectKind::Email)),
+            FetchData::ThreadId(id(ObjectKind::Thread)),
+            FetchData::SaveDate(date),
+            FetchData::Preview(Some("Preview text!")),
+            FetchData::Preview(Some("")),
+            FetchData::Preview(Some("\u{e9}")),
+            FetchData::Preview(None),
+        ];
+        let expected = "* 12 FETCH (EMAILID (M7-1f) THREADID (T7-1f) \
+            SAVEDATE \"01-Jan-2015 18:50:53 +0100\" PREVIEW \"Preview text!\" PREVIEW \"\" \
+            PREVIEW {2}\r\n\u{e9} PREVIEW NIL)\r\n";
+        assert_eq!(said(&items), expected);
     }
 
     #[test]
