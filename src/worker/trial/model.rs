@@ -65,9 +65,9 @@ impl Player {
         }
     }
 
-    /// By numbers, so that they stay.
+    /// By numbers, so that they stay. What is gone already won't say its UID.
     async fn learn_uids(&mut self) {
-        while let Some(first) = self.picture.unnamed().filter(|_| self.goes_by_uids) {
+        if let Some(first) = self.picture.unnamed().filter(|_| self.goes_by_uids) {
             self.say(&format!("FETCH {first}:* (UID)"), false).await;
         }
     }

@@ -72,18 +72,25 @@ impl Picture {
         self.0.remove(number - 1);
     }
 
-    /// Each takes one message away that was there. Those whose UID the client hasn't been
-    /// told are alike.
+    /// Each takes one message away that was there.
     fn vanish(&mut self, uids: &str) {
         for range in uids.split(',') {
             let (first, last) = range.split_once(':').unwrap_or((range, range));
             for uid in first.parse::<u32>().unwrap()..=last.parse().unwrap() {
-                let known = self.0.iter().position(|it| it.uid == Some(uid));
-                let place = known.or_else(|| self.0.iter().position(|it| it.uid.is_none()));
+                let place = self.place_of(uid);
                 self.0
                     .remove(place.unwrap_or_else(|| panic!("UID {uid} was never there")));
             }
         }
+    }
+
+    /// Those whose UIDs the client hasn't been told are alike, as far as they lie between
+    /// the same others.
+    fn place_of(&self, uid: u32) -> Option<usize> {
+        let is_lower = |known: &Known| known.uid.is_some_and(|known| known < uid);
+        let start = self.0.iter().rposition(is_lower).map_or(0, |at| at + 1);
+        let at = self.0[start..].first()?;
+        at.uid.is_none_or(|known| known == uid).then_some(start)
     }
 
     /// The first message whose UID the client hasn't been told.
