@@ -167,9 +167,9 @@ fn what_was_written_long_ago_was_saved_today() {
             saved.ends_with(" +0000\")") && !saved.contains("-2018 "),
             "{saved}"
         );
-        let today = saved.split_once(' ').unwrap().0.to_owned();
+        let today = saved.trim_start().split_once(' ').unwrap().0.to_owned();
         for (key, found) in [
-            (format!("SAVEDON {today}"), "* SEARCH 1 2 3"),
+            (format!("SAVEDON {today} 1"), "* SEARCH 1"),
             (format!("SAVEDSINCE {today} 2"), "* SEARCH 2"),
             (format!("SAVEDBEFORE {today}"), "* SEARCH"),
             ("SAVEDSINCE 20-Mar-2018".to_owned(), "* SEARCH 1 2 3"),

@@ -411,7 +411,7 @@ mod tests {
             FetchData::Preview(None),
         ];
         let expected = "* 12 FETCH (EMAILID (M7-1f) THREADID (T7-1f) \
-            SAVEDATE \"01-Jan-2015 18:50:53 +0100\" PREVIEW \"Preview text!\" PREVIEW \"\" \
+            SAVEDATE \" 1-Jan-2015 18:50:53 +0100\" PREVIEW \"Preview text!\" PREVIEW \"\" \
             PREVIEW {2}\r\n\u{e9} PREVIEW NIL)\r\n";
         assert_eq!(said(&items), expected);
     }
