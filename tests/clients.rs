@@ -325,6 +325,17 @@ impl Terminal {
         )
     }
 
+    fn wait_for_the_end(&self) {
+        let ended = || {
+            !self
+                .tmux()
+                .arg("has-session")
+                .status()
+                .is_ok_and(|it| it.success())
+        };
+        assert!(wait_for(PATIENCE, ended), "it goes on:\n{}", self.screen());
+    }
+
     fn press(&self, key: &str) {
         run(self.tmux().args(["send-keys", key]));
     }
@@ -351,6 +362,52 @@ fn mutt_opens_a_mailbox_in_a_terminal_and_reads_a_letter() {
     read_in_a_terminal("mutt");
 }
 
+/// NeoMutt keeps headers in a cache, and the next day asks by QRESYNC what is new.
+#[test]
+fn neomutt_with_a_header_cache_resynchronizes() {
+    let set = bob();
+    let deliver = |subject: &str| {
+        let letter = format!("From: ann@example.net\r\nSubject: {subject}\r\n\r\n{subject}\r\n");
+        assert!(set.deliver("bob@example.org", &letter).starts_with("250"));
+    };
+    ["breakfast", "lunch", "tea"].into_iter().for_each(deliver);
+    let cache = set.directory().path().join("headers");
+    fs::create_dir(&cache).unwrap();
+    let further = format!(
+        "set header_cache = \"{}\"\nset imap_condstore = yes\nset imap_qresync = yes\n",
+        cache.display()
+    );
+    let log = set.directory().path().join("neomutt");
+    let program = format!("neomutt -d 2 -l {}", log.display());
+    let look = |subjects: &[&str]| {
+        let terminal = in_a_terminal(&set, &program, &further);
+        subjects
+            .iter()
+            .for_each(|subject| terminal.wait_for(subject));
+        terminal.press("q");
+        terminal.wait_for_the_end();
+    };
+    look(&["breakfast", "lunch", "tea"]);
+    let mut session = set.login("bob@example.org");
+    session.ok("a SELECT INBOX");
+    session.ok("b STORE 1 +FLAGS.SILENT (\\Flagged)");
+    session.ok("c STORE 3 +FLAGS.SILENT (\\Deleted)");
+    session.ok("d EXPUNGE");
+    deliver("supper");
+    look(&["breakfast", "lunch", "supper"]);
+    let dialogue = logs_of(&log);
+    assert!(dialogue.contains(" VANISHED)"), "{dialogue}");
+    assert!(dialogue.contains("Expunging message UID 3"), "{dialogue}");
+}
+
+/// NeoMutt's log, of which it numbers the parts.
+fn logs_of(log: &Path) -> String {
+    let parts = (0..3).map(|part| format!("{}{part}", log.display()));
+    parts
+        .filter_map(|path| fs::read_to_string(path).ok())
+        .collect()
+}
+
 /// What both read: Mutt has no setting that NeoMutt lacks.
 fn read_in_a_terminal(program: &str) {
     let set = bob();
@@ -358,25 +415,30 @@ fn read_in_a_terminal(program: &str) {
         "bob@example.org",
         "From: ann@example.net\r\nSubject: tea at five\r\n\r\nthe kettle is on\r\n",
     );
-    let configuration = format!(
-        "set folder = \"imaps://{host}:{IMAPS}/\"\nset spoolfile = \"+INBOX\"\nset imap_user = \"bob@example.org\"\n\
-         set imap_pass = \"{PASSWORD}\"\nset certificate_file = \"{certificate}\"\nset ssl_verify_host = no\n\
-         set ssl_ca_certificates_file = \"{certificate}\"\nset header_cache = \"\"\nset sort = date\n",
-        host = set.host(),
-        certificate = set.certificate_file().display(),
-    );
-    let configuration = set.directory().write("neomuttrc", configuration);
-    let home = set.directory().path().display().to_string();
-    let terminal = Terminal::run(
-        &set,
-        &format!(
-            "env HOME={home} {program} -n -F {}",
-            configuration.display()
-        ),
-    );
+    let terminal = in_a_terminal(&set, program, "set header_cache = \"\"\n");
     terminal.wait_for("tea at five");
     terminal.press("Enter");
     terminal.wait_for("the kettle is on");
     terminal.press("q");
     terminal.press("q");
+}
+
+/// A program of the two, at the mailbox of bob's.
+fn in_a_terminal(set: &Set, program: &str, further: &str) -> Terminal {
+    let configuration = format!(
+        "set folder = \"imaps://{host}:{IMAPS}/\"\nset spoolfile = \"+INBOX\"\nset imap_user = \"bob@example.org\"\n\
+         set imap_pass = \"{PASSWORD}\"\nset certificate_file = \"{certificate}\"\nset ssl_verify_host = no\n\
+         set ssl_ca_certificates_file = \"{certificate}\"\nset sort = date\n{further}",
+        host = set.host(),
+        certificate = set.certificate_file().display(),
+    );
+    let configuration = set.directory().write("neomuttrc", configuration);
+    let home = set.directory().path().display().to_string();
+    Terminal::run(
+        set,
+        &format!(
+            "env HOME={home} {program} -n -F {}",
+            configuration.display()
+        ),
+    )
 }

@@ -46,6 +46,9 @@ mod store;
 pub mod translate;
 mod view;
 
+#[cfg(test)]
+pub use view::VANISHED_RANGES_MAX;
+
 use crate::account::Account;
 use crate::deflate::Undeflatable;
 use crate::output::Lost;

@@ -29,6 +29,7 @@ mod soup;
 mod trace;
 mod trees;
 mod upkeep;
+mod vanished;
 mod waiting;
 
 pub use house::{House, Wire, open, run, suspects};

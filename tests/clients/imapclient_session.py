@@ -64,6 +64,20 @@ with IMAPClient(host, int(port), ssl_context=context) as imap:
     assert imap.search() == [1]
     assert imap.folder_status("Grüße/日本", ["MESSAGES", "UNSEEN"]) == {b"MESSAGES": 1, b"UNSEEN": 1}
 
+    # What has changed since a moment that the client remembers.
+    assert imap.has_capability("CONDSTORE") and imap.has_capability("QRESYNC")
+    since = imap.folder_status("Grüße", ["HIGHESTMODSEQ"])[b"HIGHESTMODSEQ"]
+    with IMAPClient(host, int(port), ssl_context=context) as other:
+        other.login(user, password)
+        assert set(other.enable("CONDSTORE", "QRESYNC")) >= {b"QRESYNC"}
+        assert other.select_folder("Grüße")[b"HIGHESTMODSEQ"] == since
+        assert other.append("Grüße", LETTER) and other.noop()
+        changed = other.fetch("1:*", ["FLAGS"], ["CHANGEDSINCE %d" % since])
+        assert list(changed) == [2] and changed[2][b"MODSEQ"][0] > since, changed
+        assert other.search(["MODSEQ", str(since + 1)]).modseq == changed[2][b"MODSEQ"][0]
+        other.delete_messages([2])
+        other.expunge()
+
     # Another connection's letter wakes the one that waits.
     imap.idle()
     with IMAPClient(host, int(port), ssl_context=context) as other:

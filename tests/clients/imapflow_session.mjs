@@ -15,9 +15,9 @@ const letter = 'From: Ann <ann@example.net>\r\nTo: bob@example.org\r\nSubject: =
     'Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nhello\r\n--b\r\n' +
     'Content-Type: application/pdf; name=x.pdf\r\nContent-Transfer-Encoding: base64\r\n\r\nAAAA\r\n--b--\r\n';
 
-const connect = async password => {
+const connect = async (password, qresync = false) => {
     const client = new ImapFlow({
-        host, port: Number(port), secure: true, logger: false, disableAutoIdle: true,
+        qresync, host, port: Number(port), secure: true, logger: false, disableAutoIdle: true,
         tls: { ca: readFileSync(certificate), checkServerIdentity: () => undefined },
         auth: { user, pass: password },
     });
@@ -67,6 +67,33 @@ await other.append('Grüße/日本', letter);
 assert.equal((await told).count, 2);
 await imap.noop();
 await waiting;
+
+// With QRESYNC: SELECT tells what has changed and vanished since the client looked last,
+// and what vanishes while it looks has its UID.
+const { highestModseq: since, uidValidity } = imap.mailbox;
+await other.mailboxOpen('Grüße/日本');
+await other.messageFlagsAdd('2', ['later']);
+await other.append('Grüße/日本', letter);
+await other.messageDelete('3', { uid: true });
+const third = await connect(pass, true);
+assert.ok(third.enabled.has('QRESYNC'));
+const [changed, gone] = [[], []];
+third.on('flags', event => changed.push(event));
+third.on('expunge', event => gone.push(event));
+await third.mailboxOpen('Grüße/日本', { changedSince: since, uidValidity });
+assert.deepEqual(changed.map(({ uid }) => uid), [2]);
+assert.ok(changed[0].flags.has('later') && changed[0].modseq > since);
+assert.deepEqual(gone.map(({ uid, vanished, earlier }) => [uid, vanished, earlier]), [[3, true, true]]);
+const found = [];
+for await (const message of third.fetch('1:*', { flags: true }, { uid: true, changedSince: since })) found.push(message.uid);
+assert.deepEqual(found, [2]);
+await other.append('Grüße/日本', letter);
+await third.noop();
+await other.messageDelete('4', { uid: true });
+await third.noop();
+assert.deepEqual(gone.map(({ uid, vanished, earlier }) => [uid, vanished, earlier])[1], [4, true, false]);
+await third.logout();
+await imap.noop();
 
 const copied = await imap.messageCopy('1', 'Trash');
 assert.equal(copied.uidMap.get(1), 1);

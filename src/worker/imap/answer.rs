@@ -54,7 +54,7 @@ impl Answer {
     pub fn modified_and_gone(modified: Vec<RangeInclusive<u32>>) -> Self {
         Self {
             modified,
-            ..Self::new(Status::No, None, "Some of the messages are gone")
+            ..Self::no(Code::ExpungeIssued, "Some of the messages are gone")
         }
     }
 

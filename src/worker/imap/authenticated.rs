@@ -44,7 +44,7 @@ impl Authenticated {
                     access: Access::Full,
                     params: &params,
                 };
-                select(client, &tag, order, State::Authenticated(self)).await
+                Box::pin(select(client, &tag, order, State::Authenticated(self))).await
             }
             Command::Examine { mailbox, params } => {
                 let order = Order {
@@ -52,7 +52,7 @@ impl Authenticated {
                     access: Access::ReadOnly,
                     params: &params,
                 };
-                select(client, &tag, order, State::Authenticated(self)).await
+                Box::pin(select(client, &tag, order, State::Authenticated(self))).await
             }
             Command::Logout => logout(client, &tag).await,
             Command::Compress => {
@@ -64,7 +64,7 @@ impl Authenticated {
                 Ok(State::Authenticated(self))
             }
             command => {
-                let answer = anywhere(client, command).await?;
+                let answer = Box::pin(anywhere(client, command)).await?;
                 client.answer(&tag, &answer).await?;
                 Ok(State::Authenticated(self))
             }

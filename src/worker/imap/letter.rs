@@ -252,8 +252,12 @@ impl Letter {
         self.recall(|gist| Gist::parts(gist, octets)).await
     }
 
-    /// The first words, if the cache knows whether there are any.
+    /// The first words, if it is known without reading the letter whether there are any.
     pub async fn recall_preview(&self) -> Option<String> {
+        let seen = self.account.shapes().get(self.place.id, Depth::Whole);
+        if let (Some(gist), Text::Stored(_)) = (seen, &self.text) {
+            return Some(gist.preview.clone().unwrap_or_default());
+        }
         let octets = self.octets();
         let words = |gist: &[u8]| {
             let glance = Glance::at(gist).filter(|glance| glance.fits(octets))?;

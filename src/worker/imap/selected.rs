@@ -75,7 +75,7 @@ impl Selected {
                     access: Access::Full,
                     params: &params,
                 };
-                select(client, &tag, order, State::Selected(self)).await
+                Box::pin(select(client, &tag, order, State::Selected(self))).await
             }
             Command::Examine { mailbox, params } => {
                 let order = Order {
@@ -83,7 +83,7 @@ impl Selected {
                     access: Access::ReadOnly,
                     params: &params,
                 };
-                select(client, &tag, order, State::Selected(self)).await
+                Box::pin(select(client, &tag, order, State::Selected(self))).await
             }
             Command::Close => self.close(client, &tag).await,
             Command::Unselect => leave(client, &tag).await,
@@ -130,7 +130,8 @@ impl Selected {
         if asks_for_modseqs(&command) {
             self.enable_condstore(client)?;
         }
-        let mut answer = self.answer(client, tag, command).await?;
+        // What a command needs while it runs lies on the heap: a session mostly sleeps.
+        let mut answer = Box::pin(self.answer(client, tag, command)).await?;
         let announced = self
             .announce(client, manners.expunges, manners.with_uid)
             .await;
