@@ -23,6 +23,7 @@ mod copied;
 mod copy;
 mod expunge;
 mod fetch;
+mod filter;
 mod flags;
 mod idle;
 pub mod letter;
@@ -32,6 +33,7 @@ mod mailbox;
 mod messages;
 mod metadata;
 pub mod names;
+mod notify;
 pub mod numbers;
 mod object;
 mod progress;
@@ -128,7 +130,7 @@ fn begin(account: Rc<Account>, socket: OwnedFd, handed: Handed) -> Option<Client
 }
 
 /// A session's state; each command takes it and gives the next one.
-enum State {
+pub enum State {
     Authenticated(Authenticated),
     Selected(Box<Selected>),
 }
@@ -137,7 +139,7 @@ async fn converse(client: &mut Client) -> End {
     client.welcome();
     let mut state = State::Authenticated(Authenticated::after_login());
     loop {
-        let next = match client.hear().await {
+        let next = match client.hear_and_tell(&mut state).await {
             Ok(heard) => obey(client, state, heard).await,
             Err(end) => return end,
         };
@@ -160,7 +162,7 @@ async fn obey(client: &mut Client, state: State, heard: Heard) -> Result<State, 
             let announced = match &mut state {
                 State::Selected(selected) => {
                     let told = view::Expunges::Told;
-                    let announced = selected.announce(client, told, false).await;
+                    let announced = selected.tell_news(client, told, false).await;
                     let answer = answered.as_mut().map(|(_, answer)| answer);
                     announced.and_then(|()| selected.settle(client, answer))
                 }

@@ -31,5 +31,6 @@ mod trees;
 mod upkeep;
 mod vanished;
 mod waiting;
+mod watching;
 
 pub use house::{House, Wire, open, run, suspects};
