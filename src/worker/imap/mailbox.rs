@@ -36,7 +36,7 @@ impl Client {
         match made {
             Ok(Outcome::Created { id, validity }) => {
                 let id = object::mailbox(self.account().id(), validity, id);
-                Answer::ok_with(Some(Code::MailboxId(id)), "Created")
+                Answer::ok_with(Some(Code::MailboxId(Box::new(id))), "Created")
             }
             made => done(made, "Created"),
         }

@@ -130,7 +130,7 @@ impl Selected {
         client.remark(&Code::HighestModseq(highest), "Highest");
         let (validity, id) = (messages.uid_validity(), self.handle().id());
         let id = object::mailbox(account.id(), validity, id);
-        client.remark(&Code::MailboxId(id), "Whatever its name");
+        client.remark(&Code::MailboxId(Box::new(id)), "Whatever its name");
         Ok(())
     }
 

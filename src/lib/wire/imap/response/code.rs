@@ -50,7 +50,7 @@ pub enum Code {
     /// Up to this the client knows all that has happened (RFC 7162).
     HighestModseq(u64),
     /// What the mailbox is called whatever its name (RFC 8474).
-    MailboxId(ObjectId),
+    MailboxId(Box<ObjectId>),
     /// DELETE of a mailbox with children.
     HasChildren,
     /// COMPRESS, of what is compressed already (RFC 4978).
@@ -450,7 +450,7 @@ mod tests {
             "HIGHESTMODSEQ 715194045007"
         );
         let id = ObjectId::new(ObjectKind::Mailbox, [1, 31]);
-        assert_eq!(said(&Code::MailboxId(id)), "MAILBOXID (F1-1f)");
+        assert_eq!(said(&Code::MailboxId(Box::new(id))), "MAILBOXID (F1-1f)");
         assert_eq!(said(&Code::ServerBug), "SERVERBUG");
         assert_eq!(said(&Code::ReadOnly), "READ-ONLY");
         assert_eq!(
