@@ -49,7 +49,7 @@ pub use enter::{
 };
 pub use ids::{AccountUid, IdRanges, ProcessUid};
 pub use layer::{Layer, Waivers, kernel_lacks};
-pub use memory::{Wiping, give_back, keep_no_large_block, wipe};
+pub use memory::{Wiping, give_back, keep_no_large_block, share_one_heap, wipe};
 pub use need::{Need, machine_lacks};
 pub use profile::{Process, Profile};
 pub use program::{NotSealed, Program, is_sealed};

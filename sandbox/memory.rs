@@ -100,6 +100,16 @@ pub fn keep_no_large_block() {
     }
 }
 
+/// From now on the threads that are made share the first thread's heap, for a process that
+/// has few of them: each heap of its own is 12 KiB at least, and some calls to make it.
+pub fn share_one_heap() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: it sets a number of the allocator's; one heap is what it begins with.
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, 1);
+    }
+}
+
 /// Wipes a buffer that will be used again. No compiler leaves this out.
 pub fn wipe(bytes: &mut [u8]) {
     // SAFETY: exactly the bytes that the reference is for.

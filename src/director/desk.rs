@@ -60,7 +60,7 @@ impl Desk {
     /// # Errors
     /// If epoll is not to be had.
     pub fn new(supervisor: OwnedFd, slice: &Slice) -> Result<Self, Fault> {
-        let mut registry = Registry::new().map_err(Fault::Socket)?;
+        let mut registry = Registry::without_secrets().map_err(Fault::Socket)?;
         let supervisor = registry.register(Peer::Supervisor, supervisor)?;
         Ok(Self {
             registry,

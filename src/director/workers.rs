@@ -289,18 +289,19 @@ impl Workers {
             }
             ToDirector::Ready { .. } | ToDirector::Failed => None,
             ToDirector::Taken { nonce } => {
-                let (asker, _) = worker.unanswered.remove(&nonce)?;
+                let given = worker.unanswered.remove(&nonce)?;
                 worker.serving.insert(nonce);
-                Some(vec![Act::Tell(asker, ToAsker::Taken { nonce })])
+                Some(vec![Act::Tell(given.asker, ToAsker::Taken { nonce })])
             }
             ToDirector::Refused { nonce, refusal } => {
-                let (asker, _) = worker.unanswered.remove(&nonce)?;
+                let given = worker.unanswered.remove(&nonce)?;
                 if worker.has_nothing_to_do() {
                     worker.idle = worker.idle.or(Some(now));
                 }
-                Some(vec![Act::Tell(asker, ToAsker::Refused { nonce, refusal })])
+                let told = ToAsker::Refused { nonce, refusal };
+                Some(vec![Act::Tell(given.asker, told)])
             }
-            ToDirector::Ended { nonce } => worker.serving.remove(&nonce).then(Vec::new),
+            ToDirector::Ended { nonce } => worker.end_work(nonce).map(|()| Vec::new()),
             ToDirector::EpochRaised { account: of, epoch } if of == account => {
                 // A deleted account's is acknowledged by its worker's end alone.
                 let is_it = |(sealed, _): &(SealedEpoch, u64)| {
@@ -450,7 +451,7 @@ impl Workers {
         let silent = worker
             .unanswered
             .values()
-            .any(|(_, since)| past(*since, ANSWER_MILLISECONDS_MAX));
+            .any(|given| past(given.since, ANSWER_MILLISECONDS_MAX));
         let deaf = worker
             .raising
             .is_some_and(|(_, since)| past(since, EPOCH_MILLISECONDS_MAX));
@@ -674,6 +675,26 @@ mod tests {
                 .said(1, ALICE, ToDirector::Ended { nonce: nonce(1) })
                 .is_none()
         );
+    }
+
+    #[test]
+    fn a_delivery_may_be_over_before_it_was_said_to_be_taken_and_a_session_may_not() {
+        let mut workers = with_ready_worker();
+        bring(&mut workers, ALICE, 2);
+        let ended = |nonce| ToDirector::Ended { nonce };
+        let acts = workers.said(1, ALICE, ended(nonce(2)));
+        assert!(
+            matches!(acts, Some(acts) if acts.is_empty()),
+            "nobody is told"
+        );
+        assert!(workers.said(1, ALICE, ended(nonce(2))).is_none(), "twice");
+        let session = Offer {
+            work: Work::Task,
+            ..offer()
+        };
+        let third = ticket(ALICE.0, nonce(3), Kind::Admin);
+        workers.bring(1, LOGIN, nonce(3), third, session);
+        assert!(workers.said(1, ALICE, ended(nonce(3))).is_none());
     }
 
     #[test]

@@ -30,7 +30,7 @@ mod tls;
 #[cfg(test)]
 mod trial;
 
-use ipc_async::life::{self, End, SUPERVISOR_DESCRIPTOR};
+use ipc_async::life::{self, End, SUPERVISOR_DESCRIPTOR, Stack};
 use sandbox::Entered;
 use std::process::ExitCode;
 
@@ -47,7 +47,7 @@ fn main() -> ExitCode {
 
 fn run(entered: &Entered) -> End {
     let supervisor = entered.descriptor(SUPERVISOR_DESCRIPTOR);
-    let end = life::lead(supervisor, async |supervisor, given| {
+    let end = life::lead(supervisor, Stack::Wiped, async |supervisor, given| {
         house::serve(entered, supervisor, given).await
     });
     tracing::info!(?end, "ending");

@@ -27,7 +27,7 @@ mod trace;
 #[cfg(test)]
 mod trial;
 
-use ipc_async::life::{self, End, SUPERVISOR_DESCRIPTOR};
+use ipc_async::life::{self, End, SUPERVISOR_DESCRIPTOR, Stack};
 use sandbox::Entered;
 use std::process::ExitCode;
 
@@ -40,7 +40,7 @@ fn main() -> ExitCode {
 
 fn run(entered: &Entered) -> End {
     let supervisor = entered.descriptor(SUPERVISOR_DESCRIPTOR);
-    let end = life::lead(supervisor, async |supervisor, given| {
+    let end = life::lead(supervisor, Stack::Left, async |supervisor, given| {
         house::serve(entered, supervisor, given).await
     });
     tracing::info!(?end, "ending");

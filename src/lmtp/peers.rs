@@ -119,7 +119,8 @@ impl Peers {
         }
     }
 
-    /// Hands a socket over to the worker that the ticket of this nonce names.
+    /// Hands a socket over to the worker that the ticket of this nonce names. A worker
+    /// that is done soon says nothing but its word on the socket.
     pub async fn hand_over(&self, nonce: Nonce, socket: OwnedFd) -> HandedOver {
         let question = ToDirector::HandOver {
             nonce,
@@ -227,13 +228,25 @@ where
         let channel = self.channel.borrow().clone()?;
         let (sender, receiver) = oneshot::channel();
         self.waiting.borrow_mut().insert(key, sender);
+        let _waits = Waits { asking: self, key };
         if let Err(fault) = channel.send(question) {
             self.lose(&channel, fault);
         }
         // Held while waiting, it would keep a lost channel open.
         drop(channel);
         let answer = timeout(Duration::from_secs(seconds_max), receiver).await;
-        self.waiting.borrow_mut().remove(&key);
         answer.ok()?.ok()
+    }
+}
+
+/// That somebody waits for an answer; over when he has it, or no longer wants it.
+struct Waits<'a, Tx, Rx, Key: Ord> {
+    asking: &'a Asking<Tx, Rx, Key>,
+    key: Key,
+}
+
+impl<Tx, Rx, Key: Ord> Drop for Waits<'_, Tx, Rx, Key> {
+    fn drop(&mut self) {
+        self.asking.waiting.borrow_mut().remove(&self.key);
     }
 }

@@ -251,15 +251,16 @@ impl Account {
     ///
     /// # Errors
     /// `OverQuota`.
-    pub fn check_room(&self, bytes: u64) -> Result<(), Refusal> {
+    pub fn check_room(&self, bytes: u64, frees: Option<u64>) -> Result<(), Refusal> {
         let store = self.store();
         let (usage, quota) = (store.usage(), store.quota());
         let beyond = |used: u64, more: u64, max: Option<u64>| {
-            max.is_some_and(|max| used.saturating_add(more) > max)
+            more > 0 && max.is_some_and(|max| used.saturating_add(more) > max)
         };
-        if beyond(usage.bytes, bytes, quota.bytes) {
+        let more = bytes.saturating_sub(frees.unwrap_or_default());
+        if beyond(usage.bytes, more, quota.bytes) {
             Err(Refusal::OverQuota(Resource::Bytes))
-        } else if beyond(usage.messages, 1, quota.messages) {
+        } else if beyond(usage.messages, u64::from(frees.is_none()), quota.messages) {
             Err(Refusal::OverQuota(Resource::Messages))
         } else {
             Ok(())

@@ -15,7 +15,7 @@ use message::Ties;
 use std::rc::Rc;
 use store::{
     Flags, GatheredBody, INLINE_BODY_BYTES_MAX, InternalDate, MailboxHandle, NewBody, NewMessage,
-    Outcome, PackId, PackedBody, Place, Placed, Refusal, Store, ThreadId, Ticket,
+    Outcome, PackId, PackedBody, Place, Placed, Refusal, Store, ThreadId, Ticket, Uid,
 };
 
 /// Bytes that gather before they go to the disk thread.
@@ -186,8 +186,19 @@ pub struct Item {
     pub date: InternalDate,
 }
 
-/// Puts letters into a mailbox: all of them, durably, or none. Each joins the
-/// conversation that it names.
+/// A message that goes when others come.
+#[derive(Debug, Clone, Copy)]
+pub struct Replaced {
+    /// Where it is.
+    pub mailbox: MailboxHandle,
+    /// Which.
+    pub uid: Uid,
+    /// How long it is.
+    pub bytes: u64,
+}
+
+/// Puts letters into a mailbox, and removes the one that they replace: all of it,
+/// durably, or nothing. Each joins the conversation that it names.
 ///
 /// # Errors
 /// [`NotKept`].
@@ -195,21 +206,24 @@ pub async fn keep(
     account: &Rc<Account>,
     mailbox: &MailboxHandle,
     items: Vec<Item>,
+    replaced: Option<Replaced>,
 ) -> Result<Vec<Placed>, NotKept> {
     let mut joining = Vec::with_capacity(items.len());
     for item in &items {
         joining.push(threads::join(account, item.letter.ties.clone()).await);
     }
     let mut given = Vec::new();
-    let outcome = account
-        .change(|store| {
-            let next = store.next_message();
-            given = account.cache().threads(next, &joining);
-            let ticket = append(store, mailbox, &items, &given)?;
-            account.cache().appended(next, &joining, &given);
-            Ok(ticket)
-        })
-        .await?;
+    let prepare = |store: &mut Store| {
+        let next = store.next_message();
+        given = account.cache().threads(next, &joining);
+        let ticket = append(store, mailbox, &items, &given, replaced)?;
+        account.cache().appended(next, &joining, &given);
+        Ok(ticket)
+    };
+    let outcome = match replaced {
+        None => account.change(prepare).await?,
+        Some(_) => account.change_tree(prepare).await?,
+    };
     let Outcome::Appended(placed) = outcome else {
         return Ok(Vec::new());
     };
@@ -226,13 +240,17 @@ fn append(
     mailbox: &MailboxHandle,
     items: &[Item],
     threads: &[Option<ThreadId>],
+    replaced: Option<Replaced>,
 ) -> Result<Ticket, Refusal> {
     let places: Vec<[Place<'_>; 1]> = items.iter().map(|item| place(mailbox, item)).collect();
     let letters = items.iter().zip(&places).zip(threads);
     let letters: Vec<NewMessage<'_>> = letters
         .map(|((item, places), thread)| item.letter.as_new(places, item.date, *thread))
         .collect();
-    store.append(&letters)
+    match replaced {
+        None => store.append(&letters),
+        Some(it) => store.replace(&letters, &it.mailbox, it.uid),
+    }
 }
 
 /// Looks into letters while they are in memory, and lets nobody wait for it.

@@ -61,7 +61,7 @@ pub fn receive(fd: OwnedFd) -> Result<Born, NotBorn> {
 }
 
 fn wait(channel: &Channel<ToBroker, Birth>) -> Result<(), Errno> {
-    let epoll = ipc::epoll::Epoll::new()?;
+    let epoll = ipc::epoll::Epoll::without_secrets()?;
     epoll.add(channel, 0)?;
     epoll.wait(Some(RECORD_WAIT_MAX)).map(drop)
 }

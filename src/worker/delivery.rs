@@ -83,7 +83,7 @@ async fn keep(
         kept,
     };
     let bytes = length.saturating_add(trace.len() as u64);
-    account.check_room(bytes)?;
+    account.check_room(bytes, None)?;
     let mut arrival = Arrival::new(account, bytes, u64::MAX);
     arrival.push(trace).await?;
     let mut offset = 0_u64;
@@ -101,7 +101,9 @@ async fn keep(
     let inbox = account
         .store()
         .open_by_id(&Principal::Owner, MailboxId::INBOX)?;
-    arrival::keep(account, &inbox, vec![item]).await.map(drop)
+    arrival::keep(account, &inbox, vec![item], None)
+        .await
+        .map(drop)
 }
 
 /// A letter as `lmtp` passed it.

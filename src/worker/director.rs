@@ -3,7 +3,8 @@
 //!
 //! Each [`Work`] runs as a task of its own. `Taken` is said before the task
 //! writes its first byte, and `Ended` when it is over; a ticket that is not
-//! good gets `Refused`, and its socket is closed unread.
+//! good gets `Refused`, and its socket is closed unread. A delivery that is soon over
+//! is not said to be taken: its word goes to `lmtp`, and `Ended` says the same.
 
 use crate::account::{Account, Fatal, Limits};
 use crate::imap;
@@ -23,10 +24,15 @@ use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 /// Deliveries and admin tasks at once. `lmtp` hands over one at a time for each
 /// of its clients; the bound is on memory: each may hold 256 KiB.
 pub const DELIVERIES_MAX: usize = 64;
+
+/// How long a delivery may take before it is said to be taken: longer than a sync takes on
+/// a disk that is well, and much shorter than anybody waits for an answer.
+const UNSAID_MAX: Duration = Duration::from_millis(250);
 
 /// How long running work may take to end once the worker is to leave. A client
 /// that doesn't read its answer isn't waited for any longer.
@@ -255,12 +261,27 @@ impl Desk {
 
     async fn work(&self, admitted: Admitted, place: Place, work: Work, socket: OwnedFd) {
         let nonce = admitted.nonce();
-        self.tell(ToDirector::Taken { nonce });
-        self.run(admitted, work, socket).await;
+        if work == Work::Delivery {
+            self.run_unsaid(admitted, work, socket).await;
+        } else {
+            self.tell(ToDirector::Taken { nonce });
+            self.run(admitted, work, socket).await;
+        }
         drop(place);
         self.tell(ToDirector::Ended { nonce });
         if self.is_idle() {
             self.may_leave();
+        }
+    }
+
+    /// As [`Self::run`]; says `Taken` only if it takes long.
+    async fn run_unsaid(&self, admitted: Admitted, work: Work, socket: OwnedFd) {
+        let nonce = admitted.nonce();
+        let running = self.run(admitted, work, socket);
+        tokio::pin!(running);
+        if timeout(UNSAID_MAX, &mut running).await.is_err() {
+            self.tell(ToDirector::Taken { nonce });
+            running.await;
         }
     }
 
@@ -324,8 +345,8 @@ impl Desk {
         self.account.leave();
         // Whoever is not done by then loses nothing that was acknowledged; and
         // if `director` doesn't read its last words, it sees the process end.
-        let _ = tokio::time::timeout(LEAVE_WAIT_MAX, self.idle()).await;
-        let _ = tokio::time::timeout(LEAVE_WAIT_MAX, self.channel.drain()).await;
+        let _ = timeout(LEAVE_WAIT_MAX, self.idle()).await;
+        let _ = timeout(LEAVE_WAIT_MAX, self.channel.drain()).await;
         if self.account.is_retired() {
             return ending;
         }

@@ -39,6 +39,7 @@ mod object;
 mod progress;
 mod quota;
 mod recent;
+mod replace;
 mod resync;
 mod search;
 mod select;
@@ -46,6 +47,7 @@ mod selected;
 mod status;
 mod store;
 pub mod translate;
+mod uid_only;
 mod view;
 
 #[cfg(test)]
@@ -153,10 +155,17 @@ async fn converse(client: &mut Client) -> End {
 async fn obey(client: &mut Client, state: State, heard: Heard) -> Result<State, End> {
     if let Heard::Request(request) = &heard {
         client.begin(&request.tag);
+        if client.enabled().uidonly && request.command.speaks_in_numbers() {
+            client.answer(&request.tag, &uid_only::refusal()).await?;
+            return Ok(state);
+        }
     }
     match (state, heard) {
         (State::Authenticated(state), Heard::Request(request)) => state.obey(client, request).await,
         (State::Selected(state), Heard::Request(request)) => state.obey(client, request).await,
+        (state, Heard::Letter(first)) if first.replaces.is_some() => {
+            replace::replace(client, state, first).await
+        }
         (mut state, Heard::Letter(first)) => {
             let mut answered = append::append(client, first).await?;
             let announced = match &mut state {

@@ -63,7 +63,7 @@ impl Root {
 /// Sleeps for a round. The filter has no call for sleeping but the wait for
 /// events, and here there are none to come.
 fn pause() -> Result<(), NotLocked> {
-    let nothing = ipc::epoll::Epoll::new().map_err(NotLocked::Failed)?;
+    let nothing = ipc::epoll::Epoll::without_secrets().map_err(NotLocked::Failed)?;
     nothing.wait(Some(LOCK_ROUND)).map_err(NotLocked::Failed)?;
     Ok(())
 }

@@ -7,7 +7,7 @@ use ipc::edge::auth_director::ToAuth;
 use ipc::edge::control_director::WorkerStatus;
 use ipc::edge::director_broker::EPOCH_DELETED;
 use ipc::edge::director_worker::ToWorker;
-use ipc::edge::handover::{Refusal, ToAsker};
+use ipc::edge::handover::{Refusal, ToAsker, Work};
 use ipc::ticket::{SealedEpoch, SealedStorage, SealedTicket};
 use ipc::{AccountId, Instance, Nonce};
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -33,6 +33,17 @@ pub enum Stage {
     Barred,
 }
 
+/// A socket that a worker was given, and about which it has said nothing.
+#[derive(Debug, Clone, Copy)]
+pub struct Given {
+    pub asker: Instance,
+    /// When, in milliseconds.
+    pub since: u64,
+    /// A delivery, which may be over before it is said to be taken: the asker has the
+    /// worker's word.
+    pub may_end_unsaid: bool,
+}
+
 #[derive(Debug)]
 pub struct Worker {
     pub stage: Stage,
@@ -41,7 +52,7 @@ pub struct Worker {
     pub first_seen: u64,
     pub created: bool,
     pub queue: VecDeque<Job>,
-    pub unanswered: HashMap<Nonce, (Instance, u64)>,
+    pub unanswered: HashMap<Nonce, Given>,
     pub serving: HashSet<Nonce>,
     /// Since when it has nothing to do.
     pub idle: Option<u64>,
@@ -88,6 +99,17 @@ impl Worker {
             || self.queue.iter().any(|job| job.nonce == nonce)
     }
 
+    /// What was given under this nonce is over: what was taken, or a delivery of which
+    /// nothing was said. `None`: it may not be, yet.
+    pub fn end_work(&mut self, nonce: Nonce) -> Option<()> {
+        let unsaid = |given: &Given| given.may_end_unsaid;
+        if self.unanswered.get(&nonce).is_some_and(unsaid) {
+            self.unanswered.remove(&nonce);
+            return Some(());
+        }
+        self.serving.remove(&nonce).then_some(())
+    }
+
     /// Comes into another stage.
     pub fn enter(&mut self, stage: Stage, now: u64) {
         self.stage = stage;
@@ -119,8 +141,13 @@ pub fn refuse(job: &Job, refusal: Refusal) -> Act {
 /// Gives a worker a socket; it owes an answer from now on.
 pub fn give(account: AccountId, worker: &mut Worker, job: Job, now: u64) -> Act {
     worker.idle = None;
-    worker.unanswered.insert(job.nonce, (job.asker, now));
     let Offer { work, socket } = job.offer;
+    let given = Given {
+        asker: job.asker,
+        since: now,
+        may_end_unsaid: work == Work::Delivery,
+    };
+    worker.unanswered.insert(job.nonce, given);
     Act::Give(
         account,
         ToWorker::Serve {
@@ -152,7 +179,7 @@ pub fn ready(
 /// Nobody knows what became of what it was given.
 pub fn lose_unanswered(worker: &mut Worker) -> Vec<Act> {
     let lost = worker.unanswered.drain();
-    lost.map(|(nonce, (asker, _))| Act::Tell(asker, ToAsker::Lost { nonce }))
+    lost.map(|(nonce, given)| Act::Tell(given.asker, ToAsker::Lost { nonce }))
         .collect()
 }
 

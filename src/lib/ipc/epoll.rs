@@ -25,7 +25,11 @@ pub struct Ready {
 
 /// A set of descriptors to wait for.
 #[derive(Debug)]
-pub struct Epoll(OwnedFd);
+pub struct Epoll {
+    set: OwnedFd,
+    /// Whether the stack is wiped before a wait.
+    wipes: bool,
+}
 
 impl Epoll {
     /// An empty set.
@@ -33,7 +37,20 @@ impl Epoll {
     /// # Errors
     /// As epoll_create1(2).
     pub fn new() -> Result<Self, Errno> {
-        epoll::create(epoll::CreateFlags::CLOEXEC).map(Self)
+        Self::create(true)
+    }
+
+    /// An empty set, for a process that handles no secrets: those whose allocator doesn't
+    /// wipe either. Waiting leaves the stack as it is, which saves 2 us each time.
+    ///
+    /// # Errors
+    /// As epoll_create1(2).
+    pub fn without_secrets() -> Result<Self, Errno> {
+        Self::create(false)
+    }
+
+    fn create(wipes: bool) -> Result<Self, Errno> {
+        epoll::create(epoll::CreateFlags::CLOEXEC).map(|set| Self { set, wipes })
     }
 
     /// Adds a descriptor, to be told when it is readable.
@@ -42,7 +59,7 @@ impl Epoll {
     /// As epoll_ctl(2).
     pub fn add(&self, fd: impl AsFd, token: u64) -> Result<(), Errno> {
         epoll::add(
-            &self.0,
+            &self.set,
             fd,
             epoll::EventData::new_u64(token),
             EventFlags::IN,
@@ -59,7 +76,7 @@ impl Epoll {
         } else {
             EventFlags::IN
         };
-        epoll::modify(&self.0, fd, epoll::EventData::new_u64(token), flags)
+        epoll::modify(&self.set, fd, epoll::EventData::new_u64(token), flags)
     }
 
     /// Removes a descriptor. Closing its last copy does so, too.
@@ -67,11 +84,12 @@ impl Epoll {
     /// # Errors
     /// As epoll_ctl(2).
     pub fn remove(&self, fd: impl AsFd) -> Result<(), Errno> {
-        epoll::delete(&self.0, fd)
+        epoll::delete(&self.set, fd)
     }
 
     /// Waits for at least one event, or for the time to pass; a signal ends the
-    /// wait early with no event. What the last turn left on the stack is wiped first.
+    /// wait early with no event. What the last turn left on the stack is wiped first, unless
+    /// there are no secrets.
     ///
     /// # Errors
     /// As epoll_wait(2), but for EINTR.
@@ -80,9 +98,11 @@ impl Epoll {
             tv_sec: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
             tv_nsec: i64::from(duration.subsec_nanos()),
         });
-        wipe_stack();
+        if self.wipes {
+            wipe_stack();
+        }
         let mut events = [MaybeUninit::<epoll::Event>::uninit(); EVENTS_MAX];
-        match epoll::wait(&self.0, &mut events, timeout.as_ref()) {
+        match epoll::wait(&self.set, &mut events, timeout.as_ref()) {
             Ok((events, _)) => Ok(events.iter().map(ready).collect()),
             Err(Errno::INTR) => Ok(Vec::new()),
             Err(errno) => Err(errno),
@@ -102,6 +122,6 @@ fn ready(event: &epoll::Event) -> Ready {
 
 impl AsFd for Epoll {
     fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
-        self.0.as_fd()
+        self.set.as_fd()
     }
 }

@@ -48,12 +48,24 @@ impl<P: Copy> Registry<P> {
     /// # Errors
     /// As epoll_create1(2).
     pub fn new() -> Result<Self, Errno> {
-        Ok(Self {
-            epoll: Epoll::new()?,
+        Epoll::new().map(Self::of)
+    }
+
+    /// Nobody yet, for a process that handles no secrets ([`Epoll::without_secrets`]).
+    ///
+    /// # Errors
+    /// As epoll_create1(2).
+    pub fn without_secrets() -> Result<Self, Errno> {
+        Epoll::without_secrets().map(Self::of)
+    }
+
+    fn of(epoll: Epoll) -> Self {
+        Self {
+            epoll,
             peers: HashMap::new(),
             next: 0,
             stalled: RefCell::default(),
-        })
+        }
     }
 
     /// Makes a descriptor the channel to a peer.

@@ -27,7 +27,7 @@ mod sequence;
 mod uid_batches;
 mod utf7;
 
-pub use append::AppendBegin;
+pub use append::{AppendBegin, Replaces};
 pub use command::{Command, Loss, Request, StoreAction};
 pub use date::{Date, DateTime};
 pub use encode_command::encode_command;

@@ -48,6 +48,23 @@ fn a_director_that_dies_before_its_answer_leaves_it_to_whoever_has_the_socket() 
 }
 
 #[test]
+fn a_worker_that_is_soon_done_needs_no_answer_of_director() {
+    run(async {
+        let trial = Trial::new(lmtp_slice()).await;
+        for _ in 0..3 {
+            let mut client = trial.client_with_letter(&["pat@foo.example"]).await;
+            client.says(DOT).await;
+            trial.minted().await;
+            let (_, socket) = trial.handed_over().await;
+            let worker = Worker::adopt(socket).unwrap();
+            given(&worker).await;
+            done(&worker, Outcome::Delivered);
+            client.hears("250 2.0.0 Kept\r\n").await;
+        }
+    });
+}
+
+#[test]
 fn a_director_that_dies_after_its_answer_changes_nothing() {
     run(async {
         let mut trial = Trial::new(lmtp_slice()).await;

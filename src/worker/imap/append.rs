@@ -31,7 +31,7 @@ pub async fn append(client: &mut Client, first: AppendBegin) -> Result<Option<(T
         Ok(mailbox) => mailbox,
         Err(refusal) => return Ok(Some(refuse(client, tag, NotKept::Refused(refusal)))),
     };
-    match gather(client, first).await? {
+    match gather(client, first, None).await? {
         Gathered::All(items) => {
             let answer = keep(client, &mailbox, items).await;
             Ok(Some((tag, answer)))
@@ -42,7 +42,7 @@ pub async fn append(client: &mut Client, first: AppendBegin) -> Result<Option<(T
 }
 
 /// What became of the letters on their way.
-enum Gathered {
+pub(super) enum Gathered {
     /// All are here.
     All(Vec<Item>),
     /// One could not be taken.
@@ -51,12 +51,17 @@ enum Gathered {
     Refused,
 }
 
-async fn gather(client: &mut Client, first: AppendBegin) -> Result<Gathered, End> {
+/// Takes the letters of one command in, of which `frees` bytes have room whatever is full.
+pub(super) async fn gather(
+    client: &mut Client,
+    first: AppendBegin,
+    frees: Option<u64>,
+) -> Result<Gathered, End> {
     let (mut items, mut held_max) = (Vec::new(), HELD_BYTES_MAX);
     let mut next = Heard::Letter(first);
     loop {
         match next {
-            Heard::Letter(begin) => match receive(client, begin, held_max).await? {
+            Heard::Letter(begin) => match receive(client, begin, held_max, frees).await? {
                 Received::Whole(item) => {
                     held_max = held_max.saturating_sub(item.letter.held());
                     items.push(*item);
@@ -78,11 +83,16 @@ enum Received {
     Refused,
 }
 
-async fn receive(client: &mut Client, begin: AppendBegin, held_max: u64) -> Result<Received, End> {
+async fn receive(
+    client: &mut Client,
+    begin: AppendBegin,
+    held_max: u64,
+    frees: Option<u64>,
+) -> Result<Received, End> {
     if begin.bytes == 0 {
         return Ok(Received::NotKept(NotKept::Empty));
     }
-    if let Err(refusal) = client.account().check_room(begin.bytes) {
+    if let Err(refusal) = client.account().check_room(begin.bytes, frees) {
         return Ok(Received::NotKept(refusal.into()));
     }
     if begin.sync {
@@ -131,7 +141,7 @@ fn refuse(client: &mut Client, tag: Tag, why: NotKept) -> (Tag, Answer) {
 }
 
 async fn keep(client: &mut Client, mailbox: &MailboxHandle, items: Vec<Item>) -> Answer {
-    match arrival::keep(client.account(), mailbox, items).await {
+    match arrival::keep(client.account(), mailbox, items, None).await {
         Ok(placed) => {
             client.made(mailbox.id(), &of_uids(placed.iter().map(|place| place.uid)));
             let code = append_uid(&placed).filter(|_| client.may_know_uids(mailbox));
@@ -141,7 +151,7 @@ async fn keep(client: &mut Client, mailbox: &MailboxHandle, items: Vec<Item>) ->
     }
 }
 
-fn append_uid(placed: &[Placed]) -> Option<Code> {
+pub(super) fn append_uid(placed: &[Placed]) -> Option<Code> {
     Some(Code::AppendUid {
         validity: placed.first()?.validity.get(),
         uids: SequenceSet::from_numbers(placed.iter().map(|place| place.uid.get()))?,

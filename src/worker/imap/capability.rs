@@ -37,11 +37,13 @@ const ALL: &[Capability] = &[
     Capability::QuotaMailbox,
     Capability::QuotaMessage,
     Capability::QuotaStorage,
+    Capability::Replace,
     Capability::SaveDate,
     Capability::SearchRes,
     Capability::SpecialUse,
     Capability::StatusSize,
     Capability::UidBatches,
+    Capability::UidOnly,
     Capability::UidPlus,
     Capability::Unselect,
     Capability::Utf8Accept,
@@ -76,6 +78,7 @@ impl Client {
             (Capability::Metadata, &mut enabled.metadata),
             (Capability::QResync, &mut enabled.qresync),
             (Capability::CondStore, &mut enabled.condstore),
+            (Capability::UidOnly, &mut enabled.uidonly),
         ];
         let mut new = Vec::new();
         for (capability, is_on) in switches {

@@ -16,7 +16,9 @@ use super::flags;
 use super::letter::{Letter, Place, Trouble};
 use super::messages::{CHUNK_MESSAGES_MAX, Meant, Numbered, Walk};
 use super::selected::Selected;
+use super::uid_only;
 use super::view::{Expunges, Told};
+use crate::session::Enabled;
 use crate::shapes::Depth;
 use item::depth;
 use known::Known;
@@ -24,12 +26,13 @@ use store::{
     BodyRef, FlagAction, FlagChange, Flags, InternalDate, MessageId, Modseq, SaveDate, SystemFlags,
     ThreadId, Uid, UidRange, UidSet,
 };
-use wire::imap::response::{Code, FetchWriter};
+use wire::imap::response::Code;
 use wire::imap::{DateTime, FetchItem, FetchModifiers, Flag, SequenceSet};
 
 /// What is asked of each message.
 struct Order<'a> {
     items: &'a [FetchItem],
+    enabled: Enabled,
     with_uid: bool,
     with_flags: bool,
     sets_seen: bool,
@@ -37,9 +40,10 @@ struct Order<'a> {
 }
 
 impl<'a> Order<'a> {
-    fn new(items: &'a [FetchItem], by_uid: bool, may_set_seen: bool) -> Self {
+    fn new(items: &'a [FetchItem], by_uid: bool, may_set_seen: bool, enabled: Enabled) -> Self {
         Self {
-            with_uid: by_uid && !items.contains(&FetchItem::Uid),
+            enabled,
+            with_uid: by_uid && !enabled.uidonly && !items.contains(&FetchItem::Uid),
             with_flags: items.contains(&FetchItem::Flags),
             sets_seen: may_set_seen && items.iter().any(FetchItem::sets_seen),
             depth: items.iter().map(depth).max().unwrap_or(Depth::Nothing),
@@ -108,7 +112,7 @@ impl Selected {
         };
         let (mut walk, items) = self.narrowed(client, meant, items, modifiers).await?;
         let items = items.as_slice();
-        let order = Order::new(items, by_uid, !self.is_read_only());
+        let order = Order::new(items, by_uid, !self.is_read_only(), client.enabled());
         let mut known = Known::of(&order);
         // What isn't at hand is fetched, one message, and then the next may be.
         let most = match known {
@@ -292,13 +296,14 @@ impl Selected {
         letter.look(client, order.depth).await?;
         let condstore = seen && client.enabled().condstore;
         let mut response = item::Response {
-            writer: FetchWriter::begin(client.out().buffer(), facts.seq),
+            writer: uid_only::begin(order.enabled, client.out().buffer(), facts.seq, facts.uid),
             client,
             facts,
             letter,
             faults,
         };
-        if order.with_uid || (condstore && !order.items.contains(&FetchItem::Uid)) {
+        let has_uid = order.enabled.uidonly || order.items.contains(&FetchItem::Uid);
+        if order.with_uid || (condstore && !has_uid) {
             response.uid();
         }
         // What the client did not ask for, but is told because it has changed.

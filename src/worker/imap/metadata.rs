@@ -278,7 +278,8 @@ fn how_many_fit(values: &[(String, Option<Value>)]) -> usize {
     let mut bytes = 0_usize;
     let fitting = values.iter().take_while(|(name, value)| {
         let fits = bytes <= RESPONSE_BYTES_MAX;
-        bytes += name.len() + value.as_ref().map_or(0, |value| value.len());
+        let value = value.as_ref().map_or(0, |value| value.len());
+        bytes = bytes.saturating_add(name.len()).saturating_add(value);
         fits
     });
     fitting.count()

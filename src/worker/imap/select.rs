@@ -118,7 +118,8 @@ impl Selected {
         } else {
             client.tell(&Data::Recent(self.recent(&messages)));
             let unseen = unseen.and_then(|uid| messages.seq_of(self.view(), uid));
-            if let Some(seq) = unseen {
+            // Whoever goes by UIDs alone hears no sequence number (RFC 9586 §3).
+            if let Some(seq) = unseen.filter(|_| !client.enabled().uidonly) {
                 client.remark(&Code::Unseen(seq), "First unseen");
             }
         }

@@ -12,8 +12,9 @@ use super::flags;
 use super::messages::CHUNK_MESSAGES_MAX;
 use super::numbers::Numbers;
 use super::selected::Selected;
+use super::uid_only;
 use store::{Entry, Messages, Modseq, Store, Uid, UidRange, UidSet, View};
-use wire::imap::response::{Data, FetchData, FetchWriter};
+use wire::imap::response::{Data, FetchData};
 
 /// Expunges told between two breaths: some ten bytes and a look each.
 const EXPUNGES_TOLD_MAX: usize = 4096;
@@ -266,9 +267,12 @@ impl Selected {
     /// One message's mod-sequence, to a client that knows its flags.
     pub fn tell_modseq(&mut self, client: &mut Client, seq: u32, entry: &Entry) {
         self.heard.modseq = self.heard.modseq.max(entry.modseq());
+        let enabled = client.enabled();
         let out = client.out().buffer();
-        let mut writer = FetchWriter::begin(out, seq);
-        writer.item(out, &FetchData::Uid(entry.uid().get()));
+        let mut writer = uid_only::begin(enabled, out, seq, entry.uid());
+        if !enabled.uidonly {
+            writer.item(out, &FetchData::Uid(entry.uid().get()));
+        }
         writer.item(out, &FetchData::Modseq(entry.modseq().0));
         writer.end(out);
     }
@@ -285,14 +289,15 @@ impl Selected {
     ) {
         self.tell_keywords(client, messages);
         let flags = flags::to_wire(entry.system_flags(), messages.keywords_of(entry));
-        let recent = !client.enabled().rev2 && self.is_recent(entry.uid());
-        let condstore = client.enabled().condstore;
+        let enabled = client.enabled();
+        let recent = !enabled.rev2 && self.is_recent(entry.uid());
+        let condstore = enabled.condstore;
         self.heard.modseq = self.heard.modseq.max(entry.modseq());
         // With NOTIFY too (RFC 5465 §5.1).
         let with_uid = with_uid || condstore || client.notified().is_some();
         let out = client.out().buffer();
-        let mut writer = FetchWriter::begin(out, seq);
-        if with_uid {
+        let mut writer = uid_only::begin(enabled, out, seq, entry.uid());
+        if with_uid && !enabled.uidonly {
             writer.item(out, &FetchData::Uid(entry.uid().get()));
         }
         if condstore {

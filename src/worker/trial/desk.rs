@@ -264,6 +264,29 @@ fn a_letter_that_is_said_to_be_delivered_is_in_inbox_byte_for_byte() {
     });
 }
 
+#[test]
+fn a_delivery_is_said_to_be_taken_only_if_it_takes_long() {
+    run(async {
+        let mut office = Office::open().await;
+        let (far, near) = ipc::channel::pair().unwrap();
+        let nonce = office.serve(Kind::Delivery, Epoch(0), Work::Delivery, far);
+        // The letter doesn't come.
+        assert!(
+            matches!(office.next().await, ToDirector::Taken { nonce: taken } if taken == nonce)
+        );
+        drop(near);
+        assert!(matches!(office.next().await, ToDirector::Ended { .. }));
+        office.pass_over_until_idle().await;
+        let (far, near) = ipc::channel::pair().unwrap();
+        drop(near);
+        let nonce = office.serve(Kind::Delivery, Epoch(0), Work::Delivery, far);
+        assert!(
+            matches!(office.next().await, ToDirector::Ended { nonce: ended } if ended == nonce)
+        );
+        assert_eq!(office.leave().await, Ending::Told);
+    });
+}
+
 /// The limit is told to MTAs as SIZE: what is within it must not be refused for
 /// the fields that we add, least of all with an answer that makes them try again.
 #[test]

@@ -22,16 +22,21 @@ struct Player {
     picture: Picture,
     random: Random,
     tag: u64,
-    /// It has enabled QRESYNC, so it must know UIDs.
+    /// It has enabled QRESYNC or UIDONLY, so it must know UIDs.
     goes_by_uids: bool,
+    /// It has enabled UIDONLY, so it names no number.
+    uid_only: bool,
 }
 
 impl Player {
     async fn enter(house: &House, seed: u64) -> Self {
         let mut wire = house.client().await;
-        let goes_by_uids = seed % 2 == 1;
-        if goes_by_uids {
-            wire.command("q", "ENABLE QRESYNC").await;
+        let uid_only = seed % 4 == 2;
+        let goes_by_uids = seed % 2 == 1 || uid_only;
+        match uid_only {
+            true => drop(wire.command("u", "ENABLE UIDONLY").await),
+            false if goes_by_uids => drop(wire.command("q", "ENABLE QRESYNC").await),
+            false => {}
         }
         let mut picture = Picture::default();
         for line in wire.command("in", "SELECT INBOX").await {
@@ -43,6 +48,7 @@ impl Player {
             random: Random::new(seed),
             tag: 0,
             goes_by_uids,
+            uid_only,
         }
     }
 
@@ -65,10 +71,28 @@ impl Player {
         }
     }
 
-    /// By numbers, so that they stay. What is gone already won't say its UID.
+    /// By numbers, so that they stay, if it may name any.
     async fn learn_uids(&mut self) {
-        if let Some(first) = self.picture.unnamed().filter(|_| self.goes_by_uids) {
-            self.say(&format!("FETCH {first}:* (UID)"), false).await;
+        while let Some(first) = self.picture.unnamed().filter(|_| self.goes_by_uids) {
+            match self.uid_only {
+                true => self.say("UID FETCH 1:* (UID)", true).await,
+                false => self.say(&format!("FETCH {first}:* (UID)"), false).await,
+            }
+            // One that is gone has no UID to be told: it vanishes.
+            if self.picture.unnamed() == Some(first) {
+                self.say("NOOP", true).await;
+            }
+        }
+    }
+
+    /// How a range is named in a command.
+    fn named(&self, range: &Range) -> Option<(&'static str, u32, u32)> {
+        match self.uid_only {
+            true => self
+                .picture
+                .uids(range)
+                .map(|(first, last)| ("UID ", first, last)),
+            false => Some(("", range.from, range.to)),
         }
     }
 
@@ -88,16 +112,23 @@ impl Player {
             12 => self.on_range("MOVE", "Archive", true).await,
             _ => {
                 self.say("UID FETCH 1:* (FLAGS)", true).await;
-                self.say("SEARCH ALL", false).await;
+                match self.uid_only {
+                    true => self.say("UID SEARCH ALL", true).await,
+                    false => self.say("SEARCH ALL", false).await,
+                }
             }
         }
     }
 
     async fn on_range(&mut self, command: &str, what: &str, may_expunge: bool) {
-        if let Some(range) = self.range() {
-            let Range { from, to } = range;
-            self.say(&format!("{command} {from}:{to} {what}"), may_expunge)
-                .await;
+        let range = self.range();
+        if let Some((prefix, from, to)) = range.and_then(|range| self.named(&range)) {
+            let may_expunge = may_expunge || self.uid_only;
+            self.say(
+                &format!("{prefix}{command} {from}:{to} {what}"),
+                may_expunge,
+            )
+            .await;
         }
     }
 
@@ -110,7 +141,10 @@ impl Player {
         let silent = ["", ".SILENT"][self.random.below(2) as usize];
         let Range { from, to } = range;
         let uids = self.picture.uids(&range);
-        let by_uid = uids.is_some() && self.random.below(2) == 0;
+        let by_uid = uids.is_some() && (self.random.below(2) == 0 || self.uid_only);
+        if self.uid_only && !by_uid {
+            return;
+        }
         if !silent.is_empty() {
             self.picture.change(&range, sign, flag);
         }
@@ -153,11 +187,15 @@ impl Player {
     /// Hears what is left to hear; then looks, and finds nothing new.
     async fn settle(&mut self) -> Vec<String> {
         self.say("NOOP", true).await;
+        self.learn_uids().await;
         let before = self.picture.clone();
         if before.exists() == 0 {
             return Vec::new();
         }
-        self.say("FETCH 1:* (UID FLAGS)", false).await;
+        match self.uid_only {
+            true => self.say("UID FETCH 1:* (UID FLAGS)", true).await,
+            false => self.say("FETCH 1:* (UID FLAGS)", false).await,
+        }
         before.agrees_with(&self.picture);
         self.picture.lines()
     }

@@ -2,7 +2,8 @@
 //!
 //! Order: the worker says `Ready` once, when it is confined and its store is
 //! open, or `Failed` and exits. Then `Serve`s, each answered by `Taken` or
-//! `Refused`, and later by `Ended`. A worker that wants to leave says `MayLeave`;
+//! `Refused`, and later by `Ended`; a delivery that is soon over by `Refused` or `Ended`
+//! alone. A worker that wants to leave says `MayLeave`;
 //! `director` answers `Leave` and sends nothing more, or sends the next `Serve`,
 //! which withdraws the question. `Hold` is answered by `Held` or `NotHeld`; while
 //! it holds a worker isn't told to leave, unless the set stops.

@@ -2,7 +2,8 @@
 //! worker, through `director`, which joins it with the ticket of the same nonce.
 //!
 //! Exactly one of `Taken`, `Refused` and `Lost` answers each `HandOver`, unless
-//! `director` dies. `Refused` is said only if no worker has been or will be given
+//! `director` dies, or a delivery is over soon: its worker has said on the socket itself
+//! what became of it. `Refused` is said only if no worker has been or will be given
 //! the socket, so that the asker may still speak on it. `Taken` is said before
 //! the worker writes its first byte; then the asker closes its copy in silence.
 

@@ -1,9 +1,10 @@
 //! New letters: each gets a message id, and a UID in every mailbox that it is
 //! put into.
 
-use super::messages::flag_mask;
+use super::messages::{flag_mask, loaded};
 use crate::flag::{Flags, Keyword, SystemFlags};
-use crate::id::{MailboxId, MessageId, ThreadId, Uid};
+use crate::handle::MailboxHandle;
+use crate::id::{MailboxId, MessageId, ThreadId, Uid, UidRange, UidSet};
 use crate::message::{INLINE_BODY_BYTES_MAX, NewBody, NewMessage, Place};
 use crate::operation::{Append, Operation, StoredBody};
 use crate::pending::Ticket;
@@ -23,7 +24,48 @@ impl Store {
     /// `ChangeTooLong`, `NothingToDo` (nothing was given), `Busy`.
     pub fn append(&mut self, letters: &[NewMessage<'_>]) -> Result<Ticket, Refusal> {
         self.no_structure_pending()?;
-        let mut draft = Draft::new(self);
+        let change = self.appending(letters, Usage::default())?;
+        self.submit(change)
+    }
+
+    /// Adds letters and removes a message, both or neither (RFC 8508). What goes
+    /// makes room for what comes.
+    ///
+    /// # Errors
+    /// As [`Self::append`]; `NoRight` (without `t` and `e` where the message is),
+    /// `NothingToDo` (it isn't there), `NotLoaded`.
+    pub fn replace(
+        &mut self,
+        letters: &[NewMessage<'_>],
+        handle: &MailboxHandle,
+        uid: Uid,
+    ) -> Result<Ticket, Refusal> {
+        // Alone, so that what is to go is there when its turn comes.
+        self.settled_ground()?;
+        let mailbox = self.checked(handle, Rights::EXPUNGE | Rights::DELETE_MESSAGES)?;
+        loaded(mailbox)?;
+        let gone = mailbox.entries.get(uid).ok_or(Refusal::NothingToDo)?;
+        let frees = Usage::of_letter(gone.size());
+        let mut change = self.appending(letters, frees)?.alone();
+        let range = UidRange {
+            first: uid,
+            last: uid,
+        };
+        change.operations.push(Operation::Expunge {
+            mailbox: handle.id(),
+            only_deleted: false,
+            uids: UidSet::new(&[range]),
+        });
+        self.submit(change)
+    }
+
+    /// What adds letters, where so much goes at the same time.
+    fn appending<'b>(
+        &self,
+        letters: &[NewMessage<'b>],
+        frees: Usage,
+    ) -> Result<Change<'b>, Refusal> {
+        let mut draft = Draft::new(self, frees);
         for letter in letters {
             draft.letter(letter)?;
         }
@@ -36,9 +78,9 @@ impl Store {
         if operations.is_empty() {
             return Err(Refusal::NothingToDo);
         }
-        self.submit(Change {
+        Ok(Change {
             operations,
-            bodies: &bodies,
+            bodies,
             adds,
             ..Change::default()
         })
@@ -52,19 +94,21 @@ struct Draft<'s, 'b> {
     bodies: Vec<&'b [u8]>,
     bodies_len: u32,
     adds: Usage,
+    frees: Usage,
     next_message: u64,
     ahead: BTreeMap<MailboxId, Uid>,
     promised: BTreeMap<MailboxId, Vec<Keyword>>,
 }
 
 impl<'s, 'b> Draft<'s, 'b> {
-    fn new(store: &'s Store) -> Self {
+    fn new(store: &'s Store, frees: Usage) -> Self {
         Self {
             store,
             operations: Vec::new(),
             bodies: Vec::new(),
             bodies_len: 0,
             adds: Usage::default(),
+            frees,
             next_message: store.ahead().next_message,
             ahead: BTreeMap::new(),
             promised: BTreeMap::new(),
@@ -101,7 +145,7 @@ impl<'s, 'b> Draft<'s, 'b> {
             }));
             self.adds = self.adds.plus(Usage::of_letter(size));
         }
-        self.store.has_room(self.adds)
+        self.store.has_room(self.adds.minus(self.frees))
     }
 
     fn inline(&mut self, bytes: &'b [u8]) -> Result<(StoredBody, u32), Refusal> {

@@ -28,7 +28,7 @@ const CEILING_RESERVE: u64 = 2048;
 pub(crate) struct Change<'a> {
     pub(crate) operations: Vec<Operation>,
     /// The inline letters.
-    pub(crate) bodies: &'a [&'a [u8]],
+    pub(crate) bodies: Vec<&'a [u8]>,
     /// Keywords that a transfer may bring into its target.
     pub(crate) keywords: Vec<Keyword>,
     /// What it adds to the account's usage, at most.
@@ -153,7 +153,7 @@ impl Store {
         let head = encode::transaction(&transaction);
         let taken = self
             .appender
-            .append(TRANSACTION, &head, change.bodies, haste);
+            .append(TRANSACTION, &head, &change.bodies, haste);
         let lsn = taken.map_err(refusal_of)?;
         let ticket = Ticket(self.next_ticket);
         self.next_ticket = self.next_ticket.saturating_add(1);

@@ -12,8 +12,9 @@ mod desk;
 use desk::{OWNER, append, create, done, flags, name, new_account, range};
 use journal::sim::SimDisk;
 use store::{
-    AccountId, Annotated, AnnotationName, FlagAction, FlagChange, Grantee, MailboxHandle, Opened,
-    Outcome, Principal, Refusal, Rights, SpecialUse, Store, SystemFlags,
+    AccountId, Annotated, AnnotationName, FlagAction, FlagChange, Grantee, MailboxHandle, NewBody,
+    NewMessage, Opened, Outcome, Place, Principal, Refusal, Rights, SpecialUse, Store, SystemFlags,
+    Ticket,
 };
 
 const FRIEND: Principal = Principal::Account(AccountId(9));
@@ -70,6 +71,7 @@ enum Operation {
     MoveFrom,
     MoveTo,
     Append,
+    Replace,
     Annotations,
     Annotate,
     SetAcl,
@@ -81,7 +83,7 @@ enum Operation {
     Unsubscribe,
 }
 
-const OPERATIONS: [Operation; 30] = [
+const OPERATIONS: [Operation; 31] = [
     Operation::OpenByName,
     Operation::OpenById,
     Operation::OpenTarget,
@@ -103,6 +105,7 @@ const OPERATIONS: [Operation; 30] = [
     Operation::MoveFrom,
     Operation::MoveTo,
     Operation::Append,
+    Operation::Replace,
     Operation::Annotations,
     Operation::Annotate,
     Operation::SetAcl,
@@ -150,6 +153,7 @@ fn rule(operation: Operation) -> (&'static str, Needs) {
         Operation::MoveFrom => ("move_to", On("lrte")),
         Operation::MoveTo => ("move_to", On("li")),
         Operation::Append => ("append", On("li")),
+        Operation::Replace => ("replace", On("lte")),
         Operation::Annotations => ("annotations", OneOf("rswip")),
         Operation::Annotate => ("annotate", On("lw")),
         Operation::SetAcl => ("set_acl", On("la")),
@@ -225,6 +229,22 @@ fn add(system: SystemFlags, keywords: &[&str]) -> FlagChange {
     }
 }
 
+/// Puts a letter into one mailbox in the place of one in another.
+fn replace(store: &mut Store, into: &MailboxHandle, of: &MailboxHandle) -> Result<Ticket, Refusal> {
+    let flags = flags(SystemFlags::NONE, &[]);
+    let places = [Place {
+        mailbox: into,
+        flags: &flags,
+    }];
+    let letter = NewMessage {
+        places: &places,
+        date: desk::DATE,
+        body: NewBody::Inline(b"x"),
+        thread: None,
+    };
+    store.replace(&[letter], of, desk::uid(1))
+}
+
 fn annotation(name: &str) -> AnnotationName {
     AnnotationName::new(name).unwrap()
 }
@@ -261,6 +281,7 @@ fn attempt(
         Operation::CopyTo => store.copy(&other, &one, on).map(|_| ()),
         Operation::MoveFrom => store.move_to(on, &one, &other).map(|_| ()),
         Operation::MoveTo => store.move_to(&other, &one, on).map(|_| ()),
+        Operation::Replace => replace(store, &other, on).map(|_| ()),
         Operation::Append => append(store, on, b"x", &flags(SystemFlags::NONE, &[])).map(|_| ()),
         Operation::Annotations => store.annotations(Annotated::Mailbox(on)).map(|_| ()),
         Operation::Annotate => {

@@ -1,5 +1,5 @@
-//! APPEND up to its literal: `APPEND` is the one command that is acted upon
-//! before it is whole, since its letters are too large to be held.
+//! APPEND and REPLACE (RFC 8508) up to their literals: they are the commands that are
+//! acted upon before they are whole, since their letters are too large to be held.
 
 use preauth::imap::cursor::Cursor;
 use preauth::imap::frame::Announcement;
@@ -8,7 +8,8 @@ use super::date::date_time;
 use super::flag::flag_list;
 use super::mailbox::mailbox;
 use super::refusal::{Refusal, expected};
-use super::{DateTime, Dialect, Flag, MailboxName, Parsed, Tag};
+use super::sequence::sequence_set;
+use super::{DateTime, Dialect, Flag, MailboxName, Parsed, SequenceSet, Tag};
 
 /// A letter that is about to come.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +32,17 @@ pub struct AppendBegin {
     pub utf8: bool,
     /// Which letter of this command, from 0 (RFC 3502).
     pub number: usize,
+    /// The command is REPLACE or UID REPLACE, and this what it removes.
+    pub replaces: Option<Replaces>,
+}
+
+/// What REPLACE removes (RFC 8508).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replaces {
+    /// The number is a UID.
+    pub uid: bool,
+    /// One message.
+    pub message: SequenceSet,
 }
 
 /// What the start of a command, up to an announced literal, turned out to be.
@@ -39,7 +51,14 @@ pub(super) enum Prefix {
     /// Not an APPEND, or its mailbox's name is what comes: hold the literal.
     Held,
     /// A letter for this mailbox comes.
-    Letter(Tag, MailboxName, Options),
+    Letter(Heading, MailboxName, Options),
+}
+
+/// What stands before the mailbox.
+#[derive(Debug, Clone)]
+pub(super) struct Heading {
+    pub(super) tag: Tag,
+    pub(super) replaces: Option<Replaces>,
 }
 
 /// `append-opts` of one letter.
@@ -53,10 +72,15 @@ pub(super) struct Options {
 
 /// Reads the start of a command that stops at `literal`.
 ///
-/// `append = "APPEND" SP mailbox 1*append-message`
+/// `append = "APPEND" SP mailbox 1*append-message`,
+/// `replace = "REPLACE" SP seq-number SP mailbox append-message` (RFC 8508, section 5)
 pub(super) fn prefix(bytes: &[u8], literal: Announcement, dialect: Dialect) -> Parsed<Prefix> {
-    let Some((tag, mut cursor)) = after_append(bytes) else {
+    let Some((verb, tag, mut cursor)) = after_verb(bytes) else {
         return Ok(Prefix::Held);
+    };
+    let replaces = match verb {
+        Verb::Append => None,
+        Verb::Replace { uid } => Some(replaces(&mut cursor, uid)?),
     };
     if stops_here(&cursor) {
         return match literal.binary {
@@ -66,16 +90,48 @@ pub(super) fn prefix(bytes: &[u8], literal: Announcement, dialect: Dialect) -> P
     }
     let mailbox = mailbox(&mut cursor, dialect)?;
     let options = append_message(&mut cursor, dialect)?;
-    Ok(Prefix::Letter(tag, mailbox, options))
+    Ok(Prefix::Letter(Heading { tag, replaces }, mailbox, options))
 }
 
-/// `tag SP "APPEND" SP`
-fn after_append(bytes: &[u8]) -> Option<(Tag, Cursor<'_>)> {
+/// What a command that takes a letter begins with.
+enum Verb {
+    Append,
+    Replace { uid: bool },
+}
+
+/// `tag SP ("APPEND" / "REPLACE" / "UID" SP "REPLACE") SP`
+fn after_verb(bytes: &[u8]) -> Option<(Verb, Tag, Cursor<'_>)> {
     let tag = Tag::leading(bytes)?;
     let mut cursor = Cursor::new(bytes.get(tag.as_str().len()..)?);
     cursor.space().ok()?;
-    let is_append = cursor.word().ok()?.as_str() == "APPEND";
-    (is_append && cursor.accept(b' ')).then_some((tag, cursor))
+    let mut word = cursor.word().ok()?;
+    let uid = word.as_str() == "UID";
+    if uid {
+        cursor.space().ok()?;
+        word = cursor.word().ok()?;
+    }
+    let verb = match word.as_str() {
+        "APPEND" if !uid => Verb::Append,
+        "REPLACE" => Verb::Replace { uid },
+        _ => return None,
+    };
+    cursor.accept(b' ').then_some((verb, tag, cursor))
+}
+
+/// `seq-number SP`, or a UID
+fn replaces(cursor: &mut Cursor<'_>, uid: bool) -> Parsed<Replaces> {
+    let message = sequence_set(cursor)?;
+    cursor.space()?;
+    let is_one = match &message {
+        SequenceSet::Ranges(ranges) => {
+            matches!(ranges.as_slice(), [one] if one.from == one.to)
+        }
+        SequenceSet::Saved => false,
+    };
+    match is_one {
+        true => Ok(Replaces { uid, message }),
+        false => Err(expected("one message")),
+    }
 }
 
 /// `append-message = SP [flag-list SP] [date-time SP] append-data`, up to the

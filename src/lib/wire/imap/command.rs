@@ -191,6 +191,26 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// Whether it names messages by sequence number, or asks for such numbers: what a
+    /// client mustn't that goes by UIDs alone (RFC 9586, section 3).
+    #[must_use]
+    pub fn speaks_in_numbers(&self) -> bool {
+        match self {
+            Self::Fetch { uid, .. }
+            | Self::Store { uid, .. }
+            | Self::Copy { uid, .. }
+            | Self::Move { uid, .. } => !uid,
+            Self::Search { uid, key, .. } => !uid || key.names_numbers(),
+            Self::Select { params, .. } | Self::Examine { params, .. } => {
+                let resync = params.resync.as_ref();
+                resync.is_some_and(|resync| resync.matches.is_some())
+            }
+            _ => false,
+        }
+    }
+}
+
 /// What STORE does with the flags that it names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StoreAction {
@@ -361,6 +381,7 @@ fn message_command(
             set,
             mailbox,
         }),
+        "REPLACE" => Err(expected("a letter as a literal")),
         _ => Err(Fault::CommandUnknown.into()),
     }
 }
@@ -738,6 +759,38 @@ mod tests {
             ("ID (\"name\" \"sodr\" \"os\" nil)", Command::Id(fields)),
             ("ID NIL", Command::Id(vec![])),
         ]);
+    }
+
+    #[test]
+    fn whatever_speaks_in_numbers_is_known() {
+        let numbers = |text: &str| read(text).unwrap().speaks_in_numbers();
+        for text in [
+            "FETCH 1 FLAGS",
+            "STORE 1 FLAGS ()",
+            "COPY 1 a",
+            "MOVE 1 a",
+            "SEARCH ALL",
+            "SEARCH RETURN (COUNT) ALL",
+            "UID SEARCH OR SEEN NOT 1:3",
+            "SELECT a (QRESYNC (1 2 3 (4 5)))",
+            "EXAMINE a (QRESYNC (1 2 (4 5)))",
+        ] {
+            assert!(numbers(text), "{text}");
+        }
+        for text in [
+            "UID FETCH 1:* FLAGS",
+            "UID STORE $ FLAGS ()",
+            "UID COPY 1 a",
+            "UID MOVE 1 a",
+            "UID SEARCH OR $ UID 1:3",
+            "UID EXPUNGE 1",
+            "EXPUNGE",
+            "UIDBATCHES 500",
+            "SELECT a (QRESYNC (1 2 3))",
+            "CLOSE",
+        ] {
+            assert!(!numbers(text), "{text}");
+        }
     }
 
     #[test]

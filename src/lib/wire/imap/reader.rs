@@ -11,7 +11,7 @@ use preauth::imap::cursor::Cursor;
 use preauth::imap::frame::{Announcement, Bounds, Frame, NotHeld, Step};
 use preauth::imap::{Refusal as Fault, Tag};
 
-use super::append::{self, AppendBegin, Options, Prefix};
+use super::append::{self, AppendBegin, Heading, Options, Prefix};
 use super::{Command, Dialect, Loss, MailboxName, Parsed, Refusal, Request, command};
 use crate::limits::{
     APPEND_MESSAGES_MAX, LINE_BYTES_MAX, LITERAL_BYTES_MAX, LITERALS_BYTES_MAX, LITERALS_MAX,
@@ -80,7 +80,7 @@ enum State {
 
 /// An APPEND that is going on.
 struct Append {
-    tag: Tag,
+    heading: Heading,
     mailbox: MailboxName,
     letters: usize,
     /// The parenthesis of `UTF8 (...)` is open.
@@ -213,9 +213,9 @@ impl Reader {
     fn on_literal<'i>(&mut self, literal: Announcement) -> Turn<'i> {
         match append::prefix(self.frame.bytes(), literal, self.dialect) {
             Ok(Prefix::Held) => self.hold(literal),
-            Ok(Prefix::Letter(tag, mailbox, options)) => {
+            Ok(Prefix::Letter(heading, mailbox, options)) => {
                 let append = Append {
-                    tag,
+                    heading,
                     mailbox,
                     letters: 0,
                     open: false,
@@ -253,13 +253,21 @@ impl Reader {
         literal: Announcement,
     ) -> Turn<'i> {
         if literal.bytes > self.append_bytes_max {
-            return self.bad_append(Some(append.tag), Refusal::LetterTooLarge, literal);
+            return self.bad_append(Some(append.heading.tag), Refusal::LetterTooLarge, literal);
+        }
+        if append.heading.replaces.is_some() && append.letters > 0 {
+            let why = Fault::Expected("the end of the command");
+            return self.bad_append(Some(append.heading.tag), why.into(), literal);
         }
         if append.letters >= APPEND_MESSAGES_MAX {
-            return self.bad_append(Some(append.tag), Refusal::TooMany("letters"), literal);
+            return self.bad_append(
+                Some(append.heading.tag),
+                Refusal::TooMany("letters"),
+                literal,
+            );
         }
         let begin = AppendBegin {
-            tag: append.tag.clone(),
+            tag: append.heading.tag.clone(),
             mailbox: append.mailbox.clone(),
             flags: options.flags,
             date: options.date,
@@ -268,6 +276,7 @@ impl Reader {
             binary: literal.binary,
             utf8: options.utf8,
             number: append.letters,
+            replaces: append.heading.replaces.clone(),
         };
         append.open = options.utf8;
         append.letters = append.letters.saturating_add(1);
@@ -306,17 +315,19 @@ impl Reader {
             Step::Whole => match tail_end(self.frame.bytes(), append.open) {
                 Ok(()) => {
                     self.frame.reset();
-                    Turn::Event(Event::AppendDone(append.tag))
+                    Turn::Event(Event::AppendDone(append.heading.tag))
                 }
-                Err(why) => self.bad(Some(append.tag), why),
+                Err(why) => self.bad(Some(append.heading.tag), why),
             },
             Step::Literal(literal) => {
                 match tail_options(self.frame.bytes(), append.open, self.dialect) {
                     Ok(options) => self.begin_letter(append, options, literal),
-                    Err(why) => self.bad_append(Some(append.tag), why, literal),
+                    Err(why) => self.bad_append(Some(append.heading.tag), why, literal),
                 }
             }
-            Step::Refused(why) | Step::Broken(why) => self.bad(Some(append.tag), why.into()),
+            Step::Refused(why) | Step::Broken(why) => {
+                self.bad(Some(append.heading.tag), why.into())
+            }
         }
     }
 

@@ -14,8 +14,10 @@ use crate::imap::flags;
 use crate::imap::messages::{CHUNK_MESSAGES_MAX, Walk};
 use crate::imap::object;
 use crate::imap::selected::Selected;
+use crate::imap::uid_only;
 use crate::imap::view::Told;
 use crate::output::GATHERED_BYTES_MAX;
+use crate::session::Enabled;
 use crate::shapes::Depth;
 use ipc::AccountId;
 use message::gist::{Glance, are_listed};
@@ -32,6 +34,7 @@ const STEP_MESSAGES_MAX: usize = 1024;
 /// What is asked of each message, if all of it may be at hand.
 pub struct Known<'a> {
     asks: Vec<Ask<'a>>,
+    enabled: Enabled,
     depth: Depth,
     with_flags: bool,
     with_modseq: bool,
@@ -75,6 +78,7 @@ impl<'a> Known<'a> {
             asks: asks
                 .collect::<Option<Vec<_>>>()
                 .filter(|_| !order.sets_seen)?,
+            enabled: order.enabled,
             // What is at hand of a letter is looked at for words that nobody waits for, too.
             depth: match order.items.contains(&FetchItem::Preview { lazy: true }) {
                 true => order.depth.max(Depth::Header),
@@ -96,7 +100,7 @@ impl<'a> Known<'a> {
     /// Renders the answer for one message; false if it can't, and then something may have
     /// been rendered that must be taken back.
     fn tell(&mut self, out: &mut Vec<u8>, seq: u32, letter: &Letter<'_>) -> bool {
-        let mut writer = FetchWriter::begin(out, seq);
+        let mut writer = uid_only::begin(self.enabled, out, seq, letter.entry.uid());
         for ask in &self.asks {
             if ask
                 .tell(out, &mut writer, letter, &mut self.chosen)

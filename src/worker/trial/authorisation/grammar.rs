@@ -250,10 +250,12 @@ words! { set, SETS of SequenceSet {
 
 words! { event, EVENTS of Event<'_> {
     Event::Request(_) => "request",
-    Event::AppendBegin(wire::imap::AppendBegin { tag: _, mailbox: _, flags: _, date: None, bytes: _, sync: _, utf8: _, binary: false, number: 0 }) => "APPEND",
-    Event::AppendBegin(wire::imap::AppendBegin { tag: _, mailbox: _, flags: _, date: None, bytes: _, sync: _, utf8: _, binary: true, number: 0 }) => "APPEND, literal8",
-    Event::AppendBegin(wire::imap::AppendBegin { tag: _, mailbox: _, flags: _, date: Some(_), bytes: _, sync: _, utf8: _, binary: _, number: 0 }) => "APPEND, date",
-    Event::AppendBegin(wire::imap::AppendBegin { tag: _, mailbox: _, flags: _, date: _, bytes: _, sync: _, utf8: _, binary: _, number: 1.. }) => "MULTIAPPEND",
+    Event::AppendBegin(wire::imap::AppendBegin { tag: _, mailbox: _, flags: _, date: None, bytes: _, sync: _, utf8: _, binary: false, number: 0, replaces: None }) => "APPEND",
+    Event::AppendBegin(wire::imap::AppendBegin { tag: _, mailbox: _, flags: _, date: None, bytes: _, sync: _, utf8: _, binary: true, number: 0, replaces: None }) => "APPEND, literal8",
+    Event::AppendBegin(wire::imap::AppendBegin { tag: _, mailbox: _, flags: _, date: Some(_), bytes: _, sync: _, utf8: _, binary: _, number: 0, replaces: None }) => "APPEND, date",
+    Event::AppendBegin(wire::imap::AppendBegin { tag: _, mailbox: _, flags: _, date: _, bytes: _, sync: _, utf8: _, binary: _, number: 1.., replaces: None }) => "MULTIAPPEND",
+    Event::AppendBegin(wire::imap::AppendBegin { tag: _, mailbox: _, flags: _, date: _, bytes: _, sync: _, utf8: _, binary: _, number: _, replaces: Some(wire::imap::Replaces { uid: false, message: _ }) }) => "REPLACE",
+    Event::AppendBegin(wire::imap::AppendBegin { tag: _, mailbox: _, flags: _, date: _, bytes: _, sync: _, utf8: _, binary: _, number: _, replaces: Some(wire::imap::Replaces { uid: true, message: _ }) }) => "UID REPLACE",
     Event::AppendBytes(_) => "letter",
     Event::AppendEnd => "end of letter",
     Event::AppendDone(_) => "end of APPEND",

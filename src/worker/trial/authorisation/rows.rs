@@ -329,6 +329,12 @@ const IN_BOX: &[Row] = &[
     // by whoever may not read.
     Row::in_box("EXPUNGE").needs("le"),
     Row::in_box("UID EXPUNGE 2").needs("lre"),
+    // "The ACL rights required for UID REPLACE are the union of the ACL rights required
+    // for UID STORE and UID EXPUNGE in the current mailbox, and APPEND in the target
+    // mailbox" (RFC 8508).
+    Row::in_box("REPLACE 1 other {1+}\r\nx").needs("lrte"),
+    Row::in_box("UID REPLACE 1 box {1+}\r\nx").needs("lrite"),
+    Row::in_other("REPLACE 1 box {1+}\r\nx").fills_box(),
 ];
 
 /// "FETCH - A FETCH request that implies setting \Seen flag MUST NOT set it, if the

@@ -50,6 +50,7 @@ impl Picture {
                 self.expunge(number);
             }
             "FETCH" => self.fetch(number, words.next().unwrap()),
+            "UIDFETCH" => self.uid_fetch(number as u32, words.next().unwrap()),
             _ => {}
         }
     }
@@ -84,13 +85,26 @@ impl Picture {
         }
     }
 
+    /// What is told of one by its UID is told of one that was there; of those whose UID the
+    /// client hasn't been told, of any.
+    fn uid_fetch(&mut self, uid: u32, items: &str) {
+        let known = self.0.iter().position(|it| it.uid == Some(uid));
+        let place = known.or_else(|| self.0.iter().position(|it| it.uid.is_none()));
+        let place = place.unwrap_or_else(|| panic!("UID {uid} was never there"));
+        self.0[place].uid = Some(uid);
+        self.0.sort_by_key(|it| it.uid.unwrap_or(u32::MAX));
+        let number = self.0.iter().position(|it| it.uid == Some(uid)).unwrap() + 1;
+        self.fetch(number, items);
+    }
+
     /// Those whose UIDs the client hasn't been told are alike, as far as they lie between
-    /// the same others.
+    /// the same others; to a client that goes by UIDs alone all of them are.
     fn place_of(&self, uid: u32) -> Option<usize> {
         let is_lower = |known: &Known| known.uid.is_some_and(|known| known < uid);
         let start = self.0.iter().rposition(is_lower).map_or(0, |at| at + 1);
-        let at = self.0[start..].first()?;
-        at.uid.is_none_or(|known| known == uid).then_some(start)
+        let known = self.0.iter().position(|it| it.uid == Some(uid));
+        let unnamed = || self.0[start..].iter().position(|it| it.uid.is_none());
+        known.or_else(|| unnamed().map(|at| start + at))
     }
 
     /// The first message whose UID the client hasn't been told.

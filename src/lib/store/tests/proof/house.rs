@@ -156,23 +156,29 @@ fn prepare(
             let rights = Rights::of_bits(*rights).unwrap();
             store.set_acl(&handle(store, path)?, grantee, rights)
         }
-        Change::Annotate(path, news) => {
-            let new = |(name, value): (&String, &Option<Vec<u8>>)| {
-                let value = value.as_deref().map(Into::into);
-                (AnnotationName::new(name).unwrap(), value)
-            };
-            let news: Vec<_> = news.iter().map(new).collect();
-            match path {
-                Some(path) => {
-                    let handle = handle(store, path)?;
-                    store.annotate(Annotated::Mailbox(&handle), &news)
-                }
-                None => store.annotate(Annotated::Account(OWNER), &news),
-            }
-        }
+        Change::Annotate(path, news) => annotate(store, path.as_ref(), news),
         Change::RaiseEpoch(epoch) => store.raise_epoch(*epoch),
         Change::SetQuota(quota) => store.set_quota(*quota),
         Change::Rewound => store.rewound(),
+    }
+}
+
+fn annotate(
+    store: &mut Store,
+    path: Option<&Path>,
+    news: &BTreeMap<String, Option<Vec<u8>>>,
+) -> Result<Ticket, Refusal> {
+    let new = |(name, value): (&String, &Option<Vec<u8>>)| {
+        let value = value.as_deref().map(Into::into);
+        (AnnotationName::new(name).unwrap(), value)
+    };
+    let news: Vec<_> = news.iter().map(new).collect();
+    match path {
+        Some(path) => {
+            let handle = handle(store, path)?;
+            store.annotate(Annotated::Mailbox(&handle), &news)
+        }
+        None => store.annotate(Annotated::Account(OWNER), &news),
     }
 }
 

@@ -109,6 +109,8 @@ pub enum Code {
     UidNext(u32),
     /// UIDs don't last.
     UidNotSticky,
+    /// The client has enabled UIDONLY (RFC 9586), and named a sequence number.
+    UidRequired,
     /// What the mailbox's UIDs are valid with.
     UidValidity(u32),
     /// Something that is needed is away for the moment.
@@ -175,6 +177,7 @@ impl Code {
             Self::TooFew => "TOOFEW",
             Self::TryCreate => "TRYCREATE",
             Self::UidNotSticky => "UIDNOTSTICKY",
+            Self::UidRequired => "UIDREQUIRED",
             Self::Unavailable => "UNAVAILABLE",
             Self::UnknownCte => "UNKNOWN-CTE",
             Self::UseAttr => "USEATTR",
@@ -304,6 +307,8 @@ pub enum Capability {
     QuotaStorage,
     /// RFC 9738: messages that one COPY may take.
     SaveLimit(u32),
+    /// RFC 8508.
+    Replace,
     /// RFC 8514.
     SaveDate,
     /// RFC 5182.
@@ -314,6 +319,8 @@ pub enum Capability {
     StatusSize,
     /// RFC 10022.
     UidBatches,
+    /// RFC 9586.
+    UidOnly,
     /// RFC 4315.
     UidPlus,
     /// RFC 3691.
@@ -374,11 +381,13 @@ impl Capability {
             Self::QuotaMessage => "QUOTA=RES-MESSAGE",
             Self::QuotaStorage => "QUOTA=RES-STORAGE",
             Self::SaveLimit(_) => "SAVELIMIT=",
+            Self::Replace => "REPLACE",
             Self::SaveDate => "SAVEDATE",
             Self::SearchRes => "SEARCHRES",
             Self::SpecialUse => "SPECIAL-USE",
             Self::StatusSize => "STATUS=SIZE",
             Self::UidBatches => "UIDBATCHES",
+            Self::UidOnly => "UIDONLY",
             Self::UidPlus => "UIDPLUS",
             Self::Unselect => "UNSELECT",
             Self::Utf8Accept => "UTF8=ACCEPT",

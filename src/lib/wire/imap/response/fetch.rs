@@ -113,6 +113,14 @@ impl FetchWriter {
         Self { is_first: true }
     }
 
+    /// `uniqueid SP "UIDFETCH" SP "("` (RFC 9586)
+    pub fn begin_uid(out: &mut Vec<u8>, uid: u32) -> Self {
+        put(out, "* ");
+        number(out, uid.into());
+        put(out, " UIDFETCH (");
+        Self { is_first: true }
+    }
+
     /// One item, and the space before it.
     pub fn item(&mut self, out: &mut Vec<u8>, item: &FetchData<'_>) {
         self.separate(out);
