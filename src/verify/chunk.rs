@@ -44,12 +44,13 @@ pub struct Row {
     pub message: u64,
     pub thread: u64,
     pub modseq: u64,
-    pub date: i64,
     pub keywords: u64,
     pub place: u64,
     pub offset: u32,
     pub size: u32,
     pub uid: u32,
+    pub date: i64,
+    pub saved: u32,
     pub minutes: i16,
     pub flags: u8,
 }
@@ -151,16 +152,16 @@ impl Row {
             message: fields.id()?,
             thread: fields.id()?,
             modseq: fields.id()?,
-            date: fields.i64()?,
             keywords: fields.u64()?,
             place: fields.u64()?,
             offset: fields.u32()?,
             size: fields.u32()?,
             uid: in_range(fields.nonzero()?, |uid| *uid != u32::MAX)?,
+            date: fields.short_date()?,
+            saved: fields.u32()?,
             minutes: fields.i16()?,
             flags: fields.flags()?,
         };
-        fields.zeros::<1>()?;
         in_range(row, |row| row.place != IN_PACK)
     }
 
@@ -178,6 +179,7 @@ impl Row {
             modseq: self.modseq,
             keywords: self.keywords,
             print: entry::print(self.message, self.thread, self.date, self.minutes),
+            saved: self.saved,
             uid: self.uid,
             size: self.size,
             flags: self.flags,

@@ -10,8 +10,10 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 pub struct Entry {
     pub modseq: u64,
     pub keywords: u64,
-    /// Of message, thread and date, which never change.
-    pub print: u64,
+    /// Of message, thread and date, which never change, not in a copy either.
+    pub print: u32,
+    /// When it came into the mailbox.
+    pub saved: u32,
     pub uid: u32,
     pub size: u32,
     pub flags: u8,
@@ -22,10 +24,11 @@ pub struct Entry {
 }
 
 /// A print of what never changes in an entry.
-pub fn print(message: u64, thread: u64, date: i64, minutes: i16) -> u64 {
+pub fn print(message: u64, thread: u64, date: i64, minutes: i16) -> u32 {
     let mut hasher = DefaultHasher::new();
     (message, thread, date, minutes).hash(&mut hasher);
-    hasher.finish()
+    let print = hasher.finish();
+    (print ^ (print >> 32)) as u32
 }
 
 /// A mailbox's entries.
@@ -135,6 +138,7 @@ mod tests {
             modseq: 1,
             keywords: 1 << uid,
             print: 0,
+            saved: 0,
             uid,
             size: 10,
             flags: 0,

@@ -131,6 +131,17 @@ pub trait Fields: Source {
         self.bytes().map(i64::from_le_bytes)
     }
 
+    /// UTC seconds of a letter's date: what 40 bits hold.
+    fn date(&mut self) -> Result<i64, What> {
+        in_range(self.i64()?, |date| (-1 << 39..1 << 39).contains(date))
+    }
+
+    /// The same in 5 bytes.
+    fn short_date(&mut self) -> Result<i64, What> {
+        let [a, b, c, d, e] = self.bytes()?;
+        Ok(i64::from_le_bytes([0, 0, 0, a, b, c, d, e]) >> 24)
+    }
+
     fn i16(&mut self) -> Result<i16, What> {
         self.bytes().map(i16::from_le_bytes)
     }

@@ -117,9 +117,10 @@ impl<F: File> Reading<'_, F> {
         let message = self.lines.modseq()?;
         let (_thread, _mailbox) = (self.lines.modseq()?, self.lines.modseq()?);
         let (_validity, _uid) = (self.lines.u32()?, self.lines.u32()?);
-        let (_date, _minutes) = (self.lines.i64()?, self.lines.i16()?);
+        let (_date, _minutes) = (self.lines.date()?, self.lines.i16()?);
         self.lines.flags()?;
-        self.lines.zeros::<13>()?;
+        let _saved = self.lines.u32()?;
+        self.lines.zeros::<9>()?;
         let sha256 = self.lines.bytes::<32>()?;
         let ailment = hash(&mut self.body, size, &sha256).err();
         report.count(|totals| &mut totals.letters, 1);

@@ -70,6 +70,7 @@ pub struct Append {
     pub thread: u64,
     pub date: i64,
     pub minutes: i16,
+    pub saved: u32,
     pub flags: u8,
     /// The pack, or `None`: inline.
     pub pack: Option<u64>,
@@ -110,6 +111,7 @@ pub struct Transfer {
     pub target: u64,
     pub first: u32,
     pub reserved: u32,
+    pub saved: u32,
     pub uids: Uids,
     pub moving: bool,
 }
@@ -223,8 +225,9 @@ fn append(fields: &mut &[u8]) -> Result<Append, What> {
         uid: in_range(fields.nonzero()?, |uid| *uid != u32::MAX)?,
         message: fields.id()?,
         thread: fields.id()?,
-        date: fields.i64()?,
+        date: fields.date()?,
         minutes: fields.i16()?,
+        saved: fields.u32()?,
         flags: fields.flags()?,
         pack: place(fields)?,
         offset: fields.u32()?,
@@ -269,6 +272,7 @@ fn transfer(fields: &mut &[u8], moving: bool) -> Result<Transfer, What> {
         target: fields.id()?,
         first: fields.nonzero()?,
         reserved: fields.u32()?,
+        saved: fields.u32()?,
         uids: uids(fields)?,
         moving,
     })

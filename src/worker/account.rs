@@ -20,6 +20,7 @@ use crate::body::Bodies;
 use crate::cache::Cache;
 use crate::cache::gists::Records;
 use crate::cache::threads::Map;
+use crate::clock;
 use crate::damage::Damage;
 use crate::disk::{DiskThread, Gone};
 use crate::holding::Holding;
@@ -408,7 +409,11 @@ impl Account {
             let settled = self.commits.settled();
             #[cfg(test)]
             self.count_call();
-            let prepared = prepare(&mut self.store.borrow_mut());
+            let prepared = {
+                let mut store = self.store.borrow_mut();
+                store.tell_time(clock::seconds());
+                prepare(&mut store)
+            };
             match prepared {
                 Ok(ticket) => return self.commits.wait(ticket).await,
                 Err(Refusal::Busy) => settled.await,

@@ -37,6 +37,7 @@ mod metadata;
 pub mod names;
 mod notify;
 pub mod numbers;
+mod object;
 mod progress;
 mod quota;
 mod recent;

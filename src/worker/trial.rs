@@ -18,6 +18,7 @@ mod loading;
 mod model;
 mod names;
 mod numbers;
+mod objects;
 mod pipelining;
 mod pop3;
 mod quota;

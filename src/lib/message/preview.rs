@@ -16,6 +16,11 @@ pub const PREVIEW_CHARS_MAX: usize = 200;
 /// preview.
 pub const PREVIEW_SOURCE_BYTES_MAX: u64 = 16 << 10;
 
+/// Whether a text is such as previews are: what others have kept may be anything.
+pub fn is_preview(text: &str) -> bool {
+    text.chars().nth(PREVIEW_CHARS_MAX).is_none() && !text.contains(char::is_control)
+}
+
 /// Where in a letter the words of its preview stand.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {

@@ -6,7 +6,7 @@
 
 use crate::body::ReadError;
 use crate::chunk::{CHUNK_ENTRIES_MAX, Chunk, Summary};
-use crate::entry::{Body, BodyFile, Entry};
+use crate::entry::{Body, BodyFile, Dates, Entry};
 use crate::file::{self, CHUNK, FORMAT_VERSION, Fault, HEADER_BYTES, only_zeros};
 use crate::flag::SystemFlags;
 use crate::id::{ChunkId, MailboxId, MessageId, Modseq, PackId, ThreadId, Uid};
@@ -56,15 +56,13 @@ fn encode_entry(entry: &Entry, out: &mut Vec<u8>) {
     out.extend_from_slice(&entry.message.0.to_le_bytes());
     out.extend_from_slice(&entry.thread.0.to_le_bytes());
     out.extend_from_slice(&entry.modseq.0.to_le_bytes());
-    out.extend_from_slice(&entry.secs.to_le_bytes());
     out.extend_from_slice(&entry.keywords.to_le_bytes());
     out.extend_from_slice(&place.to_le_bytes());
     out.extend_from_slice(&entry.body.offset.to_le_bytes());
     out.extend_from_slice(&entry.body.size.to_le_bytes());
     out.extend_from_slice(&entry.uid.get().to_le_bytes());
-    out.extend_from_slice(&entry.offset_minutes.to_le_bytes());
+    out.extend_from_slice(entry.dates.bytes());
     out.push(entry.system.bits());
-    out.push(0);
 }
 
 /// What a chunk's header says.
@@ -141,15 +139,13 @@ fn entry(bytes: &[u8]) -> Option<Entry> {
         message: MessageId(fields.u64()?),
         thread: ThreadId(fields.u64()?),
         modseq: Modseq(fields.u64()?),
-        secs: fields.i64()?,
         keywords: fields.u64()?,
         body: body(&mut fields)?,
         uid: Uid::new(fields.u32()?).filter(|uid| *uid < Uid::MAX)?,
-        offset_minutes: fields.i16()?,
+        dates: Dates::of_bytes(fields.array()?),
         system: SystemFlags::of_bits(fields.u8()?)?,
     };
-    let zero = fields.u8()?;
-    (zero == 0 && fields.is_empty() && entry.modseq <= Modseq::MAX).then_some(entry)
+    (fields.is_empty() && entry.modseq <= Modseq::MAX).then_some(entry)
 }
 
 fn body(fields: &mut Fields<'_>) -> Option<Body> {
@@ -299,19 +295,23 @@ mod tests {
     }
 
     fn any_entry() -> impl Strategy<Value = Entry> {
-        let ids = (any::<u64>(), any::<u64>(), 0..=Modseq::MAX.0, any::<i64>());
+        let ids = (
+            any::<u64>(),
+            any::<u64>(),
+            0..=Modseq::MAX.0,
+            any::<[u8; 11]>(),
+        );
         let body = (any_place(), 0_u32..1 << 31, 0_u32..1 << 31);
-        let rest = (any::<u64>(), any::<i16>(), 0_u8..32);
+        let rest = (any::<u64>(), 0_u8..32);
         (ids, body, rest).prop_map(|(ids, body, rest)| Entry {
             message: MessageId(ids.0),
             thread: ThreadId(ids.1),
             modseq: Modseq(ids.2),
-            secs: ids.3,
             keywords: rest.0,
             body: Body::new(body.0, body.1, body.2),
             uid: Uid::MIN,
-            offset_minutes: rest.1,
-            system: SystemFlags::of_bits(rest.2).unwrap(),
+            dates: Dates::of_bytes(ids.3),
+            system: SystemFlags::of_bits(rest.1).unwrap(),
         })
     }
 

@@ -8,7 +8,7 @@ use crate::flag::{FlagAction, Keyword, SystemFlags};
 use crate::id::{
     AccountId, MailboxId, MessageId, Modseq, PackId, ThreadId, Uid, UidRange, UidSet, UidValidity,
 };
-use crate::message::InternalDate;
+use crate::message::{InternalDate, SaveDate};
 use crate::metadata::{ANNOTATION_BYTES_MAX, AnnotationName, Place};
 use crate::name::{MailboxName, SpecialUse};
 use crate::operation::{Append, FlagMask, Operation, SetFlags, StoredBody, Transaction, Transfer};
@@ -205,6 +205,7 @@ fn append(fields: &mut Fields<'_>, bodies: u64) -> Option<Append> {
             secs: fields.i64()?,
             offset_minutes: fields.i16()?,
         },
+        saved: SaveDate(fields.u32()?),
         system: SystemFlags::of_bits(fields.u8()?)?,
         body: stored_body(fields)?,
         size: fields.u32()?,
@@ -215,7 +216,7 @@ fn append(fields: &mut Fields<'_>, bodies: u64) -> Option<Append> {
         StoredBody::Inline { offset } => u64::from(offset.checked_add(append.size)?) <= bodies,
         StoredBody::Pack { offset, .. } => offset.checked_add(append.size).is_some(),
     };
-    there.then_some(append)
+    (there && append.date.fits()).then_some(append)
 }
 
 fn stored_body(fields: &mut Fields<'_>) -> Option<StoredBody> {
@@ -262,6 +263,7 @@ fn transfer(fields: &mut Fields<'_>, moving: bool) -> Option<Transfer> {
         target: mailbox(fields)?,
         first: uid(fields)?,
         reserved: fields.u32()?,
+        saved: SaveDate(fields.u32()?),
         uids: uids(fields)?,
     })
 }
@@ -357,6 +359,7 @@ fn uids(fields: &mut Fields<'_>) -> Option<UidSet> {
 mod tests {
     use super::*;
     use crate::encode;
+    use crate::message::DATE_SECS_MAX;
     use proptest::prelude::*;
 
     fn any_name() -> impl Strategy<Value = MailboxName> {
@@ -403,7 +406,13 @@ mod tests {
     }
 
     fn any_append() -> impl Strategy<Value = Operation> {
-        let what = (any::<u64>(), any_uid(), any::<[u64; 2]>(), any::<i64>());
+        let secs = -DATE_SECS_MAX..DATE_SECS_MAX;
+        let what = (
+            any::<u64>(),
+            any_uid(),
+            any::<[u64; 2]>(),
+            (secs, any::<u32>()),
+        );
         let how = (any::<i16>(), any_system(), any_keywords(), any_body());
         (what, how, 0_u32..50, any::<[u8; 32]>()).prop_map(|(what, how, size, sha256)| {
             Operation::Append(Append {
@@ -412,9 +421,10 @@ mod tests {
                 message: MessageId(what.2[0]),
                 thread: ThreadId(what.2[1]),
                 date: InternalDate {
-                    secs: what.3,
+                    secs: what.3.0,
                     offset_minutes: how.0,
                 },
+                saved: SaveDate(what.3.1),
                 system: how.1,
                 keywords: how.2,
                 body: how.3,
@@ -469,14 +479,15 @@ mod tests {
 
     fn any_transfer() -> impl Strategy<Value = Operation> {
         let between = (any::<bool>(), any::<u64>(), any::<u64>());
-        (between, any_uid(), any::<u32>(), any_set()).prop_map(
-            |(between, first, reserved, uids)| {
+        (between, any_uid(), any::<[u32; 2]>(), any_set()).prop_map(
+            |(between, first, [reserved, saved], uids)| {
                 Operation::Transfer(Transfer {
                     moving: between.0,
                     source: MailboxId(between.1),
                     target: MailboxId(between.2),
                     first,
                     reserved,
+                    saved: SaveDate(saved),
                     uids,
                 })
             },
@@ -615,6 +626,7 @@ mod tests {
                         secs: 0,
                         offset_minutes: 0,
                     },
+                    saved: SaveDate(0),
                     system: SystemFlags::NONE,
                     keywords: Vec::new(),
                     body,

@@ -251,6 +251,7 @@ impl Out {
         self.u64(append.thread.0);
         self.bytes(&append.date.secs.to_le_bytes());
         self.bytes(&append.date.offset_minutes.to_le_bytes());
+        self.u32(append.saved.0);
         self.u8(append.system.bits());
         match append.body {
             StoredBody::Inline { offset } => {
@@ -289,6 +290,7 @@ impl Out {
         self.u64(transfer.target.0);
         self.u32(transfer.first.get());
         self.u32(transfer.reserved);
+        self.u32(transfer.saved.0);
         self.uids(&transfer.uids);
     }
 }

@@ -75,7 +75,9 @@ pub use id::{
 pub use loading::{Fetched, WISH_CHUNKS_MAX, Wish};
 pub use mailbox::Counters;
 pub use manifest::ManifestFault;
-pub use message::{GatheredBody, INLINE_BODY_BYTES_MAX, InternalDate, NewBody, NewMessage, Place};
+pub use message::{
+    GatheredBody, INLINE_BODY_BYTES_MAX, InternalDate, NewBody, NewMessage, Place, SaveDate,
+};
 pub use metadata::{
     ANNOTATION_BYTES_MAX, ANNOTATION_NAME_BYTES_MAX, ANNOTATIONS_BYTES_MAX, ANNOTATIONS_MAX,
     AnnotationName, Annotations,

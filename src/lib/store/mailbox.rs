@@ -275,6 +275,7 @@ impl Mailbox {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::entry::tests::dates;
     use crate::entry::{Body, BodyFile};
     use crate::id::{MessageId, ThreadId, UidRange};
     use journal::Lsn;
@@ -300,11 +301,10 @@ mod tests {
             message: MessageId(1),
             thread: ThreadId(1),
             modseq: Modseq(2),
-            secs: 0,
             keywords,
             body: Body::new(BodyFile::Record(Lsn(0)), 0, 10),
             uid: uid(n),
-            offset_minutes: 0,
+            dates: dates(0),
             system: SystemFlags::NONE,
         });
     }

@@ -20,6 +20,45 @@ pub struct InternalDate {
     pub offset_minutes: i16,
 }
 
+/// Seconds that a date may lie before or after 1970, exclusive after: what 40 bits hold,
+/// some 17,000 years. IMAP's dates have four digits for the year.
+pub(crate) const DATE_SECS_MAX: i64 = 1 << 39;
+
+impl InternalDate {
+    /// Whether an entry can hold it.
+    pub(crate) fn fits(self) -> bool {
+        (-DATE_SECS_MAX..DATE_SECS_MAX).contains(&self.secs)
+    }
+
+    /// The nearest date that an entry can hold.
+    pub(crate) fn fitted(self) -> Self {
+        Self {
+            secs: self
+                .secs
+                .clamp(-DATE_SECS_MAX, DATE_SECS_MAX.saturating_sub(1)),
+            ..self
+        }
+    }
+}
+
+/// When a message came into its mailbox, by append, copy or move (RFC 8514): UTC seconds
+/// since 1970, until 2106.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SaveDate(pub(crate) u32);
+
+impl SaveDate {
+    /// The nearest one to this time in UTC seconds.
+    pub(crate) fn at(secs: i64) -> Self {
+        let secs = secs.clamp(0, i64::from(u32::MAX));
+        Self(u32::try_from(secs).unwrap_or(u32::MAX))
+    }
+
+    /// UTC seconds since 1970.
+    pub fn secs(self) -> i64 {
+        i64::from(self.0)
+    }
+}
+
 /// Where a letter is put, and with which flags.
 #[derive(Clone, Copy, Debug)]
 pub struct Place<'a> {

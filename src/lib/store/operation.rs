@@ -9,7 +9,7 @@ use crate::flag::{FlagAction, Keyword, SystemFlags};
 use crate::id::{
     AccountId, MailboxId, MessageId, Modseq, PackId, ThreadId, Uid, UidSet, UidValidity,
 };
-use crate::message::InternalDate;
+use crate::message::{InternalDate, SaveDate};
 use crate::metadata::{AnnotationName, Place};
 use crate::name::{MailboxName, SpecialUse};
 use crate::quota::QuotaOverride;
@@ -120,6 +120,7 @@ pub(crate) struct Append {
     pub(crate) message: MessageId,
     pub(crate) thread: ThreadId,
     pub(crate) date: InternalDate,
+    pub(crate) saved: SaveDate,
     pub(crate) system: SystemFlags,
     pub(crate) keywords: Vec<Keyword>,
     pub(crate) body: StoredBody,
@@ -163,5 +164,7 @@ pub(crate) struct Transfer {
     /// The first of the UIDs that were reserved in the target, and how many.
     pub(crate) first: Uid,
     pub(crate) reserved: u32,
+    /// When they come into the target.
+    pub(crate) saved: SaveDate,
     pub(crate) uids: UidSet,
 }

@@ -18,7 +18,7 @@ pub use writer::{PackWriter, PackedBody};
 use crate::file::{self, FORMAT_VERSION, Fault, HEADER_BYTES, PACK, only_zeros};
 use crate::flag::SystemFlags;
 use crate::id::{EntryId, MailboxId, MessageId, PackId, ThreadId, Uid, UidValidity};
-use crate::message::InternalDate;
+use crate::message::{InternalDate, SaveDate};
 use journal::block::{self, Section};
 use journal::disk::{DiskError, File};
 use journal::le::Fields;
@@ -112,6 +112,8 @@ pub(crate) struct Letter {
     /// Where it lay; a letter may have been copied elsewhere as well.
     pub(crate) home: Option<EntryId>,
     pub(crate) date: InternalDate,
+    /// When it came into the mailbox where it lay.
+    pub(crate) saved: Option<SaveDate>,
     pub(crate) system: SystemFlags,
     /// What the letter's bytes should be, also if they are rotten.
     pub(crate) sha256: [u8; 32],
@@ -130,6 +132,7 @@ impl Letter {
                 secs: 0,
                 offset_minutes: 0,
             },
+            saved: None,
             system: SystemFlags::NONE,
             sha256,
         }
@@ -148,7 +151,8 @@ impl Letter {
         out.extend_from_slice(&self.date.secs.to_le_bytes());
         out.extend_from_slice(&self.date.offset_minutes.to_le_bytes());
         out.push(self.system.bits());
-        out.extend_from_slice(&[0; 13]);
+        out.extend_from_slice(&self.saved.map_or(0, |saved| saved.0).to_le_bytes());
+        out.extend_from_slice(&[0; 9]);
         out.extend_from_slice(&self.sha256);
     }
 
@@ -165,13 +169,14 @@ impl Letter {
                 offset_minutes: fields.i16()?,
             },
             system: SystemFlags::of_bits(fields.u8()?)?,
+            saved: Some(SaveDate(fields.u32()?)).filter(|saved| saved.0 > 0),
             sha256: {
-                let zeros: [u8; 13] = fields.array()?;
-                (zeros == [0; 13]).then_some(())?;
+                let zeros: [u8; 9] = fields.array()?;
+                (zeros == [0; 9]).then_some(())?;
                 fields.array()?
             },
         };
-        fields.is_empty().then_some(letter)
+        (fields.is_empty() && letter.date.fits()).then_some(letter)
     }
 }
 
@@ -256,6 +261,7 @@ fn fill(letters: &[Letter], body_len: u64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::DATE_SECS_MAX;
     use proptest::prelude::*;
 
     #[test]
@@ -297,7 +303,9 @@ mod tests {
     pub(super) fn any_letter() -> impl Strategy<Value = Letter> {
         let ids = (any::<u64>(), any::<u64>());
         let home = prop::option::of((1..=u64::MAX, 1..=u32::MAX, 1..u32::MAX));
-        let rest = (any::<i64>(), any::<i16>(), 0_u8..32, any::<[u8; 32]>());
+        let secs = -DATE_SECS_MAX..DATE_SECS_MAX;
+        let how = (0_u8..32, prop::option::of(1_u32..));
+        let rest = (secs, any::<i16>(), how, any::<[u8; 32]>());
         (ids, home, rest).prop_map(|(ids, home, rest)| Letter {
             message: Some(ids.0).filter(|id| *id > 0).map(MessageId),
             thread: Some(ids.1).filter(|id| *id > 0).map(ThreadId),
@@ -310,7 +318,8 @@ mod tests {
                 secs: rest.0,
                 offset_minutes: rest.1,
             },
-            system: SystemFlags::of_bits(rest.2).unwrap(),
+            saved: rest.2.1.map(SaveDate),
+            system: SystemFlags::of_bits(rest.2.0).unwrap(),
             ..Letter::unknown(5, rest.3)
         })
     }

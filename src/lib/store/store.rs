@@ -20,6 +20,7 @@ use crate::account::Account;
 use crate::handle::MailboxHandle;
 use crate::id::{MailboxId, Modseq, PackId, Uid, UidValidity};
 use crate::mailbox::{Counters, Mailbox};
+use crate::message::SaveDate;
 use crate::name::{MailboxName, SpecialUse};
 use crate::operation::Operation;
 use crate::pending::{Pending, Settled};
@@ -155,6 +156,17 @@ impl Store {
     /// The site's limits, for an account that has none of its own.
     pub fn set_default_quota(&mut self, limits: QuotaLimits) {
         self.default_quota = limits;
+    }
+
+    /// Tells the time in UTC seconds: what is kept from now on was saved then. A clock
+    /// that goes back is not believed.
+    pub fn tell_time(&mut self, now_secs: i64) {
+        self.now_secs = self.now_secs.max(now_secs);
+    }
+
+    /// When what is prepared now comes into its mailbox.
+    pub(crate) fn saved_now(&self) -> SaveDate {
+        SaveDate::at(self.now_secs)
     }
 
     /// Lets segments end early: tests want many.

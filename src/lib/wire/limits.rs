@@ -37,6 +37,8 @@ pub const SORT_CRITERIA_MAX: usize = 16;
 pub const SEARCH_DEPTH_MAX: usize = 32;
 /// One string to search for.
 pub const SEARCH_TEXT_BYTES_MAX: usize = 4096;
+/// An object's identifier (RFC 8474, section 7).
+pub const OBJECT_ID_BYTES_MAX: usize = 255;
 /// Flags in one STORE or APPEND.
 pub const FLAGS_MAX: usize = 128;
 /// Bytes of a keyword; it is stored per mailbox and sent with every FLAGS.

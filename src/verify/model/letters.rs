@@ -33,6 +33,7 @@ impl<D: Directory> Model<'_, D> {
             modseq,
             keywords,
             print: entry::print(append.message, append.thread, append.date, append.minutes),
+            saved: append.saved,
             uid: append.uid,
             size: append.size,
             flags: append.flags,
@@ -125,6 +126,7 @@ impl<D: Directory> Model<'_, D> {
                 uid,
                 modseq,
                 keywords,
+                saved: transfer.saved,
                 ..*copy
             });
         }

@@ -161,7 +161,6 @@ const BROKEN: &[Row] = &[
     (What::WrongNumber, || chunk(3, |chunk| chunk.id = 30)),
     (What::WrongNumber, || pack(1, |pack| pack.number = 30)),
     (What::WrongNumber, || manifest(2, |manifest| manifest.number = 30)),
-    (What::NotZero, || chunk(3, |chunk| chunk.rows[1].zero = 1)),
     (What::NotZero, || pack(2, |pack| pack.lines[0].zeros[5] = 1)),
     (What::OutOfRange, || chunk(3, |chunk| chunk.rows[1].flags = 32)),
     (What::OutOfRange, || chunk(3, |chunk| chunk.rows[1].thread = 4)),
@@ -239,7 +238,7 @@ const BROKEN: &[Row] = &[
     (What::NoSuchLetter, || chunk(3, |chunk| chunk.rows[2].offset = 1)),
     (What::NoSuchLetter, || chunk(3, |chunk| chunk.rows[2].size += 1)),
     (What::NoSuchLetter, || chunk(3, |chunk| chunk.rows[2].place += 1)),
-    (What::NoSuchLetter, || transaction(14, |operations| operations[0].1.0[40] = 9)),
+    (What::NoSuchLetter, || transaction(14, |operations| operations[0].1.0[44] = 9)),
     (What::OtherMessage, || chunk(3, |chunk| chunk.rows[2].message = 3)),
     (What::OtherMessage, || pack(2, |pack| pack.lines[0].message = 3)),
     (What::NextTooLow, || manifest(2, |manifest| manifest.next_mailbox = 2)),
@@ -318,6 +317,8 @@ const BROKEN: &[Row] = &[
     (What::OtherEntry, || chunk(4, |chunk| chunk.rows[1].modseq = 7)),
     (What::OtherEntry, || chunk(4, |chunk| chunk.rows[1].thread = 2)),
     (What::OtherEntry, || chunk(4, |chunk| chunk.rows[1].uid = 4)),
+    (What::OtherEntry, || chunk(4, |chunk| chunk.rows[1].date = -1)),
+    (What::OtherEntry, || chunk(4, |chunk| chunk.rows[1].saved = 1_500)),
     (What::OtherEntry, || chunk(4, |chunk| { chunk.rows.pop(); })),
 ];
 

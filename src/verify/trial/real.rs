@@ -233,6 +233,8 @@ impl Desk {
             secs: NOW,
             offset_minutes: -90,
         };
+        let later = self.store().modseq().0 as i64;
+        self.store().tell_time(NOW + later);
         let places = if both { &places[..] } else { &places[..1] };
         let asked = self.store().append(&[NewMessage {
             places,

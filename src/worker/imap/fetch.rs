@@ -23,8 +23,8 @@ use crate::shapes::Depth;
 use item::depth;
 use known::Known;
 use store::{
-    BodyRef, FlagAction, FlagChange, Flags, InternalDate, MessageId, Modseq, SystemFlags, Uid,
-    UidRange, UidSet,
+    BodyRef, FlagAction, FlagChange, Flags, InternalDate, MessageId, Modseq, SaveDate, SystemFlags,
+    ThreadId, Uid, UidRange, UidSet,
 };
 use wire::imap::response::Code;
 use wire::imap::{DateTime, FetchItem, FetchModifiers, Flag, SequenceSet};
@@ -69,8 +69,10 @@ struct Facts {
     seq: u32,
     uid: Uid,
     id: MessageId,
+    thread: ThreadId,
     modseq: Modseq,
     date: InternalDate,
+    saved: SaveDate,
     flags: Vec<Flag>,
     recent: bool,
     body: BodyRef,
@@ -82,6 +84,14 @@ impl Facts {
         DateTime {
             unix_seconds: date.secs,
             offset_minutes: date.offset_minutes,
+        }
+    }
+
+    /// SAVEDATE; a worker knows no zone but UTC.
+    fn save_date(saved: SaveDate) -> DateTime {
+        DateTime {
+            unix_seconds: saved.secs(),
+            offset_minutes: 0,
         }
     }
 }
@@ -323,8 +333,10 @@ impl Selected {
             seq: message.seq,
             uid: message.uid,
             id: entry.message(),
+            thread: entry.thread(),
             modseq: entry.modseq(),
             date: entry.date(),
+            saved: entry.saved(),
             flags: flags::to_wire(entry.system_flags(), messages.keywords_of(entry)),
             recent: !client.enabled().rev2 && self.is_recent(message.uid),
             body: messages.body(entry),

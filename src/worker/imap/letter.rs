@@ -252,6 +252,20 @@ impl Letter {
         self.recall(|gist| Gist::parts(gist, octets)).await
     }
 
+    /// The first words, if it is known without reading the letter whether there are any.
+    pub async fn recall_preview(&self) -> Option<String> {
+        let seen = self.account.shapes().get(self.place.id, Depth::Whole);
+        if let (Some(gist), Text::Stored(_)) = (seen, &self.text) {
+            return Some(gist.preview.clone().unwrap_or_default());
+        }
+        let octets = self.octets();
+        let words = |gist: &[u8]| {
+            let glance = Glance::at(gist).filter(|glance| glance.fits(octets))?;
+            glance.preview().map(str::to_owned)
+        };
+        self.recall(words).await
+    }
+
     async fn recall<T>(&self, look: impl FnOnce(&[u8]) -> Option<T>) -> Option<T> {
         if !matches!(self.text, Text::Stored(_)) || self.is_flat() {
             return None;
@@ -263,6 +277,15 @@ impl Letter {
     /// The same fields, if the letter was looked into.
     pub fn listed_fields(&self) -> Option<&[u8]> {
         self.gist()?.fields.as_deref()
+    }
+
+    /// The first words, if the letter was looked into as a whole. What is served flat
+    /// has none.
+    pub fn preview(&self) -> Option<&str> {
+        match self.gist() {
+            Some(gist) if gist.whole => Some(gist.preview.as_deref().unwrap_or_default()),
+            _ => self.is_flat().then_some(""),
+        }
     }
 
     /// Whether the letter is served flat: then it has no header.

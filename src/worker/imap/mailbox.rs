@@ -6,12 +6,13 @@
 use super::answer::Answer;
 use super::client::Client;
 use super::names;
+use super::object;
 use store::{MailboxId, MailboxName as StoreName, Outcome, Principal, Refusal};
 use wire::imap::response::{Code, Data};
 use wire::imap::{MailboxName, SpecialUse};
 
 impl Client {
-    /// CREATE, with RFC 6154's USE.
+    /// CREATE, with RFC 6154's USE and RFC 8474's MAILBOXID.
     pub async fn create(&mut self, name: &MailboxName, uses: &[SpecialUse]) -> Answer {
         let special_use = match uses {
             [] => None,
@@ -32,7 +33,13 @@ impl Client {
         if made.is_ok() {
             self.tell_own_form(name);
         }
-        done(made, "Created")
+        match made {
+            Ok(Outcome::Created { id, validity }) => {
+                let id = object::mailbox(self.account().id(), validity, id);
+                Answer::ok_with(Some(Code::MailboxId(Box::new(id))), "Created")
+            }
+            made => done(made, "Created"),
+        }
     }
 
     /// Tells a client of IMAP4rev2 that the new name has another form than it wrote.

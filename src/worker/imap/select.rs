@@ -4,6 +4,7 @@ use super::answer::Answer;
 use super::authenticated::Authenticated;
 use super::client::Client;
 use super::condstore;
+use super::object;
 use super::selected::Selected;
 use super::{End, State, flags, names};
 use crate::session::{Access, Mailbox};
@@ -128,6 +129,9 @@ impl Selected {
         client.remark(&next, "Predicted next UID");
         let highest = condstore::highest(&store, messages.highest_modseq());
         client.remark(&Code::HighestModseq(highest), "Highest");
+        let (validity, id) = (messages.uid_validity(), self.handle().id());
+        let id = object::mailbox(account.id(), validity, id);
+        client.remark(&Code::MailboxId(Box::new(id)), "Whatever its name");
         Ok(())
     }
 

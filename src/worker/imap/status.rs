@@ -1,5 +1,6 @@
 //! STATUS (RFC 9051 §6.3.11; SIZE also RFC 8438, RECENT RFC 3501, DELETED-STORAGE
-//! RFC 9208, APPENDLIMIT RFC 7889, HIGHESTMODSEQ RFC 7162).
+//! RFC 9208, APPENDLIMIT RFC 7889, HIGHESTMODSEQ RFC 7162,
+//! MAILBOXID RFC 8474).
 //!
 //! All numbers are kept, but for DELETED-STORAGE, which is counted by looking at
 //! every message.
@@ -9,8 +10,9 @@ use super::answer::Answer;
 use super::client::Client;
 use super::condstore;
 use super::names;
+use super::object;
 use store::{MailboxHandle, Messages, Refusal, SystemFlags, Uid};
-use wire::imap::response::Data;
+use wire::imap::response::{Data, StatusValue};
 use wire::imap::{MailboxName, StatusItem};
 
 /// Messages looked at between two breaths, for one flag and a size each.
@@ -41,7 +43,7 @@ impl Client {
         &mut self,
         name: &MailboxName,
         items: &[StatusItem],
-    ) -> Result<Result<Vec<(StatusItem, u64)>, Refusal>, End> {
+    ) -> Result<Result<Vec<(StatusItem, StatusValue)>, Refusal>, End> {
         let handle = match self.countable(name) {
             Ok(handle) => handle,
             Err(refusal) => return Ok(Err(refusal)),
@@ -65,24 +67,32 @@ impl Client {
         handle: &MailboxHandle,
         items: &[StatusItem],
         deleted_bytes: u64,
-    ) -> Result<Vec<(StatusItem, u64)>, Refusal> {
+    ) -> Result<Vec<(StatusItem, StatusValue)>, Refusal> {
         let status = self.account().store().status(handle)?;
         let counters = status.counters;
         let highest = condstore::highest(&self.account().store(), status.modseq);
-        let count = |item: &StatusItem| match item {
-            StatusItem::Messages => counters.messages.into(),
-            StatusItem::Recent => counters.recent.into(),
-            StatusItem::Unseen => counters.unseen.into(),
-            StatusItem::Size => counters.bytes,
-            StatusItem::UidNext => status.uid_next.get().into(),
-            StatusItem::UidValidity => status.validity.get().into(),
-            StatusItem::Deleted => counters.deleted.into(),
-            // Some may have gone since they were counted.
-            StatusItem::DeletedStorage => deleted_bytes.min(counters.bytes),
-            StatusItem::AppendLimit => self.append_bytes_max(),
-            StatusItem::HighestModseq => highest,
+        let count = |item: &StatusItem| {
+            Some(match item {
+                StatusItem::Messages => counters.messages.into(),
+                StatusItem::Recent => counters.recent.into(),
+                StatusItem::Unseen => counters.unseen.into(),
+                StatusItem::Size => counters.bytes,
+                StatusItem::UidNext => status.uid_next.get().into(),
+                StatusItem::UidValidity => status.validity.get().into(),
+                StatusItem::Deleted => counters.deleted.into(),
+                // Some may have gone since they were counted.
+                StatusItem::DeletedStorage => deleted_bytes.min(counters.bytes),
+                StatusItem::AppendLimit => self.append_bytes_max(),
+                StatusItem::HighestModseq => highest,
+                StatusItem::MailboxId => return None,
+            })
         };
-        Ok(items.iter().map(|item| (*item, count(item))).collect())
+        let id = object::mailbox(self.account().id(), status.validity, handle.id());
+        let value = |item: &StatusItem| match count(item) {
+            Some(count) => StatusValue::Count(count),
+            None => StatusValue::Object(id),
+        };
+        Ok(items.iter().map(|item| (*item, value(item))).collect())
     }
 
     /// Bytes of what is marked `\Deleted`, counted in steps. A mailbox without any is

@@ -32,7 +32,7 @@ const ASKED: &str = "FETCH 1:* (UID ENVELOPE BODYSTRUCTURE BODY.PEEK[HEADER.FIEL
 
 /// Nothing of this needs a letter to be read, once it is known.
 const KNOWN: &str = "FETCH 1:* (FLAGS UID INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE \
-    BODY.PEEK[HEADER.FIELDS (SUBJECT From \"to\")])";
+    EMAILID THREADID PREVIEW BODY.PEEK[HEADER.FIELDS (SUBJECT From \"to\")])";
 
 async fn append(client: &mut Wire, letter: &str) {
     let head = format!("a APPEND INBOX {{{}+}}\r\n{letter}\r\n", letter.len());
@@ -184,6 +184,32 @@ fn bad_cache_data_is_rebuilt_from_the_letter() {
         assert_eq!(fetched(&disk).await, said);
         dir.remove(&name).unwrap();
         assert_eq!(fetched(&disk).await, said);
+    });
+}
+
+#[test]
+fn for_whoever_is_in_haste_no_letter_is_read() {
+    run(async {
+        let disk = filled().await;
+        fetched(&disk).await;
+        let (dir, name) = cache(&disk);
+        let kept = dir.content(&name).unwrap();
+        let known = "* 1 FETCH (PREVIEW \"Hello\")";
+        let none = "* 1 FETCH (PREVIEW NIL)";
+        for (is_kept, lazy) in [(true, known), (false, none)] {
+            match is_kept {
+                true => dir.plant(&name, &kept).unwrap(),
+                false => dir.remove(&name).unwrap(),
+            }
+            let house = House::on(&disk);
+            let mut client = house.client().await;
+            client.command("s", "SELECT INBOX").await;
+            let said = client.command("f", "FETCH 1 (PREVIEW (LAZY))").await;
+            assert_eq!(said[0], lazy);
+            let said = client.command("f", "FETCH 1 (PREVIEW)").await;
+            assert_eq!(said[0], known);
+            house.leave().await;
+        }
     });
 }
 

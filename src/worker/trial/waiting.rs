@@ -63,7 +63,7 @@ fn a_change_of_the_tree_is_not_starved_by_a_stream_of_letters() {
         let mut client = house.client().await;
         for number in 0..20 {
             let made = client.command("c", &format!("CREATE m{number}")).await;
-            assert_eq!(made, ["c OK Created"]);
+            assert!(made[0].starts_with("c OK [MAILBOXID (F"), "{made:?}");
         }
         assert!(
             streams.iter().any(|stream| !stream.is_finished()),

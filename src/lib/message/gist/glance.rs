@@ -4,6 +4,7 @@
 use super::GIST_BYTES_MAX;
 use super::bytes::Reader;
 use super::encode::WHOLE;
+use crate::preview::is_preview;
 
 /// See the module. The bytes may be anybody's: the fields are what they say, and what
 /// stands behind them was not looked at.
@@ -11,6 +12,7 @@ use super::encode::WHOLE;
 pub struct Glance<'a> {
     /// As [`super::Gist::fields`].
     pub fields: &'a [u8],
+    preview: Option<&'a [u8]>,
     /// As [`super::Gist::whole`].
     pub whole: bool,
     /// Bytes of the letter that were read.
@@ -25,12 +27,22 @@ impl<'a> Glance<'a> {
         }
         let mut reader = Reader::new(bytes);
         let whole = reader.number()? & WHOLE != 0;
-        reader.optional()?;
+        let preview = reader.optional()?;
         Some(Self {
+            preview,
             whole,
             fields: reader.string()?,
             octets: reader.number()?,
         })
+    }
+
+    /// The first words of a letter that was read whole, none of which are none: empty.
+    pub fn preview(&self) -> Option<&'a str> {
+        let words = self.preview.filter(|_| self.whole);
+        let words = words.or(self.whole.then_some(&[]))?;
+        std::str::from_utf8(words)
+            .ok()
+            .filter(|words| is_preview(words))
     }
 
     /// Whether this may be said of a letter of so many bytes.
@@ -60,6 +72,8 @@ mod tests {
             let bytes = gist.encode().unwrap();
             let glance = Glance::at(&bytes).unwrap();
             prop_assert_eq!(Some(glance.fields), gist.fields.as_deref());
+            let words = gist.whole.then(|| gist.preview.clone().unwrap_or_default());
+            prop_assert_eq!(glance.preview(), words.as_deref());
             prop_assert_eq!((glance.whole, glance.octets), (gist.whole, gist.structure.octets()));
         }
 

@@ -2,7 +2,7 @@
 
 use super::{Fault, GIVEN_UID, NO_MAILBOX, Written};
 use crate::account::Account;
-use crate::entry::{Body, BodyFile, Entry};
+use crate::entry::{Body, BodyFile, Dates, Entry};
 use crate::id::{PackId, Uid};
 use crate::operation::{Append, StoredBody};
 use crate::pending::{Outcome, Placed};
@@ -27,11 +27,10 @@ impl Account {
             message: append.message,
             thread: append.thread,
             modseq: written.modseq(),
-            secs: append.date.secs,
             keywords,
             body: self.body(written, append),
             uid: append.uid,
-            offset_minutes: append.date.offset_minutes,
+            dates: Dates::new(append.date, append.saved),
             system: append.system,
         };
         self.change(append.mailbox, |mailbox| mailbox.add(entry))

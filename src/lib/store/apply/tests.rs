@@ -10,7 +10,7 @@ use crate::history::Expunged;
 use crate::id::{AccountId, MessageId, PackId, ThreadId, UidRange, UidValidity};
 use crate::loading::Fetched;
 use crate::mailbox::Counters;
-use crate::message::InternalDate;
+use crate::message::{InternalDate, SaveDate};
 use crate::operation::{Append, FlagMask, SetFlags, StoredBody, Transfer};
 use crate::quota::{Limit, QuotaOverride, Usage};
 use journal::sim::Random;
@@ -239,6 +239,7 @@ impl Author<'_> {
                     secs: 0,
                     offset_minutes: 0,
                 },
+                saved: SaveDate(7),
                 system: author.system(),
                 keywords: author.keywords(),
                 body: match author.random.chance(3) {
@@ -293,6 +294,7 @@ impl Author<'_> {
             target,
             first,
             reserved: len as u32,
+            saved: SaveDate(9),
             uids: self.uids(next),
         })
     }
@@ -367,6 +369,7 @@ impl Author<'_> {
             target: new,
             first: Uid::MIN,
             reserved: inbox.counters.messages,
+            saved: SaveDate(9),
             uids: UidSet::all().below(inbox.uid_next),
         });
         match self.random.chance(3) {
@@ -552,6 +555,7 @@ fn append(n: u64, mailbox: MailboxId, body: StoredBody) -> Operation {
             secs: 0,
             offset_minutes: 0,
         },
+        saved: SaveDate(7),
         system: SystemFlags::NONE,
         keywords: vec![],
         body,
@@ -584,6 +588,7 @@ fn a_copy_into_its_own_mailbox_copies_nothing_twice() {
         target: inbox,
         first: Uid::new(6).unwrap(),
         reserved: 4,
+        saved: SaveDate(9),
         uids: UidSet::all().below(Uid::new(6).unwrap()),
     });
     let account = history(vec![

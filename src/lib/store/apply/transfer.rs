@@ -101,6 +101,7 @@ impl Transferring {
             let uid = transfer.first.after(given).ok_or(GIVEN_UID)?;
             self.pairs.push((copy.uid, uid));
             (copy.uid, copy.modseq) = (uid, written.modseq());
+            copy.dates = copy.dates.saved_at(transfer.saved);
         }
         let translation = &mut self.translation;
         let added = account.change(transfer.target, |target| {

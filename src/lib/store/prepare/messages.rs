@@ -173,6 +173,7 @@ impl Store {
             target: target.id(),
             first,
             reserved,
+            saved: self.saved_now(),
             uids,
         });
         let withheld = withheld(self.rights_of(target, to), to.id, first, reserved);

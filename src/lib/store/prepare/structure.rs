@@ -213,6 +213,7 @@ impl Store {
             target: mailbox,
             first: Uid::MIN,
             reserved: inbox.counters.messages,
+            saved: self.saved_now(),
             uids: UidSet::all().below(inbox.uid_next),
         });
         let mut operations = vec![creation, moved];

@@ -9,13 +9,14 @@ use crate::apply::{Application, Budget, REWOUND_STEP, Written};
 use crate::chunk::{CHUNK_ENTRIES_MAX, Chunk, Slot, Summary};
 use crate::chunk_file;
 use crate::entries::Entries;
-use crate::entry::{BodyFile, Entry};
+use crate::entry::{BodyFile, Dates, Entry};
 use crate::file::{CHUNK, PACK};
 use crate::flag::SystemFlags;
 use crate::history::History;
 use crate::id::{MailboxId, MessageId, Modseq, PackId, ThreadId, Uid, UidValidity};
 use crate::mailbox::{Counters, Mailbox};
 use crate::manifest::Manifest;
+use crate::message::SaveDate;
 use crate::name::MailboxName;
 use crate::operation::{Operation, Transaction};
 use crate::quota::Usage;
@@ -74,7 +75,9 @@ pub(super) fn rebuild<D: Disk>(
         Some(followed) => followed,
         None => Followed::found(orders, journal),
     };
-    followed.salvage(strays(root, journal)?, report);
+    let mut strays = strays(root, journal)?;
+    strays.date_unknown(SaveDate::at(orders.now_secs));
+    followed.salvage(strays, report);
     let Some(account) = followed.finish(root, report)? else {
         return Ok(None);
     };
@@ -437,11 +440,10 @@ impl Followed {
             message,
             thread: stray.thread.unwrap_or(ThreadId(message.0)),
             modseq: self.account.modseq,
-            secs: stray.date.secs,
             keywords,
             body: stray.body,
             uid,
-            offset_minutes: stray.date.offset_minutes,
+            dates: Dates::new(stray.date, stray.saved.unwrap_or_default()),
             system: stray.system,
         }
     }

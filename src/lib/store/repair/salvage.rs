@@ -8,7 +8,7 @@ use crate::file::PACK;
 use crate::flag::{Keyword, SystemFlags};
 use crate::id::{MailboxId, MessageId, PackId, ThreadId, Uid};
 use crate::letter::{Hashes, Letters};
-use crate::message::InternalDate;
+use crate::message::{InternalDate, SaveDate};
 use crate::operation::{Append, Operation, StoredBody};
 use crate::pack::{self, Letter};
 use journal::Lsn;
@@ -25,6 +25,8 @@ pub(super) struct Stray {
     pub(super) message: Option<MessageId>,
     pub(super) thread: Option<ThreadId>,
     pub(super) date: InternalDate,
+    /// When it came into its mailbox, if that is still known.
+    pub(super) saved: Option<SaveDate>,
     pub(super) system: SystemFlags,
     pub(super) keywords: Vec<Keyword>,
     pub(super) body: Body,
@@ -41,6 +43,15 @@ pub(super) struct Strays {
     pub(super) packs: BTreeMap<PackId, PackSpace>,
     /// What the letters in packs hash to, and their sizes.
     prints: HashSet<(u32, [u8; 32])>,
+}
+
+impl Strays {
+    /// What came nobody knows when counts as having come now.
+    pub(super) fn date_unknown(&mut self, now: SaveDate) {
+        for stray in self.at_home.values_mut().chain(&mut self.homeless) {
+            stray.saved.get_or_insert(now);
+        }
+    }
 }
 
 /// Looks through the journal and all packs.
@@ -122,6 +133,7 @@ fn of_headless(record: Headless) -> Stray {
             secs: 0,
             offset_minutes: 0,
         },
+        saved: None,
         system: SystemFlags::NONE,
         keywords: Vec::new(),
         body: Body::new(BodyFile::Record(record.lsn), 0, record.body_len),
@@ -137,6 +149,7 @@ fn of_append(lsn: Lsn, append: &Append) -> Stray {
         message: Some(append.message),
         thread: Some(append.thread),
         date: append.date,
+        saved: Some(append.saved),
         system: append.system,
         keywords: append.keywords.clone(),
         body: Body::new(file, offset, append.size),
@@ -148,6 +161,7 @@ fn of_letter(pack: PackId, letter: &Letter) -> Stray {
         message: letter.message,
         thread: letter.thread,
         date: letter.date,
+        saved: letter.saved,
         system: letter.system,
         keywords: Vec::new(),
         body: Body::new(BodyFile::Pack(pack), letter.offset, letter.size),

@@ -16,8 +16,8 @@ use journal::disk::{Disk, Name, OsDisk};
 use journal::sim::{Fault, SimDisk};
 use journal::{Haste, Journal, Kind, Settings, Start, recover};
 use store::{
-    AccountId, Fatal, FlagAction, FlagChange, MailboxId, NewBody, NewMessage, OpenError, Opened,
-    Opening, Outcome, Place, ReadError, Refusal, Rights, Store, SystemFlags,
+    AccountId, Entry, Fatal, FlagAction, FlagChange, InternalDate, MailboxId, NewBody, NewMessage,
+    OpenError, Opened, Opening, Outcome, Place, ReadError, Refusal, Rights, Store, SystemFlags,
 };
 
 fn none() -> store::Flags {
@@ -681,4 +681,51 @@ fn an_account_on_a_real_directory_is_there_after_it_was_closed() {
     let n = opened.files.reader().read(&body, 0, &mut read).unwrap();
     assert_eq!(read[..n], letter[..]);
     std::fs::remove_dir_all(&path).unwrap();
+}
+
+#[test]
+fn a_message_is_saved_when_it_comes_into_its_mailbox_and_its_date_goes_along() {
+    let mut opened = account_with(0);
+    let inbox = inbox(&opened.store);
+    let other = create(&mut opened, "other");
+    opened.store.tell_time(1_800_000_000);
+    let asked = append(&mut opened.store, &inbox, b"x", &none());
+    done(&mut opened, asked).unwrap();
+    opened.store.tell_time(1_800_000_100);
+    // A clock that goes back is not believed.
+    opened.store.tell_time(1_700_000_000);
+    let asked = opened.store.copy(&inbox, &range(1, 1), &other);
+    done(&mut opened, asked).unwrap();
+    opened.store.tell_time(1_800_000_200);
+    let asked = opened.store.move_to(&inbox, &range(1, 1), &other);
+    done(&mut opened, asked).unwrap();
+    let messages = opened.store.messages(&other).unwrap();
+    let saved = messages
+        .iter()
+        .map(|entry| (entry.saved().secs(), entry.date()));
+    let expected = [(1_800_000_100, DATE), (1_800_000_200, DATE)];
+    assert_eq!(saved.collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn a_date_that_no_entry_can_hold_becomes_the_nearest() {
+    let mut opened = account_with(0);
+    let inbox = inbox(&opened.store);
+    let date = |secs| InternalDate { secs, ..DATE };
+    let flags = none();
+    for secs in [i64::MIN, i64::MAX] {
+        let asked = opened.store.append(&[NewMessage {
+            places: &[Place {
+                mailbox: &inbox,
+                flags: &flags,
+            }],
+            date: date(secs),
+            body: NewBody::Inline(b"x"),
+            thread: None,
+        }]);
+        done(&mut opened, asked).unwrap();
+    }
+    let messages = opened.store.messages(&inbox).unwrap();
+    let dates: Vec<InternalDate> = messages.iter().map(Entry::date).collect();
+    assert_eq!(dates, [date(-(1 << 39)), date((1 << 39) - 1)]);
 }

@@ -201,6 +201,7 @@ const FREE: &[(&str, &str)] = &[
     ("known", "compares numbers"),
     ("modseq_floor", "compares numbers"),
     ("keep_history_since", "the worker's"),
+    ("tell_time", "the worker's"),
     ("shorten_segments", "for tests"),
     (
         "reserve_pack",

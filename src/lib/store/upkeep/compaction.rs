@@ -471,6 +471,7 @@ impl Compaction {
                 uid: entry.uid,
             }),
             date: entry.date(),
+            saved: Some(entry.saved()).filter(|saved| saved.0 > 0),
             system: entry.system,
             ..Letter::unknown(entry.body.size, sha256)
         }

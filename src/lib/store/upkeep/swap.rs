@@ -139,6 +139,7 @@ fn relocate(account: &mut Account, mailbox: MailboxId, at: usize, told: Slot) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::entry::tests::dates;
     use crate::entry::{Body, BodyFile, Entry};
     use crate::flag::SystemFlags;
     use crate::id::{MessageId, Modseq, PackId, ThreadId, UidSet, UidValidity};
@@ -161,11 +162,10 @@ mod tests {
                 message: MessageId(u64::from(uid)),
                 thread: ThreadId(u64::from(uid)),
                 modseq: Modseq(1),
-                secs: 0,
                 keywords: 0,
                 body: body(OLD, uid),
                 uid: Uid::new(uid).unwrap(),
-                offset_minutes: 0,
+                dates: dates(0),
                 system: SystemFlags::NONE,
             });
         }

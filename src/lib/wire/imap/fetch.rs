@@ -11,7 +11,7 @@ use crate::limits::{
     FETCH_ITEMS_MAX, HEADER_FIELD_BYTES_MAX, HEADER_FIELDS_MAX, SECTION_PARTS_MAX,
 };
 
-/// `fetch-att` (RFC 9051 and RFC 3501, section 9; RFC 7162)
+/// `fetch-att` (RFC 9051 and RFC 3501, section 9; RFC 7162; RFC 8474; RFC 8514; RFC 8970)
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FetchItem {
     /// The flags.
@@ -28,6 +28,17 @@ pub enum FetchItem {
     Uid,
     /// The mod-sequence (RFC 7162).
     Modseq,
+    /// Which content it shows (RFC 8474).
+    EmailId,
+    /// Which conversation it belongs to (RFC 8474).
+    ThreadId,
+    /// When it came into this mailbox (RFC 8514).
+    SaveDate,
+    /// Its first words (RFC 8970).
+    Preview {
+        /// Only if nobody must wait for it.
+        lazy: bool,
+    },
     /// `BODY[]` under its old name.
     Rfc822,
     /// `BODY.PEEK[HEADER]` under its old name.
@@ -155,7 +166,8 @@ fn macro_items(name: &str) -> Option<Vec<FetchItem>> {
     Some(items)
 }
 
-/// `fetch-att = "ENVELOPE" / "FLAGS" / "INTERNALDATE" / "MODSEQ" / "RFC822" [".HEADER" / ".SIZE" / ".TEXT"] /
+/// `fetch-att = "EMAILID" / "THREADID" / "SAVEDATE" / "PREVIEW" [...] /
+/// "ENVELOPE" / "FLAGS" / "INTERNALDATE" / "MODSEQ" / "RFC822" [".HEADER" / ".SIZE" / ".TEXT"] /
 /// "BODY" ["STRUCTURE"] / "UID" / "BODY" [".PEEK"] section [partial] /
 /// "BINARY" [".PEEK"] section-binary [partial] / "BINARY.SIZE" section-binary`
 fn fetch_att(cursor: &mut Cursor<'_>) -> Parsed<FetchItem> {
@@ -168,6 +180,12 @@ fn fetch_att(cursor: &mut Cursor<'_>) -> Parsed<FetchItem> {
         "BODYSTRUCTURE" => FetchItem::BodyStructure,
         "UID" => FetchItem::Uid,
         "MODSEQ" => FetchItem::Modseq,
+        "EMAILID" => FetchItem::EmailId,
+        "THREADID" => FetchItem::ThreadId,
+        "SAVEDATE" => FetchItem::SaveDate,
+        "PREVIEW" => FetchItem::Preview {
+            lazy: preview_mods(cursor)?,
+        },
         "RFC822" => FetchItem::Rfc822,
         "RFC822.HEADER" => FetchItem::Rfc822Header,
         "RFC822.TEXT" => FetchItem::Rfc822Text,
@@ -182,6 +200,28 @@ fn fetch_att(cursor: &mut Cursor<'_>) -> Parsed<FetchItem> {
         },
         _ => return Err(expected("something to fetch")),
     })
+}
+
+/// `[SP "(" preview-mod *(SP preview-mod) ")"]`, `preview-mod = "LAZY"` (RFC 8970, section
+/// 6): whether there is one. A parenthesis in which something else stands belongs to FETCH.
+fn preview_mods(cursor: &mut Cursor<'_>) -> Parsed<bool> {
+    let mut ahead = *cursor;
+    let begins = ahead.accept(b' ') && ahead.accept(b'(') && is_lazy(&mut ahead);
+    if !begins {
+        return Ok(false);
+    }
+    while !ahead.accept(b')') {
+        ahead.space()?;
+        if !is_lazy(&mut ahead) {
+            return Err(expected("LAZY"));
+        }
+    }
+    *cursor = ahead;
+    Ok(true)
+}
+
+fn is_lazy(cursor: &mut Cursor<'_>) -> bool {
+    cursor.word().is_ok_and(|word| word.as_str() == "LAZY")
 }
 
 /// `section [partial]`
@@ -398,6 +438,28 @@ mod tests {
             "BODY[]<-1.5>",
             "BODY[]<1.2",
             "BODY[]<99999999999999999999.1>",
+        ] {
+            assert!(read(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_preview_may_be_lazy_and_nothing_else() {
+        let preview = |lazy| FetchItem::Preview { lazy };
+        assert_eq!(read("PREVIEW"), Ok(vec![preview(false)]));
+        assert_eq!(read("preview (lazy)"), Ok(vec![preview(true)]));
+        assert_eq!(
+            read("(PREVIEW (LAZY LAZY) EMAILID)"),
+            Ok(vec![preview(true), FetchItem::EmailId])
+        );
+        let names = read("(PREVIEW THREADID SAVEDATE)").unwrap();
+        assert_eq!(names[1..], [FetchItem::ThreadId, FetchItem::SaveDate]);
+        for text in [
+            "(PREVIEW (EAGER))",
+            "(PREVIEW ())",
+            "(PREVIEW (LAZY)",
+            "PREVIEW (LAZY X)",
+            "PREVIEW(LAZY)",
         ] {
             assert!(read(text).is_err(), "{text}");
         }

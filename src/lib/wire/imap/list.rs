@@ -73,6 +73,8 @@ pub enum StatusItem {
     AppendLimit,
     /// The highest mod-sequence (RFC 7162).
     HighestModseq,
+    /// What the mailbox is called whatever its name (RFC 8474).
+    MailboxId,
 }
 
 /// `use-attr = "\All" / "\Archive" / "\Drafts" / "\Flagged" / "\Junk" / "\Sent" / "\Trash"`
@@ -129,6 +131,7 @@ impl StatusItem {
             Self::DeletedStorage => "DELETED-STORAGE",
             Self::AppendLimit => "APPENDLIMIT",
             Self::HighestModseq => "HIGHESTMODSEQ",
+            Self::MailboxId => "MAILBOXID",
         }
     }
 }
@@ -282,7 +285,8 @@ pub(super) fn status_atts(cursor: &mut Cursor<'_>) -> Parsed<Vec<StatusItem>> {
 }
 
 /// `status-att = "MESSAGES" / "UIDNEXT" / "UIDVALIDITY" / "UNSEEN" / "DELETED" / "SIZE" / "RECENT"`,
-/// `status-att =/ "DELETED-STORAGE"` (RFC 9208), `status-att =/ "APPENDLIMIT"` (RFC 7889)
+/// `status-att =/ "DELETED-STORAGE"` (RFC 9208), `status-att =/ "APPENDLIMIT"` (RFC 7889),
+/// `status-att =/ "MAILBOXID"` (RFC 8474)
 fn status_att(cursor: &mut Cursor<'_>) -> Parsed<StatusItem> {
     Ok(match cursor.word()?.as_str() {
         "MESSAGES" => StatusItem::Messages,
@@ -295,6 +299,7 @@ fn status_att(cursor: &mut Cursor<'_>) -> Parsed<StatusItem> {
         "DELETED-STORAGE" => StatusItem::DeletedStorage,
         "APPENDLIMIT" => StatusItem::AppendLimit,
         "HIGHESTMODSEQ" => StatusItem::HighestModseq,
+        "MAILBOXID" => StatusItem::MailboxId,
         _ => return Err(expected("something to count")),
     })
 }

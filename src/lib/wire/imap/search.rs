@@ -10,13 +10,14 @@ use super::fetch::{FetchItem, header_fld_name};
 use super::flag::keyword;
 use super::modseq::search_modsequence;
 use super::notify::{MailboxFilter, Names, fetch_atts};
+use super::object::objectid;
 use super::partial::modifier_partial;
 use super::refusal::{Refusal, expected};
 use super::sequence::{nz_number, sequence_set};
 use super::{Bound, Date, Dialect, Flag, Parsed, PartialRange, SequenceRange, SequenceSet};
 use crate::limits::{FILTER_NAMES_MAX, SEARCH_DEPTH_MAX, SEARCH_KEYS_MAX, SEARCH_TEXT_BYTES_MAX};
 
-/// `search-key` (RFC 9051 and RFC 3501, section 9; RFC 5032; RFC 7162)
+/// `search-key` (RFC 9051 and RFC 3501, section 9; RFC 5032; RFC 7162; RFC 8474; RFC 8514)
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SearchKey {
     /// Every message.
@@ -51,6 +52,12 @@ pub enum SearchKey {
     Arrived(When, Date),
     /// By the day of the Date field.
     Sent(When, Date),
+    /// By the day on which it came into the mailbox (RFC 8514).
+    Saved(When, Date),
+    /// Shows this content (RFC 8474).
+    EmailId(String),
+    /// Belongs to this conversation (RFC 8474).
+    ThreadId(String),
     /// More bytes than this.
     Larger(u64),
     /// Fewer bytes than this.
@@ -393,7 +400,8 @@ impl Program {
 }
 
 /// `"ALL" / "ANSWERED" / "DELETED" / "DRAFT" / "FLAGGED" / "NEW" / "OLD" / "RECENT" / "SEEN" /
-/// "UNANSWERED" / "UNDELETED" / "UNDRAFT" / "UNFLAGGED" / "UNSEEN"`
+/// "UNANSWERED" / "UNDELETED" / "UNDRAFT" / "UNFLAGGED" / "UNSEEN"`, and
+/// `"SAVEDATESUPPORTED"` (RFC 8514), which every message of ours is
 fn flag_key(name: &str) -> Option<SearchKey> {
     let (positive, flag) = match name.strip_prefix("UN") {
         Some(flag) => (false, flag),
@@ -405,7 +413,7 @@ fn flag_key(name: &str) -> Option<SearchKey> {
         "DRAFT" => Flag::Draft,
         "FLAGGED" => Flag::Flagged,
         "SEEN" => Flag::Seen,
-        "ALL" if positive => return Some(SearchKey::All),
+        "ALL" | "SAVEDATESUPPORTED" if positive => return Some(SearchKey::All),
         "NEW" if positive => return Some(SearchKey::New),
         "OLD" if positive => return Some(SearchKey::Old),
         "RECENT" if positive => return Some(SearchKey::Recent),
@@ -434,6 +442,11 @@ fn argument_key(cursor: &mut Cursor<'_>, name: &str) -> Parsed<SearchKey> {
         "SENTBEFORE" => SearchKey::Sent(When::Before, date(cursor)?),
         "SENTON" => SearchKey::Sent(When::On, date(cursor)?),
         "SENTSINCE" => SearchKey::Sent(When::Since, date(cursor)?),
+        "SAVEDBEFORE" => SearchKey::Saved(When::Before, date(cursor)?),
+        "SAVEDON" => SearchKey::Saved(When::On, date(cursor)?),
+        "SAVEDSINCE" => SearchKey::Saved(When::Since, date(cursor)?),
+        "EMAILID" => SearchKey::EmailId(objectid(cursor)?),
+        "THREADID" => SearchKey::ThreadId(objectid(cursor)?),
         "LARGER" => SearchKey::Larger(cursor.number()?),
         "SMALLER" => SearchKey::Smaller(cursor.number()?),
         "UID" => SearchKey::Uid(sequence_set(cursor)?),

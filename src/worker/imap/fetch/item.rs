@@ -5,6 +5,7 @@ use super::{Facts, Faults};
 use crate::imap::End;
 use crate::imap::client::Client;
 use crate::imap::letter::{Letter, Trouble};
+use crate::imap::object;
 use crate::imap::translate;
 use crate::shapes::Depth;
 use message::SectionText as Text;
@@ -16,7 +17,9 @@ use wire::imap::{FetchItem, Partial, Section, SectionText};
 pub fn depth(item: &FetchItem) -> Depth {
     match item {
         FetchItem::Envelope | FetchItem::Rfc822Header | FetchItem::Rfc822Text => Depth::Header,
-        FetchItem::Body | FetchItem::BodyStructure => Depth::Whole,
+        FetchItem::Body | FetchItem::BodyStructure | FetchItem::Preview { lazy: false } => {
+            Depth::Whole
+        }
         FetchItem::Section { section, .. } => section_depth(section),
         FetchItem::Binary { part, .. } | FetchItem::BinarySize { part } if !part.is_empty() => {
             Depth::Whole
@@ -77,6 +80,10 @@ impl Response<'_> {
             FetchItem::Uid => self.uid(),
             FetchItem::Modseq => self.modseq(),
             FetchItem::Flags => self.flags(),
+            FetchItem::EmailId => self.email_id(),
+            FetchItem::ThreadId => self.thread_id(),
+            FetchItem::SaveDate => self.save_date(),
+            FetchItem::Preview { lazy } => self.preview(*lazy).await,
             FetchItem::InternalDate => self.internal_date(),
             FetchItem::Rfc822Size => self.put(&FetchData::Size(self.letter.octets())),
             FetchItem::Envelope => self.envelope(),
@@ -112,6 +119,35 @@ impl Response<'_> {
 
     pub(super) fn put(&mut self, data: &FetchData<'_>) {
         self.writer.item(self.client.out().buffer(), data);
+    }
+
+    fn email_id(&mut self) {
+        let id = object::email(self.client.account().id(), self.facts.id);
+        self.put(&FetchData::EmailId(id));
+    }
+
+    fn thread_id(&mut self) {
+        let id = object::thread(self.client.account().id(), self.facts.thread);
+        self.put(&FetchData::ThreadId(id));
+    }
+
+    fn save_date(&mut self) {
+        let date = Facts::save_date(self.facts.saved);
+        self.put(&FetchData::SaveDate(date));
+    }
+
+    /// Who is not in haste has had the letter looked into: then there is always an answer
+    /// (RFC 8970 §3.2). For one who is, nobody reads more than the cache.
+    async fn preview(&mut self, lazy: bool) {
+        let letter = self.letter;
+        match letter.preview() {
+            Some(words) => self.put(&FetchData::Preview(Some(words))),
+            None if lazy => {
+                let words = letter.recall_preview().await;
+                self.put(&FetchData::Preview(words.as_deref()));
+            }
+            None => self.put(&FetchData::Preview(Some(""))),
+        }
     }
 
     fn internal_date(&mut self) {

@@ -12,12 +12,14 @@ use crate::cache::record::Record;
 use crate::imap::client::Client;
 use crate::imap::flags;
 use crate::imap::messages::{CHUNK_MESSAGES_MAX, Walk};
+use crate::imap::object;
 use crate::imap::selected::Selected;
 use crate::imap::uid_only;
 use crate::imap::view::Told;
 use crate::output::GATHERED_BYTES_MAX;
 use crate::session::Enabled;
 use crate::shapes::Depth;
+use ipc::AccountId;
 use message::gist::{Glance, are_listed};
 use message::header;
 use store::{Entry, Messages, Modseq, Refusal};
@@ -43,6 +45,10 @@ pub struct Known<'a> {
 enum Ask<'a> {
     Uid,
     Modseq,
+    EmailId,
+    ThreadId,
+    SaveDate,
+    Preview,
     Flags,
     InternalDate,
     Size,
@@ -57,6 +63,7 @@ enum Ask<'a> {
 struct Letter<'m> {
     entry: &'m Entry,
     messages: &'m Messages<'m>,
+    account: AccountId,
     recent: bool,
     record: Option<(Record<'m>, Glance<'m>)>,
 }
@@ -72,7 +79,11 @@ impl<'a> Known<'a> {
                 .collect::<Option<Vec<_>>>()
                 .filter(|_| !order.sets_seen)?,
             enabled: order.enabled,
-            depth: order.depth,
+            // What is at hand of a letter is looked at for words that nobody waits for, too.
+            depth: match order.items.contains(&FetchItem::Preview { lazy: true }) {
+                true => order.depth.max(Depth::Header),
+                false => order.depth,
+            },
             with_flags: order.with_flags,
             with_modseq: order.with_modseq(),
             chosen: Vec::new(),
@@ -108,6 +119,10 @@ impl<'a> Ask<'a> {
         Some(match item {
             FetchItem::Uid => Self::Uid,
             FetchItem::Modseq => Self::Modseq,
+            FetchItem::EmailId => Self::EmailId,
+            FetchItem::ThreadId => Self::ThreadId,
+            FetchItem::SaveDate => Self::SaveDate,
+            FetchItem::Preview { .. } => Self::Preview,
             FetchItem::Flags => Self::Flags,
             FetchItem::InternalDate => Self::InternalDate,
             FetchItem::Rfc822Size => Self::Size,
@@ -134,6 +149,10 @@ impl<'a> Ask<'a> {
         let data = match self {
             Self::Uid => FetchData::Uid(entry.uid().get()),
             Self::Modseq => FetchData::Modseq(entry.modseq().0),
+            Self::EmailId => FetchData::EmailId(object::email(letter.account, entry.message())),
+            Self::ThreadId => FetchData::ThreadId(object::thread(letter.account, entry.thread())),
+            Self::SaveDate => FetchData::SaveDate(Facts::save_date(entry.saved())),
+            Self::Preview => FetchData::Preview(Some(letter.record?.1.preview()?)),
             Self::Flags => {
                 let keywords = letter.messages.keywords_of(entry);
                 let names = flags::names(entry.system_flags(), keywords, letter.recent);
@@ -210,6 +229,7 @@ impl Step<'_> {
         let letter = Letter {
             entry,
             messages: self.messages,
+            account: self.account.id(),
             recent: self.with_recent && self.selected.is_recent(entry.uid()),
             record: None,
         };

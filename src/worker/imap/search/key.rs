@@ -7,9 +7,14 @@
 use super::header::{Header, Sought};
 use super::text::{Found, Needle, Wanted, Within};
 use crate::imap::messages::Meant;
+use crate::imap::object;
+use ipc::AccountId;
 use message::decode::exact_text;
 use message::gist;
-use store::{InternalDate, Keyword, Modseq, SystemFlags, Uid, UidRange, UidSet};
+use store::{
+    InternalDate, Keyword, MessageId, Modseq, SaveDate, SystemFlags, ThreadId, Uid, UidRange,
+    UidSet,
+};
 use wire::imap::{Date, DateTime, Flag, SearchKey, SequenceSet, When};
 
 /// What can be said of a message and a key.
@@ -28,6 +33,10 @@ pub enum Verdict {
 pub struct Facts {
     /// Its UID.
     pub uid: Uid,
+    /// What it shows.
+    pub message: MessageId,
+    /// Its conversation.
+    pub thread: ThreadId,
     /// Its system flags.
     pub system: SystemFlags,
     /// Its keywords.
@@ -38,6 +47,8 @@ pub struct Facts {
     pub modseq: Modseq,
     /// When it came.
     pub date: InternalDate,
+    /// When it came into the mailbox.
+    pub saved: SaveDate,
     /// Bytes of the letter.
     pub octets: u64,
     /// Seconds since 1970, for OLDER and YOUNGER.
@@ -125,6 +136,12 @@ pub enum Key {
     Arrived(When, i64),
     /// By the day that it was written.
     Sent(When, i64),
+    /// By the day that it came into the mailbox.
+    Saved(When, i64),
+    /// Shows this; none: what no message of the account is called.
+    Email(Option<MessageId>),
+    /// Is of this conversation, likewise.
+    Thread(Option<ThreadId>),
     /// Has more bytes.
     Larger(u64),
     /// Has fewer bytes.
@@ -147,6 +164,8 @@ pub struct NotOfTheCharset;
 
 /// Takes what the client asks.
 pub struct Compiler<'a, M, K> {
+    /// Whose objects it names.
+    pub account: AccountId,
     /// The charset of its strings, a known one.
     pub charset: &'a str,
     /// The view's way to resolve its sets.
@@ -179,6 +198,9 @@ impl<M: Fn(&SequenceSet, bool) -> Meant, K: Fn(u64) -> Modseq> Compiler<'_, M, K
             SearchKey::Text(text) => Key::Text(self.needle(text)?),
             SearchKey::Arrived(when, date) => Key::Arrived(*when, date.days_since_epoch()),
             SearchKey::Sent(when, date) => Key::Sent(*when, date.days_since_epoch()),
+            SearchKey::Saved(when, date) => Key::Saved(*when, date.days_since_epoch()),
+            SearchKey::EmailId(id) => Key::Email(object::email_named(self.account, id)),
+            SearchKey::ThreadId(id) => Key::Thread(object::thread_named(self.account, id)),
             SearchKey::Larger(octets) => Key::Larger(*octets),
             SearchKey::Smaller(octets) => Key::Smaller(*octets),
             SearchKey::Uid(set) => self.among(set, true),
@@ -289,6 +311,9 @@ impl Key {
             Self::Recent => Verdict::of(facts.recent),
             Self::Among(set) => Verdict::of(set.contains(facts.uid)),
             Self::Arrived(when, day) => Verdict::of(on_side(*when, arrived_day(facts), *day)),
+            Self::Saved(when, day) => Verdict::of(on_side(*when, saved_day(facts), *day)),
+            Self::Email(id) => Verdict::of(*id == Some(facts.message)),
+            Self::Thread(id) => Verdict::of(*id == Some(facts.thread)),
             Self::Larger(octets) => Verdict::of(facts.octets > *octets),
             Self::Smaller(octets) => Verdict::of(facts.octets < *octets),
             Self::ChangedSince(modseq) => Verdict::of(facts.modseq > *modseq),
@@ -380,6 +405,15 @@ fn arrived_day(facts: &Facts) -> i64 {
     Date::days_since_epoch(date.local_date())
 }
 
+/// RFC 8514 §4.3: the same; a worker knows no zone but UTC.
+fn saved_day(facts: &Facts) -> i64 {
+    let date = DateTime {
+        unix_seconds: facts.saved.secs(),
+        offset_minutes: 0,
+    };
+    Date::days_since_epoch(date.local_date())
+}
+
 fn on_side(when: When, found: i64, asked: i64) -> bool {
     match when {
         When::Before => found < asked,
@@ -398,6 +432,9 @@ mod tests {
     fn facts() -> Facts {
         Facts {
             uid: Uid::MIN,
+            message: MessageId(3),
+            thread: ThreadId(2),
+            saved: SaveDate::default(),
             system: SystemFlags::SEEN,
             keywords: Vec::new(),
             recent: false,
@@ -450,6 +487,24 @@ mod tests {
         // One minute west of Greenwich it was still the last of December.
         assert_eq!(judge(&Key::Arrived(When::On, -1)), Verdict::Yes);
         assert_eq!(judge(&Key::Arrived(When::Since, 0)), Verdict::No);
+    }
+
+    #[test]
+    fn objects_are_found_by_their_ids_and_by_the_day_of_their_coming() {
+        let verdicts = [
+            (Key::Email(Some(MessageId(3))), Verdict::Yes),
+            (Key::Email(Some(MessageId(2))), Verdict::No),
+            (Key::Email(None), Verdict::No),
+            (Key::Thread(Some(ThreadId(2))), Verdict::Yes),
+            (Key::Thread(None), Verdict::No),
+            // INTERNALDATE is still of the day before.
+            (Key::Saved(When::On, 0), Verdict::Yes),
+            (Key::Saved(When::Before, 0), Verdict::No),
+            (Key::Saved(When::Since, 0), Verdict::Yes),
+        ];
+        for (key, verdict) in verdicts {
+            assert_eq!(judge(&key), verdict, "{key:?}");
+        }
     }
 
     #[test]

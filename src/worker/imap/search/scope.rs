@@ -90,6 +90,7 @@ impl Scope<'_> {
         let meant = |set: &SequenceSet, by_uid| self.meant(&messages, set, by_uid);
         let known = |modseq: u64| condstore::known_before(&store, modseq);
         let compiler = Compiler {
+            account: client.account().id(),
             charset,
             meant,
             known,

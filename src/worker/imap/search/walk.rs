@@ -187,11 +187,14 @@ impl Asks {
         let keywords = self.keywords.then(|| messages.keywords_of(entry).cloned());
         Facts {
             uid: entry.uid(),
+            message: entry.message(),
+            thread: entry.thread(),
             system: entry.system_flags(),
             keywords: keywords.into_iter().flatten().collect(),
             recent: self.recent && scope.is_recent(entry.uid()),
             modseq: entry.modseq(),
             date: entry.date(),
+            saved: entry.saved(),
             octets: entry.size().into(),
             now,
         }

@@ -105,6 +105,11 @@ words! { fetch_item, FETCH_ITEMS of FetchItem {
     FetchItem::BodyStructure => "BODYSTRUCTURE",
     FetchItem::Uid => "UID item",
     FetchItem::Modseq => "MODSEQ",
+    FetchItem::EmailId => "EMAILID",
+    FetchItem::ThreadId => "THREADID",
+    FetchItem::SaveDate => "SAVEDATE",
+    FetchItem::Preview { lazy: true } => "PREVIEW (LAZY)",
+    FetchItem::Preview { lazy: false } => "PREVIEW",
     FetchItem::Rfc822 => "RFC822",
     FetchItem::Rfc822Header => "RFC822.HEADER",
     FetchItem::Rfc822Text => "RFC822.TEXT",
@@ -136,6 +141,7 @@ words! { status_item, STATUS_ITEMS of StatusItem {
     StatusItem::DeletedStorage => "DELETED-STORAGE",
     StatusItem::AppendLimit => "APPENDLIMIT",
     StatusItem::HighestModseq => "HIGHESTMODSEQ",
+    StatusItem::MailboxId => "MAILBOXID",
 }}
 
 words! { list_selection, LIST_SELECTIONS of ListSelection {
@@ -203,6 +209,9 @@ words! { search_key, SEARCH_KEYS of SearchKey {
     SearchKey::Smaller(_) => "SMALLER",
     SearchKey::Arrived(_, _) => "BEFORE",
     SearchKey::Sent(_, _) => "SENTBEFORE",
+    SearchKey::Saved(_, _) => "SAVEDBEFORE",
+    SearchKey::EmailId(_) => "EMAILID key",
+    SearchKey::ThreadId(_) => "THREADID key",
     SearchKey::Older(_) => "OLDER",
     SearchKey::Younger(_) => "YOUNGER",
     SearchKey::Modseq(_) => "MODSEQ key",

@@ -198,7 +198,7 @@ fn a_new_mailbox_is_nobodys_but_the_owners_whoever_made_it() {
         let mut friend = world.house.client_for(FRIEND).await;
         let mut owner = world.house.client().await;
         let made = friend.command("x", "CREATE box/new").await;
-        assert_eq!(made, ["x OK Created"]);
+        assert!(made[0].starts_with("x OK [MAILBOXID (F"), "{made:?}");
         owner.command("o", "DELETE box").await;
         owner.command("o", "CREATE box").await;
         for name in ["box", "box/new"] {

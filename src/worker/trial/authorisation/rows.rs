@@ -221,6 +221,7 @@ const COUNTS: &[Row] = &[
     Row::anywhere("STATUS box (DELETED-STORAGE)").needs("lr"),
     Row::anywhere("STATUS box (APPENDLIMIT)").needs("lr"),
     Row::anywhere("STATUS box (HIGHESTMODSEQ)").needs("lr"),
+    Row::anywhere("STATUS box (MAILBOXID)").needs("lr"),
     Row::in_other("STATUS box (MESSAGES UIDNEXT)").needs("lr"),
 ];
 
@@ -346,6 +347,10 @@ const FETCHES: &[Row] = &[
     Row::in_box("FETCH 1 BODYSTRUCTURE"),
     Row::in_box("FETCH 1 UID"),
     Row::in_box("FETCH 1 MODSEQ"),
+    Row::in_box("FETCH 1 (EMAILID THREADID)"),
+    Row::in_box("FETCH 1 SAVEDATE"),
+    Row::in_box("FETCH 1 PREVIEW"),
+    Row::in_box("FETCH 1 PREVIEW (LAZY)"),
     Row::in_box("FETCH 1 RFC822"),
     Row::in_box("FETCH 1 RFC822.HEADER"),
     Row::in_box("FETCH 1 RFC822.TEXT"),
@@ -423,6 +428,9 @@ const SEARCHES: &[Row] = &[
     Row::in_box("SEARCH OR LARGER 1 SMALLER 1"),
     Row::in_box("SEARCH OR OLDER 10 YOUNGER 10"),
     Row::in_box("SEARCH MODSEQ 1"),
+    Row::in_box("SEARCH SAVEDBEFORE 1-Jan-1994"),
+    Row::in_box("SEARCH EMAILID M1"),
+    Row::in_box("SEARCH THREADID T1"),
     Row::in_box("SEARCH 1:* UID 1:3"),
     Row::in_box("SEARCH $"),
 ];

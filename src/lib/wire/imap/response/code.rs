@@ -1,6 +1,6 @@
 //! Response codes and capabilities.
 
-use crate::imap::{Flag, SequenceSet, Tag};
+use crate::imap::{Flag, ObjectId, SequenceSet, Tag};
 
 use super::string::quoted;
 use super::{put, put_spaced};
@@ -49,6 +49,8 @@ pub enum Code {
     ExpungeIssued,
     /// Up to this the client knows all that has happened (RFC 7162).
     HighestModseq(u64),
+    /// What the mailbox is called whatever its name (RFC 8474).
+    MailboxId(Box<ObjectId>),
     /// DELETE of a mailbox with children.
     HasChildren,
     /// COMPRESS, of what is compressed already (RFC 4978).
@@ -131,6 +133,7 @@ impl Code {
             Self::PermanentFlags { flags, any } => permanent_flags(out, flags, *any),
             Self::Metadata(code) => metadata_code(out, *code),
             Self::HighestModseq(modseq) => put(out, &format!("HIGHESTMODSEQ {modseq}")),
+            Self::MailboxId(id) => put(out, &format!("MAILBOXID ({})", id.as_str())),
             Self::BadEvent(known) => put(out, &format!("BADEVENT ({})", known.join(" "))),
             Self::NoUpdate(tag) => {
                 put(out, "NOUPDATE ");
@@ -290,8 +293,12 @@ pub enum Capability {
     Namespace,
     /// RFC 5465.
     Notify,
+    /// RFC 8474.
+    ObjectId,
     /// RFC 9394.
     Partial,
+    /// RFC 8970.
+    Preview,
     /// RFC 7162: VANISHED, and SELECT that tells what has happened meanwhile.
     QResync,
     /// RFC 9208.
@@ -306,6 +313,8 @@ pub enum Capability {
     SaveLimit(u32),
     /// RFC 8508.
     Replace,
+    /// RFC 8514.
+    SaveDate,
     /// RFC 5182.
     SearchRes,
     /// RFC 5256.
@@ -373,7 +382,9 @@ impl Capability {
             Self::MultiSearch => "MULTISEARCH",
             Self::Notify => "NOTIFY",
             Self::Namespace => "NAMESPACE",
+            Self::ObjectId => "OBJECTID",
             Self::Partial => "PARTIAL",
+            Self::Preview => "PREVIEW",
             Self::QResync => "QRESYNC",
             Self::Quota => "QUOTA",
             Self::QuotaMailbox => "QUOTA=RES-MAILBOX",
@@ -381,6 +392,7 @@ impl Capability {
             Self::QuotaStorage => "QUOTA=RES-STORAGE",
             Self::SaveLimit(_) => "SAVELIMIT=",
             Self::Replace => "REPLACE",
+            Self::SaveDate => "SAVEDATE",
             Self::SearchRes => "SEARCHRES",
             Self::Sort => "SORT",
             Self::SortDisplay => "SORT=DISPLAY",
@@ -412,7 +424,7 @@ pub(super) fn capability_data(out: &mut Vec<u8>, capabilities: &[Capability]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::imap::Keyword;
+    use crate::imap::{Keyword, ObjectKind};
 
     fn said(code: &Code) -> String {
         let mut out = Vec::new();
@@ -458,6 +470,8 @@ mod tests {
             said(&Code::HighestModseq(715_194_045_007)),
             "HIGHESTMODSEQ 715194045007"
         );
+        let id = ObjectId::new(ObjectKind::Mailbox, [1, 31]);
+        assert_eq!(said(&Code::MailboxId(Box::new(id))), "MAILBOXID (F1-1f)");
         assert_eq!(said(&Code::ServerBug), "SERVERBUG");
         assert_eq!(said(&Code::ReadOnly), "READ-ONLY");
         assert_eq!(

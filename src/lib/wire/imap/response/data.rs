@@ -1,6 +1,6 @@
 //! Untagged data, but for FETCH.
 
-use crate::imap::{Dialect, Flag, MailboxName, SequenceSet, SpecialUse, StatusItem, Tag};
+use crate::imap::{Dialect, Flag, MailboxName, ObjectId, SequenceSet, SpecialUse, StatusItem, Tag};
 
 use super::code::{Capability, capability_data};
 use super::metadata::{Metadata, metadata};
@@ -51,7 +51,7 @@ pub enum Data<'a> {
     /// The answer to `XLIST "" ""`.
     XlistSeparator,
     /// What STATUS counted.
-    Status(&'a MailboxName, &'a [(StatusItem, u64)]),
+    Status(&'a MailboxName, &'a [(StatusItem, StatusValue)]),
     /// What a quota root holds, and what it may (RFC 9208); never empty.
     Quota(&'a str, &'a [QuotaResource]),
     /// The quota roots of a mailbox.
@@ -62,6 +62,21 @@ pub enum Data<'a> {
     Namespace,
     /// RFC 2971: who we are.
     Id(&'a [(&'a str, &'a str)]),
+}
+
+/// What STATUS says of one thing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StatusValue {
+    /// How many.
+    Count(u64),
+    /// MAILBOXID (RFC 8474).
+    Object(ObjectId),
+}
+
+impl From<u64> for StatusValue {
+    fn from(count: u64) -> Self {
+        Self::Count(count)
+    }
 }
 
 /// `quota-resource = resource-name SP resource-usage SP resource-limit` (RFC 9208,
@@ -318,12 +333,18 @@ fn named(out: &mut Vec<u8>, name: &MailboxName, dialect: Dialect) {
 }
 
 /// `"STATUS" SP mailbox SP "(" [status-att-list] ")"`
-fn status(out: &mut Vec<u8>, name: &MailboxName, counts: &[(StatusItem, u64)], dialect: Dialect) {
+fn status(
+    out: &mut Vec<u8>,
+    name: &MailboxName,
+    counts: &[(StatusItem, StatusValue)],
+    dialect: Dialect,
+) {
     put(out, "STATUS ");
     mailbox(out, name, dialect);
     put(out, " (");
-    put_spaced(out, counts, |out, (item, count)| {
-        put(out, &format!("{} {count}", item.as_str()));
+    put_spaced(out, counts, |out, (item, value)| match value {
+        StatusValue::Count(count) => put(out, &format!("{} {count}", item.as_str())),
+        StatusValue::Object(id) => put(out, &format!("{} ({})", item.as_str(), id.as_str())),
     });
     put(out, ")");
 }
@@ -368,7 +389,7 @@ fn id(out: &mut Vec<u8>, fields: &[(&str, &str)]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::imap::Keyword;
+    use crate::imap::{Keyword, ObjectKind};
 
     fn said(value: &Data<'_>) -> String {
         let mut out = Vec::new();
@@ -491,10 +512,15 @@ mod tests {
             said(&Data::List(entry)),
             "* LIST (\\HasNoChildren \\Sent) \"/\" \"blurdy bloop\" (\"CHILDINFO\" (\"SUBSCRIBED\"))\r\n"
         );
-        let counts = [(StatusItem::Messages, 231), (StatusItem::UidNext, 44292)];
+        let id = ObjectId::new(ObjectKind::Mailbox, [1, 31]);
+        let counts = [
+            (StatusItem::Messages, StatusValue::Count(231)),
+            (StatusItem::UidNext, StatusValue::Count(44292)),
+            (StatusItem::MailboxId, StatusValue::Object(id)),
+        ];
         assert_eq!(
             said(&Data::Status(&MailboxName::inbox(), &counts)),
-            "* STATUS INBOX (MESSAGES 231 UIDNEXT 44292)\r\n"
+            "* STATUS INBOX (MESSAGES 231 UIDNEXT 44292 MAILBOXID (F1-1f))\r\n"
         );
     }
 }

@@ -6,13 +6,13 @@
 use std::fmt;
 
 use crate::imap::fetch::display_part;
-use crate::imap::{DateTime, Flag, Section, SectionText};
+use crate::imap::{DateTime, Flag, ObjectId, Section, SectionText};
 
 use super::body_structure::{BodyStructure, body};
 use super::envelope::{Envelope, envelope};
 use super::put;
 use super::rendered::Rendered;
-use super::string::{astring, literal_header, number};
+use super::string::{astring, literal_header, nstring, number};
 
 /// Writes `message-data = nz-number SP "FETCH" SP msg-att`, one item at a time.
 #[derive(Debug)]
@@ -35,6 +35,14 @@ pub enum FetchData<'a> {
         /// `\Recent` (RFC 3501).
         recent: bool,
     },
+    /// Which content it shows (RFC 8474).
+    EmailId(ObjectId),
+    /// Which conversation it belongs to (RFC 8474).
+    ThreadId(ObjectId),
+    /// When it came into this mailbox (RFC 8514).
+    SaveDate(DateTime),
+    /// Its first words (RFC 8970); none if they are not at hand.
+    Preview(Option<&'a str>),
     /// When it came in.
     InternalDate(DateTime),
     /// `RFC822.SIZE`
@@ -155,6 +163,13 @@ fn msg_att(out: &mut Vec<u8>, item: &FetchData<'_>) {
             number(out, *modseq);
             put(out, ")");
         }
+        FetchData::EmailId(id) => object(out, "EMAILID", id),
+        FetchData::ThreadId(id) => object(out, "THREADID", id),
+        FetchData::SaveDate(date) => put(out, &format!("SAVEDATE \"{date}\"")),
+        FetchData::Preview(words) => {
+            put(out, "PREVIEW ");
+            nstring(out, words.map(str::as_bytes));
+        }
         FetchData::Flags { flags, recent } => {
             let recent = recent.then_some(RECENT);
             flag_fetch_list(out, flags.iter().map(Flag::as_str).chain(recent));
@@ -188,15 +203,7 @@ fn msg_att(out: &mut Vec<u8>, item: &FetchData<'_>) {
             section: asked,
             origin,
             content,
-        } => {
-            put(out, "BODY");
-            section(out, asked);
-            put_origin(out, *origin);
-            match (origin, content) {
-                (Some(_), Content::Literal(0) | Content::Inline([])) => put(out, EMPTY_PARTIAL),
-                _ => put_content(out, *content),
-            }
-        }
+        } => body_section(out, asked, *origin, *content),
         FetchData::Rfc822(content) => named_content(out, "RFC822", *content),
         FetchData::Rfc822Header(content) => named_content(out, "RFC822.HEADER", *content),
         FetchData::Rfc822Text(content) => named_content(out, "RFC822.TEXT", *content),
@@ -213,6 +220,25 @@ fn msg_att(out: &mut Vec<u8>, item: &FetchData<'_>) {
             put(out, &format!("BINARY.SIZE[{}] {bytes}", Part(part)));
         }
     }
+}
+
+/// `"BODY" section ["<" number64 ">"] SP nstring`
+fn body_section(out: &mut Vec<u8>, asked: &Section, origin: Option<u64>, content: Content<'_>) {
+    put(out, "BODY");
+    section(out, asked);
+    put_origin(out, origin);
+    match (origin, content) {
+        (Some(_), Content::Literal(0) | Content::Inline([])) => put(out, EMPTY_PARTIAL),
+        _ => put_content(out, content),
+    }
+}
+
+/// `"EMAILID" SP "(" objectid ")"`, and its like
+fn object(out: &mut Vec<u8>, name: &str, id: &ObjectId) {
+    put(out, name);
+    put(out, " (");
+    put(out, id.as_str());
+    put(out, ")");
 }
 
 /// `"FLAGS" SP "(" [flag-fetch *(SP flag-fetch)] ")"`
@@ -319,6 +345,7 @@ impl fmt::Display for Part<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::imap::ObjectKind;
 
     fn said(items: &[FetchData<'_>]) -> String {
         let mut out = Vec::new();
@@ -373,6 +400,28 @@ mod tests {
         fetch.item(&mut out, &FetchData::Uid(1));
         fetch.end(&mut out);
         assert_eq!(out, b"* 1 FETCH (BODY[]<0> {5}\r\na\r\n\x80b UID 1)\r\n");
+    }
+
+    #[test]
+    fn ids_dates_and_first_words_read_as_in_their_rfcs() {
+        let id = |kind| ObjectId::new(kind, [7, 0x1f]);
+        let date = DateTime {
+            unix_seconds: 1_420_134_653,
+            offset_minutes: 60,
+        };
+        let items = [
+            FetchData::EmailId(id(ObjectKind::Email)),
+            FetchData::ThreadId(id(ObjectKind::Thread)),
+            FetchData::SaveDate(date),
+            FetchData::Preview(Some("Preview text!")),
+            FetchData::Preview(Some("")),
+            FetchData::Preview(Some("\u{e9}")),
+            FetchData::Preview(None),
+        ];
+        let expected = "* 12 FETCH (EMAILID (M7-1f) THREADID (T7-1f) \
+            SAVEDATE \" 1-Jan-2015 18:50:53 +0100\" PREVIEW \"Preview text!\" PREVIEW \"\" \
+            PREVIEW {2}\r\n\u{e9} PREVIEW NIL)\r\n";
+        assert_eq!(said(&items), expected);
     }
 
     #[test]
