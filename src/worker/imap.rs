@@ -23,6 +23,7 @@ mod copied;
 mod copy;
 mod expunge;
 mod fetch;
+mod filter;
 mod flags;
 mod idle;
 pub mod letter;
@@ -32,6 +33,7 @@ mod mailbox;
 mod messages;
 mod metadata;
 pub mod names;
+mod notify;
 pub mod numbers;
 mod progress;
 mod quota;
@@ -44,6 +46,9 @@ mod status;
 mod store;
 pub mod translate;
 mod view;
+
+#[cfg(test)]
+pub use view::VANISHED_RANGES_MAX;
 
 use crate::account::Account;
 use crate::deflate::Undeflatable;
@@ -124,7 +129,7 @@ fn begin(account: Rc<Account>, socket: OwnedFd, handed: Handed) -> Option<Client
 }
 
 /// A session's state; each command takes it and gives the next one.
-enum State {
+pub enum State {
     Authenticated(Authenticated),
     Selected(Box<Selected>),
 }
@@ -133,7 +138,7 @@ async fn converse(client: &mut Client) -> End {
     client.welcome();
     let mut state = State::Authenticated(Authenticated::after_login());
     loop {
-        let next = match client.hear().await {
+        let next = match client.hear_and_tell(&mut state).await {
             Ok(heard) => obey(client, state, heard).await,
             Err(end) => return end,
         };
@@ -156,7 +161,7 @@ async fn obey(client: &mut Client, state: State, heard: Heard) -> Result<State, 
             let announced = match &mut state {
                 State::Selected(selected) => {
                     let told = view::Expunges::Told;
-                    let announced = selected.announce(client, told, false).await;
+                    let announced = selected.tell_news(client, told, false).await;
                     let answer = answered.as_mut().map(|(_, answer)| answer);
                     announced.and_then(|()| selected.settle(client, answer))
                 }

@@ -28,6 +28,8 @@ mod soup;
 mod trace;
 mod trees;
 mod upkeep;
+mod vanished;
 mod waiting;
+mod watching;
 
 pub use house::{House, Wire, open, run, suspects};

@@ -17,6 +17,7 @@ mod answers;
 mod choose;
 mod client;
 mod command;
+mod condition;
 mod deliver;
 mod judge;
 mod ledger;

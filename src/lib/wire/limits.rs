@@ -45,6 +45,14 @@ pub const ID_PAIRS_MAX: usize = 30;
 pub const ID_VALUE_BYTES_MAX: usize = 1024;
 /// Extensions in one ENABLE.
 pub const ENABLE_MAX: usize = 32;
+/// Mailboxes that one NOTIFY or ESEARCH names. A session keeps NOTIFY's.
+pub const FILTER_NAMES_MAX: usize = 256;
+/// Groups of events in one NOTIFY: each mailbox is matched with all of them.
+pub const EVENT_GROUPS_MAX: usize = 64;
+/// Events in one group of NOTIFY: more than there are.
+pub const EVENTS_MAX: usize = 16;
+/// Contexts that one CANCELUPDATE names: more than a session has.
+pub const CANCELLED_MAX: usize = 64;
 /// Bytes of a quota root's name. Ours are shorter; a longer one is none of them.
 pub const QUOTA_ROOT_BYTES_MAX: usize = 255;
 /// Limits in one SETQUOTA: more than there are kinds of resources.

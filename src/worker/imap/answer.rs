@@ -54,7 +54,7 @@ impl Answer {
     pub fn modified_and_gone(modified: Vec<RangeInclusive<u32>>) -> Self {
         Self {
             modified,
-            ..Self::new(Status::No, None, "Some of the messages are gone")
+            ..Self::no(Code::ExpungeIssued, "Some of the messages are gone")
         }
     }
 
@@ -64,12 +64,12 @@ impl Answer {
     }
 
     /// It was not done.
-    pub fn no(code: Code, text: &'static str) -> Self {
+    pub const fn no(code: Code, text: &'static str) -> Self {
         Self::new(Status::No, Some(code), text)
     }
 
     /// It makes no sense, or not now.
-    pub fn bad(text: &'static str) -> Self {
+    pub const fn bad(text: &'static str) -> Self {
         Self::new(Status::Bad, None, text)
     }
 
@@ -78,7 +78,7 @@ impl Answer {
         Self::new(Status::Bad, Some(code), text)
     }
 
-    fn new(status: Status, code: Option<Code>, text: &'static str) -> Self {
+    const fn new(status: Status, code: Option<Code>, text: &'static str) -> Self {
         Self {
             status,
             code,

@@ -12,6 +12,7 @@ use super::End;
 use super::answer::Answer;
 use super::client::{Client, Heard};
 use super::flags;
+use super::search::of_uids;
 use crate::arrival::{self, Arrival, Item, NotKept};
 use crate::clock;
 use store::{InternalDate, MailboxHandle, Placed};
@@ -129,9 +130,10 @@ fn refuse(client: &mut Client, tag: Tag, why: NotKept) -> (Tag, Answer) {
     (tag, Answer::from(why))
 }
 
-async fn keep(client: &Client, mailbox: &MailboxHandle, items: Vec<Item>) -> Answer {
+async fn keep(client: &mut Client, mailbox: &MailboxHandle, items: Vec<Item>) -> Answer {
     match arrival::keep(client.account(), mailbox, items).await {
         Ok(placed) => {
+            client.made(mailbox.id(), &of_uids(placed.iter().map(|place| place.uid)));
             let code = append_uid(&placed).filter(|_| client.may_know_uids(mailbox));
             Answer::ok_with(code, "Kept")
         }

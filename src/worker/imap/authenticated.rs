@@ -44,7 +44,7 @@ impl Authenticated {
                     access: Access::Full,
                     params: &params,
                 };
-                select(client, &tag, order, State::Authenticated(self)).await
+                Box::pin(select(client, &tag, order, State::Authenticated(self))).await
             }
             Command::Examine { mailbox, params } => {
                 let order = Order {
@@ -52,7 +52,7 @@ impl Authenticated {
                     access: Access::ReadOnly,
                     params: &params,
                 };
-                select(client, &tag, order, State::Authenticated(self)).await
+                Box::pin(select(client, &tag, order, State::Authenticated(self))).await
             }
             Command::Logout => logout(client, &tag).await,
             Command::Compress => {
@@ -63,8 +63,13 @@ impl Authenticated {
                 client.idle_without_mailbox(&tag).await?;
                 Ok(State::Authenticated(self))
             }
+            Command::ESearch(search) => {
+                let answer = Box::pin(client.multi_search(&tag, &search, None)).await?;
+                client.answer(&tag, &answer).await?;
+                Ok(State::Authenticated(self))
+            }
             command => {
-                let answer = anywhere(client, command).await?;
+                let answer = Box::pin(anywhere(client, command)).await?;
                 client.answer(&tag, &answer).await?;
                 Ok(State::Authenticated(self))
             }
@@ -83,6 +88,7 @@ pub async fn logout(client: &mut Client, tag: &wire::imap::Tag) -> Result<State,
 
 /// The commands that need no selected mailbox.
 pub async fn anywhere(client: &mut Client, command: Command) -> Result<Answer, End> {
+    client.changes_names(&command);
     match command {
         Command::Capability => Ok(client.capability()),
         Command::Noop => Ok(Answer::ok("Nothing done")),
@@ -99,6 +105,7 @@ pub async fn anywhere(client: &mut Client, command: Command) -> Result<Answer, E
         Command::GetQuota(root) => Ok(client.get_quota(&root)),
         Command::GetQuotaRoot(mailbox) => Ok(client.get_quota_root(&mailbox)),
         Command::SetQuota(_) => Ok(client.set_quota()),
+        Command::Notify(notify) => Box::pin(client.notify(&notify, None)).await,
         Command::GetMetadata(asked) => client.get_metadata(&asked).await,
         Command::SetMetadata { of, values } => client.set_metadata(&of, values).await,
         Command::Subscribe(name) => Ok(client.subscribe(&name).await),

@@ -3,6 +3,7 @@
 
 use super::answer::Answer;
 use super::connection::Connection;
+use super::notify::Notified;
 use super::progress::Progress;
 use super::{End, Handed};
 use crate::account::{Account, Orders};
@@ -70,6 +71,8 @@ pub struct Client {
     heard_last: Instant,
     /// Bytes of the longest letter that this session takes.
     append_bytes_max: u64,
+    /// None until NOTIFY is said.
+    notified: Option<Box<Notified>>,
     /// Messages that a command of this session takes.
     pub(super) messages_max: MessageLimits,
     /// The command that is being done, or was done last.
@@ -96,6 +99,7 @@ impl Client {
             pace: Pace::new(),
             heard_last: Instant::now(),
             append_bytes_max,
+            notified: None,
             messages_max: account.limits().messages,
             progress: None,
             knows_over_quota: false,
@@ -143,7 +147,7 @@ impl Client {
     /// The modseq up to which the client knows what annotations have changed; none if
     /// it doesn't want to.
     pub fn annotations_told(&self) -> Option<Modseq> {
-        let wants = self.session.enabled.metadata;
+        let wants = self.session.enabled.metadata || self.notified.is_some();
         wants.then_some(self.session.annotations_told)
     }
 
@@ -155,6 +159,24 @@ impl Client {
     /// What of the grammar depends upon what the client has enabled.
     pub fn dialect(&self) -> Dialect {
         self.session.enabled.dialect()
+    }
+
+    /// What the client has asked to be told of its own accord; none until it has.
+    pub fn notified(&self) -> Option<&Notified> {
+        self.notified.as_deref()
+    }
+
+    /// The same, to be changed.
+    pub fn notified_mut(&mut self) -> Option<&mut Notified> {
+        self.notified.as_deref_mut()
+    }
+
+    /// From now on the client is told this.
+    pub fn set_notified(&mut self, notified: Notified) {
+        if self.annotations_told().is_none() {
+            self.session.annotations_told = self.account.store().annotations_modseq();
+        }
+        self.notified = Some(Box::new(notified));
     }
 
     /// Whether it is the account's own holder who acts.

@@ -8,12 +8,13 @@
 use super::End;
 use super::answer::Answer;
 use super::client::Client;
+use super::search::Scope;
 use super::selected::Selected;
 use crate::session::Enabled;
 use store::{Entry, Messages, Modseq, Store, Uid};
 use wire::Text;
 use wire::imap::response::{Code, ModifiedWriter};
-use wire::imap::{Command, FetchItem, Status, StatusItem, Tag};
+use wire::imap::{Command, FetchItem, MultiSearch, Status, StatusItem, Tag};
 
 /// Ranges told between two breaths: twenty bytes each at most.
 const STEP_RANGES: usize = 2048;
@@ -45,7 +46,9 @@ pub fn asks_for_modseqs(command: &Command) -> bool {
         Command::Store {
             unchanged_since, ..
         } => unchanged_since.is_some(),
-        Command::Search { key, .. } => key.asks_for_modseqs(),
+        Command::Search { key, .. } | Command::ESearch(MultiSearch { key, .. }) => {
+            key.asks_for_modseqs()
+        }
         _ => false,
     }
 }
@@ -151,6 +154,26 @@ impl Selected {
         Ok(())
     }
 
+    fn point(&self, client: &Client) -> Result<u64, End> {
+        let store = client.account().store();
+        let messages = store.messages(self.handle());
+        let messages = messages.map_err(|_| End::MailboxGone)?;
+        Ok(highest(&store, self.known_up_to(&messages)))
+    }
+
+    /// All that has happened up to this has been told.
+    fn known_up_to(&self, messages: &Messages<'_>) -> Modseq {
+        let view = self.view();
+        // Flags that the client doesn't want to hear of, it doesn't know.
+        let flags = self.watch.skipped.unwrap_or(view.told).min(view.told);
+        match messages.expunged_next(view) {
+            Some(next) => flags.min(Modseq(next.0.saturating_sub(1))),
+            None => flags,
+        }
+    }
+}
+
+impl Scope<'_> {
     /// The highest mod-sequence of some messages; of what is gone, nobody asks it.
     ///
     /// # Errors
@@ -168,28 +191,12 @@ impl Selected {
             }
             {
                 let store = client.account().store();
-                let messages = store.messages(self.handle());
+                let messages = store.messages(self.handle);
                 let messages = messages.map_err(|_| End::MailboxGone)?;
                 let modseqs = some.iter().filter_map(|uid| messages.get(*uid));
                 highest = highest.max(modseqs.map(Entry::modseq).max());
             }
             client.breathe().await?;
-        }
-    }
-
-    fn point(&self, client: &Client) -> Result<u64, End> {
-        let store = client.account().store();
-        let messages = store.messages(self.handle());
-        let messages = messages.map_err(|_| End::MailboxGone)?;
-        Ok(highest(&store, self.known_up_to(&messages)))
-    }
-
-    /// All that has happened up to this has been told.
-    fn known_up_to(&self, messages: &Messages<'_>) -> Modseq {
-        let view = self.view();
-        match messages.expunged_next(view) {
-            Some(next) => view.told.min(Modseq(next.0.saturating_sub(1))),
-            None => view.told,
         }
     }
 }

@@ -3,8 +3,8 @@
 
 use super::End;
 use super::client::Client;
-use super::search::join;
-use store::{Outcome, Uid, UidValidity};
+use super::search::{join, of_uids};
+use store::{Outcome, Uid, UidRange, UidValidity};
 use wire::Text;
 use wire::imap::Tag;
 use wire::imap::response::CopyUidWriter;
@@ -21,6 +21,11 @@ pub struct Copied {
 }
 
 impl Copied {
+    /// The UIDs that the copies got.
+    pub fn made(&self) -> Vec<UidRange> {
+        of_uids(self.pairs.iter().map(|(_, to)| *to))
+    }
+
     /// None if nothing was copied: then there is nothing to say.
     pub fn of(outcome: Outcome) -> Option<Self> {
         match outcome {

@@ -38,7 +38,11 @@ impl Selected {
             .change(|store| store.copy(&source, &meant.ranges, &target));
         Ok(match copied.await {
             Ok(outcome) => {
-                let copied = Copied::of(outcome).filter(|_| client.may_know_uids(&target));
+                let copied = Copied::of(outcome);
+                if let Some(copied) = &copied {
+                    client.made(target.id(), &copied.made());
+                }
+                let copied = copied.filter(|_| client.may_know_uids(&target));
                 Answer::copied(copied)
             }
             Err(refusal) => missing_target(refusal),
@@ -70,7 +74,11 @@ impl Selected {
             .change(|store| store.move_to(&source, &meant.ranges, &target));
         Ok(match moved.await {
             Ok(outcome) => {
-                let moved = Copied::of(outcome).filter(|_| client.may_know_uids(&target));
+                let moved = Copied::of(outcome);
+                if let Some(moved) = &moved {
+                    client.made(target.id(), &moved.made());
+                }
+                let moved = moved.filter(|_| client.may_know_uids(&target));
                 if let Some(moved) = moved {
                     client.tell_copied(None, &moved, "Moved").await?;
                 }

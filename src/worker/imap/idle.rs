@@ -16,7 +16,8 @@ impl Selected {
             let account = client.account().clone();
             // Listens before it looks, so that nothing falls in between.
             let changed = account.changed();
-            self.announce(client, Expunges::Told, false).await?;
+            self.tell_news(client, Expunges::Told, false).await?;
+            client.tell_elsewhere(Some(self.handle().id())).await?;
             client.tell_annotated(None).await?;
             match client.hear_or(changed).await? {
                 None => {}
@@ -25,7 +26,7 @@ impl Selected {
                 Some(_) => return Ok(State::Selected(self)),
             }
         }
-        self.announce(client, Expunges::Told, false).await?;
+        self.tell_news(client, Expunges::Told, false).await?;
         let mut answer = Answer::ok("Idled");
         self.settle(client, Some(&mut answer))?;
         client.answer(tag, &answer).await?;
@@ -34,13 +35,14 @@ impl Selected {
 }
 
 impl Client {
-    /// IDLE without a mailbox: there is nothing to tell but of annotations.
+    /// IDLE without a mailbox: there is nothing to tell but of annotations, and what NOTIFY has asked for.
     pub async fn idle_without_mailbox(&mut self, tag: &Tag) -> Result<(), End> {
         self.ask_for_more().await?;
         loop {
             let account = self.account().clone();
             // Listens before it looks, so that nothing falls in between.
             let changed = account.changed();
+            self.tell_elsewhere(None).await?;
             self.tell_annotated(None).await?;
             match self.hear_or(changed).await? {
                 None => {}

@@ -1,6 +1,7 @@
 //! LIST (RFC 9051 §6.3.9, RFC 5258, RFC 5819, RFC 6154, RFC 9590) and LSUB (RFC 3501
 //! §6.3.9).
 
+mod affected;
 mod tree;
 mod xlist;
 

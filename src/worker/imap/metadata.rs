@@ -97,6 +97,9 @@ impl Client {
         }
         self.set_annotations_told(newest);
         for (mailbox, entries) in self.annotated_since(since, own) {
+            if !self.hears_annotations(mailbox.as_ref()) {
+                continue;
+            }
             let entries: Vec<&str> = entries.iter().map(AnnotationName::as_str).collect();
             self.tell(&Data::Metadata(Metadata {
                 of: mailbox.as_ref(),

@@ -240,3 +240,69 @@ fn behind(range: RangeInclusive<u32>, more: u32) -> Option<RangeInclusive<u32>> 
     let first = range.start().checked_add(more)?.checked_add(1)?;
     (first <= *range.end()).then_some(first..=*range.end())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use wire::imap::SequenceSet;
+
+    fn ranges(numbers: &[u32]) -> Vec<RangeInclusive<u32>> {
+        let set = SequenceSet::from_numbers(numbers.iter().copied());
+        set.map_or(Vec::new(), |set| set.resolve(0))
+    }
+
+    proptest! {
+        /// The client knew a mailbox of which some messages are gone by now.
+        #[test]
+        fn what_has_vanished_is_known_up_to_the_last_pair_that_matches(
+            knew in prop::collection::btree_set(1_u32..60, 1..40),
+            gone in prop::collection::btree_set(1_u32..60, 0..10),
+            sample in prop::collection::btree_set(0_usize..40, 1..30),
+        ) {
+            let knew: Vec<u32> = knew.into_iter().collect();
+            let is: Vec<u32> = knew.iter().copied().filter(|uid| !gone.contains(uid)).collect();
+            let pairs: Vec<(u32, u32)> = sample
+                .into_iter()
+                .filter_map(|at| Some((at as u32 + 1, *knew.get(at)?)))
+                .collect();
+            let uid_at = |number: u32| is.get(number as usize - 1).copied();
+            let matching = pairs.iter().take_while(|(number, uid)| uid_at(*number) == Some(*uid));
+            let expected = matching.last().map(|(_, uid)| *uid);
+            let (numbers, uids): (Vec<u32>, Vec<u32>) = pairs.into_iter().unzip();
+            prop_assert_eq!(last_match(ranges(&numbers), ranges(&uids), uid_at), expected);
+        }
+    }
+
+    #[test]
+    fn sets_without_end_are_looked_at_as_little_as_short_ones() {
+        let looks = std::cell::Cell::new(0);
+        let uid_at = |number: u32| {
+            looks.set(looks.get() + 1);
+            Some(if number < 1_000_000 {
+                number
+            } else {
+                number + 1
+            })
+        };
+        let all = || vec![1..=u32::MAX - 1];
+        assert_eq!(last_match(all(), all(), uid_at), Some(999_999));
+        assert!(looks.get() < 40, "{}", looks.get());
+    }
+
+    /// The RFC's example: the fourth message has UID 8, and the twelfth isn't 24.
+    #[test]
+    fn the_example_of_the_rfc() {
+        let uid_at = |number: u32| {
+            Some(if number < 12 {
+                number * 2
+            } else {
+                number * 2 + 1
+            })
+        };
+        assert_eq!(
+            last_match(ranges(&[4, 12]), ranges(&[8, 24]), uid_at),
+            Some(8)
+        );
+    }
+}

@@ -6,17 +6,22 @@
 //! then into their text. A body is streamed once, whatever number of strings is looked
 //! for in it.
 
+mod context;
 mod fold;
 mod header;
 mod judge;
 mod key;
+mod multi;
 mod probe;
+mod ranges;
 mod scope;
 mod tell;
 mod text;
 mod walk;
 
-pub use scope::{Finding, Reach};
+pub use context::{Followed, Watch};
+pub use ranges::{difference, of_uids};
+pub use scope::{Finding, Reach, Scope};
 pub use tell::join;
 
 use super::End;
@@ -26,8 +31,15 @@ use super::letter::Place;
 use super::selected::Selected;
 use key::Facts;
 use store::Uid;
+use tell::{Head, report};
 use wire::imap::response::Code;
 use wire::imap::{PartialRange, SearchKey, SearchReturn, Status, Tag};
+
+/// The answer to a tag by which the client is told of updates already (RFC 5267 §4.3).
+const TAG_IN_USE: Answer = Answer::bad("This tag is that of a search that is followed");
+
+/// The answer if something could not be read: what was found has been told.
+const UNREAD: Answer = Answer::no(Code::Unavailable, "The disk would not give some letters");
 
 /// A message of which more must be known.
 struct Candidate {
@@ -74,11 +86,15 @@ impl Selected {
         charset: Option<&str>,
         key: &SearchKey,
     ) -> Result<Answer, End> {
+        if self.watch.follows(tag) {
+            return Ok(TAG_IN_USE);
+        }
         let asks_for_modseqs = key.asks_for_modseqs();
         let key = match self.scope().compile(client, charset, key) {
             Ok(key) => key,
             Err(answer) => return Ok(answer),
         };
+        let told = self.view().told;
         let reach = Reach {
             page: returns
                 .as_deref()
@@ -97,13 +113,21 @@ impl Selected {
             returns => returns,
         };
         let modseq = match asks_for_modseqs {
-            true => self.modseq_of(client, returns.as_deref(), &found).await?,
+            true => {
+                self.scope()
+                    .modseq_of(client, returns.as_deref(), &found)
+                    .await?
+            }
             false => None,
         };
         let saved = match &returns {
             Some(returns) => {
-                self.report(client, tag, by_uid, returns, &found, modseq)
-                    .await?;
+                let head = Head {
+                    tag,
+                    by_uid,
+                    source: None,
+                };
+                report(client, head, returns, &found, modseq).await?;
                 self.save(client, returns, &found).await?
             }
             None => {
@@ -111,11 +135,19 @@ impl Selected {
                 Ok(())
             }
         };
+        if let Some(items) = returns.iter().flatten().find_map(SearchReturn::update) {
+            let followed = Followed {
+                tag,
+                by_uid,
+                source: None,
+                items,
+                told,
+            };
+            self.follow(client, &followed, key, &found);
+        }
         Ok(match saved {
             Err(answer) => answer,
-            Ok(()) if unread => {
-                Answer::no(Code::Unavailable, "The disk would not give some letters")
-            }
+            Ok(()) if unread => UNREAD,
             Ok(()) => client.cut_answer(Answer::ok("Searched"), cut),
         })
     }

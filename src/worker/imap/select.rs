@@ -109,6 +109,7 @@ impl Selected {
         let store = account.store();
         let messages = store.messages(self.handle())?;
         self.set_view(messages.view());
+        self.watch.arrived = Some(self.view().uid_next);
         self.tell_flag_names(client, &messages);
         client.tell(&Data::Exists(messages.exists(self.view())));
         if client.enabled().rev2 {

@@ -5,13 +5,14 @@ use super::authenticated::{self, Authenticated};
 use super::client::Client;
 use super::condstore::{Heard, asks_for_modseqs, lacks_qresync, not_enabled};
 use super::messages::{Meant, NoSuchNumber};
+use super::search::Watch;
 use super::select::{Order, select};
 use super::view::Expunges;
 use super::{End, State};
 use crate::account::Seat;
 use crate::session::{Access, Mailbox};
 use store::{MailboxHandle, Refusal, UidRange, View};
-use wire::imap::{Command, Request, SequenceSet, Tag};
+use wire::imap::{Command, MultiSearch, Request, SequenceSet, Tag};
 
 /// The open mailbox: the right to it, and what the session remembers of it.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub struct Selected {
     pub(super) mailbox: Mailbox,
     /// What the client has been told since its last answer.
     pub(super) heard: Heard,
+    /// What is followed, and how far.
+    pub(super) watch: Watch,
     /// Keeps the mailbox loaded, and the history that the view needs.
     seat: Seat,
 }
@@ -32,6 +35,7 @@ impl Selected {
             handle,
             mailbox,
             heard: Heard::default(),
+            watch: Watch::default(),
             seat,
         }
     }
@@ -75,7 +79,7 @@ impl Selected {
                     access: Access::Full,
                     params: &params,
                 };
-                select(client, &tag, order, State::Selected(self)).await
+                Box::pin(select(client, &tag, order, State::Selected(self))).await
             }
             Command::Examine { mailbox, params } => {
                 let order = Order {
@@ -83,7 +87,7 @@ impl Selected {
                     access: Access::ReadOnly,
                     params: &params,
                 };
-                select(client, &tag, order, State::Selected(self)).await
+                Box::pin(select(client, &tag, order, State::Selected(self))).await
             }
             Command::Close => self.close(client, &tag).await,
             Command::Unselect => leave(client, &tag).await,
@@ -130,10 +134,13 @@ impl Selected {
         if asks_for_modseqs(&command) {
             self.enable_condstore(client)?;
         }
-        let mut answer = self.answer(client, tag, command).await?;
+        self.watch.asked = manners.asks;
+        // What a command needs while it runs lies on the heap: a session mostly sleeps.
+        let mut answer = Box::pin(self.answer(client, tag, command)).await?;
         let announced = self
-            .announce(client, manners.expunges, manners.with_uid)
+            .tell_news(client, manners.expunges, manners.with_uid)
             .await;
+        self.watch.asked = false;
         let announced = announced.and_then(|()| self.settle(client, Some(&mut answer)));
         client.answer(tag, &answer).await?;
         match announced {
@@ -183,6 +190,9 @@ impl Selected {
                 self.search(client, tag, uid, returns, charset.as_deref(), &key)
                     .await
             }
+            Command::ESearch(search) => {
+                Box::pin(client.multi_search(tag, &search, Some(self))).await
+            }
             Command::Copy { uid, set, mailbox } => self.copy(client, uid, &set, &mailbox).await,
             Command::Move { uid, set, mailbox } => self.move_to(client, uid, &set, &mailbox).await,
             Command::Expunge => self.expunge(client, None).await,
@@ -199,6 +209,14 @@ impl Selected {
                     self.tell_point(client)?;
                 }
                 Ok(answer)
+            }
+            Command::CancelUpdate(tags) => {
+                self.watch.cancel(&tags);
+                Ok(Answer::ok("No further updates"))
+            }
+            Command::Notify(notify) => {
+                let open = Some(self.handle().id());
+                Box::pin(client.notify(&notify, open)).await
             }
             command => authenticated::anywhere(client, command).await,
         }
@@ -236,6 +254,8 @@ struct Manners {
     expunges: Expunges,
     with_uid: bool,
     may_delete: bool,
+    /// It asks what is new, or is answered by it.
+    asks: bool,
 }
 
 impl Manners {
@@ -252,11 +272,24 @@ impl Manners {
         Self {
             expunges: match (uid, command) {
                 (Some(false), _) => Expunges::Held,
-                (_, Command::Search { key, .. }) if key.names_numbers() => Expunges::Held,
+                (_, Command::Search { key, .. } | Command::ESearch(MultiSearch { key, .. }))
+                    if key.names_numbers() =>
+                {
+                    Expunges::Held
+                }
                 _ => Expunges::Told,
             },
             with_uid: uid == Some(true),
             may_delete: matches!(command, Command::Delete(_)),
+            asks: matches!(
+                command,
+                Command::Noop
+                    | Command::Check
+                    | Command::Expunge
+                    | Command::UidExpunge(_)
+                    | Command::Move { .. }
+                    | Command::Notify(_)
+            ),
         }
     }
 }

@@ -63,8 +63,11 @@ impl Selected {
         with_uid: bool,
         known: &Told,
     ) -> Result<(), End> {
-        if !self.has_news(client)? {
+        if !self.hears_messages(client) || !self.has_news(client)? {
             return Ok(());
+        }
+        if !self.watch.is_empty() {
+            Box::pin(self.leave_contexts(client)).await?;
         }
         if expunges == Expunges::Told {
             self.tell_expunges(client).await?;
@@ -73,8 +76,13 @@ impl Selected {
             self.claim_recent(client).await;
         }
         let since = self.view().told;
+        let since = self.watch.skipped.take().unwrap_or(since);
         let below = self.view().uid_next;
         self.tell_numbers(client)?;
+        if !self.hears_flags(client) {
+            self.watch.skipped = Some(since);
+            return Ok(());
+        }
         self.tell_changed(client, since, below, with_uid, known)
             .await
     }
@@ -280,9 +288,11 @@ impl Selected {
         let recent = !client.enabled().rev2 && self.is_recent(entry.uid());
         let condstore = client.enabled().condstore;
         self.heard.modseq = self.heard.modseq.max(entry.modseq());
+        // With NOTIFY too (RFC 5465 §5.1).
+        let with_uid = with_uid || condstore || client.notified().is_some();
         let out = client.out().buffer();
         let mut writer = FetchWriter::begin(out, seq);
-        if with_uid || condstore {
+        if with_uid {
             writer.item(out, &FetchData::Uid(entry.uid().get()));
         }
         if condstore {

@@ -111,8 +111,12 @@ fn no_modseq_that_was_told_is_given_again_after_flags_were_lost() {
         let mut opened = open(&root.restore_power()).unwrap();
         let (from, to) = opened.report.lost.unwrap();
         assert!(before <= from && told <= to, "seed {seed}");
+        let floor = opened.store.modseq_floor();
         let later = flag(&mut opened, FlagAction::Replace);
         assert!(later > to && later > told, "seed {seed}");
+        // Who is told of it sees that there is something new, and misses nothing later.
+        assert!(told < floor && floor < later, "seed {seed}");
+        assert_eq!(opened.store.known(floor).flags, floor);
         let as_if_new = Known {
             flags: Modseq::default(),
             expunges: from,
@@ -243,6 +247,7 @@ fn lost_on_a_full_disk(seed: u64) -> (SimDisk, Modseq) {
 /// What was lost is known, whether or not the disk had room to note it.
 fn knows_what_was_lost(opened: &Opened<SimDisk>, to: Modseq) {
     assert_eq!(opened.store.known(to).flags, Modseq::default());
+    assert!(opened.store.modseq_floor() >= to);
     assert!(opened.store.known(to).expunges < to);
     assert_eq!(seen_uids(&opened.store), [1]);
 }

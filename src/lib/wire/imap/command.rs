@@ -9,17 +9,18 @@ use super::list::{create_params, list, lsub, status_atts};
 use super::mailbox::mailbox;
 use super::metadata::{get_metadata, set_metadata};
 use super::modseq::{fetch_modifiers, select_params, store_modifiers};
+use super::notify::notify;
 use super::quota::{quota_root, setquota_list};
 use super::refusal::{Refusal, expected};
-use super::search::search;
+use super::search::{esearch, search};
 use super::sequence::sequence_set;
 use super::uid_batches::uid_batches;
 use super::{
     Dialect, EntryValue, FetchItem, FetchModifiers, Flag, GetMetadata, List, ListPattern,
-    MailboxName, MetadataOf, Parsed, SearchKey, SearchReturn, SelectParams, SequenceSet,
-    SpecialUse, StatusItem, Tag, UidBatches,
+    MailboxName, MetadataOf, MultiSearch, Notify, Parsed, SearchKey, SearchReturn, SelectParams,
+    SequenceSet, SpecialUse, StatusItem, Tag, UidBatches,
 };
-use crate::limits::{ENABLE_MAX, ID_PAIRS_MAX, ID_VALUE_BYTES_MAX};
+use crate::limits::{CANCELLED_MAX, ENABLE_MAX, ID_PAIRS_MAX, ID_VALUE_BYTES_MAX, LINE_BYTES_MAX};
 
 /// A command with the tag to answer it by.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -170,6 +171,13 @@ pub enum Command {
         /// Where to.
         mailbox: MailboxName,
     },
+    /// Find messages in any mailbox (RFC 7377).
+    ESearch(MultiSearch),
+    /// Tell no more of what changes of these searches' results (RFC 5267): their tags,
+    /// which needn't be any.
+    CancelUpdate(Vec<String>),
+    /// Tell what happens, also between commands (RFC 5465).
+    Notify(Notify),
     /// Find messages.
     Search {
         /// The answer is in UIDs.
@@ -232,6 +240,7 @@ pub(super) fn loss(bytes: &[u8]) -> Loss {
     match name.as_deref() {
         Some("SELECT" | "EXAMINE") => Loss::Selection,
         Some("SEARCH") if super::search::saves(&mut cursor) => Loss::Saved,
+        Some("ESEARCH") if super::search::saves_anywhere(&mut cursor) => Loss::Saved,
         _ => Loss::Nothing,
     }
 }
@@ -306,6 +315,9 @@ fn command_with_arguments(
         "EXAMINE" => mailbox_and_params(cursor, dialect)
             .map(|(mailbox, params)| Command::Examine { mailbox, params }),
         "UID" => uid(cursor, dialect),
+        "ESEARCH" => esearch(cursor, dialect).map(Command::ESearch),
+        "CANCELUPDATE" => cancel_update(cursor).map(Command::CancelUpdate),
+        "NOTIFY" => notify(cursor, dialect).map(Command::Notify),
         "UIDBATCHES" => uid_batches(cursor).map(Command::UidBatches),
         "APPEND" => Err(expected("a letter as a literal")),
         "LOGIN" | "AUTHENTICATE" | "STARTTLS" => Err(Refusal::AlreadyAuthenticated),
@@ -396,6 +408,22 @@ fn enable(cursor: &mut Cursor<'_>) -> Parsed<Vec<String>> {
 /// `capability = ("AUTH=" auth-type) / atom`
 fn capability(cursor: &mut Cursor<'_>) -> Parsed<String> {
     Ok(String::from_utf8_lossy(cursor.atom()?).to_ascii_uppercase())
+}
+
+/// `"CANCELUPDATE" 1*(SP quoted)` (RFC 5267, section 5), behind its name. Any string will
+/// do: what is no tag of ours names nothing.
+fn cancel_update(cursor: &mut Cursor<'_>) -> Parsed<Vec<String>> {
+    let mut tags = Vec::new();
+    while cursor.accept(b' ') {
+        if tags.len() >= CANCELLED_MAX {
+            return Err(Refusal::TooMany("tags"));
+        }
+        tags.push(cursor.astring()?.text(LINE_BYTES_MAX)?);
+    }
+    match tags.is_empty() {
+        true => Err(expected("a tag")),
+        false => Ok(tags),
+    }
 }
 
 /// `create = "CREATE" SP mailbox [create-params]`
@@ -901,6 +929,10 @@ mod tests {
                     "COMPRESS DEFLATE",
                     "GETQUOTA \"\"",
                     "SETQUOTA \"a b\" (STORAGE 512 MESSAGE 0)",
+                    "CANCELUPDATE \"a\" \"b c\"",
+                    "NOTIFY NONE",
+                    "NOTIFY SET (selected-delayed NONE) (subtree-one (a b) (FlagChange x AnnotationChange))",
+                    "NOTIFY SET STATUS (selected (MessageNew (UID BODY[1]) MessageExpunge)) (mailboxes \"\\\"\" (MailboxName SubscriptionChange MailboxMetadataChange ServerMetadataChange))",
                     "GETMETADATA (MAXSIZE 9 DEPTH infinity) \"\" /Private/a",
                     "GETMETADATA INBOX (DEPTH 1) (/private/a \"/shared/b c\")",
                     "SETMETADATA \"\" (/private/a NIL /shared/b \"x\\\"\")",

@@ -7,9 +7,10 @@ use std::borrow::Cow;
 
 use super::response::string::{mailbox, quoted, string};
 use super::{
-    Command, Dialect, EntryValue, FetchItem, FetchModifiers, Flag, GetMetadata, List, ListPattern,
-    ListReturn, ListSelection, MetadataOf, Partial, Request, Resync, SearchKey, SearchReturn,
-    SelectParams, StatusItem, StoreAction, UidBatches, When,
+    Command, Dialect, EntryValue, EventGroup, FetchItem, FetchModifiers, Flag, GetMetadata, List,
+    ListPattern, ListReturn, ListSelection, MailboxFilter, MetadataOf, MultiSearch, Notify,
+    NotifyEvent, Partial, Request, Resync, SearchKey, SearchReturn, SelectParams, StatusItem,
+    StoreAction, UidBatches, When,
 };
 
 /// Appends the whole command with its CRLF.
@@ -77,6 +78,12 @@ impl Encoder<'_> {
                 self.put(&format!("{}SEARCH ", uid_prefix(*uid)));
                 self.search(returns.as_deref(), charset.as_deref(), key);
             }
+            Command::ESearch(search) => self.multi_search(search),
+            Command::CancelUpdate(tags) => {
+                self.put("CANCELUPDATE ");
+                self.spaced(tags, |this, tag| this.string(tag));
+            }
+            Command::Notify(notify) => self.notify(notify),
             named => self.mailbox_command(named),
         }
     }
@@ -337,7 +344,7 @@ impl Encoder<'_> {
     fn search(&mut self, returns: Option<&[SearchReturn]>, charset: Option<&str>, key: &SearchKey) {
         if let Some(returns) = returns {
             self.put("RETURN ");
-            self.listed(returns, |this, one| this.put(&return_name(*one)));
+            self.listed(returns, Self::search_return);
             self.put(" ");
         }
         if let Some(charset) = charset {
@@ -348,6 +355,71 @@ impl Encoder<'_> {
         match key {
             SearchKey::And(keys) => self.spaced(keys, Self::search_key),
             key => self.search_key(key),
+        }
+    }
+
+    fn search_return(&mut self, option: &SearchReturn) {
+        match option {
+            SearchReturn::Update(items) if !items.is_empty() => {
+                self.put("UPDATE ");
+                self.listed(items, Self::fetch_item);
+            }
+            plain => self.put(&return_name(plain)),
+        }
+    }
+
+    fn multi_search(&mut self, search: &MultiSearch) {
+        self.put("ESEARCH ");
+        if let Some(sources) = &search.sources {
+            self.put("IN ");
+            self.listed(sources, Self::filter);
+            self.put(" ");
+        }
+        let charset = search.charset.as_deref();
+        self.search(Some(&search.returns), charset, &search.key);
+    }
+
+    fn filter(&mut self, filter: &MailboxFilter) {
+        self.put(filter.as_str());
+        if !filter.names().is_empty() {
+            self.put(" ");
+            let dialect = self.dialect;
+            self.listed(filter.names(), |this, name| {
+                mailbox(this.out, name, dialect);
+            });
+        }
+    }
+
+    fn notify(&mut self, notify: &Notify) {
+        let Notify::Set { status, groups } = notify else {
+            return self.put("NOTIFY NONE");
+        };
+        self.put(if *status {
+            "NOTIFY SET STATUS "
+        } else {
+            "NOTIFY SET "
+        });
+        self.spaced(groups, Self::event_group);
+    }
+
+    fn event_group(&mut self, group: &EventGroup) {
+        self.put("(");
+        self.filter(&group.filter);
+        self.put(" ");
+        match group.events.is_empty() {
+            true => self.put("NONE"),
+            false => self.listed(&group.events, Self::event),
+        }
+        self.put(")");
+    }
+
+    fn event(&mut self, event: &NotifyEvent) {
+        self.put(event.as_str());
+        if let NotifyEvent::MessageNew(items) = event
+            && !items.is_empty()
+        {
+            self.put(" ");
+            self.listed(items, Self::fetch_item);
         }
     }
 
@@ -500,13 +572,15 @@ fn selection_name(selection: ListSelection) -> &'static str {
     }
 }
 
-fn return_name(option: SearchReturn) -> Cow<'static, str> {
+fn return_name(option: &SearchReturn) -> Cow<'static, str> {
     Cow::Borrowed(match option {
         SearchReturn::Min => "MIN",
         SearchReturn::Max => "MAX",
         SearchReturn::All => "ALL",
         SearchReturn::Count => "COUNT",
         SearchReturn::Save => "SAVE",
+        SearchReturn::Context => "CONTEXT",
+        SearchReturn::Update(_) => "UPDATE",
         SearchReturn::Partial(range) => return Cow::Owned(format!("PARTIAL {range}")),
     })
 }

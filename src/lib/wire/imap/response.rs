@@ -24,7 +24,7 @@ use preauth::imap::response::Status;
 pub use body_structure::{BodyFields, BodyStructure, Disposition, body_structure};
 pub use code::{Capability, Code, MetadataCode};
 pub use copied::CopyUidWriter;
-pub use data::{Data, ESearch, ListAttribute, ListEntry, QuotaResource, data};
+pub use data::{Data, ESearch, ListAttribute, ListEntry, QuotaResource, Source, data};
 pub use envelope::{Envelope, EnvelopeAddress, envelope};
 pub(super) use fetch::section;
 pub use fetch::{Content, FetchData, FetchWriter, RECENT};

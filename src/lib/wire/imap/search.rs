@@ -6,14 +6,15 @@
 use preauth::imap::cursor::Cursor;
 
 use super::date::date;
-use super::fetch::header_fld_name;
+use super::fetch::{FetchItem, header_fld_name};
 use super::flag::keyword;
 use super::modseq::search_modsequence;
+use super::notify::{MailboxFilter, Names, fetch_atts};
 use super::partial::modifier_partial;
 use super::refusal::{Refusal, expected};
 use super::sequence::{nz_number, sequence_set};
 use super::{Bound, Date, Dialect, Flag, Parsed, PartialRange, SequenceRange, SequenceSet};
-use crate::limits::{SEARCH_DEPTH_MAX, SEARCH_KEYS_MAX, SEARCH_TEXT_BYTES_MAX};
+use crate::limits::{FILTER_NAMES_MAX, SEARCH_DEPTH_MAX, SEARCH_KEYS_MAX, SEARCH_TEXT_BYTES_MAX};
 
 /// `search-key` (RFC 9051 and RFC 3501, section 9; RFC 5032; RFC 7162)
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,7 +102,7 @@ pub enum When {
 }
 
 /// `search-return-opt` (RFC 9051, section 6.4.4)
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SearchReturn {
     /// The lowest number.
     Min,
@@ -115,9 +116,23 @@ pub enum SearchReturn {
     Save,
     /// A page of the numbers (RFC 9394).
     Partial(PartialRange),
+    /// The same will be looked for again (RFC 5267): a hint.
+    Context,
+    /// Tell what changes of the result (RFC 5267), and these of a message that joins it
+    /// newly (RFC 5465, section 7).
+    Update(Vec<FetchItem>),
 }
 
 impl SearchReturn {
+    /// What is told of a message that joins the result, if updates are wanted.
+    #[must_use]
+    pub fn update(&self) -> Option<&[FetchItem]> {
+        match self {
+            Self::Update(items) => Some(items),
+            _ => None,
+        }
+    }
+
     /// The page, if it is one.
     #[must_use]
     pub fn page(&self) -> Option<PartialRange> {
@@ -126,6 +141,19 @@ impl SearchReturn {
             _ => None,
         }
     }
+}
+
+/// A search over mailboxes, open or not: always answered in UIDs, by an ESEARCH for each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MultiSearch {
+    /// Where; none: in the open one.
+    pub sources: Option<Vec<MailboxFilter>>,
+    /// What is told; never empty.
+    pub returns: Vec<SearchReturn>,
+    /// Of the strings in the key; none: UTF-8.
+    pub charset: Option<String>,
+    /// What is looked for.
+    pub key: SearchKey,
 }
 
 /// What stands behind SEARCH.
@@ -139,6 +167,52 @@ pub(super) struct Search {
 /// `search = "SEARCH" [search-return-opts] SP search-program`, behind its name
 pub(super) fn search(cursor: &mut Cursor<'_>, dialect: Dialect) -> Parsed<Search> {
     cursor.space()?;
+    search_return_and_program(cursor, dialect)
+}
+
+/// `esearch = "ESEARCH" [SP esearch-source-opts] [SP search-return-opts] SP search-program`
+/// (RFC 7377, section 4), behind its name. Where nothing is said of results, ALL is meant.
+pub(super) fn esearch(cursor: &mut Cursor<'_>, dialect: Dialect) -> Parsed<MultiSearch> {
+    cursor.space()?;
+    let sources = esearch_source_opts(cursor, dialect)?;
+    let search = search_return_and_program(cursor, dialect)?;
+    Ok(MultiSearch {
+        sources,
+        returns: search.returns.unwrap_or(vec![SearchReturn::All]),
+        charset: search.charset,
+        key: search.key,
+    })
+}
+
+/// `esearch-source-opts = "IN" SP "(" source-mbox [SP "(" scope-options ")"] ")"`,
+/// `source-mbox = filter-mailboxes *(SP filter-mailboxes)`, and the space behind. There
+/// are no scope options yet.
+fn esearch_source_opts(
+    cursor: &mut Cursor<'_>,
+    dialect: Dialect,
+) -> Parsed<Option<Vec<MailboxFilter>>> {
+    if !accept_word(cursor, "IN") {
+        return Ok(None);
+    }
+    cursor.space()?;
+    cursor.byte(b'(', "a list of mailboxes to search")?;
+    let mut names = Names::default();
+    let mut sources = vec![names.filter_mailboxes(cursor, dialect)?];
+    while !cursor.accept(b')') {
+        cursor.space()?;
+        if sources.len() >= FILTER_NAMES_MAX {
+            return Err(Refusal::TooMany("sets of mailboxes"));
+        }
+        sources.push(names.filter_mailboxes(cursor, dialect)?);
+    }
+    cursor.space()?;
+    match sources.contains(&MailboxFilter::SelectedDelayed) {
+        true => Err(expected("a set of mailboxes that can be searched")),
+        false => Ok(Some(sources)),
+    }
+}
+
+fn search_return_and_program(cursor: &mut Cursor<'_>, dialect: Dialect) -> Parsed<Search> {
     let returns = search_return_opts(cursor)?;
     let charset = charset(cursor, dialect)?;
     let mut program = Program { keys: 0 };
@@ -157,6 +231,15 @@ pub(super) fn search(cursor: &mut Cursor<'_>, dialect: Dialect) -> Parsed<Search
 pub(super) fn saves(cursor: &mut Cursor<'_>) -> bool {
     let returns = cursor.space().map_err(Refusal::from);
     let returns = returns.and_then(|()| search_return_opts(cursor));
+    matches!(returns, Ok(Some(returns)) if returns.contains(&SearchReturn::Save))
+}
+
+/// The same of an ESEARCH, which may name mailboxes first.
+pub(super) fn saves_anywhere(cursor: &mut Cursor<'_>) -> bool {
+    let sources = cursor.space().map_err(Refusal::from);
+    let returns = sources
+        .and_then(|()| esearch_source_opts(cursor, Dialect::default()))
+        .and_then(|_| search_return_opts(cursor));
     matches!(returns, Ok(Some(returns)) if returns.contains(&SearchReturn::Save))
 }
 
@@ -194,7 +277,8 @@ fn lists(option: &SearchReturn) -> bool {
     matches!(option, SearchReturn::All | SearchReturn::Partial(_))
 }
 
-/// `search-return-opt = "MIN" / "MAX" / "ALL" / "COUNT" / "SAVE" / modifier-partial`
+/// `search-return-opt = "MIN" / "MAX" / "ALL" / "COUNT" / "SAVE" / modifier-partial /
+/// modifier-context / modifier-update`, `modifier-update = "UPDATE" ["(" fetch-att *(SP fetch-att) ")"]`
 fn search_return_opt(cursor: &mut Cursor<'_>) -> Parsed<SearchReturn> {
     Ok(match cursor.word()?.as_str() {
         "MIN" => SearchReturn::Min,
@@ -203,6 +287,8 @@ fn search_return_opt(cursor: &mut Cursor<'_>) -> Parsed<SearchReturn> {
         "COUNT" => SearchReturn::Count,
         "SAVE" => SearchReturn::Save,
         "PARTIAL" => SearchReturn::Partial(modifier_partial(cursor)?),
+        "CONTEXT" => SearchReturn::Context,
+        "UPDATE" => SearchReturn::Update(fetch_atts(cursor)?),
         _ => return Err(expected("a known result")),
     })
 }
@@ -225,7 +311,7 @@ fn charset(cursor: &mut Cursor<'_>, dialect: Dialect) -> Parsed<Option<String>> 
 /// Longer than any registered charset's name.
 const CHARSET_BYTES_MAX: usize = 64;
 
-fn accept_word(cursor: &mut Cursor<'_>, wanted: &str) -> bool {
+pub(super) fn accept_word(cursor: &mut Cursor<'_>, wanted: &str) -> bool {
     let mut ahead = *cursor;
     let found = ahead.word().is_ok_and(|word| word.as_str() == wanted);
     if found {

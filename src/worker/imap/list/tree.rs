@@ -106,6 +106,11 @@ impl Tree {
         self.0.iter()
     }
 
+    /// What is known of a name.
+    pub fn get(&self, name: &MailboxName) -> Option<&Node> {
+        self.0.get(name)
+    }
+
     /// Every name below one.
     pub fn below(&self, name: &MailboxName) -> impl Iterator<Item = (&MailboxName, &Node)> {
         let behind = (Bound::Excluded(name), Bound::Unbounded);

@@ -1,6 +1,7 @@
 //! What a search has found, told and kept for `$`.
 
 use super::Found;
+use super::scope::Scope;
 use crate::imap::End;
 use crate::imap::answer::Answer;
 use crate::imap::client::Client;
@@ -8,55 +9,65 @@ use crate::imap::selected::Selected;
 use crate::session::SAVED_RANGES_MAX;
 use std::ops::RangeInclusive;
 use store::{Uid, UidRange};
-use wire::imap::response::{Code, ESearch, SearchWriter};
+use wire::imap::response::{Code, ESearch, SearchWriter, Source};
 use wire::imap::{PartialRange, SearchReturn, Tag};
 
 /// Numbers told, or joined, between two breaths.
 const STEP_MESSAGES: usize = 4096;
 
-impl Selected {
-    /// ESEARCH.
-    pub(super) async fn report(
-        &self,
-        client: &mut Client,
-        tag: &Tag,
-        by_uid: bool,
-        returns: &[SearchReturn],
-        found: &[Found],
-        modseq: Option<u64>,
-    ) -> Result<(), End> {
-        if returns == [SearchReturn::Save] {
-            return Ok(());
-        }
-        let wants = |what| returns.contains(&what);
-        let number = |found: &Found| found.number;
-        let head = ESearch {
-            tag,
-            uid: by_uid,
-            min: found
-                .first()
-                .map(number)
-                .filter(|_| wants(SearchReturn::Min)),
-            max: found
-                .last()
-                .map(number)
-                .filter(|_| wants(SearchReturn::Max)),
-            all: None,
-            count: wants(SearchReturn::Count).then_some(found.len() as u32),
-            modseq,
-        };
-        let mut writer = SearchWriter::esearch(client.out().buffer(), &head);
-        if wants(SearchReturn::All) {
-            tell_ranges(client, &mut writer, found).await?;
-        }
-        if let Some(page) = returns.iter().find_map(SearchReturn::page) {
-            writer.partial(client.out().buffer(), page);
-            tell_ranges(client, &mut writer, on_page(page, found)).await?;
-        }
-        writer.end(client.out().buffer());
-        Ok(client.out().relieve().await?)
-    }
+/// Which search an ESEARCH answers.
+#[derive(Debug, Clone, Copy)]
+pub struct Head<'a> {
+    /// Its tag.
+    pub tag: &'a Tag,
+    /// The numbers are UIDs.
+    pub by_uid: bool,
+    /// Where that was found, if it isn't the open mailbox that is meant.
+    pub source: Option<Source<'a>>,
+}
 
+/// ESEARCH.
+pub(super) async fn report(
+    client: &mut Client,
+    head: Head<'_>,
+    returns: &[SearchReturn],
+    found: &[Found],
+    modseq: Option<u64>,
+) -> Result<(), End> {
+    if returns == [SearchReturn::Save] {
+        return Ok(());
+    }
+    let wants = |what| returns.contains(&what);
+    let number = |found: &Found| found.number;
+    let head = ESearch {
+        tag: head.tag,
+        source: head.source,
+        uid: head.by_uid,
+        min: found
+            .first()
+            .map(number)
+            .filter(|_| wants(SearchReturn::Min)),
+        max: found
+            .last()
+            .map(number)
+            .filter(|_| wants(SearchReturn::Max)),
+        all: None,
+        count: wants(SearchReturn::Count).then_some(found.len() as u32),
+        modseq,
+    };
+    let mut writer = SearchWriter::esearch(client.out().buffer(), &head);
+    if wants(SearchReturn::All) {
+        tell_ranges(client, &mut writer, found).await?;
+    }
+    if let Some(page) = returns.iter().find_map(SearchReturn::page) {
+        writer.partial(client.out().buffer(), page);
+        tell_ranges(client, &mut writer, on_page(page, found)).await?;
+    }
+    writer.end(client.out().buffer());
+    Ok(client.out().relieve().await?)
+}
+
+impl Scope<'_> {
     /// The highest mod-sequence of what was found, as far as that is told: of MIN, MAX and
     /// a page alone, unless ALL or COUNT speak of everything (RFC 7162 §3.1.5, RFC 4731
     /// §3.2).
@@ -79,7 +90,9 @@ impl Selected {
         let told = min.into_iter().chain(max).chain(page).map(uid);
         self.highest_of(client, told).await
     }
+}
 
+impl Selected {
     /// `$`, if the result is to be saved. With MIN, MAX or PARTIAL and neither ALL nor
     /// COUNT only these are (RFC 5182 §2.1, RFC 9394 §3.2).
     pub(super) async fn save(

@@ -7,9 +7,9 @@ use super::rows;
 use std::collections::BTreeSet;
 use std::path::Path;
 use wire::imap::{
-    Command, Event, FetchItem, FetchModifiers, Flag, ListReturn, ListSelection, Reader, SearchKey,
-    SearchReturn, Section, SectionText, SelectParams, SequenceSet, SpecialUse, StatusItem,
-    StoreAction,
+    Command, Event, FetchItem, FetchModifiers, Flag, ListReturn, ListSelection, MailboxFilter,
+    Notify, NotifyEvent, Reader, SearchKey, SearchReturn, Section, SectionText, SelectParams,
+    SequenceSet, SpecialUse, StatusItem, StoreAction,
 };
 
 /// The words for the variants of one enum.
@@ -70,6 +70,12 @@ words! { command, COMMANDS of Command {
     Command::Copy { uid: true, set: _, mailbox: _ } => "UID COPY",
     Command::Move { uid: false, set: _, mailbox: _ } => "MOVE",
     Command::Move { uid: true, set: _, mailbox: _ } => "UID MOVE",
+    Command::ESearch(wire::imap::MultiSearch { sources: None, returns: _, charset: _, key: _ }) => "ESEARCH",
+    Command::ESearch(wire::imap::MultiSearch { sources: Some(_), returns: _, charset: _, key: _ }) => "ESEARCH IN",
+    Command::CancelUpdate(_) => "CANCELUPDATE",
+    Command::Notify(Notify::None) => "NOTIFY NONE",
+    Command::Notify(Notify::Set { status: false, groups: _ }) => "NOTIFY SET",
+    Command::Notify(Notify::Set { status: true, groups: _ }) => "NOTIFY SET STATUS",
     Command::Search { uid: false, returns: None, charset: _, key: _ } => "SEARCH",
     Command::Search { uid: true, returns: None, charset: _, key: _ } => "UID SEARCH",
     Command::Search { uid: false, returns: Some(_), charset: _, key: _ } => "SEARCH RETURN",
@@ -151,7 +157,32 @@ words! { search_return, SEARCH_RETURNS of SearchReturn {
     SearchReturn::All => "RETURN (ALL)",
     SearchReturn::Count => "COUNT",
     SearchReturn::Save => "SAVE",
+    SearchReturn::Context => "CONTEXT",
+    SearchReturn::Update(_) => "UPDATE",
     SearchReturn::Partial(_) => "PARTIAL",
+}}
+
+words! { filter, FILTERS of MailboxFilter {
+    MailboxFilter::Selected => "SELECTED",
+    MailboxFilter::SelectedDelayed => "SELECTED-DELAYED",
+    MailboxFilter::Inboxes => "INBOXES",
+    MailboxFilter::Personal => "PERSONAL",
+    MailboxFilter::Subscribed => "SUBSCRIBED",
+    MailboxFilter::Subtree(_) => "SUBTREE",
+    MailboxFilter::SubtreeOne(_) => "SUBTREE-ONE",
+    MailboxFilter::Mailboxes(_) => "MAILBOXES",
+}}
+
+words! { event_of_notify, NOTIFY_EVENTS of NotifyEvent {
+    NotifyEvent::MessageNew(_) => "MessageNew",
+    NotifyEvent::MessageExpunge => "MessageExpunge",
+    NotifyEvent::FlagChange => "FlagChange",
+    NotifyEvent::AnnotationChange => "AnnotationChange",
+    NotifyEvent::MailboxName => "MailboxName",
+    NotifyEvent::SubscriptionChange => "SubscriptionChange",
+    NotifyEvent::MailboxMetadataChange => "MailboxMetadataChange",
+    NotifyEvent::ServerMetadataChange => "ServerMetadataChange",
+    NotifyEvent::Unknown(_) => "an event to come",
 }}
 
 words! { search_key, SEARCH_KEYS of SearchKey {
@@ -236,6 +267,8 @@ fn all_words() -> BTreeSet<&'static str> {
         LIST_RETURNS,
         SEARCH_RETURNS,
         SEARCH_KEYS,
+        FILTERS,
+        NOTIFY_EVENTS,
         FLAGS,
         STORE_ACTIONS,
         SPECIAL_USES,
@@ -244,6 +277,8 @@ fn all_words() -> BTreeSet<&'static str> {
     ];
     let no_rows = [
         "refused",
+        "AnnotationChange",
+        "an event to come",
         "QRESYNC",
         "VANISHED",
         "out of step",
@@ -297,6 +332,17 @@ impl Said {
             Command::Search { returns, key, .. } => {
                 self.0.extend(returns.iter().flatten().map(search_return));
                 self.search_key(key);
+            }
+            Command::ESearch(search) => {
+                self.0.extend(search.returns.iter().map(search_return));
+                self.0.extend(search.sources.iter().flatten().map(filter));
+                self.search_key(&search.key);
+            }
+            Command::Notify(Notify::Set { groups, .. }) => {
+                self.0
+                    .extend(groups.iter().map(|group| filter(&group.filter)));
+                let events = groups.iter().flat_map(|group| &group.events);
+                self.0.extend(events.map(event_of_notify));
             }
             Command::List(list) => {
                 self.0.extend(list.selection.iter().map(list_selection));

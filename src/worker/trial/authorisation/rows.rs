@@ -149,6 +149,12 @@ const ABOUT_NOTHING: &[Row] = &[
     Row::anywhere("ID NIL"),
     Row::anywhere("ENABLE IMAP4rev2"),
     Row::anywhere("NAMESPACE"),
+    Row::anywhere("NOTIFY NONE"),
+    Row::anywhere("NOTIFY SET (selected (MessageNew MessageExpunge FlagChange))"),
+    Row::anywhere("NOTIFY SET (selected-delayed NONE)"),
+    Row::anywhere(
+        "NOTIFY SET (personal (MailboxName SubscriptionChange MailboxMetadataChange ServerMetadataChange))",
+    ),
     Row::anywhere("IDLE\r\nDONE"),
     Row::anywhere("LIST \"\" \"\""),
     Row::anywhere("XLIST \"\" \"\""),
@@ -169,6 +175,7 @@ const ABOUT_NOTHING: &[Row] = &[
         .hidden("NOPERM"),
 ];
 
+const BOX_COUNTED: &[(&str, &str)] = &[("* STATUS box ", "lr")];
 const BOX: &[(&str, &str)] = &[(" box", "l")];
 const BOX_AND_ITS_COUNTS: &[(&str, &str)] = &[("* LIST ", "l"), ("* STATUS box ", "lr")];
 
@@ -200,6 +207,10 @@ pub const OWNERS_ALONE: &[(&str, &str)] = &[("* L", "the owner's")];
 
 /// "STATUS - "r" right is required".
 const COUNTS: &[Row] = &[
+    // "All event types described in this document require the l and r rights" (RFC 5465,
+    // section 5).
+    Row::anywhere("NOTIFY SET STATUS (mailboxes box (MessageNew MessageExpunge))")
+        .shows(BOX_COUNTED),
     Row::anywhere("STATUS box (MESSAGES)").needs("lr"),
     Row::anywhere("STATUS box (RECENT)").needs("lr"),
     Row::anywhere("STATUS box (UIDNEXT)").needs("lr"),
@@ -385,6 +396,15 @@ const SEARCHES: &[Row] = &[
     Row::in_box("UID SEARCH RETURN (MIN MAX ALL COUNT SAVE) 1:*"),
     Row::in_box("UID SEARCH RETURN (PARTIAL -1:-100) ALL"),
     Row::in_box("UIDBATCHES 500"),
+    Row::in_box("ESEARCH ALL"),
+    Row::in_box("ESEARCH IN (selected) RETURN (MIN) ALL"),
+    Row::in_box("SEARCH RETURN (CONTEXT UPDATE) ALL"),
+    Row::in_other("CANCELUPDATE \"x\""),
+    // RFC 7377, section 2.2: "Mailboxes matching the source options for which the
+    // logged-in user lacks sufficient rights MUST be ignored".
+    Row::anywhere("ESEARCH IN (mailboxes box) ALL").shows(&[("MAILBOX box ", "lr")]),
+    Row::anywhere("ESEARCH IN (inboxes subscribed subtree box subtree-one box) ALL")
+        .shows(&[("MAILBOX box ", "lr")]),
     Row::in_box("SEARCH NOT (OR SEEN UNDELETED)"),
     Row::in_box("SEARCH OR NEW OLD"),
     Row::in_box("SEARCH RECENT"),

@@ -92,7 +92,10 @@ impl Connected {
     /// come since has higher UIDs.
     pub fn go_on(&mut self) {
         let known = self.cache.messages.keys().copied();
-        assert!(self.order.len() >= known.len(), "not all that is gone was told");
+        assert!(
+            self.order.len() >= known.len(),
+            "not all that is gone was told"
+        );
         for (known, told) in known.zip(&mut self.order) {
             assert!(told.is_none_or(|told| told == known), "{known} is {told:?}");
             *told = Some(known);
@@ -162,7 +165,10 @@ impl Connected {
             // One that was announced, but not looked at.
             let below = |known: &Option<u32>| known.is_some_and(|known| known < uid);
             let from = self.order.iter().rposition(below).map_or(0, |at| at + 1);
-            self.order.get(from).is_some_and(Option::is_none).then_some(from)
+            self.order
+                .get(from)
+                .is_some_and(Option::is_none)
+                .then_some(from)
         });
         let at = at.unwrap_or_else(|| panic!("{uid} has vanished, but wasn't there: {self:?}"));
         self.order.remove(at);

@@ -2,6 +2,7 @@
 
 use crate::imap::{Flag, SequenceSet, Tag};
 
+use super::string::quoted;
 use super::{put, put_spaced};
 
 /// `resp-text-code` (RFC 9051, section 7.1; RFC 3501; RFC 4315; RFC 6154; RFC 7162)
@@ -38,6 +39,12 @@ pub enum Code {
     Corruption,
     /// The credentials are too old.
     Expired,
+    /// NOTIFY asked for what we don't know; names what we do (RFC 5465).
+    BadEvent(&'static [&'static str]),
+    /// From now on nothing is told of its own accord (RFC 5465).
+    NotificationOverflow,
+    /// What changes of this search's result is not told (RFC 5267).
+    NoUpdate(Tag),
     /// Messages were removed that the answer would have told about.
     ExpungeIssued,
     /// Up to this the client knows all that has happened (RFC 7162).
@@ -122,6 +129,11 @@ impl Code {
             Self::PermanentFlags { flags, any } => permanent_flags(out, flags, *any),
             Self::Metadata(code) => metadata_code(out, *code),
             Self::HighestModseq(modseq) => put(out, &format!("HIGHESTMODSEQ {modseq}")),
+            Self::BadEvent(known) => put(out, &format!("BADEVENT ({})", known.join(" "))),
+            Self::NoUpdate(tag) => {
+                put(out, "NOUPDATE ");
+                quoted(out, tag.as_str().as_bytes());
+            }
             Self::UidNext(uid) => put(out, &format!("UIDNEXT {uid}")),
             Self::UidValidity(validity) => put(out, &format!("UIDVALIDITY {validity}")),
             Self::Unseen(number) => put(out, &format!("UNSEEN {number}")),
@@ -151,6 +163,7 @@ impl Code {
             Self::NonExistent => "NONEXISTENT",
             Self::NoPerm => "NOPERM",
             Self::NotSaved => "NOTSAVED",
+            Self::NotificationOverflow => "NOTIFICATIONOVERFLOW",
             Self::OverQuota => "OVERQUOTA",
             Self::PrivacyRequired => "PRIVACYREQUIRED",
             Self::ReadOnly => "READ-ONLY",
@@ -234,6 +247,8 @@ pub enum Capability {
     CompressDeflate,
     /// RFC 7162.
     CondStore,
+    /// RFC 5267.
+    ContextSearch,
     /// RFC 6154.
     CreateSpecialUse,
     /// RFC 5161.
@@ -262,8 +277,12 @@ pub enum Capability {
     Move,
     /// RFC 3502.
     MultiAppend,
+    /// RFC 7377.
+    MultiSearch,
     /// RFC 2342.
     Namespace,
+    /// RFC 5465.
+    Notify,
     /// RFC 9394.
     Partial,
     /// RFC 7162: VANISHED, and SELECT that tells what has happened meanwhile.
@@ -318,6 +337,7 @@ impl Capability {
             Self::Binary => "BINARY",
             Self::Children => "CHILDREN",
             Self::CompressDeflate => "COMPRESS=DEFLATE",
+            Self::ContextSearch => "CONTEXT=SEARCH",
             Self::CondStore => "CONDSTORE",
             Self::CreateSpecialUse => "CREATE-SPECIAL-USE",
             Self::Enable => "ENABLE",
@@ -333,6 +353,8 @@ impl Capability {
             Self::MessageLimit(_) => "MESSAGELIMIT=",
             Self::Move => "MOVE",
             Self::MultiAppend => "MULTIAPPEND",
+            Self::MultiSearch => "MULTISEARCH",
+            Self::Notify => "NOTIFY",
             Self::Namespace => "NAMESPACE",
             Self::Partial => "PARTIAL",
             Self::QResync => "QRESYNC",

@@ -38,6 +38,8 @@ pub enum Data<'a> {
     ESearch(ESearch<'a>),
     /// A mailbox.
     List(ListEntry<'a>),
+    /// A mailbox that had another name before (RFC 5465).
+    Renamed(ListEntry<'a>, &'a MailboxName),
     /// The name of a mailbox as the server has it.
     Named(&'a MailboxName),
     /// The answer to `LIST "" ""`: the separator.
@@ -74,11 +76,24 @@ pub struct QuotaResource {
     pub limit: u64,
 }
 
+/// A mailbox that ESEARCH has looked into (RFC 7377, section 2.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Source<'a> {
+    /// Its name.
+    pub mailbox: &'a MailboxName,
+    /// In which the name is written.
+    pub dialect: Dialect,
+    /// What its UIDs are valid with.
+    pub validity: u32,
+}
+
 /// `esearch-response = "ESEARCH" [search-correlator] [SP "UID"] *(SP search-return-data)`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ESearch<'a> {
     /// The SEARCH that is answered.
     pub tag: &'a Tag,
+    /// Where that was found, if the open mailbox isn't meant.
+    pub source: Option<Source<'a>>,
     /// The numbers are UIDs.
     pub uid: bool,
     /// MIN, if it was asked for and anything was found.
@@ -178,6 +193,7 @@ pub fn data(out: &mut Vec<u8>, dialect: Dialect, data: &Data<'_>) {
         }
         Data::ESearch(found) => esearch(out, found),
         Data::List(entry) => mailbox_list(out, "LIST", entry, dialect),
+        Data::Renamed(entry, from) => renamed(out, entry, from, dialect),
         Data::Named(name) => named(out, name, dialect),
         Data::ListSeparator => put(out, "LIST (\\Noselect) \"/\" \"\""),
         Data::Lsub(entry) => mailbox_list(out, "LSUB", entry, dialect),
@@ -233,10 +249,16 @@ pub(super) fn search(out: &mut Vec<u8>, numbers: &[u32]) {
     }
 }
 
-/// `"ESEARCH" SP "(" "TAG" SP tag-string ")" [SP "UID"] *(SP search-return-data)`
+/// `"ESEARCH" SP "(" one-correlator *(SP one-correlator) ")" [SP "UID"] *(SP search-return-data)`,
+/// `one-correlator = ("TAG" SP tag-string) / ("MAILBOX" SP astring) / ("UIDVALIDITY" SP nz-number)`
 pub(super) fn esearch(out: &mut Vec<u8>, found: &ESearch<'_>) {
     put(out, "ESEARCH (TAG ");
     string(out, found.tag.as_str().as_bytes());
+    if let Some(source) = &found.source {
+        put(out, " MAILBOX ");
+        mailbox(out, source.mailbox, source.dialect);
+        put(out, &format!(" UIDVALIDITY {}", source.validity));
+    }
     put(out, ")");
     if found.uid {
         put(out, " UID");
@@ -272,6 +294,15 @@ fn mailbox_list(out: &mut Vec<u8>, name: &str, entry: &ListEntry<'_>, dialect: D
     if entry.child_subscribed {
         put(out, " (\"CHILDINFO\" (\"SUBSCRIBED\"))");
     }
+}
+
+/// `mailbox-list` with `oldname-extended-item = "OLDNAME" SP "(" mailbox ")"` (RFC 5465,
+/// section 8)
+fn renamed(out: &mut Vec<u8>, entry: &ListEntry<'_>, from: &MailboxName, dialect: Dialect) {
+    mailbox_list(out, "LIST", entry, dialect);
+    put(out, " (\"OLDNAME\" (");
+    mailbox(out, from, dialect);
+    put(out, "))");
 }
 
 /// `mailbox-list` of nothing but a name, and how the client wrote it if in another way:
@@ -420,6 +451,7 @@ mod tests {
         let all = SequenceSet::from_numbers([2, 10, 11]).unwrap();
         let found = ESearch {
             tag: &tag,
+            source: None,
             uid: true,
             min: Some(2),
             max: None,

@@ -13,7 +13,7 @@ use std::ops::RangeInclusive;
 pub struct SearchWriter {
     /// What stands before the next range.
     lead: &'static str,
-    /// The ranges are PARTIAL's.
+    /// The ranges stand in a list of their own.
     is_page: bool,
 }
 
@@ -43,6 +43,22 @@ impl SearchWriter {
     /// (RFC 9394, section 4)
     pub fn partial(&mut self, out: &mut Vec<u8>, page: PartialRange) {
         put(out, &format!(" PARTIAL ({page} "));
+        self.lead = "";
+        self.is_page = true;
+    }
+
+    /// Begins what joins a result, or leaves it: the ranges that follow, in the mailbox's
+    /// order. `ret-data-addto = "ADDTO" SP "(" context-position SP sequence-set ")"`,
+    /// `ret-data-removefrom` likewise (RFC 5267, section 5)
+    pub fn update(&mut self, out: &mut Vec<u8>, joins: bool) {
+        put(
+            out,
+            if joins {
+                " ADDTO (0 "
+            } else {
+                " REMOVEFROM (0 "
+            },
+        );
         self.lead = "";
         self.is_page = true;
     }
@@ -96,6 +112,7 @@ mod tests {
         let tag = Tag::new(b"A02").unwrap();
         let said = |ranges: &[RangeInclusive<u32>]| {
             let head = ESearch {
+                source: None,
                 tag: &tag,
                 uid: true,
                 min: None,
@@ -132,7 +149,7 @@ mod tests {
 
             let all = SequenceSet::from_numbers(numbers.iter().copied()).unwrap();
             let tag = Tag::new(b"a").unwrap();
-            let found = ESearch { tag: &tag, uid: true, min: Some(1), max: None, all: None, count: None, modseq: None };
+            let found = ESearch { tag: &tag, uid: true, min: Some(1), max: None, all: None, count: None, modseq: None, source: None };
             let mut out = Vec::new();
             let mut writer = SearchWriter::esearch(&mut out, &found);
             let ranges = all.resolve(u32::MAX);

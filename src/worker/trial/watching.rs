@@ -1,0 +1,292 @@
+//! Who is told without asking: searches that are followed (RFC 5267), and NOTIFY
+//! (RFC 5465).
+
+use super::{House, Wire, run};
+use journal::sim::Random;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Searches of one session that are followed; docs/protocols.md.
+const FOLLOWED_MAX: usize = 8;
+
+/// Names that can be watched; docs/protocols.md.
+const WATCHED_MAX: usize = 4096;
+
+const FLAGS: [&str; 4] = ["\\Seen", "\\Flagged", "\\Deleted", "$Label"];
+
+/// The numbers of a set of the wire.
+fn numbers(set: &str) -> BTreeSet<u32> {
+    let number = |text: &str| text.parse::<u32>().unwrap();
+    let ranges = set.split(',').filter(|range| !range.is_empty());
+    let ranges = ranges.map(|range| match range.split_once(':') {
+        Some((first, last)) => number(first)..=number(last),
+        None => number(range)..=number(range),
+    });
+    ranges.flatten().collect()
+}
+
+/// A result as its client believes it to be.
+#[derive(Debug, Default)]
+struct Result {
+    numbers: BTreeSet<u32>,
+    by_uid: bool,
+}
+
+impl Result {
+    /// Takes in what is told of it.
+    fn hear(&mut self, tag: &str, line: &str) {
+        if let Some(gone) = line.strip_suffix(" EXPUNGE")
+            && !self.by_uid
+        {
+            return self.expunge(numbers(gone.trim_start_matches("* ")).pop_first().unwrap());
+        }
+        let head = format!("* ESEARCH (TAG \"{tag}\")");
+        let Some(told) = line.strip_prefix(&head) else {
+            return;
+        };
+        let told = told.trim_start_matches(" UID");
+        let set = |name: &str| {
+            let (_, behind) = told.split_once(name)?;
+            Some(numbers(behind.split([' ', ')']).next().unwrap()))
+        };
+        self.numbers.extend(set(" ALL ").unwrap_or_default());
+        for added in set(" ADDTO (0 ").unwrap_or_default() {
+            assert!(self.numbers.insert(added), "{line}: it was there already");
+        }
+        for removed in set(" REMOVEFROM (0 ").unwrap_or_default() {
+            assert!(self.numbers.remove(&removed), "{line}: it was not there");
+        }
+    }
+
+    fn expunge(&mut self, gone: u32) {
+        assert!(!self.numbers.contains(&gone), "{gone} left without a word");
+        let moved = std::mem::take(&mut self.numbers).into_iter();
+        let moved = moved.map(|number| number - u32::from(number > gone));
+        self.numbers = moved.collect();
+    }
+}
+
+/// Does something to the open mailbox.
+async fn disturb(actor: &mut Wire, random: &mut Random) {
+    let sign = if random.chance(2) { "+" } else { "-" };
+    let flag = FLAGS[random.below(FLAGS.len() as u64) as usize];
+    let command = match random.below(6) {
+        0 => "EXPUNGE".to_owned(),
+        1 => format!("APPEND INBOX ({flag}) {{1+}}\r\nx"),
+        2 => "NOOP".to_owned(),
+        _ => {
+            let first = random.below(8) + 1;
+            let last = first + random.below(4);
+            format!("UID STORE {first}:{last} {sign}FLAGS.SILENT ({flag})")
+        }
+    };
+    actor.command("a", &command).await;
+}
+
+#[test]
+fn a_followed_result_is_what_a_search_would_find() {
+    for seed in 0..12 {
+        run(async {
+            let house = House::new();
+            let (mut actor, mut follower) = (house.client().await, house.client().await);
+            for _ in 0..8 {
+                actor.command("a", "APPEND INBOX {1+}\r\nx").await;
+            }
+            actor.command("a", "SELECT INBOX").await;
+            follower.command("s", "SELECT INBOX").await;
+            let mut random = Random::new(seed);
+            let keys = [
+                ("u", "UID SEARCH", "FLAGGED UNDELETED"),
+                ("n", "SEARCH", "OR UNSEEN KEYWORD $Label"),
+                ("b", "UID SEARCH", "BODY x SEEN"),
+            ];
+            let mut results = BTreeMap::new();
+            for (tag, verb, key) in keys {
+                let by_uid = verb == "UID SEARCH";
+                let mut result = Result {
+                    by_uid,
+                    ..Result::default()
+                };
+                let search = format!("{verb} RETURN (ALL UPDATE) {key}");
+                for line in follower.command(tag, &search).await {
+                    result.hear(tag, &line);
+                }
+                results.insert(tag, result);
+            }
+            let mut say = async |follower: &mut Wire, command: &str| {
+                for line in follower.command("f", command).await {
+                    for (tag, result) in &mut results {
+                        result.hear(tag, &line);
+                    }
+                }
+            };
+            for _ in 0..40 {
+                disturb(&mut actor, &mut random).await;
+                if random.chance(3) {
+                    // After one of these expunges wait.
+                    let command = ["NOOP", "SEARCH DRAFT", "STORE 1 +FLAGS.SILENT (\\Draft)"];
+                    say(&mut follower, command[random.below(3) as usize]).await;
+                }
+            }
+            say(&mut follower, "NOOP").await;
+            for (tag, verb, key) in keys {
+                let mut now = Result::default();
+                let search = format!("{verb} RETURN (ALL) {key}");
+                for line in follower.command("z", &search).await {
+                    now.hear("z", &line);
+                }
+                assert_eq!(results[tag].numbers, now.numbers, "seed {seed}, {key}");
+            }
+            house.leave().await;
+        });
+    }
+}
+
+#[test]
+fn the_ninth_search_is_answered_and_not_followed() {
+    run(async {
+        let house = House::new();
+        let mut client = house.client().await;
+        client.command("s", "SELECT INBOX").await;
+        for number in 0..FOLLOWED_MAX {
+            let tag = format!("t{number}");
+            let said = client
+                .command(&tag, "SEARCH RETURN (UPDATE COUNT) ALL")
+                .await;
+            assert_eq!(said.len(), 2, "{said:?}");
+        }
+        let said = client
+            .command("x", "SEARCH RETURN (UPDATE COUNT) ALL")
+            .await;
+        assert_eq!(said[0], "* ESEARCH (TAG \"x\") COUNT 0");
+        assert!(said[1].starts_with("* NO [NOUPDATE \"x\"] "), "{said:?}");
+        assert!(said[2].starts_with("x OK "), "{said:?}");
+        client.command("c", "CANCELUPDATE \"t3\"").await;
+        let said = client
+            .command("x", "SEARCH RETURN (UPDATE COUNT) ALL")
+            .await;
+        assert_eq!(said.len(), 2, "{said:?}");
+        house.leave().await;
+    });
+}
+
+/// What STATUS has told of each mailbox, each number by its name.
+#[derive(Debug, Default)]
+struct Standing(BTreeMap<String, BTreeMap<String, String>>);
+
+impl Standing {
+    fn hear(&mut self, line: &str) {
+        let Some(told) = line.strip_prefix("* STATUS ") else {
+            return;
+        };
+        let (name, counts) = told.split_once(" (").unwrap();
+        let counts: Vec<&str> = counts.trim_end_matches(')').split(' ').collect();
+        let known = self.0.entry(name.to_owned()).or_default();
+        for pair in counts.chunks(2) {
+            known.insert(pair[0].to_owned(), pair[1].to_owned());
+        }
+    }
+}
+
+#[test]
+fn who_is_told_of_every_mailbox_knows_how_each_stands() {
+    const MAILBOXES: [&str; 3] = ["INBOX", "one", "one/two"];
+    for seed in 0..8 {
+        run(async {
+            let house = House::new();
+            let (mut actor, mut watcher) = (house.client().await, house.client().await);
+            actor.command("a", "CREATE one/two").await;
+            let mut standing = Standing::default();
+            let notify =
+                "NOTIFY SET STATUS (personal (MessageNew MessageExpunge FlagChange MailboxName))";
+            watcher.command("q", "ENABLE CONDSTORE").await;
+            for line in watcher.command("n", notify).await {
+                standing.hear(&line);
+            }
+            let mut random = Random::new(seed);
+            for _ in 0..60 {
+                let name = MAILBOXES[random.below(3) as usize];
+                if random.chance(2) {
+                    let append = format!("APPEND {name} {{1+}}\r\nx");
+                    actor.command("a", &append).await;
+                } else {
+                    actor.command("a", &format!("SELECT {name}")).await;
+                    disturb(&mut actor, &mut random).await;
+                }
+                if random.chance(8) {
+                    for line in watcher.command("w", "NOOP").await {
+                        standing.hear(&line);
+                    }
+                }
+            }
+            // What the first leaves to be told comes before the second is answered.
+            for _ in 0..2 {
+                for line in watcher.command("w", "NOOP").await {
+                    standing.hear(&line);
+                }
+            }
+            let mut now = Standing::default();
+            for name in MAILBOXES {
+                let status = format!("STATUS {name} (MESSAGES UIDNEXT HIGHESTMODSEQ)");
+                for line in actor.command("a", &status).await {
+                    now.hear(&line);
+                }
+            }
+            for (name, counts) in &now.0 {
+                for (item, count) in counts {
+                    assert_eq!(&standing.0[name][item], count, "seed {seed}, {name} {item}");
+                }
+            }
+            house.leave().await;
+        });
+    }
+}
+
+#[test]
+fn more_mailboxes_than_can_be_watched_overflow() {
+    run(async {
+        let house = House::new();
+        let (mut actor, mut watcher) = (house.client().await, house.client().await);
+        let there = actor.command("l", "LSUB \"\" *").await.len() - 1;
+        let names = (there..WATCHED_MAX).map(|number| format!("s SUBSCRIBE name{number}\r\n"));
+        let last = "z NOOP\r\n".to_owned();
+        let script: String = names.chain([last]).collect();
+        actor.send(script.as_bytes()).await;
+        actor.answer("z").await;
+        let notify = "NOTIFY SET (personal (SubscriptionChange))";
+        let said = watcher.command("n", notify).await;
+        assert_eq!(said, ["n OK Noted"]);
+        actor.command("a", "SUBSCRIBE more").await;
+        let overflow = watcher.line().await;
+        assert!(
+            overflow.starts_with("* OK [NOTIFICATIONOVERFLOW] "),
+            "{overflow}"
+        );
+        actor.command("a", "UNSUBSCRIBE name1").await;
+        assert_eq!(watcher.command("w", "NOOP").await.len(), 1);
+        actor.command("a", "SUBSCRIBE name1").await;
+        let said = watcher.command("n", notify).await;
+        assert!(
+            said[0].starts_with("n NO [NOTIFICATIONOVERFLOW] "),
+            "{said:?}"
+        );
+        house.leave().await;
+    });
+}
+
+#[test]
+fn whoever_does_not_read_what_it_asked_for_holds_up_nobody_and_gathers_nothing() {
+    run(async {
+        let house = House::new();
+        let (mut actor, mut watcher) = (house.client().await, house.client().await);
+        let notify = "NOTIFY SET (personal (MessageNew MessageExpunge))";
+        watcher.command("n", notify).await;
+        for _ in 0..200 {
+            actor.command("a", "APPEND INBOX {1+}\r\nx").await;
+        }
+        let mut told = Standing::default();
+        while told.0.get("INBOX").is_none_or(|it| it["MESSAGES"] != "200") {
+            told.hear(&watcher.line().await);
+        }
+        house.leave().await;
+    });
+}
