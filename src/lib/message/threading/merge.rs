@@ -66,7 +66,8 @@ impl Subjects {
         Some((thread, links.said(thread.row).subject?))
     }
 
-    /// Step 5 C.
+    /// Step 5 C. What has got a dummy above it already is put there once more, and
+    /// stays.
     pub fn merge(&mut self, links: &mut Links, thread: u32) {
         let Some((Thread { top, row }, subject)) = self.thread(links, thread) else {
             return;
@@ -74,8 +75,7 @@ impl Subjects {
         let Some(meant) = self.meant.get_mut(&subject) else {
             return;
         };
-        // What has got a dummy above it is at the top no more.
-        if meant.top == top || links.above(top).is_some() {
+        if meant.top == top {
             return;
         }
         let is_reply = links.said(row).is_reply_or_forward;

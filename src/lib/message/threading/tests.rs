@@ -351,3 +351,28 @@ fn there_are_no_more_nodes_than_may_be() {
     let mut letters = (0..).take_while(|_| threading.add(&Letter::default()).is_ok());
     assert_eq!(letters.by_ref().count(), links::NODES_MAX);
 }
+
+#[test]
+fn a_letter_with_descendants_that_comes_late_under_a_long_thread_begins_its_own() {
+    for (length, tops) in [(links::ANCESTRY_MAX, 1), (links::ANCESTRY_MAX + 1, 2)] {
+        let mut threading = Threading::new(Algorithm::Refs);
+        let length = length as u32;
+        let answers = (1..length).map(|at| (at, at - 1));
+        // One answers what isn't there, and then that comes and answers the last.
+        let late = [(7_000_000, 8_000_000), (8_000_000, length - 1)];
+        for (own, answered) in answers.chain(late) {
+            let answered = [own, answered].map(|id| id.to_be_bytes().to_vec());
+            let letter = Letter {
+                own: Some(&answered[0]),
+                references: &answered[1..],
+                ..Letter::default()
+            };
+            threading.add(&letter).unwrap();
+        }
+        for pass in threading.passes() {
+            threading.pass(*pass, (0..length + 1).rev());
+        }
+        let spelled = spelled(&threading.finish());
+        assert_eq!(spelled.matches('(').count(), tops, "{length}");
+    }
+}

@@ -82,6 +82,11 @@ impl Encoder<'_> {
                 self.put(&format!("{}SORT ", uid_prefix(*uid)));
                 self.sort(sort);
             }
+            Command::Thread { uid, thread } => {
+                self.put(&format!("{}THREAD ", uid_prefix(*uid)));
+                self.put(thread.algorithm.as_str());
+                self.criteria(&thread.charset, &thread.key);
+            }
             Command::ESearch(search) => self.multi_search(search),
             Command::CancelUpdate(tags) => {
                 self.put("CANCELUPDATE ");
@@ -356,10 +361,14 @@ impl Encoder<'_> {
             this.put(if criterion.reverse { "REVERSE " } else { "" });
             this.put(criterion.key.as_str());
         });
+        self.criteria(&sort.charset, &sort.key);
+    }
+
+    fn criteria(&mut self, charset: &str, key: &SearchKey) {
         self.put(" ");
-        self.string(&sort.charset);
+        self.string(charset);
         self.put(" ");
-        self.program(&sort.key);
+        self.program(key);
     }
 
     fn returns(&mut self, returns: Option<&[SearchReturn]>) {
