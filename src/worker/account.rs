@@ -36,8 +36,8 @@ use seats::Seats;
 use std::cell::{Cell, Ref, RefCell, RefMut};
 use std::rc::Rc;
 use std::time::Duration;
-use store::{MailboxHandle, Outcome, QuotaLimits, Refusal, Resource, Store, Ticket};
-use tokio::sync::{Mutex, Notify, RwLock, RwLockReadGuard, futures::Notified, watch};
+use store::{MailboxHandle, MessageId, Outcome, QuotaLimits, Refusal, Resource, Store, Ticket};
+use tokio::sync::{Mutex, MutexGuard, Notify, RwLock, RwLockReadGuard, futures::Notified, watch};
 
 /// What every session must obey.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,6 +135,8 @@ pub struct Account {
     ailing: Notify,
     /// Held by whoever does upkeep.
     upkeep: Mutex<()>,
+    /// Held by whoever sorts.
+    sorting: Mutex<()>,
     /// How often sessions turned to the store.
     #[cfg(test)]
     calls: Cell<u64>,
@@ -175,6 +177,7 @@ impl Account {
             lengths: reading.lengths,
             ailing: Notify::new(),
             upkeep: Mutex::default(),
+            sorting: Mutex::default(),
             #[cfg(test)]
             calls: Cell::new(0),
         });
@@ -222,6 +225,17 @@ impl Account {
     /// Letters that may kill their reader.
     pub fn suspects(&self) -> &Suspects {
         &self.suspects
+    }
+
+    /// Whether nothing speaks against looking into a letter.
+    pub fn trusts(&self, letter: MessageId) -> bool {
+        let is_doubtful = self.damage.has(letter) || self.damage.doubts(letter);
+        !is_doubtful && !self.suspects.is_suspect(letter)
+    }
+
+    /// Waits until no other session sorts.
+    pub async fn turn_to_sort(&self) -> MutexGuard<'_, ()> {
+        self.sorting.lock().await
     }
 
     /// Room in memory for letters that come in.

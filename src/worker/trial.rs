@@ -25,6 +25,7 @@ mod quota;
 mod reading;
 mod resync;
 mod sets;
+mod sorting;
 mod soup;
 mod trace;
 mod trees;

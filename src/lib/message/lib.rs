@@ -17,6 +17,7 @@
 #![deny(clippy::expect_used, clippy::indexing_slicing)]
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
+pub mod base_subject;
 pub mod body_structure;
 pub mod content;
 pub mod decode;
@@ -30,6 +31,7 @@ pub mod preview;
 pub mod structure;
 pub mod ties;
 
+pub use base_subject::BaseSubject;
 pub use body_structure::BodyStructure;
 pub use content::{Content, Disposition, Param};
 pub use envelope::{Address, Envelope};

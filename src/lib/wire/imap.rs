@@ -24,6 +24,7 @@ mod refusal;
 pub mod response;
 mod search;
 mod sequence;
+mod sort;
 mod uid_batches;
 mod utf7;
 
@@ -47,6 +48,7 @@ pub use reader::{Event, Reader};
 pub use refusal::Refusal;
 pub use search::{MultiSearch, SearchKey, SearchReturn, When};
 pub use sequence::{Bound, SequenceRange, SequenceSet};
+pub use sort::{Sort, SortCriterion, SortKey};
 pub use uid_batches::UidBatches;
 
 /// What of the grammar depends upon what this client has enabled.

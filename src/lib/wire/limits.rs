@@ -30,6 +30,8 @@ pub const HEADER_FIELD_BYTES_MAX: usize = 255;
 pub const SECTION_PARTS_MAX: usize = 64;
 /// Keys of one SEARCH. Each is work per message.
 pub const SEARCH_KEYS_MAX: usize = 1024;
+/// Keys of one SORT. There are nine, and naming one twice changes nothing.
+pub const SORT_CRITERIA_MAX: usize = 16;
 /// Depth of NOT, OR's left arms and parentheses in SEARCH. A chain of OR to the
 /// right, which clients write for lists, is flat and counts once.
 pub const SEARCH_DEPTH_MAX: usize = 32;

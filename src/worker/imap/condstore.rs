@@ -49,6 +49,7 @@ pub fn asks_for_modseqs(command: &Command) -> bool {
         Command::Search { key, .. } | Command::ESearch(MultiSearch { key, .. }) => {
             key.asks_for_modseqs()
         }
+        Command::Sort { sort, .. } => sort.key.asks_for_modseqs(),
         _ => false,
     }
 }

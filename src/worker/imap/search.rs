@@ -22,7 +22,7 @@ mod walk;
 pub use context::{Followed, Watch};
 pub use ranges::{difference, of_uids};
 pub use scope::{Finding, Reach, Scope};
-pub use tell::join;
+pub use tell::{join, joined};
 
 use super::End;
 use super::answer::Answer;

@@ -190,6 +190,7 @@ impl Selected {
                 self.search(client, tag, uid, returns, charset.as_deref(), &key)
                     .await
             }
+            Command::Sort { uid, sort } => self.sort(client, tag, uid, &sort).await,
             Command::ESearch(search) => {
                 Box::pin(client.multi_search(tag, &search, Some(self))).await
             }
@@ -266,7 +267,8 @@ impl Manners {
         let uid = match command {
             Command::Fetch { uid, .. }
             | Command::Store { uid, .. }
-            | Command::Search { uid, .. } => Some(*uid),
+            | Command::Search { uid, .. }
+            | Command::Sort { uid, .. } => Some(*uid),
             _ => None,
         };
         Self {
@@ -277,6 +279,7 @@ impl Manners {
                 {
                     Expunges::Held
                 }
+                (_, Command::Sort { sort, .. }) if sort.key.names_numbers() => Expunges::Held,
                 _ => Expunges::Told,
             },
             with_uid: uid == Some(true),

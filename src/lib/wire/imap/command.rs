@@ -14,6 +14,7 @@ use super::quota::{quota_root, setquota_list};
 use super::refusal::{Refusal, expected};
 use super::search::{esearch, search};
 use super::sequence::sequence_set;
+use super::sort::{Sort, sort};
 use super::uid_batches::uid_batches;
 use super::{
     Dialect, EntryValue, FetchItem, FetchModifiers, Flag, GetMetadata, List, ListPattern,
@@ -171,6 +172,13 @@ pub enum Command {
         /// Where to.
         mailbox: MailboxName,
     },
+    /// Find messages, in an order that the client wants (RFC 5256).
+    Sort {
+        /// The answer is in UIDs.
+        uid: bool,
+        /// The order, and what is looked for.
+        sort: Sort,
+    },
     /// Find messages in any mailbox (RFC 7377).
     ESearch(MultiSearch),
     /// Tell no more of what changes of these searches' results (RFC 5267): their tags,
@@ -202,6 +210,7 @@ impl Command {
             | Self::Copy { uid, .. }
             | Self::Move { uid, .. } => !uid,
             Self::Search { uid, key, .. } => !uid || key.names_numbers(),
+            Self::Sort { uid, sort } => !uid || sort.key.names_numbers(),
             Self::Select { params, .. } | Self::Examine { params, .. } => {
                 let resync = params.resync.as_ref();
                 resync.is_some_and(|resync| resync.matches.is_some())
@@ -371,6 +380,7 @@ fn message_command(
             charset: search.charset,
             key: search.key,
         }),
+        "SORT" => sort(cursor).map(|sort| Command::Sort { uid, sort }),
         "COPY" => set_and_mailbox(cursor, dialect).map(|(set, mailbox)| Command::Copy {
             uid,
             set,
@@ -772,6 +782,8 @@ mod tests {
             "SEARCH ALL",
             "SEARCH RETURN (COUNT) ALL",
             "UID SEARCH OR SEEN NOT 1:3",
+            "SORT (DATE) UTF-8 ALL",
+            "UID SORT (DATE) UTF-8 1:3",
             "SELECT a (QRESYNC (1 2 3 (4 5)))",
             "EXAMINE a (QRESYNC (1 2 (4 5)))",
         ] {
@@ -783,6 +795,7 @@ mod tests {
             "UID COPY 1 a",
             "UID MOVE 1 a",
             "UID SEARCH OR $ UID 1:3",
+            "UID SORT (DATE) UTF-8 UID 1:3",
             "UID EXPUNGE 1",
             "EXPUNGE",
             "UIDBATCHES 500",
@@ -1058,7 +1071,10 @@ mod tests {
                     one_of(&[
                         "SEARCH",
                         "UID SEARCH RETURN (MIN SAVE)",
-                        "UID SEARCH RETURN (PARTIAL -1:-100 COUNT)"
+                        "UID SEARCH RETURN (PARTIAL -1:-100 COUNT)",
+                        "SORT (SUBJECT REVERSE DATE) UTF-8",
+                        "SORT RETURN (MIN COUNT) (DISPLAYFROM) US-ASCII",
+                        "UID SORT RETURN (PARTIAL 1:50) (REVERSE ARRIVAL SIZE) UTF-8"
                     ]),
                     keys(),
                     keys()

@@ -9,7 +9,7 @@ use super::response::string::{mailbox, quoted, string};
 use super::{
     Command, Dialect, EntryValue, EventGroup, FetchItem, FetchModifiers, Flag, GetMetadata, List,
     ListPattern, ListReturn, ListSelection, MailboxFilter, MetadataOf, MultiSearch, Notify,
-    NotifyEvent, Partial, Request, Resync, SearchKey, SearchReturn, SelectParams, StatusItem,
+    NotifyEvent, Partial, Request, Resync, SearchKey, SearchReturn, SelectParams, Sort, StatusItem,
     StoreAction, UidBatches, When,
 };
 
@@ -77,6 +77,10 @@ impl Encoder<'_> {
             } => {
                 self.put(&format!("{}SEARCH ", uid_prefix(*uid)));
                 self.search(returns.as_deref(), charset.as_deref(), key);
+            }
+            Command::Sort { uid, sort } => {
+                self.put(&format!("{}SORT ", uid_prefix(*uid)));
+                self.sort(sort);
             }
             Command::ESearch(search) => self.multi_search(search),
             Command::CancelUpdate(tags) => {
@@ -346,17 +350,37 @@ impl Encoder<'_> {
         self.listed(flags, |this, flag| this.put(flag.as_str()));
     }
 
-    fn search(&mut self, returns: Option<&[SearchReturn]>, charset: Option<&str>, key: &SearchKey) {
+    fn sort(&mut self, sort: &Sort) {
+        self.returns(sort.returns.as_deref());
+        self.listed(&sort.criteria, |this, criterion| {
+            this.put(if criterion.reverse { "REVERSE " } else { "" });
+            this.put(criterion.key.as_str());
+        });
+        self.put(" ");
+        self.string(&sort.charset);
+        self.put(" ");
+        self.program(&sort.key);
+    }
+
+    fn returns(&mut self, returns: Option<&[SearchReturn]>) {
         if let Some(returns) = returns {
             self.put("RETURN ");
             self.listed(returns, Self::search_return);
             self.put(" ");
         }
+    }
+
+    fn search(&mut self, returns: Option<&[SearchReturn]>, charset: Option<&str>, key: &SearchKey) {
+        self.returns(returns);
         if let Some(charset) = charset {
             self.put("CHARSET ");
             self.string(charset);
             self.put(" ");
         }
+        self.program(key);
+    }
+
+    fn program(&mut self, key: &SearchKey) {
         match key {
             SearchKey::And(keys) => self.spaced(keys, Self::search_key),
             key => self.search_key(key),

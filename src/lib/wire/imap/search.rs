@@ -222,16 +222,21 @@ fn esearch_source_opts(
 fn search_return_and_program(cursor: &mut Cursor<'_>, dialect: Dialect) -> Parsed<Search> {
     let returns = search_return_opts(cursor)?;
     let charset = charset(cursor, dialect)?;
+    Ok(Search {
+        returns,
+        charset,
+        key: program(cursor)?,
+    })
+}
+
+/// `1*(SP search-key)`, behind the first space
+pub(super) fn program(cursor: &mut Cursor<'_>) -> Parsed<SearchKey> {
     let mut program = Program { keys: 0 };
     let mut keys = vec![program.search_key(cursor, 0)?];
     while cursor.accept(b' ') {
         keys.push(program.search_key(cursor, 0)?);
     }
-    Ok(Search {
-        returns,
-        charset,
-        key: all_of(keys),
-    })
+    Ok(all_of(keys))
 }
 
 /// Whether a SEARCH, of which the cursor stands behind the name, is to be saved.
@@ -253,7 +258,7 @@ pub(super) fn saves_anywhere(cursor: &mut Cursor<'_>) -> bool {
 /// `search-return-opts = SP "RETURN" SP "(" [search-return-opt *(SP search-return-opt)] ")"`,
 /// and the space behind. None means an untagged SEARCH; `()` means ALL. What is
 /// named twice is wanted once.
-fn search_return_opts(cursor: &mut Cursor<'_>) -> Parsed<Option<Vec<SearchReturn>>> {
+pub(super) fn search_return_opts(cursor: &mut Cursor<'_>) -> Parsed<Option<Vec<SearchReturn>>> {
     if !accept_word(cursor, "RETURN") {
         return Ok(None);
     }
@@ -316,7 +321,7 @@ fn charset(cursor: &mut Cursor<'_>, dialect: Dialect) -> Parsed<Option<String>> 
 }
 
 /// Longer than any registered charset's name.
-const CHARSET_BYTES_MAX: usize = 64;
+pub(super) const CHARSET_BYTES_MAX: usize = 64;
 
 pub(super) fn accept_word(cursor: &mut Cursor<'_>, wanted: &str) -> bool {
     let mut ahead = *cursor;

@@ -58,7 +58,7 @@ impl<'k> Judge<'k> {
         let account = Rc::clone(client.account());
         let (together, mut alone): (Vec<_>, Vec<_>) = open
             .into_iter()
-            .partition(|candidate| is_trusted(&account, candidate));
+            .partition(|candidate| account.trusts(candidate.place.id));
         let mut fits = Vec::new();
         let together = self.together(client, &account, together, &mut fits, progress);
         alone.extend(together.await?);
@@ -174,10 +174,4 @@ impl<'k> Judge<'k> {
         let fits = self.key.judge(&evidence.with_body(&found)) == Verdict::Yes;
         Ok((fits, found.to_its_end()))
     }
-}
-
-/// Whether nothing speaks against a letter.
-fn is_trusted(account: &Account, candidate: &Candidate) -> bool {
-    let (id, damage) = (candidate.place.id, account.damage());
-    !(damage.has(id) || damage.doubts(id) || account.suspects().is_suspect(id))
 }

@@ -194,6 +194,17 @@ async fn saved(client: &mut Client, found: &[Found]) -> Result<Option<Vec<UidRan
     Ok(Some(ranges.collect()))
 }
 
+/// One more number, behind what was joined so far: part of its last range only if it is
+/// the next.
+pub fn joined(ranges: &mut Vec<RangeInclusive<u32>>, number: u32) {
+    match ranges.last_mut() {
+        Some(range) if range.end().checked_add(1) == Some(number) => {
+            *range = *range.start()..=number;
+        }
+        _ => ranges.push(number..=number),
+    }
+}
+
 /// One more number, behind all others, or the last once more.
 pub fn join(ranges: &mut Vec<RangeInclusive<u32>>, number: u32) {
     match ranges.last_mut() {

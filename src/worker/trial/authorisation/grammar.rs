@@ -80,6 +80,8 @@ words! { command, COMMANDS of Command {
     Command::Search { uid: true, returns: None, charset: _, key: _ } => "UID SEARCH",
     Command::Search { uid: false, returns: Some(_), charset: _, key: _ } => "SEARCH RETURN",
     Command::Search { uid: true, returns: Some(_), charset: _, key: _ } => "UID SEARCH RETURN",
+    Command::Sort { uid: false, sort: _ } => "SORT",
+    Command::Sort { uid: true, sort: _ } => "UID SORT",
 }}
 
 words! { select_params, SELECT_PARAMS of SelectParams {

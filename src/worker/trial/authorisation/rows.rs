@@ -399,6 +399,8 @@ const STORES: &[Row] = &[
 const SEARCHES: &[Row] = &[
     Row::in_box("SEARCH ALL"),
     Row::in_box("UID SEARCH ALL"),
+    Row::in_box("SORT (SUBJECT) UTF-8 ALL"),
+    Row::in_box("UID SORT RETURN (COUNT) (REVERSE ARRIVAL) UTF-8 ALL"),
     Row::in_box("SEARCH RETURN (MIN) ALL"),
     Row::in_box("SEARCH RETURN (MAX) ALL"),
     Row::in_box("SEARCH RETURN (ALL) ALL"),

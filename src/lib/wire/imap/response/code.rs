@@ -261,6 +261,10 @@ pub enum Capability {
     Enable,
     /// RFC 4731.
     ESearch,
+    /// RFC 5267 §3: SORT with results as ESEARCH has them.
+    ESort,
+    /// RFC 5255 §4: i;unicode-casemap, everywhere.
+    I18nLevel1,
     /// RFC 2971.
     Id,
     /// RFC 2177.
@@ -313,6 +317,10 @@ pub enum Capability {
     SaveDate,
     /// RFC 5182.
     SearchRes,
+    /// RFC 5256.
+    Sort,
+    /// RFC 5957.
+    SortDisplay,
     /// RFC 6154.
     SpecialUse,
     /// RFC 8438.
@@ -358,6 +366,8 @@ impl Capability {
             Self::CreateSpecialUse => "CREATE-SPECIAL-USE",
             Self::Enable => "ENABLE",
             Self::ESearch => "ESEARCH",
+            Self::ESort => "ESORT",
+            Self::I18nLevel1 => "I18NLEVEL=1",
             Self::Id => "ID",
             Self::Idle => "IDLE",
             Self::InProgress => "INPROGRESS",
@@ -384,6 +394,8 @@ impl Capability {
             Self::Replace => "REPLACE",
             Self::SaveDate => "SAVEDATE",
             Self::SearchRes => "SEARCHRES",
+            Self::Sort => "SORT",
+            Self::SortDisplay => "SORT=DISPLAY",
             Self::SpecialUse => "SPECIAL-USE",
             Self::StatusSize => "STATUS=SIZE",
             Self::UidBatches => "UIDBATCHES",

@@ -24,6 +24,12 @@ impl SearchWriter {
         Self::begun(" ALL ")
     }
 
+    /// Begins a SORT: `"SORT" *(SP nz-number)` (RFC 5256, section 4)
+    pub fn sort(out: &mut Vec<u8>) -> Self {
+        put(out, "* SORT");
+        Self::begun(" ALL ")
+    }
+
     /// Begins an ESEARCH with everything that is known of it already.
     pub fn esearch(out: &mut Vec<u8>, found: &ESearch<'_>) -> Self {
         put(out, "* ");

@@ -1,0 +1,316 @@
+//! SORT and UID SORT (RFC 5256), with results as RFC 5267 §3 has them, and by display
+//! names (RFC 5957).
+//!
+//! What is found is given a [`key`] each, and [`order`] puts the keys in order. Only
+//! where a key is made of what a letter says are letters looked into, and then into what
+//! is known of them first.
+//!
+//! Invariant: one session of an account sorts at a time, so that what keys take of memory
+//! is bounded for all of them.
+
+mod key;
+mod order;
+
+pub use key::Facts;
+
+use super::End;
+use super::answer::Answer;
+use super::client::Client;
+use super::headers::{Said, read_each};
+use super::search::{Finding, Found, joined};
+use super::selected::Selected;
+use crate::suspects::TOGETHER_MAX;
+use key::Composer;
+use order::{Kept, Rows, TooMuch};
+use std::rc::Rc;
+use wire::imap::response::{Code, ESearch, SearchWriter};
+use wire::imap::{SearchReturn, Sort, Tag};
+
+/// Messages whose keys are made in one step, of what the store knows.
+const STEP_MESSAGES: usize = 8192;
+
+impl Selected {
+    /// Finds messages, and tells of them in an order.
+    pub async fn sort(
+        &mut self,
+        client: &mut Client,
+        tag: &Tag,
+        by_uid: bool,
+        sort: &Sort,
+    ) -> Result<Answer, End> {
+        let returns = sort.returns.as_deref();
+        if !returns.unwrap_or_default().iter().all(is_of_sort) {
+            return Ok(Answer::bad("SORT has no such result"));
+        }
+        let scope = self.scope();
+        let key = match scope.compile(client, Some(&sort.charset), &sort.key) {
+            Ok(key) => key,
+            Err(answer) => return Ok(answer),
+        };
+        let Finding { found, unread, .. } = scope.find(client, by_uid, &key).await?;
+        if let Some(limit) = too_many(client, &found) {
+            return Ok(limit);
+        }
+        let modseq = match sort.key.asks_for_modseqs() {
+            true => {
+                let uids = found.iter().map(|found| found.uid);
+                scope.highest_of(client, uids).await?
+            }
+            false => None,
+        };
+        let count = found.len();
+        let (ordered, unsorted) = match self.in_order(client, sort, found).await? {
+            Ok(ordered) => ordered,
+            Err(answer) => return Ok(answer),
+        };
+        match returns {
+            None => tell(client, &ordered, modseq).await?,
+            Some(returns) => {
+                let told = Told {
+                    tag,
+                    by_uid,
+                    count,
+                    modseq,
+                };
+                told.report(client, returns, &ordered).await?;
+            }
+        }
+        Ok(match unread || unsorted {
+            true => Answer::no(Code::Unavailable, "The disk would not give some letters"),
+            false => Answer::ok("Sorted"),
+        })
+    }
+
+    /// What was found in order, and whether some letter could not be read for it; or the
+    /// answer if it is too much.
+    async fn in_order(
+        &self,
+        client: &mut Client,
+        sort: &Sort,
+        found: Vec<Found>,
+    ) -> Result<Result<(Vec<Found>, bool), Answer>, End> {
+        let account = Rc::clone(client.account());
+        let _turn = account.turn_to_sort().await;
+        let composer = Composer::new(&sort.criteria);
+        let mut rows = Rows::new(kept(sort.returns.as_deref()));
+        let unread = match composer.needs_letters() {
+            true => {
+                self.add_letters(client, &composer, &mut rows, &found)
+                    .await?
+            }
+            false => {
+                self.add_entries(client, &composer, &mut rows, &found)
+                    .await?
+            }
+        };
+        let Ok(unread) = unread else {
+            return Ok(Err(Answer::no(
+                Code::Limit,
+                "Too much to be sorted at once; look for less",
+            )));
+        };
+        drop(found);
+        Ok(Ok((rows.in_order(client).await?, unread)))
+    }
+
+    /// By what the store knows.
+    async fn add_entries(
+        &self,
+        client: &mut Client,
+        composer: &Composer<'_>,
+        rows: &mut Rows,
+        found: &[Found],
+    ) -> Result<Result<bool, TooMuch>, End> {
+        for some in found.chunks(STEP_MESSAGES) {
+            let added = self.add_some(client, composer, rows, some)?;
+            if let Err(too_much) = added {
+                return Ok(Err(too_much));
+            }
+            client.breathe().await?;
+        }
+        Ok(Ok(false))
+    }
+
+    fn add_some(
+        &self,
+        client: &Client,
+        composer: &Composer<'_>,
+        rows: &mut Rows,
+        some: &[Found],
+    ) -> Result<Result<(), TooMuch>, End> {
+        let store = client.account().store();
+        let messages = store.messages(self.handle());
+        let messages = messages.map_err(|_| End::MailboxGone)?;
+        let add = |found: &Found| {
+            let entry = messages.get(found.uid);
+            let facts = entry.map(Facts::of).unwrap_or_default();
+            rows.add(*found, |key| composer.compose(&facts, &Said::Nothing, key))
+        };
+        Ok(some.iter().try_for_each(add))
+    }
+
+    /// By what letters say, too.
+    async fn add_letters(
+        &self,
+        client: &mut Client,
+        composer: &Composer<'_>,
+        rows: &mut Rows,
+        found: &[Found],
+    ) -> Result<Result<bool, TooMuch>, End> {
+        let (mut unread, mut done) = (false, 0_usize);
+        for some in found.chunks(TOGETHER_MAX) {
+            let mut added = Ok(());
+            let add = |found: Found, facts: &Facts, said: &Said<'_>| {
+                if added.is_ok() {
+                    added = rows.add(found, |key| composer.compose(facts, said, key));
+                }
+            };
+            unread |= read_each(client, self.handle(), some, add).await?;
+            if let Err(too_much) = added {
+                return Ok(Err(too_much));
+            }
+            done = done.saturating_add(some.len());
+            let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+            let progress = (number(done), number(found.len()));
+            client.tell_progress(|_| Some(progress)).await?;
+        }
+        Ok(Ok(unread))
+    }
+}
+
+/// The results that RFC 5267 §3.1 gives SORT, and a page of them (§4.4).
+fn is_of_sort(wanted: &SearchReturn) -> bool {
+    matches!(
+        wanted,
+        SearchReturn::Min
+            | SearchReturn::Max
+            | SearchReturn::All
+            | SearchReturn::Count
+            | SearchReturn::Partial(_)
+    )
+}
+
+/// The refusal, if one command may not take so many messages (RFC 9738 §3.3).
+fn too_many(client: &Client, found: &[Found]) -> Option<Answer> {
+    let limit = client.per_command()?;
+    let fits = u32::try_from(found.len()).is_ok_and(|count| count <= limit);
+    let lowest = None;
+    let code = Code::MessageLimit { limit, lowest };
+    (!fits).then(|| Answer::no(code, "Too many messages to be sorted by one command"))
+}
+
+/// How much of the order is wanted.
+fn kept(returns: Option<&[SearchReturn]>) -> Kept {
+    let wanted = returns.unwrap_or(&[SearchReturn::All]);
+    let mut kept = Kept::default();
+    for one in wanted {
+        match one {
+            SearchReturn::Min => kept.first = kept.first.max(1),
+            SearchReturn::Max => kept.last = kept.last.max(1),
+            SearchReturn::Partial(page) if page.is_from_last() => {
+                kept.last = kept.last.max(page.depth());
+            }
+            SearchReturn::Partial(page) => kept.first = kept.first.max(page.depth()),
+            SearchReturn::All => kept.first = usize::MAX,
+            _ => {}
+        }
+    }
+    kept
+}
+
+/// `"SORT" *(SP nz-number)`, and the highest mod-sequence if that was asked for (RFC 7162
+/// §3.1.6).
+async fn tell(client: &mut Client, ordered: &[Found], modseq: Option<u64>) -> Result<(), End> {
+    let mut writer = SearchWriter::sort(client.out().buffer());
+    for some in ordered.chunks(STEP_MESSAGES) {
+        let numbers: Vec<u32> = some.iter().map(|found| found.number).collect();
+        writer.numbers(client.out().buffer(), &numbers);
+        client.out().relieve().await?;
+        client.breathe().await?;
+    }
+    if let Some(modseq) = modseq.filter(|_| !ordered.is_empty()) {
+        writer.modseq(client.out().buffer(), modseq);
+    }
+    writer.end(client.out().buffer());
+    Ok(client.out().relieve().await?)
+}
+
+/// What an ESEARCH says besides the order.
+struct Told<'a> {
+    tag: &'a Tag,
+    by_uid: bool,
+    count: usize,
+    modseq: Option<u64>,
+}
+
+impl Told<'_> {
+    async fn report(
+        &self,
+        client: &mut Client,
+        returns: &[SearchReturn],
+        ordered: &[Found],
+    ) -> Result<(), End> {
+        let wants = |what| returns.contains(&what);
+        let number = |found: &Found| found.number;
+        let head = ESearch {
+            tag: self.tag,
+            source: None,
+            uid: self.by_uid,
+            min: ordered
+                .first()
+                .map(number)
+                .filter(|_| wants(SearchReturn::Min)),
+            max: ordered
+                .last()
+                .map(number)
+                .filter(|_| wants(SearchReturn::Max)),
+            all: None,
+            count: wants(SearchReturn::Count).then_some(self.count as u32),
+            modseq: self.modseq,
+        };
+        let mut writer = SearchWriter::esearch(client.out().buffer(), &head);
+        if wants(SearchReturn::All) {
+            tell_in_order(client, &mut writer, ordered).await?;
+        }
+        if let Some(page) = returns.iter().find_map(SearchReturn::page) {
+            writer.partial(client.out().buffer(), page);
+            let page = self.page(page.of(self.count), ordered);
+            tell_in_order(client, &mut writer, page).await?;
+        }
+        writer.end(client.out().buffer());
+        Ok(client.out().relieve().await?)
+    }
+
+    /// A page of all results. Of those that lie between the first and the last that were
+    /// kept none is on it.
+    fn page<'o>(&self, page: std::ops::Range<usize>, ordered: &'o [Found]) -> &'o [Found] {
+        let left_out = self.count.saturating_sub(ordered.len());
+        let moved = match page.end <= ordered.len() {
+            true => page,
+            false => page.start.saturating_sub(left_out)..page.end.saturating_sub(left_out),
+        };
+        ordered.get(moved).unwrap_or_default()
+    }
+}
+
+/// ALL or PARTIAL of an ESEARCH: ranges only where the order is that of the numbers
+/// (RFC 5267 §3.2).
+async fn tell_in_order(
+    client: &mut Client,
+    writer: &mut SearchWriter,
+    ordered: &[Found],
+) -> Result<(), End> {
+    let mut ranges = Vec::new();
+    for some in ordered.chunks(STEP_MESSAGES) {
+        some.iter()
+            .for_each(|found| joined(&mut ranges, found.number));
+        let open = ranges.pop();
+        writer.ranges(client.out().buffer(), &ranges);
+        ranges.clear();
+        ranges.extend(open);
+        client.out().relieve().await?;
+        client.breathe().await?;
+    }
+    writer.ranges(client.out().buffer(), &ranges);
+    Ok(())
+}

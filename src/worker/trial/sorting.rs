@@ -1,0 +1,215 @@
+//! SORT against a sort that is plain to see: every order, whole, in pages, and by its ends.
+
+use super::{House, Wire, run};
+use proptest::prelude::*;
+
+/// What a letter is drawn from.
+#[derive(Debug, Clone)]
+struct Letter {
+    subject: &'static str,
+    from: &'static str,
+    /// The day of February on which it was sent, and on which it came.
+    days: (u32, u32),
+    padding: usize,
+}
+
+impl Letter {
+    fn text(&self) -> String {
+        let Self {
+            subject,
+            from,
+            days: (sent, _),
+            padding,
+        } = self;
+        let text = "x".repeat(*padding);
+        format!(
+            "Subject: {subject}\r\nFrom: {from}\r\nDate: {sent} Feb 2020 12:00:00 +0000\r\n\r\n{text}"
+        )
+    }
+
+    /// What it is sorted by, for each key in turn.
+    fn keys(&self) -> Keys {
+        let subject = self.subject.trim_start_matches("Re: ").to_ascii_uppercase();
+        let address = self.from.trim_end_matches('>');
+        let address = address.rsplit('<').next().unwrap();
+        let (mailbox, _) = address.split_once('@').unwrap();
+        let shown = match self.from.split_once(" <") {
+            Some((name, _)) => name,
+            None => address,
+        };
+        Keys {
+            subject,
+            from: mailbox.to_ascii_uppercase(),
+            shown: shown.to_ascii_uppercase(),
+            sent: self.days.0,
+            came: self.days.1,
+            octets: self.text().len(),
+        }
+    }
+}
+
+struct Keys {
+    subject: String,
+    from: String,
+    shown: String,
+    sent: u32,
+    came: u32,
+    octets: usize,
+}
+
+/// The criteria, as SORT names them.
+const CRITERIA: [&str; 6] = ["SUBJECT", "FROM", "DISPLAYFROM", "DATE", "ARRIVAL", "SIZE"];
+
+/// Sequence numbers in the order of one criterion after the other.
+fn sorted(letters: &[Letter], criteria: &[(usize, bool)]) -> Vec<usize> {
+    let keys: Vec<Keys> = letters.iter().map(Letter::keys).collect();
+    let mut numbers: Vec<usize> = (1..=letters.len()).collect();
+    for (by, reverse) in criteria.iter().rev() {
+        // Stable, so that what was the order before decides where this doesn't.
+        numbers.sort_by(|one, other| {
+            let (one, other) = (&keys[one - 1], &keys[other - 1]);
+            let order = match CRITERIA[*by] {
+                "SUBJECT" => one.subject.cmp(&other.subject),
+                "FROM" => one.from.cmp(&other.from),
+                "DISPLAYFROM" => one.shown.cmp(&other.shown),
+                "DATE" => one.sent.cmp(&other.sent),
+                "ARRIVAL" => one.came.cmp(&other.came),
+                _ => one.octets.cmp(&other.octets),
+            };
+            if *reverse { order.reverse() } else { order }
+        });
+    }
+    numbers
+}
+
+fn letters() -> impl Strategy<Value = Vec<Letter>> {
+    let letter = (
+        prop::sample::select(vec!["b", "B", "Re: b", "a", "c_", "cd", ""]),
+        prop::sample::select(vec!["ann@x", "Ann <zoe@x>", "BOB@y", "bob@x", "_ <ann@z>"]),
+        (1u32..4, 1u32..4),
+        0usize..3,
+    );
+    let letter = letter.prop_map(|(subject, from, days, padding)| Letter {
+        subject,
+        from,
+        days,
+        padding,
+    });
+    prop::collection::vec(letter, 1..12)
+}
+
+async fn fill(client: &mut Wire, letters: &[Letter]) {
+    for letter in letters {
+        let text = letter.text();
+        let came = letter.days.1;
+        let command = format!(
+            "APPEND INBOX \"0{came}-Feb-2021 00:00:00 +0000\" {{{}+}}\r\n{text}",
+            text.len()
+        );
+        let said = client.command("f", &command).await;
+        assert!(said.last().unwrap().starts_with("f OK"), "{said:?}");
+    }
+}
+
+/// The numbers of a set that is written in order.
+fn numbers(set: &str) -> Vec<usize> {
+    let range = |range: &str| {
+        let (first, last) = range.split_once(':').unwrap_or((range, range));
+        first.parse::<usize>().unwrap()..=last.parse().unwrap()
+    };
+    let ranges = set
+        .split(',')
+        .filter(|range| !range.is_empty() && *range != "NIL");
+    ranges.flat_map(range).collect()
+}
+
+/// What stands behind a word of an ESEARCH.
+fn told<'s>(said: &'s [String], word: &str) -> &'s str {
+    let esearch = said.iter().find(|line| line.starts_with("* ESEARCH"));
+    let mut words = esearch.unwrap().split(' ').skip_while(|it| *it != word);
+    words.nth(1).unwrap_or("")
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn sort_puts_messages_in_the_order_of_each_criterion_after_the_other(
+        letters in letters(),
+        criteria in prop::collection::vec((0..CRITERIA.len(), any::<bool>()), 1..4),
+        page in (1usize..9, 0usize..4),
+    ) {
+        run(async {
+            let house = House::new();
+            let mut client = house.client().await;
+            fill(&mut client, &letters).await;
+            client.command("s", "SELECT INBOX").await;
+            let expected = sorted(&letters, &criteria);
+            let named = criteria.iter().map(|(by, reverse)| {
+                let reverse = if *reverse { "REVERSE " } else { "" };
+                format!("{reverse}{}", CRITERIA[*by])
+            });
+            let order = named.collect::<Vec<_>>().join(" ");
+
+            let said = client.command("a", &format!("SORT ({order}) UTF-8 ALL")).await;
+            let plain = said[0].strip_prefix("* SORT ").unwrap();
+            assert_eq!(numbers(&plain.replace(' ', ",")), expected, "{order}");
+
+            let command = format!("SORT RETURN (MIN MAX COUNT ALL) ({order}) UTF-8 ALL");
+            let said = client.command("b", &command).await;
+            assert_eq!(numbers(told(&said, "ALL")), expected, "{order}");
+            assert_eq!(told(&said, "MIN"), expected[0].to_string());
+            assert_eq!(told(&said, "MAX"), expected.last().unwrap().to_string());
+            assert_eq!(told(&said, "COUNT"), expected.len().to_string());
+
+            let (first, more) = page;
+            let last = first + more;
+            let command = format!("SORT RETURN (PARTIAL {first}:{last} MAX) ({order}) UTF-8 ALL");
+            let said = client.command("c", &command).await;
+            let set = said[0].split_once(&format!("({first}:{last} ")).unwrap().1;
+            let (set, _) = set.split_once(')').unwrap();
+            let on_page = expected.iter().skip(first - 1).take(more + 1);
+            assert_eq!(numbers(set), on_page.copied().collect::<Vec<_>>(), "{order}");
+            assert_eq!(told(&said, "MAX"), expected.last().unwrap().to_string());
+
+            let command = format!("SORT RETURN (PARTIAL -{first}:-{last}) ({order}) UTF-8 ALL");
+            let said = client.command("d", &command).await;
+            let set = said[0].split_once(&format!("(-{first}:-{last} ")).unwrap().1;
+            let end = expected.len().saturating_sub(first - 1);
+            let on_page = &expected[end.saturating_sub(more + 1)..end];
+            assert_eq!(numbers(set.trim_end_matches(')')), on_page, "{order}");
+        });
+    }
+}
+
+#[test]
+fn uid_sort_tells_uids_and_only_of_what_is_looked_for() {
+    run(async {
+        let house = House::new();
+        let mut client = house.client().await;
+        for subject in ["b", "c", "a"] {
+            let text = format!("Subject: {subject}\r\n\r\n");
+            let command = format!("APPEND INBOX {{{}+}}\r\n{text}", text.len());
+            client.command("f", &command).await;
+        }
+        client.command("s", "SELECT INBOX").await;
+        client
+            .command("t", "STORE 1 +FLAGS.SILENT (\\Deleted)")
+            .await;
+        client.command("u", "EXPUNGE").await;
+        let said = client.command("v", "UID SORT (SUBJECT) US-ASCII ALL").await;
+        assert_eq!(said[0], "* SORT 3 2");
+        let said = client
+            .command("w", "UID SORT (SUBJECT) UTF-8 SUBJECT C")
+            .await;
+        assert_eq!(said[0], "* SORT 2");
+        let said = client.command("x", "SORT (SUBJECT) UTF-8 FLAGGED").await;
+        assert_eq!(said[0], "* SORT");
+        let said = client
+            .command("y", "SORT RETURN (SAVE) (SUBJECT) UTF-8 ALL")
+            .await;
+        assert!(said[0].starts_with("y BAD"), "{said:?}");
+        let said = client.command("z", "SORT (SUBJECT) x-none ALL").await;
+        assert!(said[0].starts_with("z NO [BADCHARSET"), "{said:?}");
+    });
+}
