@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Parsed<Thread> {
-        let line = format!(" {text}\r\n");
+        let line = format!(" {text}");
         let mut cursor = Cursor::new(line.as_bytes());
         let thread = thread(&mut cursor)?;
         cursor.command_end()?;
