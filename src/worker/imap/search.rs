@@ -36,7 +36,7 @@ use wire::imap::response::Code;
 use wire::imap::{PartialRange, SearchKey, SearchReturn, Status, Tag};
 
 /// The answer to a tag by which the client is told of updates already (RFC 5267 §4.3).
-const TAG_IN_USE: Answer = Answer::bad("This tag is that of a search that is followed");
+pub const TAG_IN_USE: Answer = Answer::bad("This tag is that of a search that is followed");
 
 /// The answer if something could not be read: what was found has been told.
 const UNREAD: Answer = Answer::no(Code::Unavailable, "The disk would not give some letters");

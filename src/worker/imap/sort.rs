@@ -18,7 +18,7 @@ use super::End;
 use super::answer::Answer;
 use super::client::Client;
 use super::headers::{Said, read_each};
-use super::search::{Finding, Found, joined};
+use super::search::{Finding, Found, TAG_IN_USE, joined};
 use super::selected::Selected;
 use crate::suspects::TOGETHER_MAX;
 use std::rc::Rc;
@@ -40,6 +40,9 @@ impl Selected {
         let returns = sort.returns.as_deref();
         if !returns.unwrap_or_default().iter().all(is_of_sort) {
             return Ok(Answer::bad("SORT has no such result"));
+        }
+        if self.watch.follows(tag) {
+            return Ok(TAG_IN_USE);
         }
         let scope = self.scope();
         let key = match scope.compile(client, Some(&sort.charset), &sort.key) {

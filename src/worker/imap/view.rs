@@ -64,7 +64,7 @@ impl Selected {
         with_uid: bool,
         known: &Told,
     ) -> Result<(), End> {
-        if !self.hears_messages(client) || !self.has_news(client)? {
+        if !self.hears_messages(client) || !(self.owes_flags(client) || self.has_news(client)?) {
             return Ok(());
         }
         if !self.watch.is_empty() {
@@ -81,7 +81,8 @@ impl Selected {
         let below = self.view().uid_next;
         self.tell_numbers(client)?;
         if !self.hears_flags(client) {
-            self.watch.skipped = Some(since);
+            let is_skipped = self.has_changed(client, since, below)?;
+            self.watch.skipped = is_skipped.then_some(since);
             return Ok(());
         }
         self.tell_changed(client, since, below, with_uid, known)
@@ -108,6 +109,19 @@ impl Selected {
             return Err(End::LeftBehind);
         }
         Ok(messages.highest_modseq() > self.view().told_expunged)
+    }
+
+    /// Whether the client now wants to hear of flags that it wasn't told of.
+    fn owes_flags(&self, client: &Client) -> bool {
+        self.watch.skipped.is_some() && self.hears_flags(client)
+    }
+
+    /// Whether messages below a UID have changed since.
+    fn has_changed(&self, client: &Client, since: Modseq, below: Uid) -> Result<bool, End> {
+        let store = client.account().store();
+        let messages = self.messages(&store)?;
+        let mut changed = messages.changed_from(Uid::MIN, since);
+        Ok(changed.next().is_some_and(|entry| entry.uid() < below))
     }
 
     fn has_arrivals(&self, client: &Client) -> Result<bool, End> {

@@ -290,3 +290,76 @@ fn whoever_does_not_read_what_it_asked_for_holds_up_nobody_and_gathers_nothing()
         house.leave().await;
     });
 }
+
+#[test]
+fn flags_that_were_not_wanted_are_told_to_whoever_asks() {
+    run(async {
+        let house = House::new();
+        let (mut actor, mut watcher) = (house.client().await, house.client().await);
+        actor.command("a", "APPEND INBOX {1+}\r\nx").await;
+        actor.command("a", "SELECT INBOX").await;
+        watcher.command("s", "SELECT INBOX").await;
+        let notify = "NOTIFY SET (selected (MessageNew MessageExpunge))";
+        watcher.command("n", notify).await;
+        actor.command("a", "STORE 1 +FLAGS.SILENT (\\Seen)").await;
+        actor.command("a", "APPEND INBOX {1+}\r\nx").await;
+        // By now the flags were passed over.
+        assert_eq!(watcher.line().await, "* 2 EXISTS");
+        let said = watcher.command("w", "NOOP").await;
+        let seen = |line: &String| line.starts_with("* 1 FETCH ") && line.contains("\\Seen");
+        assert!(said.iter().any(seen), "{said:?}");
+        house.leave().await;
+    });
+}
+
+#[test]
+fn what_came_since_the_mailbox_was_opened_is_shown_like_all_that_comes() {
+    run(async {
+        let house = House::new();
+        let (mut actor, mut follower) = (house.client().await, house.client().await);
+        follower.command("s", "SELECT INBOX").await;
+        actor.command("a", "APPEND INBOX {1+}\r\nx").await;
+        let said = follower
+            .command("u", "SEARCH RETURN (UPDATE (UID)) ALL")
+            .await;
+        let shown = said.iter().any(|line| line == "* 1 FETCH (UID 1)");
+        assert!(shown, "{said:?}");
+        house.leave().await;
+    });
+}
+
+#[test]
+fn another_mailbox_under_a_watched_name_is_told() {
+    run(async {
+        let house = House::new();
+        let (mut actor, mut watcher) = (house.client().await, house.client().await);
+        for command in ["CREATE one", "CREATE two", "APPEND one {1+}\r\nx"] {
+            actor.command("a", command).await;
+        }
+        let notify = "NOTIFY SET (mailboxes one (MessageNew MessageExpunge FlagChange))";
+        watcher.command("n", notify).await;
+        actor
+            .send(b"a RENAME one three\r\nb RENAME two one\r\n")
+            .await;
+        actor.answer("b").await;
+        let told = watcher.line().await;
+        assert!(told.starts_with("* STATUS one (MESSAGES 0 "), "{told}");
+        assert!(told.contains("UIDVALIDITY"), "{told}");
+        house.leave().await;
+    });
+}
+
+#[test]
+fn the_tag_of_a_followed_search_is_no_sorts() {
+    run(async {
+        let house = House::new();
+        let mut client = house.client().await;
+        client.command("s", "SELECT INBOX").await;
+        client.command("b", "SEARCH RETURN (UPDATE) ALL").await;
+        let said = client
+            .command("b", "SORT RETURN (ALL) (DATE) UTF-8 ALL")
+            .await;
+        assert!(said[0].starts_with("b BAD "), "{said:?}");
+        house.leave().await;
+    });
+}

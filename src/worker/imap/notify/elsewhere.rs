@@ -261,7 +261,7 @@ impl Elsewhere {
             }
             let events = self.events(&known.name, known.subscribed);
             let condstore = client.enabled().condstore;
-            let items = known.news(before.mailboxes.get(id), events, condstore);
+            let items = known.news(before.known_as(*id, &known.name), events, condstore);
             if !items.is_empty() {
                 tell_status(client, &known.name, &items).await?;
             }
@@ -367,6 +367,14 @@ impl Snapshot {
             self.subscriptions.extend(names::to_wire(name));
         }
         count
+    }
+
+    /// What stood under a mailbox's name, or else the mailbox itself.
+    fn known_as(&self, id: MailboxId, name: &MailboxName) -> Option<&Known> {
+        let known = self.mailboxes.get(&id);
+        let same = known.filter(|known| known.name == *name);
+        let named = || self.mailboxes.values().find(|it| it.name == *name);
+        same.or_else(named).or(known)
     }
 
     /// The names of mailboxes that the other doesn't have.

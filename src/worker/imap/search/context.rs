@@ -141,20 +141,33 @@ impl Selected {
     /// # Errors
     /// [`End`]: the session is over.
     pub async fn leave_contexts(&mut self, client: &mut Client) -> Result<(), End> {
-        let gone = {
-            let store = client.account().store();
-            let messages = store.messages(self.handle());
-            let messages = messages.map_err(|_| End::MailboxGone)?;
-            messages.numbering(self.view()).ghosts()
-        };
         let mut contexts = std::mem::take(&mut self.watch.contexts);
-        for context in &mut contexts {
-            let gone = intersection(context.result.ranges(), gone.ranges());
-            context.result = UidSet::new(&difference(context.result.ranges(), &gone));
-            self.tell_update(client, context, false, &gone).await?;
+        // While this is told, more may go. The last look, which finds nothing, and the
+        // caller's first lie in one step.
+        let mut is_told = false;
+        while !is_told {
+            let gone = self.gone(client)?;
+            is_told = true;
+            for context in &mut contexts {
+                let gone = intersection(context.result.ranges(), gone.ranges());
+                if gone.is_empty() {
+                    continue;
+                }
+                is_told = false;
+                context.result = UidSet::new(&difference(context.result.ranges(), &gone));
+                self.tell_update(client, context, false, &gone).await?;
+            }
         }
         self.watch.contexts = contexts;
         Ok(())
+    }
+
+    /// What is gone, and the client hasn't been told so.
+    fn gone(&self, client: &Client) -> Result<UidSet, End> {
+        let store = client.account().store();
+        let messages = store.messages(self.handle());
+        let messages = messages.map_err(|_| End::MailboxGone)?;
+        Ok(messages.numbering(self.view()).ghosts())
     }
 
     /// Tells what has joined results or left them by its flags, and what came newly into

@@ -99,7 +99,9 @@ impl Rows {
         self.rows
             .sort_unstable_by(|one, other| compare(keys, one, other));
         let Kept { first, last } = self.kept;
-        let middle = first.min(self.rows.len())..self.rows.len().saturating_sub(last).max(first);
+        let count = self.rows.len();
+        let first = first.min(count);
+        let middle = first..count.saturating_sub(last).max(first);
         self.rows.drain(middle);
         let mut left = Vec::new();
         for row in &mut self.rows {
@@ -283,6 +285,15 @@ mod tests {
             Some(state)
         })
         .map(|state| state.to_le_bytes()[..(state % 3) as usize].to_vec())
+    }
+
+    #[test]
+    fn of_fewer_than_are_wanted_all_are_kept() {
+        let keys = vec![vec![1], vec![0]];
+        let (first, last) = (59, 3);
+        let mut rows = rows(&keys, Kept { first, last });
+        rows.forget_the_middle();
+        assert_eq!(rows.rows.len(), 2);
     }
 
     #[test]
