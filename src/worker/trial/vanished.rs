@@ -10,7 +10,7 @@ use store::{MailboxId, Modseq, Principal};
 const DOUBLINGS: u32 = 14;
 
 fn third(uid: &u32) -> bool {
-    uid % 3 == 0
+    uid.is_multiple_of(3)
 }
 
 /// An INBOX of which so much is gone that the history begins anew behind it.
