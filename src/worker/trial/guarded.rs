@@ -152,7 +152,7 @@ fn a_search_by_subject_is_answered() {
 
 #[test]
 fn a_mailbox_is_selected() {
-    guard(&["EXAMINE INBOX"], 9);
+    guard(&["EXAMINE INBOX"], 10);
 }
 
 #[test]
