@@ -49,6 +49,7 @@ mod selected;
 mod sort;
 mod status;
 mod store;
+mod thread;
 pub mod translate;
 mod uid_only;
 mod view;

@@ -27,6 +27,7 @@ mod resync;
 mod sets;
 mod sorting;
 mod soup;
+mod threading;
 mod trace;
 mod trees;
 mod upkeep;

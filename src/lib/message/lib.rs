@@ -4,7 +4,7 @@
 //! ([`structure`]), its fields ([`header`]), what IMAP tells of them
 //! ([`envelope`], [`content`], [`body_structure`]), the text that a search looks
 //! through ([`decode`]), what is kept of a letter once it was looked into
-//! ([`gist`], [`preview`]), and which letters belong together ([`ties`]).
+//! ([`gist`], [`preview`]), and which letters belong together ([`ties`], [`threading`]).
 //!
 //! What holds throughout:
 //! - No I/O, no clock, no process. Bytes go in, values come out.
@@ -29,6 +29,7 @@ mod lexer;
 pub mod limits;
 pub mod preview;
 pub mod structure;
+pub mod threading;
 pub mod ties;
 
 pub use base_subject::BaseSubject;

@@ -65,6 +65,29 @@ impl Ties {
     }
 }
 
+/// The id in a Message-ID, if it is one.
+pub fn message_id(value: &[u8]) -> Option<Vec<u8>> {
+    ids(value).next()
+}
+
+/// The ids of a References, the eldest first; of more than [`REFERENCES_MAX`] the first
+/// and the last are kept.
+pub fn references(value: &[u8]) -> Vec<Vec<u8>> {
+    let mut kept: Vec<_> = ids(value).take(REFERENCES_READ_MAX).collect();
+    if kept.len() > REFERENCES_MAX {
+        let middle = kept.len().saturating_sub(REFERENCES_MAX).saturating_add(1);
+        kept.drain(1..middle);
+    }
+    kept
+}
+
+/// Ids of one References by which letters are threaded. Of those in the middle most are
+/// letters that name each other, too.
+pub const REFERENCES_MAX: usize = 100;
+
+/// Ids of one References that are looked at: as many short ones as its field has room for.
+const REFERENCES_READ_MAX: usize = 8192;
+
 /// A field that names ids.
 enum Named {
     MessageId,
@@ -231,6 +254,20 @@ mod tests {
     fn the_first_field_of_a_name_counts() {
         let ties = Ties::of(b"Message-ID: <1@a>\r\nMessage-ID: <2@a>\r\n\r\n");
         assert_eq!(texts(&ties), ["1@a"]);
+    }
+
+    #[test]
+    fn of_a_long_way_the_beginning_and_the_end_are_kept() {
+        let many: String = (0..1000).map(|n| format!(" <{n}@a>")).collect();
+        let kept = references(many.as_bytes());
+        assert_eq!(kept.len(), REFERENCES_MAX);
+        assert_eq!(
+            (kept[0].as_slice(), kept[1].as_slice()),
+            (&b"0@a"[..], &b"901@a"[..])
+        );
+        assert_eq!(kept.last().unwrap(), b"999@a");
+        assert_eq!(references(b"x <1@a> <1@a>").len(), 2);
+        assert_eq!(message_id(b" <1 @a>"), Some(b"1@a".to_vec()));
     }
 
     proptest! {

@@ -25,6 +25,7 @@ pub mod response;
 mod search;
 mod sequence;
 mod sort;
+mod thread;
 mod uid_batches;
 mod utf7;
 
@@ -49,6 +50,7 @@ pub use refusal::Refusal;
 pub use search::{MultiSearch, SearchKey, SearchReturn, When};
 pub use sequence::{Bound, SequenceRange, SequenceSet};
 pub use sort::{Sort, SortCriterion, SortKey};
+pub use thread::{Thread, ThreadAlgorithm};
 pub use uid_batches::UidBatches;
 
 /// What of the grammar depends upon what this client has enabled.

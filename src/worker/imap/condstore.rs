@@ -50,6 +50,7 @@ pub fn asks_for_modseqs(command: &Command) -> bool {
             key.asks_for_modseqs()
         }
         Command::Sort { sort, .. } => sort.key.asks_for_modseqs(),
+        Command::Thread { thread, .. } => thread.key.asks_for_modseqs(),
         _ => false,
     }
 }

@@ -191,6 +191,7 @@ impl Selected {
                     .await
             }
             Command::Sort { uid, sort } => self.sort(client, tag, uid, &sort).await,
+            Command::Thread { uid, thread } => self.thread(client, uid, &thread).await,
             Command::ESearch(search) => {
                 Box::pin(client.multi_search(tag, &search, Some(self))).await
             }
@@ -268,7 +269,8 @@ impl Manners {
             Command::Fetch { uid, .. }
             | Command::Store { uid, .. }
             | Command::Search { uid, .. }
-            | Command::Sort { uid, .. } => Some(*uid),
+            | Command::Sort { uid, .. }
+            | Command::Thread { uid, .. } => Some(*uid),
             _ => None,
         };
         Self {
@@ -280,6 +282,7 @@ impl Manners {
                     Expunges::Held
                 }
                 (_, Command::Sort { sort, .. }) if sort.key.names_numbers() => Expunges::Held,
+                (_, Command::Thread { thread, .. }) if thread.key.names_numbers() => Expunges::Held,
                 _ => Expunges::Told,
             },
             with_uid: uid == Some(true),

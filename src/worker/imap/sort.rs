@@ -11,7 +11,8 @@
 mod key;
 mod order;
 
-pub use key::Facts;
+pub use key::{Composer, Facts};
+pub use order::{Kept, Rows, TooMuch};
 
 use super::End;
 use super::answer::Answer;
@@ -20,8 +21,6 @@ use super::headers::{Said, read_each};
 use super::search::{Finding, Found, joined};
 use super::selected::Selected;
 use crate::suspects::TOGETHER_MAX;
-use key::Composer;
-use order::{Kept, Rows, TooMuch};
 use std::rc::Rc;
 use wire::imap::response::{Code, ESearch, SearchWriter};
 use wire::imap::{SearchReturn, Sort, Tag};
@@ -114,7 +113,10 @@ impl Selected {
     }
 
     /// By what the store knows.
-    async fn add_entries(
+    ///
+    /// # Errors
+    /// [`End`]: the session is over.
+    pub async fn add_entries(
         &self,
         client: &mut Client,
         composer: &Composer<'_>,
@@ -191,7 +193,7 @@ fn is_of_sort(wanted: &SearchReturn) -> bool {
 }
 
 /// The refusal, if one command may not take so many messages (RFC 9738 §3.3).
-fn too_many(client: &Client, found: &[Found]) -> Option<Answer> {
+pub fn too_many(client: &Client, found: &[Found]) -> Option<Answer> {
     let limit = client.per_command()?;
     let fits = u32::try_from(found.len()).is_ok_and(|count| count <= limit);
     (!fits).then(|| {

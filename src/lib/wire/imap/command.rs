@@ -15,6 +15,7 @@ use super::refusal::{Refusal, expected};
 use super::search::{esearch, search};
 use super::sequence::sequence_set;
 use super::sort::{Sort, sort};
+use super::thread::{Thread, thread};
 use super::uid_batches::uid_batches;
 use super::{
     Dialect, EntryValue, FetchItem, FetchModifiers, Flag, GetMetadata, List, ListPattern,
@@ -179,6 +180,13 @@ pub enum Command {
         /// The order, and what is looked for.
         sort: Sort,
     },
+    /// Find messages, and which answers which (RFC 5256).
+    Thread {
+        /// The answer is in UIDs.
+        uid: bool,
+        /// How they are put together, and what is looked for.
+        thread: Thread,
+    },
     /// Find messages in any mailbox (RFC 7377).
     ESearch(MultiSearch),
     /// Tell no more of what changes of these searches' results (RFC 5267): their tags,
@@ -211,6 +219,7 @@ impl Command {
             | Self::Move { uid, .. } => !uid,
             Self::Search { uid, key, .. } => !uid || key.names_numbers(),
             Self::Sort { uid, sort } => !uid || sort.key.names_numbers(),
+            Self::Thread { uid, thread } => !uid || thread.key.names_numbers(),
             Self::Select { params, .. } | Self::Examine { params, .. } => {
                 let resync = params.resync.as_ref();
                 resync.is_some_and(|resync| resync.matches.is_some())
@@ -381,6 +390,7 @@ fn message_command(
             key: search.key,
         }),
         "SORT" => sort(cursor).map(|sort| Command::Sort { uid, sort }),
+        "THREAD" => thread(cursor).map(|thread| Command::Thread { uid, thread }),
         "COPY" => set_and_mailbox(cursor, dialect).map(|(set, mailbox)| Command::Copy {
             uid,
             set,
@@ -784,6 +794,8 @@ mod tests {
             "UID SEARCH OR SEEN NOT 1:3",
             "SORT (DATE) UTF-8 ALL",
             "UID SORT (DATE) UTF-8 1:3",
+            "THREAD REFS UTF-8 ALL",
+            "UID THREAD REFS UTF-8 1:3",
             "SELECT a (QRESYNC (1 2 3 (4 5)))",
             "EXAMINE a (QRESYNC (1 2 (4 5)))",
         ] {

@@ -81,6 +81,11 @@ impl Encoder<'_> {
                 self.put(&format!("{}SORT ", uid_prefix(*uid)));
                 self.sort(sort);
             }
+            Command::Thread { uid, thread } => {
+                self.put(&format!("{}THREAD ", uid_prefix(*uid)));
+                self.put(thread.algorithm.as_str());
+                self.criteria(&thread.charset, &thread.key);
+            }
             Command::ESearch(search) => self.multi_search(search),
             Command::CancelUpdate(tags) => {
                 self.put("CANCELUPDATE ");

@@ -17,6 +17,7 @@ mod modified;
 mod rendered;
 mod search;
 pub(super) mod string;
+mod thread;
 mod uid_batches;
 
 use preauth::imap::response::Status;
@@ -32,6 +33,7 @@ pub use metadata::{Entries, Metadata};
 pub use modified::ModifiedWriter;
 pub use rendered::Rendered;
 pub use search::SearchWriter;
+pub use thread::ThreadWriter;
 pub use uid_batches::UidBatchesWriter;
 
 use super::{Refusal, Tag};

@@ -31,6 +31,12 @@ pub struct Kept {
 }
 
 impl Kept {
+    /// All of them.
+    pub const ALL: Self = Self {
+        first: usize::MAX,
+        last: 0,
+    };
+
     fn count(self) -> usize {
         self.first.saturating_add(self.last)
     }

@@ -82,6 +82,8 @@ words! { command, COMMANDS of Command {
     Command::Search { uid: true, returns: Some(_), charset: _, key: _ } => "UID SEARCH RETURN",
     Command::Sort { uid: false, sort: _ } => "SORT",
     Command::Sort { uid: true, sort: _ } => "UID SORT",
+    Command::Thread { uid: false, thread: _ } => "THREAD",
+    Command::Thread { uid: true, thread: _ } => "UID THREAD",
 }}
 
 words! { select_params, SELECT_PARAMS of SelectParams {

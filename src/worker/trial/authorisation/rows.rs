@@ -400,6 +400,8 @@ const SEARCHES: &[Row] = &[
     Row::in_box("SEARCH ALL"),
     Row::in_box("UID SEARCH ALL"),
     Row::in_box("SORT (SUBJECT) UTF-8 ALL"),
+    Row::in_box("THREAD REFERENCES UTF-8 ALL"),
+    Row::in_box("UID THREAD REFS UTF-8 ALL"),
     Row::in_box("UID SORT RETURN (COUNT) (REVERSE ARRIVAL) UTF-8 ALL"),
     Row::in_box("SEARCH RETURN (MIN) ALL"),
     Row::in_box("SEARCH RETURN (MAX) ALL"),

@@ -15,10 +15,14 @@ impl Encoder<'_> {
             this.put(if criterion.reverse { "REVERSE " } else { "" });
             this.put(criterion.key.as_str());
         });
+        self.criteria(&sort.charset, &sort.key);
+    }
+
+    pub(super) fn criteria(&mut self, charset: &str, key: &SearchKey) {
         self.put(" ");
-        self.string(&sort.charset);
+        self.string(charset);
         self.put(" ");
-        self.program(&sort.key);
+        self.program(key);
     }
 
     fn returns(&mut self, returns: Option<&[SearchReturn]>) {

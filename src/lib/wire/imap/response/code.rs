@@ -321,6 +321,12 @@ pub enum Capability {
     Sort,
     /// RFC 5957.
     SortDisplay,
+    /// RFC 5256
+    ThreadOrderedSubject,
+    /// RFC 5256
+    ThreadReferences,
+    /// draft-ietf-morg-inthread
+    ThreadRefs,
     /// RFC 6154.
     SpecialUse,
     /// RFC 8438.
@@ -396,6 +402,9 @@ impl Capability {
             Self::SearchRes => "SEARCHRES",
             Self::Sort => "SORT",
             Self::SortDisplay => "SORT=DISPLAY",
+            Self::ThreadOrderedSubject => "THREAD=ORDEREDSUBJECT",
+            Self::ThreadReferences => "THREAD=REFERENCES",
+            Self::ThreadRefs => "THREAD=REFS",
             Self::SpecialUse => "SPECIAL-USE",
             Self::StatusSize => "STATUS=SIZE",
             Self::UidBatches => "UIDBATCHES",
