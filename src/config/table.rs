@@ -2,14 +2,14 @@
 //! its range, and where it goes. docs/manual/configuration.md has a line for
 //! each; a test holds the two together.
 
+mod word;
+
 use crate::key::{Items, Key, Takes};
 use crate::mistake::Objection;
 use crate::settings::{Listen, Settings};
 use crate::value;
 use ipc::edge::config::Address;
-use ipc::slice::{
-    DOMAINS_MAX, FOLDERS_MAX, Folder, LogLevel, NETWORKS_MAX, Protocol, SpecialUse, TlsUse,
-};
+use ipc::slice::{DOMAINS_MAX, FOLDERS_MAX, Folder, NETWORKS_MAX, Protocol, SpecialUse, TlsUse};
 use ipc::{Bytes, List};
 use sandbox::{Layer, Waivers};
 use std::ops::RangeInclusive;
@@ -339,7 +339,7 @@ const PROXY: &[Key<Settings>] = &[Key {
 const LOG: &[Key<Settings>] = &[
     Key {
         name: "level",
-        takes: Takes::Text(|s, text| put(&mut s.logging.level, text.one(log_level))),
+        takes: Takes::Text(|s, text| put(&mut s.logging.level, text.one(word::log_level))),
     },
     Key {
         name: "journal",
@@ -382,7 +382,7 @@ const IDS: &[Key<Settings>] = &[
 const CONFINEMENT: &[Key<Settings>] = &[Key {
     name: "without",
     takes: Takes::Texts(Layer::ALL.len(), |s, texts| {
-        let waivers: Waivers = texts.each(layer).into_iter().collect();
+        let waivers: Waivers = texts.each(word::layer).into_iter().collect();
         s.supervision.waivers = waivers.bits();
     }),
 }];
@@ -436,7 +436,7 @@ const LISTEN: &[Key<ListenDraft>] = &[
     },
     Key {
         name: "tls",
-        takes: Takes::Text(|draft, text| draft.tls = text.one(tls_use)),
+        takes: Takes::Text(|draft, text| draft.tls = text.one(word::tls_use)),
     },
     Key {
         name: "proxy",
@@ -467,7 +467,7 @@ const FOLDER: &[Key<FolderDraft>] = &[
     },
     Key {
         name: "use",
-        takes: Takes::Text(|draft, text| put(&mut draft.special_use, text.one(special_use))),
+        takes: Takes::Text(|draft, text| put(&mut draft.special_use, text.one(word::special_use))),
     },
     Key {
         name: "subscribed",
@@ -563,54 +563,6 @@ fn folder(draft: FolderDraft, others: &[Folder]) -> Result<Folder, Objection> {
         name,
         special_use: draft.special_use,
         subscribed: draft.subscribed,
-    })
-}
-
-fn tls_use(text: &str) -> Result<TlsUse, Objection> {
-    const WORDS: [(&str, TlsUse); 3] = [
-        ("never", TlsUse::Never),
-        ("starttls", TlsUse::OnRequest),
-        ("immediate", TlsUse::Immediate),
-    ];
-    value::word(text, &WORDS)
-}
-
-fn log_level(text: &str) -> Result<LogLevel, Objection> {
-    const WORDS: [(&str, LogLevel); 4] = [
-        ("error", LogLevel::Error),
-        ("warn", LogLevel::Warn),
-        ("info", LogLevel::Info),
-        ("debug", LogLevel::Debug),
-    ];
-    value::word(text, &WORDS)
-}
-
-/// RFC 6154 §2, without the backslash.
-fn special_use(text: &str) -> Result<SpecialUse, Objection> {
-    const WORDS: [(&str, SpecialUse); 9] = [
-        ("none", SpecialUse::None),
-        ("archive", SpecialUse::Archive),
-        ("drafts", SpecialUse::Drafts),
-        ("junk", SpecialUse::Junk),
-        ("sent", SpecialUse::Sent),
-        ("trash", SpecialUse::Trash),
-        ("all", SpecialUse::All),
-        ("flagged", SpecialUse::Flagged),
-        ("important", SpecialUse::Important),
-    ];
-    value::word(text, &WORDS)
-}
-
-fn layer(text: &str) -> Result<Layer, Objection> {
-    Waivers::layer_named(text).ok_or_else(|| {
-        let names: Vec<&str> = Layer::ALL.iter().map(|layer| layer.name()).collect();
-        Objection::new(
-            format!(
-                "{} is not a layer that can be done without",
-                crate::mistake::quote(text)
-            ),
-            value::one_of(text, &names),
-        )
     })
 }
 

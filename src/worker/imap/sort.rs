@@ -196,9 +196,15 @@ fn is_of_sort(wanted: &SearchReturn) -> bool {
 pub fn too_many(client: &Client, found: &[Found]) -> Option<Answer> {
     let limit = client.per_command()?;
     let fits = u32::try_from(found.len()).is_ok_and(|count| count <= limit);
-    let lowest = None;
-    let code = Code::MessageLimit { limit, lowest };
-    (!fits).then(|| Answer::no(code, "Too many messages to be sorted by one command"))
+    (!fits).then(|| {
+        Answer::no(
+            Code::MessageLimit {
+                limit,
+                lowest: None,
+            },
+            "Too many messages to be sorted by one command",
+        )
+    })
 }
 
 /// How much of the order is wanted.
