@@ -15,6 +15,7 @@
 
 mod links;
 mod merge;
+mod table;
 mod written;
 
 pub use links::{Letter, TooMany};
@@ -88,12 +89,12 @@ pub struct Threading {
 }
 
 impl Threading {
-    /// Without a letter.
+    /// Without a letter; so many are to come, for which there is room from now on.
     #[must_use]
-    pub fn new(algorithm: Algorithm) -> Self {
+    pub fn new(algorithm: Algorithm, letters: usize) -> Self {
         Self {
             algorithm,
-            links: Links::default(),
+            links: Links::for_letters(letters),
             subjects: Subjects::default(),
             tops: Vec::new(),
         }

@@ -65,7 +65,7 @@ impl Selected {
         algorithm: ThreadAlgorithm,
         found: &[Found],
     ) -> Result<Result<(Threads, bool), TooMuch>, End> {
-        let mut gathering = Gathering::new(algorithm);
+        let mut gathering = Gathering::new(algorithm, found.len());
         let unread = match gathering.gather(self, client, found).await? {
             Ok(unread) => unread,
             Err(too_much) => return Ok(Err(too_much)),
@@ -148,13 +148,14 @@ struct Gathering {
 }
 
 impl Gathering {
-    fn new(algorithm: ThreadAlgorithm) -> Self {
+    fn new(algorithm: ThreadAlgorithm, letters: usize) -> Self {
+        let algorithm = match algorithm {
+            ThreadAlgorithm::OrderedSubject => Algorithm::OrderedSubject,
+            ThreadAlgorithm::References => Algorithm::References,
+            ThreadAlgorithm::Refs => Algorithm::Refs,
+        };
         Self {
-            threading: Threading::new(match algorithm {
-                ThreadAlgorithm::OrderedSubject => Algorithm::OrderedSubject,
-                ThreadAlgorithm::References => Algorithm::References,
-                ThreadAlgorithm::Refs => Algorithm::Refs,
-            }),
+            threading: Threading::new(algorithm, letters),
             sent: Rows::new(Kept::ALL),
         }
     }

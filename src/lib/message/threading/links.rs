@@ -4,12 +4,12 @@
 //! Of ids a keyed hash is kept. Nobody who writes letters can know of two that would be
 //! taken for one, and among millions the odds of chance are one to a million.
 
-use std::collections::HashMap;
+use super::table::Table;
+use std::collections::hash_map::Entry;
 use std::hash::{BuildHasher, RandomState};
 
 /// Nodes of all threads together: letters, and what they name that isn't there; three
-/// for each of a million letters. Their table then takes no more than four million
-/// places, and all of it some 200 MB.
+/// for each of a million letters. Together they take some 200 MB.
 pub const NODES_MAX: usize = 3_500_000;
 
 /// Generations that are looked back for a loop before a letter is put under another. It
@@ -41,7 +41,7 @@ pub struct TooMany;
 #[derive(Debug, Default)]
 pub struct Links {
     keys: RandomState,
-    named: HashMap<u64, u32>,
+    named: Table<u32>,
     nodes: Vec<Node>,
     rows: Vec<Said>,
 }
@@ -85,6 +85,16 @@ pub struct Said {
 }
 
 impl Links {
+    /// Without a letter; nothing has to be moved while so many come.
+    pub fn for_letters(letters: usize) -> Self {
+        let letters = letters.min(NODES_MAX);
+        Self {
+            nodes: Vec::with_capacity(letters),
+            rows: Vec::with_capacity(letters),
+            ..Self::default()
+        }
+    }
+
     /// One more letter, which nobody names and which names nobody.
     pub fn add_alone(&mut self, letter: &Letter<'_>) -> Result<(), TooMany> {
         let node = self.new_node()?;
@@ -140,12 +150,11 @@ impl Links {
     /// The node with this id.
     fn named(&mut self, id: &[u8]) -> Result<u32, TooMany> {
         let key = self.known_by(id);
-        if let Some(node) = self.named.get(&key) {
-            return Ok(*node);
+        match self.named.entry(key) {
+            Some(Entry::Occupied(known)) => Ok(*known.get()),
+            Some(Entry::Vacant(place)) => Ok(*place.insert(new_node(&mut self.nodes)?)),
+            None => Err(TooMany),
         }
-        let node = self.new_node()?;
-        self.named.insert(key, node);
-        Ok(node)
     }
 
     fn known_by(&self, bytes: &[u8]) -> u64 {
@@ -154,10 +163,7 @@ impl Links {
 
     /// A dummy that nobody names.
     fn new_node(&mut self) -> Result<u32, TooMany> {
-        let fits = self.nodes.len() < NODES_MAX;
-        let node = u32::try_from(self.nodes.len()).ok().filter(|_| fits);
-        self.nodes.push(Node::DUMMY);
-        node.ok_or(TooMany)
+        new_node(&mut self.nodes)
     }
 
     /// Unless that would make a loop.
@@ -313,4 +319,12 @@ impl Links {
             change(node);
         }
     }
+}
+
+fn new_node(nodes: &mut Vec<Node>) -> Result<u32, TooMany> {
+    let fits = nodes.len() < NODES_MAX;
+    let node = u32::try_from(nodes.len()).ok().filter(|_| fits);
+    let node = node.ok_or(TooMany)?;
+    nodes.push(Node::DUMMY);
+    Ok(node)
 }

@@ -1,13 +1,13 @@
 //! Threads of one subject become one (RFC 5256 §3, REFERENCES, steps 4 and 5).
 
 use super::links::Links;
-use std::collections::HashMap;
+use super::table::Table;
 
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Subjects {
     threads: Vec<Thread>,
-    meant: HashMap<u64, Meant>,
+    meant: Table<Meant>,
 }
 
 /// What was at the top before anything was merged.
@@ -53,7 +53,10 @@ impl Subjects {
             top: thread.top,
             is_reply_or_forward,
         };
-        let meant = self.meant.entry(subject).or_insert(new);
+        let Some(meant) = self.meant.entry(subject) else {
+            return;
+        };
+        let meant = meant.or_insert(new);
         let (is_dummy, was_dummy) = (links.is_dummy(new.top), links.is_dummy(meant.top));
         let is_better = is_dummy || (meant.is_reply_or_forward && !is_reply_or_forward);
         if !was_dummy && is_better {
@@ -72,7 +75,7 @@ impl Subjects {
         let Some((Thread { top, row }, subject)) = self.thread(links, thread) else {
             return;
         };
-        let Some(meant) = self.meant.get_mut(&subject) else {
+        let Some(meant) = self.meant.get_mut(subject) else {
             return;
         };
         if meant.top == top {
@@ -95,8 +98,9 @@ impl Subjects {
             top,
             is_reply_or_forward: false,
         };
-        let first = self.meant.entry(subject).or_insert(first).top;
-        if first != top {
+        let known = self.meant.entry(subject);
+        let first = known.map(|known| known.or_insert(first).top);
+        if let Some(first) = first.filter(|first| *first != top) {
             links.adopt(first, top);
         }
     }

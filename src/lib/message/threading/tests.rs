@@ -22,7 +22,7 @@ fn rows_by(samples: &[Sample]) -> Vec<u32> {
 
 /// In steps of some size; numbers are counted from 1.
 fn threads(algorithm: Algorithm, samples: &[Sample], step: usize) -> String {
-    let mut threading = Threading::new(algorithm);
+    let mut threading = Threading::new(algorithm, samples.len());
     for sample in samples {
         let own = sample.own.map(|id| vec![id]);
         let references: Vec<Vec<u8>> = sample.references.iter().map(|id| vec![*id]).collect();
@@ -317,7 +317,7 @@ proptest! {
 }
 
 fn chain(length: u32, descends: bool) -> Threads {
-    let mut threading = Threading::new(Algorithm::References);
+    let mut threading = Threading::new(Algorithm::References, 0);
     for at in 0..length {
         let (own, parent) = match descends {
             true => (at + 1, at),
@@ -347,7 +347,7 @@ fn a_thread_is_as_deep_as_it_is_whichever_end_comes_first() {
 
 #[test]
 fn there_are_no_more_nodes_than_may_be() {
-    let mut threading = Threading::new(Algorithm::References);
+    let mut threading = Threading::new(Algorithm::References, 0);
     let mut letters = (0..).take_while(|_| threading.add(&Letter::default()).is_ok());
     assert_eq!(letters.by_ref().count(), links::NODES_MAX);
 }
@@ -355,7 +355,7 @@ fn there_are_no_more_nodes_than_may_be() {
 #[test]
 fn a_letter_with_descendants_that_comes_late_under_a_long_thread_begins_its_own() {
     for (length, tops) in [(links::ANCESTRY_MAX, 1), (links::ANCESTRY_MAX + 1, 2)] {
-        let mut threading = Threading::new(Algorithm::Refs);
+        let mut threading = Threading::new(Algorithm::Refs, 0);
         let length = length as u32;
         let answers = (1..length).map(|at| (at, at - 1));
         // One answers what isn't there, and then that comes and answers the last.
