@@ -464,6 +464,8 @@ impl Followed {
         let mut usage = Usage::default();
         for mailbox in Arc::make_mut(&mut account.mailboxes).values_mut() {
             let mailbox = Arc::make_mut(mailbox);
+            // Who was told of messages as recent has seen their UIDs, if nobody else has.
+            mailbox.uid_next = mailbox.uid_next.max(mailbox.recent_from);
             recount(mailbox);
             mailbox.modseq = mailbox.modseq.max(newest(mailbox)).min(Modseq::MAX);
             account.modseq = account.modseq.max(mailbox.modseq);

@@ -25,6 +25,8 @@ fn account() -> (SimDisk, Seen) {
     desk.fill(&other, 5, 2);
     desk.append_large(&inbox, 300_000);
     desk.keep_up();
+    // From here on each record begins a segment.
+    desk.opened.store.shorten_segments(1);
     desk.remove(&inbox, &uids(3, 5));
     desk.checkpoint();
     desk.fill(&inbox, 4, 3);
@@ -243,7 +245,7 @@ fn a_repair_leaves_two_manifests_of_its_state_and_either_is_enough() {
 
 #[test]
 fn a_spare_manifest_that_could_not_be_opened_from_is_made_anew() {
-    for damage in [spoil_spare, spoil_chunk_of_spare] {
+    for damage in [spoil_spare, spoil_chunk_of_spare, spoil_segment_of_spare] {
         let (root, seen) = account();
         damage(&root);
         let report = repair(&root, &orders()).unwrap();
@@ -274,6 +276,43 @@ fn spoil_chunk_of_spare(root: &SimDisk) {
     let spare = chunks(spare);
     let only_there = spare.iter().find(|chunk| !newer.contains(chunk));
     spoil(root, CHUNK, only_there.unwrap().0);
+}
+
+/// In the header of a segment: its records are whole, and only the newest manifest
+/// can do without it.
+fn spoil_segment_of_spare(root: &SimDisk) {
+    let segments = records::read(root).unwrap().segments.0;
+    let start = |number: &u64| {
+        let read = crate::manifest::read(root, *number).unwrap().unwrap();
+        read.manifest.start.lsn
+    };
+    let starts: Vec<_> = MANIFEST.list(root).unwrap().0.iter().map(start).collect();
+    let [.., spare, newest] = starts[..] else {
+        panic!("there are two");
+    };
+    let between = |first: &&Lsn| spare <= **first && **first < newest;
+    let name = segment::name(*segments.iter().find(between).unwrap());
+    let dir = root.open_dir(&Name::new("journal").unwrap()).unwrap();
+    let mut bytes = dir.content(&name).unwrap();
+    bytes[20] ^= 1;
+    dir.plant(&name, &bytes).unwrap();
+}
+
+#[test]
+fn a_uid_that_was_told_as_recent_is_not_given_again_though_its_letter_is_lost() {
+    let mut desk = Desk::new();
+    let inbox = desk.inbox();
+    desk.append(&inbox, b"the only one");
+    let asked = desk.opened.store.claim_recent(&inbox);
+    desk.done(asked);
+    desk.quiet();
+    let root = desk.root.clone();
+    drop(desk);
+    damage_record_before(&root, b"the only one");
+    repair(&root, &orders()).unwrap();
+    let desk = open(&root);
+    let status = desk.opened.store.status(&desk.inbox()).unwrap();
+    assert_eq!(status.uid_next.get(), 2);
 }
 
 #[test]
