@@ -53,6 +53,16 @@ pub struct Owned {
 }
 
 impl Owned {
+    /// All of a message's flags.
+    #[cfg(test)]
+    pub fn whole(owner: u16) -> Self {
+        Self {
+            owner,
+            whole: true,
+            without_seen: false,
+        }
+    }
+
     /// That part of all flags.
     #[must_use]
     pub fn part(&self, flags: &Flags) -> Flags {
@@ -285,7 +295,12 @@ impl Ledger {
                 let settled = mark.changing == 0 && mark.since < since;
                 let owned = self.owned(place, uid, owner);
                 if let (true, Some(value), Some(owned)) = (settled, mark.value, owned) {
-                    certain.flags.push((uid, owned, value));
+                    certain.flags.push(CertainFlags {
+                        uid,
+                        owned,
+                        value,
+                        may_be_gone,
+                    });
                 }
             }
         }
@@ -301,5 +316,18 @@ pub struct Certain {
     /// UIDs that are gone.
     pub gone: Vec<u32>,
     /// Parts of flags.
-    pub flags: Vec<(u32, Owned, Flags)>,
+    pub flags: Vec<CertainFlags>,
+}
+
+/// What a part of a message's flags is.
+#[derive(Debug)]
+pub struct CertainFlags {
+    /// The message.
+    pub uid: u32,
+    /// Which part.
+    pub owned: Owned,
+    /// What it is.
+    pub value: Flags,
+    /// Of a message that is gone nobody is told what its last flags were.
+    pub may_be_gone: bool,
 }
