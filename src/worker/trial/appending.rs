@@ -164,7 +164,10 @@ fn a_large_letter_that_is_whole_and_refused_leaves_no_file_behind() {
         let (mut client, mut other) = (house.client().await, house.client().await);
         let text = letter(600_000);
         // The second of these breaks the command off (RFC 3502).
-        let first = format!("a APPEND INBOX {{{}+}}\r\n{text} {{0+}}\r\n\r\n", text.len());
+        let first = format!(
+            "a APPEND INBOX {{{}+}}\r\n{text} {{0+}}\r\n\r\n",
+            text.len()
+        );
         client.send(first.as_bytes()).await;
         assert!(client.answer("a").await[0].starts_with("a NO "));
         until_no_pack_is_left(&scratch).await;
@@ -183,7 +186,9 @@ fn a_large_letter_that_is_whole_and_refused_leaves_no_file_behind() {
         client.send(&text.as_bytes()[400_000..]).await;
         client.send(b"\r\n").await;
         let said = client.answer("e").await;
-        let refused = said.iter().any(|line| line.starts_with("e NO [EXPUNGEISSUED] "));
+        let refused = said
+            .iter()
+            .any(|line| line.starts_with("e NO [EXPUNGEISSUED] "));
         assert!(refused, "{said:?}");
         until_no_pack_is_left(&scratch).await;
         house.leave().await;

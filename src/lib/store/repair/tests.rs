@@ -173,6 +173,38 @@ fn a_damaged_record_costs_what_it_did_and_uids_are_given_anew() {
     once_is_enough(&root);
 }
 
+#[test]
+fn a_letter_that_comes_back_without_its_number_gets_none_that_another_had() {
+    let mut desk = Desk::new();
+    let inbox = desk.inbox();
+    for letter in [&b"one"[..], b"two and gone", b"three and gone"] {
+        desk.append(&inbox, letter);
+    }
+    desk.remove(&inbox, &uids(2, 2));
+    desk.append(&inbox, b"four");
+    desk.quiet();
+    let given = desk.seen();
+    let root = desk.root.clone();
+    drop(desk);
+    damage_record_before(&root, b"three and gone");
+    damage_record_before(&root, b"four");
+    repair(&root, &orders()).unwrap();
+    let newest = given.values().map(|(message, _, _)| *message).max();
+    let seen = open(&root).seen();
+    let recovered = seen
+        .iter()
+        .filter(|((mailbox, _), _)| *mailbox != MailboxId::INBOX.0);
+    let recovered: Vec<_> = recovered
+        .map(|(_, (message, _, _))| Some(*message))
+        .collect();
+    assert!(!recovered.is_empty());
+    assert!(
+        recovered.iter().all(|message| *message > newest),
+        "{recovered:?}"
+    );
+    once_is_enough(&root);
+}
+
 /// Flips a bit in the head of the record that brings `letter`.
 fn damage_record_before(root: &SimDisk, letter: &[u8]) {
     let dir = root.open_dir(&Name::new("journal").unwrap()).unwrap();
