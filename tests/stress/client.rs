@@ -289,16 +289,25 @@ impl Client {
 
     /// A command whose answer will never come: what it has changed is unknown.
     fn give_up(&mut self, flight: &InFlight) {
-        let Some(place) = self.picture.as_ref().map(|picture| picture.place.clone()) else {
-            return;
-        };
-        let meant = match &flight.command {
-            Command::Store { meant, .. } | Command::Fetch { meant, .. } => meant,
-            _ => return,
-        };
+        let place = self.picture.as_ref().map(|picture| &picture.place);
         let mut ledger = self.account.ledger();
-        for uid in &meant.uids {
-            ledger.set_mark(&place, *uid, self.number, None);
+        match (&flight.command, place) {
+            (Command::Store { meant, .. } | Command::Fetch { meant, .. }, Some(place)) => {
+                for uid in &meant.uids {
+                    ledger.set_mark(place, *uid, self.number, None);
+                }
+            }
+            (Command::Copy { meant, .. }, Some(place)) => {
+                let sources = meant.uids.iter();
+                let sources: Vec<_> = sources
+                    .filter_map(|uid| ledger.message(place, *uid)?.letter)
+                    .collect();
+                ledger.abandon(sources);
+            }
+            (Command::Append { letters, .. }, _) => {
+                ledger.abandon(letters.iter().map(|(letter, _)| *letter));
+            }
+            _ => {}
         }
     }
 

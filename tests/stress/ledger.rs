@@ -88,6 +88,9 @@ pub struct Ledger {
     mailboxes: BTreeMap<Place, BTreeMap<u32, Message>>,
     /// Letters that the server has taken over LMTP.
     pub delivered: BTreeSet<Letter>,
+    /// Letters of which copies may be there that nobody was told of, with any flags: the
+    /// connection that put them there was cut off before the answer.
+    abandoned: BTreeSet<Letter>,
     /// Letters that were removed from INBOX by POP3, where a message has no UID.
     pub removed: BTreeSet<Letter>,
     /// Which letter each of POP3's unique ids names, for ever.
@@ -177,7 +180,16 @@ impl Ledger {
     pub fn is_doomed(&self, place: &Place, message: &Message) -> bool {
         let removed = |letter| self.removed.contains(&letter);
         let by_pop3 = self.pop3 && place.0 == "INBOX" && message.letter.is_none_or(removed);
-        message.doomed || by_pop3
+        let abandoned = match message.letter {
+            Some(letter) => self.abandoned.contains(&letter),
+            None => !self.abandoned.is_empty(),
+        };
+        message.doomed || by_pop3 || abandoned
+    }
+
+    /// Nobody will ever say which UIDs these have got, nor with what flags.
+    pub fn abandon(&mut self, letters: impl IntoIterator<Item = Letter>) {
+        self.abandoned.extend(letters);
     }
 
     /// Somebody was told that it is gone.
