@@ -389,6 +389,8 @@ pub struct InFlight {
     pub answered: BTreeMap<u32, BTreeSet<String>>,
     /// UIDs of which the client knew that a condition doesn't hold.
     pub stale: BTreeSet<u32>,
+    /// The letters that it puts somewhere.
+    pub arriving: Vec<Letter>,
     /// COPYUID: UIDVALIDITY, old, new.
     pub copied: Option<(u32, Vec<u32>, Vec<u32>)>,
     /// UIDs told to be gone.
