@@ -36,6 +36,9 @@ impl Client {
                 self.end_of_append(flight, well, mailbox, letters, code)
             }
             Command::Fetch { meant, items } => self.end_of_fetch(flight, well, meant, items),
+            Command::Changed { since, vanished } if well => {
+                self.end_of_changed(flight, *since, *vanished)
+            }
             Command::Store {
                 meant,
                 action,
@@ -408,6 +411,7 @@ impl Client {
                 "status: {mailbox} has {letters} letters, but {counts:?}"
             ));
         }
+        self.judge_status_modseq(flight, counts)?;
         let number = |item: &str| {
             counts
                 .get(item)

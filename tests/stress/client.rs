@@ -248,9 +248,8 @@ impl Client {
         let arriving = self.arriving(&command);
         let mut ledger = self.account.ledger();
         ledger.arrive(&arriving);
-        let uid_min = target
-            .map(|name| ledger.uid_next_of(name))
-            .unwrap_or_default();
+        let uid_min = target.map(|name| ledger.uid_next_of(name));
+        let modseq_min = target.map(|name| ledger.modseqs_of(name));
         if let Some(place) = self.picture.as_ref().map(|picture| &picture.place) {
             match &command {
                 Command::Copy {
@@ -278,7 +277,8 @@ impl Client {
             serial: self.serial,
             command,
             since,
-            uid_min,
+            uid_min: uid_min.unwrap_or_default(),
+            modseq_min: modseq_min.unwrap_or_default(),
             answered: BTreeMap::new(),
             stale,
             arriving,

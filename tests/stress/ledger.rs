@@ -98,6 +98,8 @@ pub struct Ledger {
     pub unique_ids: BTreeMap<String, Letter>,
     /// The highest UIDNEXT told of each mailbox.
     uid_next: BTreeMap<Place, u32>,
+    /// The highest mod-sequence that anybody was told of a message there.
+    modseqs: BTreeMap<Place, u64>,
     /// POP3 marks what it fetches as seen.
     pop3: bool,
     /// Mailboxes that may be deleted at any time, of which nothing is kept here.
@@ -281,6 +283,23 @@ impl Ledger {
         if place.0 == "INBOX" {
             self.delivered.clear();
         }
+    }
+
+    /// Somebody was told this of a message.
+    pub fn has_modseq(&mut self, place: &Place, modseq: u64) {
+        let highest = self.modseqs.entry(place.clone()).or_default();
+        *highest = modseq.max(*highest);
+    }
+
+    /// What HIGHESTMODSEQ of a mailbox is not below, by its UIDVALIDITY.
+    #[must_use]
+    pub fn modseqs_of(&self, name: &str) -> BTreeMap<u32, u64> {
+        let of = self
+            .modseqs
+            .iter()
+            .filter(|((mailbox, _), _)| mailbox == name);
+        of.map(|((_, validity), modseq)| (*validity, *modseq))
+            .collect()
     }
 
     /// What UIDs of new messages in a mailbox are not below, by its UIDVALIDITY.
