@@ -32,7 +32,7 @@ pub const ANNOTATIONS_BYTES_MAX: u64 = 1 << 20;
 const ANNOTATION_COST_BYTES: u64 = 64;
 
 /// Removals that are remembered, the last ones of the whole account: who wasn't told
-/// of one while so many followed isn't told of it any more.
+/// of one while so many followed can't be told of it any more, and must begin anew.
 pub(crate) const REMOVALS_MAX: usize = 1024;
 
 /// An entry's name, in lower case: names are the same in any case (RFC 5464, section
@@ -206,6 +206,13 @@ impl Metadata {
         changed
     }
 
+    /// Whether removals above `since` may have been forgotten.
+    pub(crate) fn has_forgotten_since(&self, since: Modseq) -> bool {
+        let oldest = self.removals.front();
+        let oldest = oldest.filter(|_| self.removals.len() >= REMOVALS_MAX);
+        oldest.is_some_and(|oldest| oldest.modseq > since)
+    }
+
     /// Whether the limits of every place and of the account hold. Asked when a
     /// transaction is done: on the way one may take before it gives.
     pub(crate) fn is_within(&self) -> bool {
@@ -356,6 +363,8 @@ mod tests {
         }
         assert_eq!(metadata.removals().len(), REMOVALS_MAX);
         assert_eq!(metadata.removals()[0].name, name("/private/2"));
+        assert!(metadata.has_forgotten_since(Modseq(3)));
+        assert!(!metadata.has_forgotten_since(Modseq(5)));
         assert_eq!(metadata.bytes, 0);
     }
 

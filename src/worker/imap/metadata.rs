@@ -102,6 +102,9 @@ impl Client {
         if newest <= since {
             return Ok(());
         }
+        if self.account().store().annotations_forgotten(since) {
+            return Err(End::LeftBehind);
+        }
         self.set_annotations_told(newest);
         for (mailbox, entries) in self.annotated_since(since, own) {
             if !self.hears_annotations(mailbox.as_ref()) {

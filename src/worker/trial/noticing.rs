@@ -1,4 +1,5 @@
-//! What the administrator says to all through IMAP (RFC 5464 §6.2).
+//! Annotations that nobody hears of in the ordinary way: what the administrator says
+//! to all (RFC 5464 §6.2), and what the store has forgotten.
 
 use super::{House, run};
 use ipc::Bytes;
@@ -46,6 +47,34 @@ fn what_the_administrator_says_is_told_and_its_change_announced() {
             .command("h", "SETMETADATA \"\" (/shared/comment NIL)")
             .await;
         assert!(set.last().unwrap().starts_with("h NO [NOPERM] "), "{set:?}");
+        house.leave().await;
+    });
+}
+
+#[test]
+fn who_has_missed_more_than_is_remembered_must_begin_anew() {
+    run(async {
+        let house = House::new();
+        let (mut client, mut other) = (house.client().await, house.client().await);
+        let mut near = house.client().await;
+        for hearer in [&mut client, &mut near] {
+            hearer.command("a", "ENABLE METADATA").await;
+        }
+        for round in 0..12 {
+            for value in ["\"x\"", "NIL"] {
+                let entries = (0..100).map(|n| format!("/private/{round}-{n} {value}"));
+                let entries = entries.collect::<Vec<_>>().join(" ");
+                let said = other
+                    .command("b", &format!("SETMETADATA \"\" ({entries})"))
+                    .await;
+                assert!(said[0].starts_with("b OK "), "{said:?}");
+            }
+            let heard = near.command("c", "NOOP").await;
+            assert!(heard.last().unwrap().starts_with("c OK "), "{heard:?}");
+        }
+        client.send(b"d NOOP\r\n").await;
+        let said = client.line().await;
+        assert!(said.starts_with("* BYE "), "{said}");
         house.leave().await;
     });
 }
