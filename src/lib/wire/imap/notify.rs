@@ -388,7 +388,7 @@ mod tests {
                 "\"b c\"",
                 "\"\\\"\"",
                 "a/b",
-                "a*",
+                "\"a*\"",
                 "\"&AOQ-\"",
             ]);
             let many = proptest::collection::vec(name.clone(), 1..4);
