@@ -108,19 +108,7 @@ fn prepare(
         Change::Append { letters, places } => {
             new_letters(store, letters, places, packed, Store::append)
         }
-        Change::Replace {
-            letter,
-            to,
-            marks,
-            mailbox,
-            old,
-        } => {
-            let (letters, places) = ([(*letter, None)], [(to.clone(), marks.clone())]);
-            let (mailbox, old) = (handle(store, mailbox)?, Uid::new(*old).unwrap());
-            new_letters(store, &letters, &places, packed, |store, letters| {
-                store.replace(letters, &mailbox, old)
-            })
-        }
+        Change::Replace { .. } => replace(store, change, packed),
         Change::SetFlags {
             mailbox,
             uids,
@@ -177,6 +165,28 @@ fn prepare(
         Change::SetQuota(quota) => store.set_quota(*quota),
         Change::Rewound => store.rewound(),
     }
+}
+
+fn replace(
+    store: &mut Store,
+    change: &Change,
+    packed: &[Option<PackedBody>],
+) -> Result<Ticket, Refusal> {
+    let Change::Replace {
+        letter,
+        to,
+        marks,
+        mailbox,
+        old,
+    } = change
+    else {
+        panic!("{change:?} replaces nothing");
+    };
+    let (letters, places) = ([(*letter, None)], [(to.clone(), marks.clone())]);
+    let (mailbox, old) = (handle(store, mailbox)?, Uid::new(*old).unwrap());
+    new_letters(store, &letters, &places, packed, |store, letters| {
+        store.replace(letters, &mailbox, old)
+    })
 }
 
 fn annotate(
