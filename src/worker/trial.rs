@@ -9,6 +9,7 @@ mod damage;
 mod desk;
 mod failing;
 mod flags;
+mod following;
 mod guarded;
 mod hanging;
 mod house;

@@ -3,6 +3,8 @@
 //! A tree whose depth and size are bounded, so that reading and evaluating it
 //! by recursion is safe.
 
+use std::mem::discriminant;
+
 use preauth::imap::cursor::Cursor;
 
 use super::date::date;
@@ -270,12 +272,15 @@ pub(super) fn search_return_opts(cursor: &mut Cursor<'_>) -> Parsed<Option<Vec<S
             cursor.space()?;
         }
         let option = search_return_opt(cursor)?;
-        if !options.contains(&option) || option.page().is_some() {
-            options.push(option);
+        let is_kind = |other: &SearchReturn| discriminant(other) == discriminant(&option);
+        match options.iter().any(is_kind) {
+            true if option.page().is_some() => return Err(expected(ONE_LIST)),
+            true => {}
+            false => options.push(option),
         }
     }
     if options.iter().filter(|option| lists(option)).count() > 1 {
-        return Err(expected("one PARTIAL, or ALL, and not both"));
+        return Err(expected(ONE_LIST));
     }
     cursor.space()?;
     if options.is_empty() {
@@ -283,6 +288,9 @@ pub(super) fn search_return_opts(cursor: &mut Cursor<'_>) -> Parsed<Option<Vec<S
     }
     Ok(Some(options))
 }
+
+/// What is wanted of those that list numbers.
+const ONE_LIST: &str = "one PARTIAL, or ALL, and not both";
 
 /// Of those that list numbers there may be one (RFC 9394, section 3.1).
 fn lists(option: &SearchReturn) -> bool {
@@ -597,6 +605,21 @@ mod tests {
             assert!(matches!(read(text), Err(Refusal::Grammar(_))), "{text}");
         }
         assert_eq!(page("RETURN (ALL ALL) ALL"), [SearchReturn::All]);
+    }
+
+    /// However many are said: of each kind there is one, and that a page is the second is
+    /// seen when it comes.
+    #[test]
+    fn there_are_no_more_results_than_kinds() {
+        let updates: Vec<String> = (1..5000).map(|n| format!("UPDATE (BODY[{n}])")).collect();
+        let (returns, _) = read(&format!("RETURN ({} COUNT) ALL", updates.join(" "))).unwrap();
+        let returns = returns.unwrap();
+        assert_eq!(returns.len(), 2);
+        assert_eq!(returns[0].update().unwrap().len(), 1);
+        assert_eq!(
+            read("RETURN (PARTIAL 1:5 PARTIAL 6:9 and what is no result"),
+            Err(expected(ONE_LIST))
+        );
     }
 
     #[test]

@@ -187,12 +187,17 @@ impl Code {
 }
 
 /// `"INPROGRESS" [SP "(" inprogress-tag SP inprogress-state ")"]` (RFC 9585, section 5). A
-/// tag has nothing in it that must be escaped.
+/// tag has nothing in it that must be escaped; of one with a bracket nobody could tell
+/// where the code ends (section 4).
 fn in_progress(out: &mut Vec<u8>, tag: &Tag, messages: Option<(u32, u32)>) {
     let state = messages.map_or("NIL NIL".to_owned(), |(done, goal)| {
         format!("{done} {goal}")
     });
-    put(out, &format!("INPROGRESS (\"{}\" {state})", tag.as_str()));
+    let tag = match tag.as_str() {
+        tag if tag.contains(']') => "NIL".to_owned(),
+        tag => format!("\"{tag}\""),
+    };
+    put(out, &format!("INPROGRESS ({tag} {state})"));
 }
 
 /// What is to be said of annotations.
@@ -502,6 +507,11 @@ mod tests {
         };
         assert_eq!(of(Some((454, 1000))), "INPROGRESS (\"A001\" 454 1000)");
         assert_eq!(of(None), "INPROGRESS (\"A001\" NIL NIL)");
+        let bracketed = Code::InProgress {
+            tag: Tag::new(b"A]1").unwrap(),
+            messages: Some((0, 7)),
+        };
+        assert_eq!(said(&bracketed), "INPROGRESS (NIL 0 7)");
         let lowest = Some(23221);
         assert_eq!(
             said(&Code::MessageLimit { limit, lowest }),
