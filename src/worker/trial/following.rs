@@ -4,7 +4,13 @@
 use super::{House, Wire, run};
 use crate::account::Limits;
 use crate::fixture;
+use crate::imap::VANISHED_RANGES_MAX;
 use ipc::slice::MessageLimits;
+
+const THREE: MessageLimits = MessageLimits {
+    per_command: Some(3),
+    per_copy: None,
+};
 
 /// What is said to a command, but for the text of the answer.
 async fn told(client: &mut Wire, command: &str) -> Vec<String> {
@@ -107,10 +113,7 @@ fn who_goes_on_below_a_limit_hears_of_all_that_has_vanished() {
         let since = highest(&mut one).await;
         remove(&mut other, "2,5,8").await;
         house.account.set_limits(Limits {
-            messages: MessageLimits {
-                per_command: Some(3),
-                per_copy: None,
-            },
+            messages: THREE,
             ..Limits::from(&fixture::slice())
         });
         let mut limited = house.client().await;
@@ -133,10 +136,7 @@ fn beside_a_limit_it_is_said_in_an_ok_that_some_were_expunged() {
         let (house, one, mut other) = two(6).await;
         drop(one);
         house.account.set_limits(Limits {
-            messages: MessageLimits {
-                per_command: Some(3),
-                per_copy: None,
-            },
+            messages: THREE,
             ..Limits::from(&fixture::slice())
         });
         let mut limited = house.client().await;
@@ -310,4 +310,79 @@ fn who_goes_by_uids_alone_neither_says_a_number_nor_hears_one() {
         assert_eq!(found, ["* SEARCH 3 4 5", "a OK"]);
         house.leave().await;
     });
+}
+
+/// RFC 9738 §3.3.
+#[test]
+fn what_is_too_much_for_one_command_is_neither_sorted_nor_threaded() {
+    run(async {
+        let (house, one, _other) = two(4).await;
+        drop(one);
+        house.account.set_limits(Limits {
+            messages: THREE,
+            ..Limits::from(&fixture::slice())
+        });
+        let mut limited = house.client().await;
+        ok(&mut limited, "SELECT INBOX").await;
+        for (command, said) in [
+            (
+                "UID SORT (ARRIVAL) UTF-8 ALL",
+                &["a NO [MESSAGELIMIT 3]"][..],
+            ),
+            (
+                "UID SORT (ARRIVAL) UTF-8 UID 2:4",
+                &["* SORT 2 3 4", "a OK"],
+            ),
+            ("UID THREAD REFS UTF-8 ALL", &["a NO [MESSAGELIMIT 3]"]),
+            ("UID THREAD REFS UTF-8 UID 4", &["* THREAD (4)", "a OK"]),
+        ] {
+            assert_told(&mut limited, command, said).await;
+        }
+        house.leave().await;
+    });
+}
+
+/// RFC 7162 §3.2.10, §4: what is too long for one line is told in several, and is no less
+/// complete for it.
+#[test]
+fn what_one_line_has_no_room_for_is_told_in_several() {
+    run(async {
+        let (house, mut one, mut other) = two(1).await;
+        for _ in 0..11 {
+            ok(&mut other, "COPY 1:* INBOX").await;
+        }
+        ok(&mut one, "NOOP").await;
+        let since = highest(&mut one).await;
+        let odd: Vec<u32> = (1..=2048).filter(|uid| uid % 2 == 1).collect();
+        let named: Vec<String> = odd.iter().map(u32::to_string).collect();
+        remove(&mut other, &named.join(",")).await;
+        let said = ok(&mut one, "NOOP").await;
+        assert_eq!(vanished(&said, "* VANISHED "), odd);
+        let point: u64 = behind(&said[said.len() - 1..], "HIGHESTMODSEQ ")
+            .parse()
+            .unwrap();
+        assert_eq!(point, highest(&mut one).await);
+        let fetch = format!("UID FETCH 1:* UID (CHANGEDSINCE {since} VANISHED)");
+        let said = ok(&mut one, &fetch).await;
+        assert_eq!(vanished(&said, "* VANISHED (EARLIER) "), odd);
+        assert_told(
+            &mut one,
+            "FETCH 1024 UID",
+            &["* 1024 FETCH (UID 2048)", "a OK"],
+        )
+        .await;
+        house.leave().await;
+    });
+}
+
+/// The single UIDs of all such lines, each of which is of bounded length.
+fn vanished(said: &[String], word: &str) -> Vec<u32> {
+    let lines: Vec<&str> = said
+        .iter()
+        .filter_map(|line| line.strip_prefix(word))
+        .collect();
+    let uids = |line: &&str| line.split(',').count();
+    assert!(lines.iter().all(|line| uids(line) <= VANISHED_RANGES_MAX));
+    let uids = lines.iter().flat_map(|line| line.split(','));
+    uids.map(|uid| uid.parse().unwrap()).collect()
 }
