@@ -10,10 +10,10 @@ use rustls::pki_types::CertificateDer;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{Read as _, Seek as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 /// IMAP, in the clear until STARTTLS.
@@ -557,10 +557,30 @@ fn greeted(mut session: Session, with: &str) -> Session {
     session
 }
 
-/// An address of 127.0.0.0/8 that no other set has.
+/// The port by which an address is claimed: nothing else waits there.
+const CLAIM: u16 = 10999;
+
+/// How many addresses are looked at before we give up: more than all sets of one run.
+const ADDRESSES_MAX: u32 = 4096;
+
+/// An address of 127.0.0.0/8 that no other set has, in whichever test program.
+///
+/// A socket on it, held until this program ends, is the claim: numbers made of process
+/// ids would come round again, and two sets on one address answer for each other.
 pub(crate) fn own_address() -> Ipv4Addr {
-    let pid = std::process::id();
-    let [_, high, middle, low] = ((pid << 6) | (number() % 64)).to_be_bytes();
+    static CLAIMS: Mutex<Vec<TcpListener>> = Mutex::new(Vec::new());
+    let first = std::process::id() << 6;
+    let (address, claim) = (0..ADDRESSES_MAX)
+        .map(|_| loopback(first.wrapping_add(number())))
+        .find_map(|address| Some((address, TcpListener::bind((address, CLAIM)).ok()?)))
+        .expect("an address that nobody has");
+    CLAIMS.lock().expect("nobody panics with it").push(claim);
+    address
+}
+
+/// An address of 127.0.0.0/8 of this number, neither the usual one nor a broadcast.
+fn loopback(number: u32) -> Ipv4Addr {
+    let [_, high, middle, low] = number.to_be_bytes();
     Ipv4Addr::new(127, high.max(1), middle, low.clamp(1, 254))
 }
 

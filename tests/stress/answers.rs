@@ -20,7 +20,7 @@ impl Client {
         let well = status == Status::Ok;
         let command = std::mem::replace(&mut flight.command, Command::Noop);
         match &command {
-            Command::Noop if well => self.is_told(flight.since).map_err(Stop::Fault),
+            Command::Noop if well => self.end_of_noop(flight.since),
             Command::Select { .. } => self.end_of_select(well, code),
             Command::Close | Command::Unselect if well => {
                 self.picture = None;

@@ -2,7 +2,7 @@
 //! each word against what it knows.
 //!
 //! Answers are taken to come in the order of the commands. Whatever breaks a rule ends
-//! the run, with the connection's last dialogue.
+//! the run, with the last dialogue of all connections to the account.
 
 use super::command::{Command, InFlight, Item};
 use super::ledger::{Flags, Ledger, Place};
@@ -22,9 +22,6 @@ pub const ANSWER: Duration = Duration::from_secs(45);
 
 /// How soon IDLE tells of what was done elsewhere.
 const NEWS: Duration = Duration::from_secs(10);
-
-/// Lines of the dialogue that a failure shows.
-const DIALOGUE_LINES: usize = 80;
 
 /// Bytes of each that it shows.
 const SHOWN_BYTES: usize = 400;
@@ -77,7 +74,6 @@ pub struct Client {
     pub(super) last_counts: Option<BTreeMap<String, u64>>,
     serial: u64,
     wire: Wire,
-    dialogue: VecDeque<String>,
 }
 
 impl Client {
@@ -108,7 +104,6 @@ impl Client {
             last_counts: None,
             serial: 0,
             wire,
-            dialogue: VecDeque::new(),
         };
         let begun = client.begin();
         match begun {
@@ -294,16 +289,25 @@ impl Client {
 
     /// A command whose answer will never come: what it has changed is unknown.
     fn give_up(&mut self, flight: &InFlight) {
-        let Some(place) = self.picture.as_ref().map(|picture| picture.place.clone()) else {
-            return;
-        };
-        let meant = match &flight.command {
-            Command::Store { meant, .. } | Command::Fetch { meant, .. } => meant,
-            _ => return,
-        };
+        let place = self.picture.as_ref().map(|picture| &picture.place);
         let mut ledger = self.account.ledger();
-        for uid in &meant.uids {
-            ledger.set_mark(&place, *uid, self.number, None);
+        match (&flight.command, place) {
+            (Command::Store { meant, .. } | Command::Fetch { meant, .. }, Some(place)) => {
+                for uid in &meant.uids {
+                    ledger.set_mark(place, *uid, self.number, None);
+                }
+            }
+            (Command::Copy { meant, .. }, Some(place)) => {
+                let sources = meant.uids.iter();
+                let sources: Vec<_> = sources
+                    .filter_map(|uid| ledger.message(place, *uid)?.letter)
+                    .collect();
+                ledger.abandon(sources);
+            }
+            (Command::Append { letters, .. }, _) => {
+                ledger.abandon(letters.iter().map(|(letter, _)| *letter));
+            }
+            _ => {}
         }
     }
 
@@ -338,9 +342,9 @@ impl Client {
                 continue;
             }
             match self.is_told(since) {
-                Ok(()) if begun.elapsed() >= more => break,
-                Err(why) if Instant::now() >= late => {
-                    return Err(Stop::Fault(format!("idle: {why}")));
+                Ok(gone) if gone.is_empty() && begun.elapsed() >= more => break,
+                untold if Instant::now() >= late => {
+                    return Err(Stop::Fault(format!("idle: {untold:?}")));
                 }
                 _ => {}
             }
@@ -349,13 +353,23 @@ impl Client {
         self.settle(0)
     }
 
-    /// Whether the client has been told all that was certain at a time.
-    pub(super) fn is_told(&self, since: u64) -> Result<(), String> {
+    /// Whether the client has been told all that was certain at a time; and the messages
+    /// of which it hasn't, for they may be gone.
+    fn is_told(&self, since: u64) -> Result<BTreeSet<u32>, String> {
         let Some(picture) = &self.picture else {
-            return Ok(());
+            return Ok(BTreeSet::new());
         };
         let certain = self.account.ledger().certain(&picture.place, since);
         picture.has(&certain)
+    }
+
+    /// NOOP: all that was certain when it was sent has been told.
+    pub(super) fn end_of_noop(&mut self, since: u64) -> Step {
+        let surely_gone = self.is_told(since)?;
+        if let Some(picture) = &mut self.picture {
+            picture.surely_gone = surely_gone;
+        }
+        Ok(())
     }
 
     pub(super) fn send(&mut self, bytes: &[u8]) -> Step {
@@ -373,18 +387,15 @@ impl Client {
     }
 
     fn note(&mut self, line: String) {
-        if self.dialogue.len() >= DIALOGUE_LINES {
-            self.dialogue.pop_front();
-        }
-        self.dialogue.push_back(line);
+        self.account.note(line);
     }
 
     /// Why it stopped, with what was said last.
     #[must_use]
     pub fn tell(&self, stop: Stop) -> Stop {
         let told = |why: String| {
-            let lines: Vec<&str> = self.dialogue.iter().map(String::as_str).collect();
-            format!("{why}\n{}", lines.join("\n"))
+            let dialogue = self.account.dialogue();
+            format!("connection {}: {why}\n{dialogue}", self.number)
         };
         match stop {
             Stop::Fault(why) => Stop::Fault(told(why)),

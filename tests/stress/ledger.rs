@@ -53,6 +53,16 @@ pub struct Owned {
 }
 
 impl Owned {
+    /// All of a message's flags.
+    #[cfg(test)]
+    pub fn whole(owner: u16) -> Self {
+        Self {
+            owner,
+            whole: true,
+            without_seen: false,
+        }
+    }
+
     /// That part of all flags.
     #[must_use]
     pub fn part(&self, flags: &Flags) -> Flags {
@@ -78,6 +88,9 @@ pub struct Ledger {
     mailboxes: BTreeMap<Place, BTreeMap<u32, Message>>,
     /// Letters that the server has taken over LMTP.
     pub delivered: BTreeSet<Letter>,
+    /// Letters of which copies may be there that nobody was told of, with any flags: the
+    /// connection that put them there was cut off before the answer.
+    abandoned: BTreeSet<Letter>,
     /// Letters that were removed from INBOX by POP3, where a message has no UID.
     pub removed: BTreeSet<Letter>,
     /// Which letter each of POP3's unique ids names, for ever.
@@ -167,7 +180,16 @@ impl Ledger {
     pub fn is_doomed(&self, place: &Place, message: &Message) -> bool {
         let removed = |letter| self.removed.contains(&letter);
         let by_pop3 = self.pop3 && place.0 == "INBOX" && message.letter.is_none_or(removed);
-        message.doomed || by_pop3
+        let abandoned = match message.letter {
+            Some(letter) => self.abandoned.contains(&letter),
+            None => !self.abandoned.is_empty(),
+        };
+        message.doomed || by_pop3 || abandoned
+    }
+
+    /// Nobody will ever say which UIDs these have got, nor with what flags.
+    pub fn abandon(&mut self, letters: impl IntoIterator<Item = Letter>) {
+        self.abandoned.extend(letters);
     }
 
     /// Somebody was told that it is gone.
@@ -285,7 +307,12 @@ impl Ledger {
                 let settled = mark.changing == 0 && mark.since < since;
                 let owned = self.owned(place, uid, owner);
                 if let (true, Some(value), Some(owned)) = (settled, mark.value, owned) {
-                    certain.flags.push((uid, owned, value));
+                    certain.flags.push(CertainFlags {
+                        uid,
+                        owned,
+                        value,
+                        may_be_gone,
+                    });
                 }
             }
         }
@@ -301,5 +328,18 @@ pub struct Certain {
     /// UIDs that are gone.
     pub gone: Vec<u32>,
     /// Parts of flags.
-    pub flags: Vec<(u32, Owned, Flags)>,
+    pub flags: Vec<CertainFlags>,
+}
+
+/// What a part of a message's flags is.
+#[derive(Debug)]
+pub struct CertainFlags {
+    /// The message.
+    pub uid: u32,
+    /// Which part.
+    pub owned: Owned,
+    /// What it is.
+    pub value: Flags,
+    /// Of a message that is gone nobody is told what its last flags were.
+    pub may_be_gone: bool,
 }
