@@ -222,8 +222,7 @@ impl Command {
             Self::Thread { uid, thread } => !uid || thread.key.names_numbers(),
             Self::ESearch(search) => search.key.names_numbers(),
             Self::Select { params, .. } | Self::Examine { params, .. } => {
-                let resync = params.resync.as_ref();
-                resync.is_some_and(|resync| resync.matches.is_some())
+                params.resync.as_ref().is_some_and(|it| it.matches.is_some())
             }
             _ => false,
         }
