@@ -7,7 +7,7 @@
 use super::command::{Command, InFlight, Item};
 use super::ledger::{Flags, Ledger, Place};
 use super::letter::Letter;
-use super::picture::Picture;
+use super::picture::{Known, Picture};
 use super::plan::{Account, INSPECTOR, Plan};
 use super::response::{self, Code, Said, Status, Value};
 use super::resync::Keeper;
@@ -245,10 +245,11 @@ impl Client {
             Command::Copy { to, .. } => Some(to),
             _ => None,
         };
+        let arriving = self.arriving(&command);
         let mut ledger = self.account.ledger();
-        let uid_min = target
-            .map(|name| ledger.uid_next_of(name))
-            .unwrap_or_default();
+        ledger.arrive(&arriving);
+        let uid_min = target.map(|name| ledger.uid_next_of(name));
+        let modseq_min = target.map(|name| ledger.modseqs_of(name));
         if let Some(place) = self.picture.as_ref().map(|picture| &picture.place) {
             match &command {
                 Command::Copy {
@@ -276,9 +277,11 @@ impl Client {
             serial: self.serial,
             command,
             since,
-            uid_min,
+            uid_min: uid_min.unwrap_or_default(),
+            modseq_min: modseq_min.unwrap_or_default(),
             answered: BTreeMap::new(),
             stale,
+            arriving,
             copied: None,
             expunged: BTreeSet::new(),
             found: false,
@@ -287,27 +290,34 @@ impl Client {
         }
     }
 
+    /// The letters that a command puts somewhere.
+    fn arriving(&self, command: &Command) -> Vec<Letter> {
+        match (command, &self.picture) {
+            (Command::Append { letters, .. }, _) => {
+                letters.iter().map(|(letter, _)| *letter).collect()
+            }
+            (Command::Copy { meant, .. }, Some(picture)) => {
+                let is_meant =
+                    |known: &&Known| known.uid.is_some_and(|uid| meant.uids.contains(&uid));
+                let sources = picture.messages.iter().filter(is_meant);
+                sources.filter_map(|known| known.letter).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// A command whose answer will never come: what it has changed is unknown.
     fn give_up(&mut self, flight: &InFlight) {
-        let place = self.picture.as_ref().map(|picture| &picture.place);
+        let Some(place) = self.picture.as_ref().map(|picture| picture.place.clone()) else {
+            return;
+        };
+        let meant = match &flight.command {
+            Command::Store { meant, .. } | Command::Fetch { meant, .. } => meant,
+            _ => return,
+        };
         let mut ledger = self.account.ledger();
-        match (&flight.command, place) {
-            (Command::Store { meant, .. } | Command::Fetch { meant, .. }, Some(place)) => {
-                for uid in &meant.uids {
-                    ledger.set_mark(place, *uid, self.number, None);
-                }
-            }
-            (Command::Copy { meant, .. }, Some(place)) => {
-                let sources = meant.uids.iter();
-                let sources: Vec<_> = sources
-                    .filter_map(|uid| ledger.message(place, *uid)?.letter)
-                    .collect();
-                ledger.abandon(sources);
-            }
-            (Command::Append { letters, .. }, _) => {
-                ledger.abandon(letters.iter().map(|(letter, _)| *letter));
-            }
-            _ => {}
+        for uid in &meant.uids {
+            ledger.set_mark(&place, *uid, self.number, None);
         }
     }
 
