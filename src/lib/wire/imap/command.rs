@@ -221,9 +221,7 @@ impl Command {
             Self::Sort { uid, sort } => !uid || sort.key.names_numbers(),
             Self::Thread { uid, thread } => !uid || thread.key.names_numbers(),
             Self::ESearch(search) => search.key.names_numbers(),
-            Self::Select { params, .. } | Self::Examine { params, .. } => {
-                params.resync.as_ref().is_some_and(|it| it.matches.is_some())
-            }
+            Self::Select { params, .. } | Self::Examine { params, .. } => params.names_numbers(),
             _ => false,
         }
     }
