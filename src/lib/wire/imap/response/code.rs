@@ -447,6 +447,15 @@ mod tests {
     }
 
     #[test]
+    fn a_tag_with_a_bracket_stands_in_no_code() {
+        let code = Code::InProgress {
+            tag: Tag::new(b"A]1").unwrap(),
+            messages: Some((0, 7)),
+        };
+        assert_eq!(said(&code), "INPROGRESS (NIL 0 7)");
+    }
+
+    #[test]
     fn codes_read_as_in_the_rfcs() {
         let uids = SequenceSet::from_numbers([3955]).unwrap();
         assert_eq!(
@@ -507,11 +516,6 @@ mod tests {
         };
         assert_eq!(of(Some((454, 1000))), "INPROGRESS (\"A001\" 454 1000)");
         assert_eq!(of(None), "INPROGRESS (\"A001\" NIL NIL)");
-        let bracketed = Code::InProgress {
-            tag: Tag::new(b"A]1").unwrap(),
-            messages: Some((0, 7)),
-        };
-        assert_eq!(said(&bracketed), "INPROGRESS (NIL 0 7)");
         let lowest = Some(23221);
         assert_eq!(
             said(&Code::MessageLimit { limit, lowest }),
