@@ -447,7 +447,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_with_a_bracket_stands_in_no_code() {
+    fn progress_of_a_tag_with_a_bracket_has_none() {
         let code = Code::InProgress {
             tag: Tag::new(b"A]1").unwrap(),
             messages: Some((0, 7)),
