@@ -3,9 +3,8 @@
 //! A tree whose depth and size are bounded, so that reading and evaluating it
 //! by recursion is safe.
 
-use std::mem::discriminant;
-
 use preauth::imap::cursor::Cursor;
+use std::mem::discriminant;
 
 use super::date::date;
 use super::fetch::{FetchItem, header_fld_name};
@@ -259,28 +258,27 @@ pub(super) fn saves_anywhere(cursor: &mut Cursor<'_>) -> bool {
 
 /// `search-return-opts = SP "RETURN" SP "(" [search-return-opt *(SP search-return-opt)] ")"`,
 /// and the space behind. None means an untagged SEARCH; `()` means ALL. What is
-/// named twice is wanted once.
+/// named twice is wanted once, so that they are never more than there are kinds.
 pub(super) fn search_return_opts(cursor: &mut Cursor<'_>) -> Parsed<Option<Vec<SearchReturn>>> {
     if !accept_word(cursor, "RETURN") {
         return Ok(None);
     }
     cursor.space()?;
     cursor.byte(b'(', "a list of results")?;
-    let mut options = Vec::new();
+    let mut options: Vec<SearchReturn> = Vec::new();
     while !cursor.accept(b')') {
         if !options.is_empty() {
             cursor.space()?;
         }
         let option = search_return_opt(cursor)?;
-        let is_kind = |other: &SearchReturn| discriminant(other) == discriminant(&option);
-        match options.iter().any(is_kind) {
-            true if option.page().is_some() => return Err(expected(ONE_LIST)),
-            true => {}
-            false => options.push(option),
+        let is_same = |known: &SearchReturn| discriminant(known) == discriminant(&option);
+        let is_again = options.iter().any(is_same);
+        if lists(&option) && options.iter().any(lists) && !(is_again && option.page().is_none()) {
+            return Err(expected("one PARTIAL, or ALL, and not both"));
         }
-    }
-    if options.iter().filter(|option| lists(option)).count() > 1 {
-        return Err(expected(ONE_LIST));
+        if !is_again {
+            options.push(option);
+        }
     }
     cursor.space()?;
     if options.is_empty() {
@@ -288,9 +286,6 @@ pub(super) fn search_return_opts(cursor: &mut Cursor<'_>) -> Parsed<Option<Vec<S
     }
     Ok(Some(options))
 }
-
-/// What is wanted of those that list numbers.
-const ONE_LIST: &str = "one PARTIAL, or ALL, and not both";
 
 /// Of those that list numbers there may be one (RFC 9394, section 3.1).
 fn lists(option: &SearchReturn) -> bool {
@@ -618,7 +613,7 @@ mod tests {
         assert_eq!(returns[0].update().unwrap().len(), 1);
         assert_eq!(
             read("RETURN (PARTIAL 1:5 PARTIAL 6:9 and what is no result"),
-            Err(expected(ONE_LIST))
+            Err(expected("one PARTIAL, or ALL, and not both"))
         );
     }
 
