@@ -7,7 +7,7 @@
 use super::command::{Command, InFlight, Item};
 use super::ledger::{Flags, Ledger, Place};
 use super::letter::Letter;
-use super::picture::Picture;
+use super::picture::{Known, Picture};
 use super::plan::{Account, INSPECTOR, Plan};
 use super::response::{self, Code, Said, Status, Value};
 use super::resync::Keeper;
@@ -245,10 +245,11 @@ impl Client {
             Command::Copy { to, .. } => Some(to),
             _ => None,
         };
+        let arriving = self.arriving(&command);
         let mut ledger = self.account.ledger();
-        let uid_min = target
-            .map(|name| ledger.uid_next_of(name))
-            .unwrap_or_default();
+        ledger.arrive(&arriving);
+        let uid_min = target.map(|name| ledger.uid_next_of(name));
+        let modseq_min = target.map(|name| ledger.modseqs_of(name));
         if let Some(place) = self.picture.as_ref().map(|picture| &picture.place) {
             match &command {
                 Command::Copy {
@@ -276,14 +277,32 @@ impl Client {
             serial: self.serial,
             command,
             since,
-            uid_min,
+            uid_min: uid_min.unwrap_or_default(),
+            modseq_min: modseq_min.unwrap_or_default(),
             answered: BTreeMap::new(),
             stale,
+            arriving,
             copied: None,
             expunged: BTreeSet::new(),
             found: false,
             counts: None,
             names: BTreeSet::new(),
+        }
+    }
+
+    /// The letters that a command puts somewhere.
+    fn arriving(&self, command: &Command) -> Vec<Letter> {
+        match (command, &self.picture) {
+            (Command::Append { letters, .. }, _) => {
+                letters.iter().map(|(letter, _)| *letter).collect()
+            }
+            (Command::Copy { meant, .. }, Some(picture)) => {
+                let is_meant =
+                    |known: &&Known| known.uid.is_some_and(|uid| meant.uids.contains(&uid));
+                let sources = picture.messages.iter().filter(is_meant);
+                sources.filter_map(|known| known.letter).collect()
+            }
+            _ => Vec::new(),
         }
     }
 

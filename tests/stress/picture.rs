@@ -45,6 +45,9 @@ pub struct Picture {
     pub sequence: Sequence,
     /// `$`, as far as it is known.
     pub saved: Option<Vec<u32>>,
+    /// UIDs that were told to be gone, with the mod-sequence up to which everything was
+    /// known then.
+    pub gone: Vec<(u32, u64)>,
     /// Messages whose last flags weren't told: so they are gone, and the next answer to
     /// NOOP says it.
     pub surely_gone: BTreeSet<u32>,
@@ -78,7 +81,10 @@ impl Picture {
     /// If there is no such message.
     pub fn expunge(&mut self, number: u32) -> Result<Known, String> {
         let at = self.at(number, "expunge")?;
-        Ok(self.messages.remove(at))
+        let gone = self.messages.remove(at);
+        let known = self.sequence.known;
+        self.gone.extend(gone.uid.map(|uid| (uid, known)));
+        Ok(gone)
     }
 
     /// A message by its number.

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 pub const DELIVERY: u16 = 1000;
 
 /// Lines of the dialogue that a failure shows: those of all connections in the last seconds.
-const DIALOGUE_LINES: usize = 1500;
+const DIALOGUE_LINES: usize = 6000;
 
 /// The connection that looks at everything when the others are quiet.
 pub const INSPECTOR: u16 = 1001;

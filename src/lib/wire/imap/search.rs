@@ -4,6 +4,7 @@
 //! by recursion is safe.
 
 use preauth::imap::cursor::Cursor;
+use std::mem::discriminant;
 
 use super::date::date;
 use super::fetch::{FetchItem, header_fld_name};
@@ -257,25 +258,27 @@ pub(super) fn saves_anywhere(cursor: &mut Cursor<'_>) -> bool {
 
 /// `search-return-opts = SP "RETURN" SP "(" [search-return-opt *(SP search-return-opt)] ")"`,
 /// and the space behind. None means an untagged SEARCH; `()` means ALL. What is
-/// named twice is wanted once.
+/// named twice is wanted once, so that they are never more than there are kinds.
 pub(super) fn search_return_opts(cursor: &mut Cursor<'_>) -> Parsed<Option<Vec<SearchReturn>>> {
     if !accept_word(cursor, "RETURN") {
         return Ok(None);
     }
     cursor.space()?;
     cursor.byte(b'(', "a list of results")?;
-    let mut options = Vec::new();
+    let mut options: Vec<SearchReturn> = Vec::new();
     while !cursor.accept(b')') {
         if !options.is_empty() {
             cursor.space()?;
         }
         let option = search_return_opt(cursor)?;
-        if !options.contains(&option) || option.page().is_some() {
+        let is_same = |known: &SearchReturn| discriminant(known) == discriminant(&option);
+        let is_again = options.iter().any(is_same);
+        if lists(&option) && options.iter().any(lists) && !(is_again && option.page().is_none()) {
+            return Err(expected("one PARTIAL, or ALL, and not both"));
+        }
+        if !is_again {
             options.push(option);
         }
-    }
-    if options.iter().filter(|option| lists(option)).count() > 1 {
-        return Err(expected("one PARTIAL, or ALL, and not both"));
     }
     cursor.space()?;
     if options.is_empty() {
@@ -597,6 +600,21 @@ mod tests {
             assert!(matches!(read(text), Err(Refusal::Grammar(_))), "{text}");
         }
         assert_eq!(page("RETURN (ALL ALL) ALL"), [SearchReturn::All]);
+    }
+
+    /// However many are said: of each kind there is one, and that a page is the second is
+    /// seen when it comes.
+    #[test]
+    fn there_are_no_more_results_than_kinds() {
+        let updates: Vec<String> = (1..5000).map(|n| format!("UPDATE (BODY[{n}])")).collect();
+        let (returns, _) = read(&format!("RETURN ({} COUNT) ALL", updates.join(" "))).unwrap();
+        let returns = returns.unwrap();
+        assert_eq!(returns.len(), 2);
+        assert_eq!(returns[0].update().unwrap().len(), 1);
+        assert_eq!(
+            read("RETURN (PARTIAL 1:5 PARTIAL 6:9 and what is no result"),
+            Err(expected("one PARTIAL, or ALL, and not both"))
+        );
     }
 
     #[test]

@@ -15,7 +15,7 @@ use store::Rights;
 type Heard = (Vec<String>, Work);
 
 async fn play(world: &World, principal: AccountId, row: &Row) -> Heard {
-    let mut wire = world.client(principal, row.place).await;
+    let mut wire = world.client_of(principal, row).await;
     let before = world.work();
     let heard = say(&mut wire, row).await;
     (heard, world.work() - before)
@@ -63,7 +63,8 @@ impl Twins {
 #[test]
 fn a_mailbox_that_may_not_be_seen_is_answered_for_like_one_that_is_not_there() {
     run(async {
-        let twins = Twins::of(&Image::with_box().await, &Image::new().await).await;
+        let without = Image::new().await;
+        let twins = Twins::of(&without.after(&A_BOX).await, &without).await;
         for rights in rights_without_lookup() {
             twins.hidden.give("box", &rights).await;
             for row in rows_elsewhere() {
@@ -76,7 +77,8 @@ fn a_mailbox_that_may_not_be_seen_is_answered_for_like_one_that_is_not_there() {
 #[test]
 fn what_was_given_to_somebody_else_is_not_there() {
     run(async {
-        let twins = Twins::of(&Image::with_box().await, &Image::new().await).await;
+        let without = Image::new().await;
+        let twins = Twins::of(&without.after(&A_BOX).await, &without).await;
         twins.hidden.give("box", &Rights::ALL.letters()).await;
         let nothing_is_selected = |row: &&Row| row.place == Place::Anywhere;
         for row in rows_elsewhere().filter(nothing_is_selected) {
@@ -150,7 +152,7 @@ async fn cut_off(image: &Image, row: &Row, rights: Option<&str>) -> (Vec<String>
     let world = World::on(image);
     world.give("other", "lr").await;
     world.give("box", &Rights::ALL.letters()).await;
-    let mut wire = world.client(FRIEND, row.place).await;
+    let mut wire = world.client_of(FRIEND, row).await;
     match rights {
         Some(rights) => world.give("box", rights).await,
         None => {
