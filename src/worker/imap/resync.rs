@@ -14,9 +14,8 @@ use std::ops::RangeInclusive;
 use store::{Messages, Modseq, Uid, UidRange, UidSet, View};
 use wire::imap::{Resync, SequenceMatch};
 
-/// Messages looked at between two breaths, for their UIDs; so few in tests that several
-/// steps are needed.
-const LOOKED_AT_MAX: usize = if cfg!(test) { 1 << 10 } else { 1 << 14 };
+/// Messages looked at between two breaths, for their UIDs.
+const LOOKED_AT_MAX: usize = 1 << 14;
 
 /// What the parameter of a SELECT comes to.
 struct Returning {
