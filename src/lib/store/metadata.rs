@@ -342,6 +342,7 @@ mod tests {
         ] {
             assert_eq!(AnnotationName::new(bad), None, "{bad}");
         }
+        assert!(AnnotationName::new(&long[..ANNOTATION_NAME_BYTES_MAX]).is_some());
     }
 
     #[test]
@@ -366,6 +367,51 @@ mod tests {
         assert!(metadata.has_forgotten_since(Modseq(3)));
         assert!(!metadata.has_forgotten_since(Modseq(5)));
         assert_eq!(metadata.bytes, 0);
+    }
+
+    #[test]
+    fn a_removal_is_forgotten_with_its_place_or_when_a_value_comes_back() {
+        let mut metadata = Metadata::default();
+        let comment = name("/private/comment");
+        let value: Arc<[u8]> = [1][..].into();
+        metadata.set(HERE, &comment, Some(Arc::clone(&value)), Modseq(1));
+        metadata.set(HERE, &comment, None, Modseq(2));
+        assert!(metadata.knows(HERE) && metadata.of(HERE).next().is_none());
+        metadata.set(HERE, &comment, Some(value), Modseq(3));
+        assert!(metadata.removals().is_empty());
+        metadata.set(HERE, &comment, None, Modseq(4));
+        metadata.clear(HERE);
+        assert!(!metadata.knows(HERE));
+    }
+
+    #[test]
+    fn what_no_account_could_have_written_is_not_restored() {
+        let removal = |n: u64| Removal {
+            modseq: Modseq(n),
+            place: HERE,
+            name: name(&format!("/private/{n}")),
+        };
+        let restores = |removals: u64, changed: u64| {
+            let removals = (1..=removals).map(removal).collect();
+            Metadata::restore(Modseq(changed), BTreeMap::new(), removals).is_some()
+        };
+        let most = REMOVALS_MAX as u64;
+        assert!(restores(most, most));
+        assert!(!restores(most, most - 1), "removed after the last change");
+        assert!(!restores(most + 1, most + 1));
+    }
+
+    #[test]
+    fn values_that_hold_nothing_are_not_without_end_either() {
+        let mut metadata = Metadata::default();
+        let empty: Arc<[u8]> = [][..].into();
+        let values = ANNOTATIONS_BYTES_MAX / ANNOTATION_COST_BYTES;
+        for n in 0..=values {
+            let place = Some(MailboxId(1 + n / ANNOTATIONS_MAX as u64));
+            let entry = name(&format!("/private/{}", n % ANNOTATIONS_MAX as u64));
+            metadata.set(place, &entry, Some(Arc::clone(&empty)), Modseq(1));
+        }
+        assert!(!metadata.is_within());
     }
 
     #[test]
