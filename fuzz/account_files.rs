@@ -12,9 +12,10 @@ use std::collections::BTreeSet;
 use std::sync::OnceLock;
 use store::repair::{Orders, RepairError, repair};
 use store::{
-    APPLY_STEP, AccountId, FlagAction, FlagChange, Flags, InternalDate, MailboxHandle, MailboxName,
-    Modseq, NewBody, NewMessage, OpenError, Opened, Opening, Place, Principal, Progress,
-    QuotaLimits, Refusal, ScrubCursor, Store, SystemFlags, Ticket, Uid, UidRange, Urgency,
+    APPLY_STEP, AccountId, Annotated, FlagAction, FlagChange, Flags, InternalDate, MailboxHandle,
+    MailboxName, Modseq, NewBody, NewMessage, OpenError, Opened, Opening, Place, Principal,
+    Progress, QuotaLimits, Refusal, ScrubCursor, Store, SystemFlags, Ticket, Uid, UidRange,
+    Urgency,
 };
 
 const OWNER: &Principal = &Principal::Owner;
@@ -258,8 +259,12 @@ fn read_letters(
 ) {
     let messages = opened.store.messages(handle).expect("it is loaded");
     let mut reader = opened.files.reader();
-    messages.vanished_since(Modseq(1));
-    messages.changes(&messages.view());
+    let view = messages.view();
+    messages.vanished_since(&view, Modseq(1));
+    messages.changes(&view);
+    // Annotations came from the manifest, too.
+    let annotations = opened.store.annotations(Annotated::Mailbox(handle));
+    annotations.expect("the owner may see them").iter().count();
     for entry in messages.iter() {
         messages.keywords_of(entry).count();
         let mut letter = vec![0; entry.size().min(1 << 20) as usize];
