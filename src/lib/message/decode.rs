@@ -9,7 +9,7 @@ mod encoded_word;
 mod transfer;
 
 pub use charset::{CharsetDecoder, exact_text, knows_charset};
-pub use date::{HeaderDate, date};
+pub use date::{HeaderDate, date, sent_date};
 pub use encoded_word::field_text;
 pub use transfer::{TransferDecoder, TransferEncoding};
 

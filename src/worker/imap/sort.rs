@@ -224,9 +224,7 @@ fn arrival_end(client: &Client, sort: &Sort) -> Option<ArrivalEnd> {
     }
     let by = sort.criteria.first()?;
     let by_arrival = by.key == SortKey::Arrival;
-    kept(returns)
-        .arrival_end(by.reverse)
-        .filter(|_| by_arrival)
+    kept(returns).arrival_end(by.reverse).filter(|_| by_arrival)
 }
 
 /// How much of the order is wanted.

@@ -70,9 +70,7 @@ impl ArrivalEnd {
         arrived.sort_unstable();
         let known = |at: Option<usize>| at.and_then(|at| arrived.get(at)).copied();
         match self {
-            Self::First(count) => {
-                i64::MIN..=known(count.checked_sub(1)).unwrap_or(i64::MAX)
-            }
+            Self::First(count) => i64::MIN..=known(count.checked_sub(1)).unwrap_or(i64::MAX),
             Self::Last(count) => {
                 known(arrived.len().checked_sub(count)).unwrap_or(i64::MIN)..=i64::MAX
             }
