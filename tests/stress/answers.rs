@@ -19,17 +19,26 @@ impl Client {
         }
         let well = status == Status::Ok;
         let command = std::mem::replace(&mut flight.command, Command::Noop);
-        match &command {
-            Command::Noop if well => self.is_told(flight.since).map_err(Stop::Fault),
+        self.end_of(&command, &flight, well, code)?;
+        self.account.ledger().have_arrived(&flight.arriving);
+        Ok(())
+    }
+
+    fn end_of(&mut self, command: &Command, flight: &InFlight, well: bool, code: &Code) -> Step {
+        match command {
+            Command::Noop if well => self.end_of_noop(flight.since),
             Command::Select { .. } => self.end_of_select(well, code),
             Command::Close | Command::Unselect if well => {
                 self.picture = None;
                 Ok(())
             }
             Command::Append { mailbox, letters } => {
-                self.end_of_append(&flight, well, mailbox, letters, code)
+                self.end_of_append(flight, well, mailbox, letters, code)
             }
-            Command::Fetch { meant, items } => self.end_of_fetch(&flight, well, meant, items),
+            Command::Fetch { meant, items } => self.end_of_fetch(flight, well, meant, items),
+            Command::Changed { since, vanished } if well => {
+                self.end_of_changed(flight, *since, *vanished)
+            }
             Command::Store {
                 meant,
                 action,
@@ -37,20 +46,18 @@ impl Client {
                 silent,
                 flags,
             } => {
-                let meant = self.unmodified(&flight, meant, *unless, code)?;
-                self.end_of_store(&flight, well, &meant, *action, *silent, flags)
+                let meant = self.unmodified(flight, meant, *unless, code)?;
+                self.end_of_store(flight, well, &meant, *action, *silent, flags)
             }
-            Command::Copy { meant, to, moves } => {
-                self.end_of_copy(&flight, well, meant, to, *moves)
-            }
+            Command::Copy { meant, to, moves } => self.end_of_copy(flight, well, meant, to, *moves),
             Command::Expunge(meant) => self.end_of_expunge(well, meant.as_ref()),
-            Command::Search { .. } if well && !flight.found && !self.only_saves(&command) => {
+            Command::Search { .. } if well && !flight.found && !self.only_saves(command) => {
                 fault("search: no SEARCH or ESEARCH has come")
             }
-            Command::Status { mailbox, items } => self.end_of_status(&flight, well, mailbox, items),
-            Command::List(prefix) => self.end_of_list(&flight, well, prefix),
+            Command::Status { mailbox, items } => self.end_of_status(flight, well, mailbox, items),
+            Command::List(prefix) => self.end_of_list(flight, well, prefix),
             Command::Create(_) | Command::Delete(_) | Command::Rename(..) => {
-                self.end_of_naming(&command, well)
+                self.end_of_naming(command, well)
             }
             _ if well || self.is_on_thin_ice() => Ok(()),
             command => fault(&format!("answer: NO to {command:?}")),
@@ -404,6 +411,7 @@ impl Client {
                 "status: {mailbox} has {letters} letters, but {counts:?}"
             ));
         }
+        self.judge_status_modseq(flight, counts)?;
         let number = |item: &str| {
             counts
                 .get(item)

@@ -100,6 +100,7 @@ impl Client {
             .as_ref()
             .is_some_and(|picture| picture.messages.len() > MESSAGES_MANY);
         match self.random.below(100) {
+            0..=2 if self.qresync => self.ask_for_changes(),
             0..=19 => self.fetch(),
             20..=41 => self.store(),
             42..=51 => self.search(),
@@ -227,6 +228,9 @@ impl Client {
         let mut items = vec!["MESSAGES", "UIDNEXT", "UIDVALIDITY", "UNSEEN"];
         if self.can("IMAP4REV2") {
             items.extend(["SIZE", "DELETED"]);
+        }
+        if self.qresync {
+            items.push("HIGHESTMODSEQ");
         }
         Command::Status { mailbox, items }
     }
@@ -378,6 +382,7 @@ impl Client {
             return Key::Saved(saved);
         }
         match (random.below(if depth == 0 { 6 } else { 9 }), name) {
+            (0, _) if self.qresync => self.modseq_key(),
             (0 | 1, _) => Key::Keyword(keyword(self.number), random.chance(2)),
             (2, Some(name)) => Key::Name(name),
             (3, Some(name)) if random.chance(3) => Key::Body(name),

@@ -2,12 +2,12 @@
 //! each word against what it knows.
 //!
 //! Answers are taken to come in the order of the commands. Whatever breaks a rule ends
-//! the run, with the connection's last dialogue.
+//! the run, with the last dialogue of all connections to the account.
 
 use super::command::{Command, InFlight, Item};
 use super::ledger::{Flags, Ledger, Place};
 use super::letter::Letter;
-use super::picture::Picture;
+use super::picture::{Known, Picture};
 use super::plan::{Account, INSPECTOR, Plan};
 use super::response::{self, Code, Said, Status, Value};
 use super::resync::Keeper;
@@ -22,9 +22,6 @@ pub const ANSWER: Duration = Duration::from_secs(45);
 
 /// How soon IDLE tells of what was done elsewhere.
 const NEWS: Duration = Duration::from_secs(10);
-
-/// Lines of the dialogue that a failure shows.
-const DIALOGUE_LINES: usize = 80;
 
 /// Bytes of each that it shows.
 const SHOWN_BYTES: usize = 400;
@@ -77,7 +74,6 @@ pub struct Client {
     pub(super) last_counts: Option<BTreeMap<String, u64>>,
     serial: u64,
     wire: Wire,
-    dialogue: VecDeque<String>,
 }
 
 impl Client {
@@ -108,7 +104,6 @@ impl Client {
             last_counts: None,
             serial: 0,
             wire,
-            dialogue: VecDeque::new(),
         };
         let begun = client.begin();
         match begun {
@@ -250,10 +245,11 @@ impl Client {
             Command::Copy { to, .. } => Some(to),
             _ => None,
         };
+        let arriving = self.arriving(&command);
         let mut ledger = self.account.ledger();
-        let uid_min = target
-            .map(|name| ledger.uid_next_of(name))
-            .unwrap_or_default();
+        ledger.arrive(&arriving);
+        let uid_min = target.map(|name| ledger.uid_next_of(name));
+        let modseq_min = target.map(|name| ledger.modseqs_of(name));
         if let Some(place) = self.picture.as_ref().map(|picture| &picture.place) {
             match &command {
                 Command::Copy {
@@ -281,14 +277,32 @@ impl Client {
             serial: self.serial,
             command,
             since,
-            uid_min,
+            uid_min: uid_min.unwrap_or_default(),
+            modseq_min: modseq_min.unwrap_or_default(),
             answered: BTreeMap::new(),
             stale,
+            arriving,
             copied: None,
             expunged: BTreeSet::new(),
             found: false,
             counts: None,
             names: BTreeSet::new(),
+        }
+    }
+
+    /// The letters that a command puts somewhere.
+    fn arriving(&self, command: &Command) -> Vec<Letter> {
+        match (command, &self.picture) {
+            (Command::Append { letters, .. }, _) => {
+                letters.iter().map(|(letter, _)| *letter).collect()
+            }
+            (Command::Copy { meant, .. }, Some(picture)) => {
+                let is_meant =
+                    |known: &&Known| known.uid.is_some_and(|uid| meant.uids.contains(&uid));
+                let sources = picture.messages.iter().filter(is_meant);
+                sources.filter_map(|known| known.letter).collect()
+            }
+            _ => Vec::new(),
         }
     }
 
@@ -338,9 +352,9 @@ impl Client {
                 continue;
             }
             match self.is_told(since) {
-                Ok(()) if begun.elapsed() >= more => break,
-                Err(why) if Instant::now() >= late => {
-                    return Err(Stop::Fault(format!("idle: {why}")));
+                Ok(gone) if gone.is_empty() && begun.elapsed() >= more => break,
+                untold if Instant::now() >= late => {
+                    return Err(Stop::Fault(format!("idle: {untold:?}")));
                 }
                 _ => {}
             }
@@ -349,13 +363,23 @@ impl Client {
         self.settle(0)
     }
 
-    /// Whether the client has been told all that was certain at a time.
-    pub(super) fn is_told(&self, since: u64) -> Result<(), String> {
+    /// Whether the client has been told all that was certain at a time; and the messages
+    /// of which it hasn't, for they may be gone.
+    fn is_told(&self, since: u64) -> Result<BTreeSet<u32>, String> {
         let Some(picture) = &self.picture else {
-            return Ok(());
+            return Ok(BTreeSet::new());
         };
         let certain = self.account.ledger().certain(&picture.place, since);
         picture.has(&certain)
+    }
+
+    /// NOOP: all that was certain when it was sent has been told.
+    pub(super) fn end_of_noop(&mut self, since: u64) -> Step {
+        let surely_gone = self.is_told(since)?;
+        if let Some(picture) = &mut self.picture {
+            picture.surely_gone = surely_gone;
+        }
+        Ok(())
     }
 
     pub(super) fn send(&mut self, bytes: &[u8]) -> Step {
@@ -373,18 +397,15 @@ impl Client {
     }
 
     fn note(&mut self, line: String) {
-        if self.dialogue.len() >= DIALOGUE_LINES {
-            self.dialogue.pop_front();
-        }
-        self.dialogue.push_back(line);
+        self.account.note(line);
     }
 
     /// Why it stopped, with what was said last.
     #[must_use]
     pub fn tell(&self, stop: Stop) -> Stop {
         let told = |why: String| {
-            let lines: Vec<&str> = self.dialogue.iter().map(String::as_str).collect();
-            format!("{why}\n{}", lines.join("\n"))
+            let dialogue = self.account.dialogue();
+            format!("connection {}: {why}\n{dialogue}", self.number)
         };
         match stop {
             Stop::Fault(why) => Stop::Fault(told(why)),

@@ -189,6 +189,13 @@ pub enum Command {
         /// What.
         items: Vec<Item>,
     },
+    /// UID FETCH of the flags of all that has changed.
+    Changed {
+        /// CHANGEDSINCE.
+        since: u64,
+        /// VANISHED.
+        vanished: bool,
+    },
     /// STORE and UID STORE.
     Store {
         /// Of which.
@@ -266,6 +273,12 @@ impl Command {
             Self::Fetch { meant, items } => {
                 let items: Vec<String> = items.iter().map(|item| item.asked()).collect();
                 format!("{}FETCH {} ({})", by_uid(meant), meant.set, items.join(" "))
+            }
+            Self::Changed { since, vanished } => {
+                // `*` would be the last message that is there now.
+                let vanished = if *vanished { " VANISHED" } else { "" };
+                let all = format!("1:{}", u32::MAX);
+                format!("UID FETCH {all} (FLAGS) (CHANGEDSINCE {since}{vanished})")
             }
             Self::Store {
                 meant,
@@ -385,10 +398,14 @@ pub struct InFlight {
     pub since: u64,
     /// What UIDs of new messages are not below, by UIDVALIDITY.
     pub uid_min: BTreeMap<u32, u32>,
+    /// What HIGHESTMODSEQ is not below, by UIDVALIDITY.
+    pub modseq_min: BTreeMap<u32, u64>,
     /// Items answered, by what the set names: number or UID.
     pub answered: BTreeMap<u32, BTreeSet<String>>,
     /// UIDs of which the client knew that a condition doesn't hold.
     pub stale: BTreeSet<u32>,
+    /// The letters that it puts somewhere.
+    pub arriving: Vec<Letter>,
     /// COPYUID: UIDVALIDITY, old, new.
     pub copied: Option<(u32, Vec<u32>, Vec<u32>)>,
     /// UIDs told to be gone.

@@ -152,6 +152,7 @@ impl Client {
         };
         let by_uid = match &flight.command {
             Command::Fetch { meant, .. } | Command::Store { meant, .. } => meant.by_uid,
+            Command::Changed { .. } => true,
             _ => return Ok(()),
         };
         let is_answer = items
@@ -334,6 +335,7 @@ impl Client {
         }
         let returns = returns.unwrap_or_default();
         search::is_consistent(found, &returns)?;
+        self.judge_found_modseq(found, &key, by_uid)?;
         if let Some(all) = &found.all {
             self.judge_found(&key, by_uid, &all.iter().copied().collect())?;
         }
@@ -411,6 +413,7 @@ impl Client {
                 uid: known.uid,
                 name: known.letter.map(|letter| letter.to_string()),
                 keyword: has,
+                modseq: known.modseq,
             }
         });
         facts.collect()

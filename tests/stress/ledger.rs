@@ -53,6 +53,16 @@ pub struct Owned {
 }
 
 impl Owned {
+    /// All of a message's flags.
+    #[cfg(test)]
+    pub fn whole(owner: u16) -> Self {
+        Self {
+            owner,
+            whole: true,
+            without_seen: false,
+        }
+    }
+
     /// That part of all flags.
     #[must_use]
     pub fn part(&self, flags: &Flags) -> Flags {
@@ -78,12 +88,18 @@ pub struct Ledger {
     mailboxes: BTreeMap<Place, BTreeMap<u32, Message>>,
     /// Letters that the server has taken over LMTP.
     pub delivered: BTreeSet<Letter>,
+    /// Letters that commands put somewhere, with how many of these: until the answer comes
+    /// nobody knows which UIDs they have got, and with what flags. If the connection was cut
+    /// off, nobody ever will.
+    arriving: BTreeMap<Letter, u32>,
     /// Letters that were removed from INBOX by POP3, where a message has no UID.
     pub removed: BTreeSet<Letter>,
     /// Which letter each of POP3's unique ids names, for ever.
     pub unique_ids: BTreeMap<String, Letter>,
     /// The highest UIDNEXT told of each mailbox.
     uid_next: BTreeMap<Place, u32>,
+    /// The highest mod-sequence that anybody was told of a message there.
+    modseqs: BTreeMap<Place, u64>,
     /// POP3 marks what it fetches as seen.
     pop3: bool,
     /// Mailboxes that may be deleted at any time, of which nothing is kept here.
@@ -167,7 +183,30 @@ impl Ledger {
     pub fn is_doomed(&self, place: &Place, message: &Message) -> bool {
         let removed = |letter| self.removed.contains(&letter);
         let by_pop3 = self.pop3 && place.0 == "INBOX" && message.letter.is_none_or(removed);
-        message.doomed || by_pop3
+        let arriving = message
+            .letter
+            .map(|letter| self.arriving.contains_key(&letter));
+        let arriving = arriving.unwrap_or(!self.arriving.is_empty());
+        message.doomed || by_pop3 || arriving
+    }
+
+    /// A command puts these somewhere.
+    pub fn arrive(&mut self, letters: &[Letter]) {
+        for letter in letters {
+            *self.arriving.entry(*letter).or_default() += 1;
+        }
+    }
+
+    /// All that came of such a command is known.
+    pub fn have_arrived(&mut self, letters: &[Letter]) {
+        for letter in letters {
+            match self.arriving.get_mut(letter) {
+                Some(commands) if *commands > 1 => *commands -= 1,
+                _ => {
+                    self.arriving.remove(letter);
+                }
+            }
+        }
     }
 
     /// Somebody was told that it is gone.
@@ -246,6 +285,23 @@ impl Ledger {
         }
     }
 
+    /// Somebody was told this of a message.
+    pub fn has_modseq(&mut self, place: &Place, modseq: u64) {
+        let highest = self.modseqs.entry(place.clone()).or_default();
+        *highest = modseq.max(*highest);
+    }
+
+    /// What HIGHESTMODSEQ of a mailbox is not below, by its UIDVALIDITY.
+    #[must_use]
+    pub fn modseqs_of(&self, name: &str) -> BTreeMap<u32, u64> {
+        let of = self
+            .modseqs
+            .iter()
+            .filter(|((mailbox, _), _)| mailbox == name);
+        of.map(|((_, validity), modseq)| (*validity, *modseq))
+            .collect()
+    }
+
     /// What UIDs of new messages in a mailbox are not below, by its UIDVALIDITY.
     #[must_use]
     pub fn uid_next_of(&self, name: &str) -> BTreeMap<u32, u32> {
@@ -285,7 +341,12 @@ impl Ledger {
                 let settled = mark.changing == 0 && mark.since < since;
                 let owned = self.owned(place, uid, owner);
                 if let (true, Some(value), Some(owned)) = (settled, mark.value, owned) {
-                    certain.flags.push((uid, owned, value));
+                    certain.flags.push(CertainFlags {
+                        uid,
+                        owned,
+                        value,
+                        may_be_gone,
+                    });
                 }
             }
         }
@@ -301,5 +362,18 @@ pub struct Certain {
     /// UIDs that are gone.
     pub gone: Vec<u32>,
     /// Parts of flags.
-    pub flags: Vec<(u32, Owned, Flags)>,
+    pub flags: Vec<CertainFlags>,
+}
+
+/// What a part of a message's flags is.
+#[derive(Debug)]
+pub struct CertainFlags {
+    /// The message.
+    pub uid: u32,
+    /// Which part.
+    pub owned: Owned,
+    /// What it is.
+    pub value: Flags,
+    /// Of a message that is gone nobody is told what its last flags were.
+    pub may_be_gone: bool,
 }

@@ -14,6 +14,7 @@
 //! doesn't, so that a seed brings a fault back often, not always.
 
 mod answers;
+mod changed;
 mod choose;
 mod client;
 mod command;

@@ -4,9 +4,10 @@
 //! A message number is a place in a list, which only EXISTS makes longer and only
 //! EXPUNGE shorter (RFC 9051 §7.4.1, §7.5.1).
 
-use super::ledger::{Certain, Flags, Place};
+use super::ledger::{Certain, CertainFlags, Flags, Place};
 use super::letter::Letter;
 use super::resync::Sequence;
+use std::collections::BTreeSet;
 
 /// What is known of one message.
 #[derive(Debug, Clone, Default)]
@@ -44,6 +45,12 @@ pub struct Picture {
     pub sequence: Sequence,
     /// `$`, as far as it is known.
     pub saved: Option<Vec<u32>>,
+    /// UIDs that were told to be gone, with the mod-sequence up to which everything was
+    /// known then.
+    pub gone: Vec<(u32, u64)>,
+    /// Messages whose last flags weren't told: so they are gone, and the next answer to
+    /// NOOP says it.
+    pub surely_gone: BTreeSet<u32>,
 }
 
 impl Picture {
@@ -74,7 +81,10 @@ impl Picture {
     /// If there is no such message.
     pub fn expunge(&mut self, number: u32) -> Result<Known, String> {
         let at = self.at(number, "expunge")?;
-        Ok(self.messages.remove(at))
+        let gone = self.messages.remove(at);
+        let known = self.sequence.known;
+        self.gone.extend(gone.uid.map(|uid| (uid, known)));
+        Ok(gone)
     }
 
     /// A message by its number.
@@ -149,11 +159,37 @@ impl Picture {
         u32::try_from(self.messages.len()).unwrap_or(u32::MAX)
     }
 
-    /// Whether it has everything that is certain.
+    /// Whether it has everything that is certain; and the messages whose flags it hasn't,
+    /// as may be if they are gone by now.
     ///
     /// # Errors
     /// What is missing, or should be gone.
-    pub fn has(&self, certain: &Certain) -> Result<(), String> {
+    pub fn has(&self, certain: &Certain) -> Result<BTreeSet<u32>, String> {
+        self.has_messages(certain)?;
+        let mut gone = BTreeSet::new();
+        for CertainFlags {
+            uid,
+            owned,
+            value,
+            may_be_gone,
+        } in &certain.flags
+        {
+            let shown = self.messages.iter().find(|known| known.uid == Some(*uid));
+            let flags = shown.and_then(|known| known.flags.as_ref());
+            let Some(flags) = flags.filter(|flags| owned.part(flags) != *value) else {
+                continue;
+            };
+            if !may_be_gone || self.surely_gone.contains(uid) {
+                return Err(format!(
+                    "untold: of UID {uid}, {flags:?} was told, but {value:?} was stored before, as {owned:?} says"
+                ));
+            }
+            gone.insert(*uid);
+        }
+        Ok(gone)
+    }
+
+    fn has_messages(&self, certain: &Certain) -> Result<(), String> {
         let unknown = self.messages.iter().filter(|known| known.uid.is_none());
         let known = |uid: &u32| self.number_of(*uid).is_some();
         let missing: Vec<u32> = certain
@@ -165,26 +201,16 @@ impl Picture {
         if missing.len() > unknown.count() {
             return Err(format!("untold: these UIDs were there before: {missing:?}"));
         }
-        if let Some(uid) = certain.gone.iter().find(|uid| known(uid)) {
-            return Err(format!("untold: UID {uid} was expunged before"));
+        match certain.gone.iter().find(|uid| known(uid)) {
+            Some(uid) => Err(format!("untold: UID {uid} was expunged before")),
+            None => Ok(()),
         }
-        for (uid, owned, value) in &certain.flags {
-            let shown = self.messages.iter().find(|known| known.uid == Some(*uid));
-            let Some(flags) = shown.and_then(|known| known.flags.as_ref()) else {
-                continue;
-            };
-            if owned.part(flags) != *value {
-                return Err(format!(
-                    "untold: of UID {uid}, {flags:?} was told, but {value:?} was stored before"
-                ));
-            }
-        }
-        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::ledger::Owned;
     use super::*;
 
     fn of(uids: &[u32]) -> Picture {
@@ -203,6 +229,27 @@ mod tests {
         assert!(picture.expunge(4).is_err() && picture.expunge(0).is_err());
         assert_eq!(picture.expunge(2).unwrap().uid, Some(5));
         assert_eq!(picture.number_of(9), Some(2));
+    }
+
+    #[test]
+    fn flags_of_what_may_be_gone_are_missed_once_and_then_it_must_be_gone() {
+        let mut picture = of(&[3, 5]);
+        let flags = |flag: &str| Flags::from([flag.to_owned()]);
+        picture.messages[1].flags = Some(flags("old"));
+        let mut certain = Certain::default();
+        certain.flags.push(CertainFlags {
+            uid: 5,
+            owned: Owned::whole(1),
+            value: flags("new"),
+            may_be_gone: false,
+        });
+        assert!(picture.has(&certain).is_err());
+        certain.flags[0].may_be_gone = true;
+        picture.surely_gone = picture.has(&certain).unwrap();
+        assert_eq!(picture.surely_gone, BTreeSet::from([5]));
+        assert!(picture.has(&certain).is_err(), "it is still there");
+        picture.expunge(2).unwrap();
+        assert_eq!(picture.has(&certain), Ok(BTreeSet::new()));
     }
 
     #[test]

@@ -4,14 +4,17 @@ use super::client::locked;
 use super::ledger::Ledger;
 use super::letter::Letter;
 use rustls::pki_types::CertificateDer;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Letters that come by LMTP are this owner's.
 pub const DELIVERY: u16 = 1000;
+
+/// Lines of the dialogue that a failure shows: those of all connections in the last seconds.
+const DIALOGUE_LINES: usize = 6000;
 
 /// The connection that looks at everything when the others are quiet.
 pub const INSPECTOR: u16 = 1001;
@@ -125,6 +128,8 @@ pub struct Account {
     sessions: AtomicU64,
     delimiter: Mutex<String>,
     volatile: BTreeSet<String>,
+    dialogue: Mutex<VecDeque<String>>,
+    begun: Instant,
 }
 
 impl Account {
@@ -140,7 +145,27 @@ impl Account {
             sessions: AtomicU64::new(0),
             delimiter: Mutex::new("/".into()),
             volatile,
+            dialogue: Mutex::new(VecDeque::new()),
+            begun: Instant::now(),
         }
+    }
+
+    /// A line that a connection has sent or heard, with the time: what one is told is
+    /// judged by what another was.
+    pub fn note(&self, line: String) {
+        let at = self.begun.elapsed().as_micros();
+        let mut dialogue = locked(&self.dialogue);
+        if dialogue.len() >= DIALOGUE_LINES {
+            dialogue.pop_front();
+        }
+        dialogue.push_back(format!("{at} {line}"));
+    }
+
+    /// What all connections have said and heard last.
+    #[must_use]
+    pub fn dialogue(&self) -> String {
+        let lines: Vec<String> = locked(&self.dialogue).iter().cloned().collect();
+        lines.join("\n")
     }
 
     /// What all know.

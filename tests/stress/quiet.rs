@@ -214,7 +214,12 @@ fn agree(picture: &Picture, truth: &Picture) -> Result<(), String> {
 fn with_ledger(account: &Account, truth: &Picture) -> Result<(), String> {
     let mut ledger = account.ledger();
     let now = ledger.now();
-    truth.has(&ledger.certain(&truth.place, now))?;
+    let other = truth.has(&ledger.certain(&truth.place, now))?;
+    if let Some(uid) = other.first() {
+        return Err(format!(
+            "UID {uid} is there with other flags than it was given"
+        ));
+    }
     let messages = ledger.messages(&truth.place);
     for (uid, message) in &messages {
         if message.gone.is_some() && !ledger.is_doomed(&truth.place, message) {

@@ -78,6 +78,8 @@ pub struct ESearch {
     pub max: Option<u32>,
     /// COUNT.
     pub count: Option<u32>,
+    /// MODSEQ.
+    pub modseq: Option<u64>,
     /// ALL, as numbers.
     pub all: Option<Vec<u32>>,
 }
@@ -310,8 +312,11 @@ impl Cursor<'_> {
     fn search(&mut self) -> Result<Vec<u32>, String> {
         let mut numbers = Vec::new();
         while self.take(b" ") {
-            let number = self.value()?.number();
-            numbers.push(number.ok_or_else(|| self.wrong("a number"))?);
+            match self.value()? {
+                // (MODSEQ n), RFC 7162 §3.1.5.
+                Value::List(_) => break,
+                value => numbers.push(value.number().ok_or_else(|| self.wrong("a number"))?),
+            }
         }
         Ok(numbers)
     }
@@ -332,6 +337,7 @@ impl Cursor<'_> {
                         "MIN" => found.min = number,
                         "MAX" => found.max = number,
                         "COUNT" => found.count = number,
+                        "MODSEQ" => found.modseq = value.parse().ok(),
                         "ALL" => found.all = Some(numbers(&value)?),
                         _ => {}
                     }

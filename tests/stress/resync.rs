@@ -144,6 +144,7 @@ impl Picture {
         if from == to {
             return Err(format!("vanished: UID {uid} is gone, but wasn't there"));
         }
+        self.gone.push((uid, self.sequence.known));
         // Which of these it was, nobody knows: so of the others nothing is known, either.
         let uid_min = self.messages.remove(from).uid_min;
         for known in &mut self.messages[from..to - 1] {
@@ -190,11 +191,15 @@ impl Client {
                 .iter()
                 .try_for_each(|uid| self.judge_one_vanished(*uid));
         }
-        let Some(kept) = &mut self.resuming else {
-            return Err(Stop::Fault("vanished: EARLIER without a reason".into()));
+        let asked = self.hear_earlier(uids);
+        let place = match (&mut self.resuming, &self.picture) {
+            (Some(kept), _) => {
+                kept.forget(uids);
+                kept.place.clone()
+            }
+            (None, Some(picture)) if asked => picture.place.clone(),
+            _ => return Err(Stop::Fault("vanished: EARLIER without a reason".into())),
         };
-        let place = kept.place.clone();
-        kept.forget(uids);
         let ledger = self.account.ledger();
         let known = ledger.messages(&place);
         let is_there = |uid: &&u32| {
@@ -225,6 +230,10 @@ impl Client {
         let words = value.words().unwrap_or_default();
         let modseq = words.first().and_then(|word| word.parse().ok());
         let modseq = modseq.ok_or_else(|| "modseq: not a number in parentheses".to_owned())?;
+        self.is_new(number, modseq)?;
+        if let Some(place) = self.place() {
+            self.account.ledger().has_modseq(place, modseq);
+        }
         let flags = item("FLAGS").and_then(|(_, flags)| super::client::flags_of(flags));
         let before = self.selected()?.number(number)?.clone();
         let told = before.flags_at == Some(modseq);
@@ -309,6 +318,7 @@ impl Client {
                 Command::Noop
                     | Command::Check
                     | Command::Fetch { .. }
+                    | Command::Changed { .. }
                     | Command::Store { .. }
                     | Command::Search { .. }
                     | Command::Expunge(_)

@@ -22,6 +22,8 @@ pub enum Key {
     Name(String),
     /// BODY, for the same.
     Body(String),
+    /// MODSEQ.
+    Modseq(u64),
     /// NOT.
     Not(Box<Key>),
     /// OR.
@@ -41,6 +43,7 @@ impl std::fmt::Display for Key {
             Self::Saved(_) => f.write_str("$"),
             Self::Name(name) => write!(f, "HEADER {HEADER} \"{name}\""),
             Self::Body(name) => write!(f, "BODY \"This is {name}.\""),
+            Self::Modseq(from) => write!(f, "MODSEQ {from}"),
             Self::Not(key) => write!(f, "NOT {key}"),
             Self::Or(one, other) => write!(f, "OR {one} {other}"),
             Self::Both(one, other) => write!(f, "({one} {other})"),
@@ -59,6 +62,8 @@ pub struct Facts {
     pub name: Option<String>,
     /// Whether it has the searcher's own keyword.
     pub keyword: Option<bool>,
+    /// Its mod-sequence as it was told last: it may be higher by now.
+    pub modseq: u64,
 }
 
 impl Key {
@@ -75,6 +80,19 @@ impl Key {
         }
     }
 
+    /// Whether it asks for mod-sequences anywhere.
+    #[must_use]
+    pub fn names_modseq(&self) -> bool {
+        match self {
+            Self::Modseq(_) => true,
+            Self::Not(key) => key.names_modseq(),
+            Self::Or(one, other) | Self::Both(one, other) => {
+                one.names_modseq() || other.names_modseq()
+            }
+            _ => false,
+        }
+    }
+
     /// Whether a message fits, if that can be told.
     #[must_use]
     pub fn fits(&self, facts: &Facts) -> Option<bool> {
@@ -84,6 +102,7 @@ impl Key {
             Self::Numbers(_, numbers) => Some(numbers.contains(&facts.number)),
             Self::Uids(_, uids) | Self::Saved(uids) => facts.uid.map(|uid| uids.contains(&uid)),
             Self::Name(name) | Self::Body(name) => facts.name.as_ref().map(|known| known == name),
+            Self::Modseq(from) => (facts.modseq >= *from).then_some(true),
             Self::Not(key) => key.fits(facts).map(|fits| !fits),
             Self::Or(one, other) => either(one.fits(facts), other.fits(facts)),
             Self::Both(one, other) => {
@@ -155,6 +174,7 @@ mod tests {
             uid: Some(7),
             name: None,
             keyword: Some(false),
+            modseq: 9,
         };
         let unknown = || Box::new(Key::Name("x".into()));
         let no = || Box::new(Key::Keyword("own1".into(), true));

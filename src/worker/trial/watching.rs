@@ -328,25 +328,58 @@ fn what_came_since_the_mailbox_was_opened_is_shown_like_all_that_comes() {
     });
 }
 
+/// Brings another, empty mailbox under a name that is watched, where one with a letter was.
+/// Between these commands the watcher looks, or doesn't. Gives what it is told.
+async fn swap(commands: [&str; 2], looks_between: bool, events: &str) -> Vec<String> {
+    let house = House::new();
+    let (mut actor, mut watcher) = (house.client().await, house.client().await);
+    for command in ["CREATE one", "CREATE two", "APPEND one {1+}\r\nx"] {
+        actor.command("a", command).await;
+    }
+    let notify = format!("NOTIFY SET (mailboxes one ({events}))");
+    watcher.command("n", &notify).await;
+    // Amid a letter nothing is told, and nobody looks.
+    watcher.send(b"w APPEND INBOX {1}\r\n").await;
+    assert_eq!(watcher.line().await, "+ OK");
+    actor.command("a", commands[0]).await;
+    if looks_between {
+        watcher.send(b"x\r\n").await;
+        watcher.answer("w").await;
+        assert_eq!(watcher.command("n", "NOOP").await.len(), 1);
+        watcher.send(b"w APPEND INBOX {1}\r\n").await;
+        assert_eq!(watcher.line().await, "+ OK");
+    }
+    actor.command("a", commands[1]).await;
+    watcher.send(b"x\r\n").await;
+    watcher.answer("w").await;
+    let mut told = watcher.command("n", "NOOP").await;
+    told.extend(watcher.command("n", "NOOP").await);
+    house.leave().await;
+    told.retain(|line| line.starts_with("* "));
+    told
+}
+
 #[test]
 fn another_mailbox_under_a_watched_name_is_told() {
-    run(async {
-        let house = House::new();
-        let (mut actor, mut watcher) = (house.client().await, house.client().await);
-        for command in ["CREATE one", "CREATE two", "APPEND one {1+}\r\nx"] {
-            actor.command("a", command).await;
+    for (first, second) in [
+        ("RENAME one three", "RENAME two one"),
+        ("RENAME one three", "CREATE one"),
+        ("DELETE one", "CREATE one"),
+        ("DELETE one", "RENAME two one"),
+    ] {
+        for looks_between in [false, true] {
+            for events in [
+                "MessageNew MessageExpunge FlagChange",
+                "MessageNew MessageExpunge",
+            ] {
+                let told = run(swap([first, second], looks_between, events));
+                let case = format!("{first}, {second}, {looks_between}: {told:?}");
+                assert_eq!(told.len(), 1, "{case}");
+                let is_new = told[0].starts_with("* STATUS one (MESSAGES 0 UIDNEXT 1 UIDVALIDITY ");
+                assert!(is_new, "{case}");
+            }
         }
-        let notify = "NOTIFY SET (mailboxes one (MessageNew MessageExpunge FlagChange))";
-        watcher.command("n", notify).await;
-        actor
-            .send(b"a RENAME one three\r\nb RENAME two one\r\n")
-            .await;
-        actor.answer("b").await;
-        let told = watcher.line().await;
-        assert!(told.starts_with("* STATUS one (MESSAGES 0 "), "{told}");
-        assert!(told.contains("UIDVALIDITY"), "{told}");
-        house.leave().await;
-    });
+    }
 }
 
 #[test]

@@ -70,6 +70,22 @@ struct Known {
     is_own: bool,
 }
 
+/// Names that the session itself has changed.
+struct Own(Vec<MailboxName>);
+
+impl Own {
+    fn has_named(&self, name: &MailboxName) -> bool {
+        self.0.contains(name)
+    }
+
+    /// Whether what bears a name bears it by the session's own doing: what is above a
+    /// mailbox is made along with it.
+    fn has_put(&self, name: &MailboxName) -> bool {
+        let is_below = |own: &MailboxName| own.components().starts_with(name.components());
+        self.0.iter().any(is_below)
+    }
+}
+
 /// A name of which there is something to tell, and what it was before.
 type Affected = BTreeMap<MailboxName, Option<MailboxName>>;
 
@@ -154,11 +170,12 @@ impl Elsewhere {
             return Ok(false);
         };
         let before = std::mem::replace(&mut self.snapshot, now);
-        let affected = self.affected(&before);
+        let own = Own(std::mem::take(&mut self.own));
+        let affected = self.affected(&before, &own);
         if !affected.is_empty() {
             client.tell_listed(&affected).await?;
         }
-        self.tell_counts(client, &before, open).await?;
+        self.tell_counts(client, &before, &own, open).await?;
         Ok(true)
     }
 
@@ -211,7 +228,7 @@ impl Elsewhere {
     }
 
     /// The names to tell of, but for the session's own doing.
-    fn affected(&mut self, before: &Snapshot) -> Affected {
+    fn affected(&self, before: &Snapshot, own: &Own) -> Affected {
         let now = &self.snapshot;
         let mut affected = Affected::new();
         for name in before.names_gone(now).chain(now.names_gone(before)) {
@@ -235,9 +252,8 @@ impl Elsewhere {
                 affected.entry(name.clone()).or_default();
             }
         }
-        let own = std::mem::take(&mut self.own);
         affected.retain(|name, old| {
-            !own.contains(name) && !old.as_ref().is_some_and(|old| own.contains(old))
+            !own.has_named(name) && !old.as_ref().is_some_and(|old| own.has_named(old))
         });
         affected
     }
@@ -252,6 +268,7 @@ impl Elsewhere {
         &self,
         client: &mut Client,
         before: &Snapshot,
+        own: &Own,
         open: Option<MailboxId>,
     ) -> Result<(), End> {
         for (id, known) in &self.snapshot.mailboxes {
@@ -261,7 +278,12 @@ impl Elsewhere {
             }
             let events = self.events(&known.name, known.subscribed);
             let condstore = client.enabled().condstore;
-            let items = known.news(before.known_as(*id, &known.name), events, condstore);
+            let was = before.mailboxes.get(id);
+            let items = match was.filter(|was| was.name == known.name) {
+                Some(was) => known.news(Some(was), events, condstore),
+                None if own.has_put(&known.name) => known.news(was, events, condstore),
+                None => known.introduction(events, condstore),
+            };
             if !items.is_empty() {
                 tell_status(client, &known.name, &items).await?;
             }
@@ -281,8 +303,20 @@ impl Known {
         })
     }
 
+    /// What STATUS is to say of another mailbox than what bore this name at the last look,
+    /// if any did: it may be empty, but its UIDs are others (RFC 5465 §5.1). What
+    /// came and went in between makes no difference.
+    fn introduction(&self, events: Events, condstore: bool) -> Vec<StatusItem> {
+        if !events.messages || self.status.is_none() {
+            return Vec::new();
+        }
+        let mut items = COUNTED.to_vec();
+        items.extend(condstore.then_some(StatusItem::HighestModseq));
+        items
+    }
+
     /// What STATUS is to say, by how the mailbox stood before (RFC 5465 §5.1 to §5.3).
-    /// Of one that is new there is something to say if it isn't empty.
+    /// Of one that the session itself has made there is something to say if it isn't empty.
     fn news(&self, before: Option<&Self>, events: Events, condstore: bool) -> Vec<StatusItem> {
         let Some(now) = self.status.filter(|_| events.messages) else {
             return Vec::new();
@@ -290,11 +324,14 @@ impl Known {
         let Some((was, is_own)) = before.and_then(|known| Some((known.status?, known.is_own)))
         else {
             let is_empty = now.counters.messages == 0;
-            return if is_empty { vec![] } else { COUNTED.to_vec() };
+            return if is_empty {
+                Vec::new()
+            } else {
+                self.introduction(events, condstore)
+            };
         };
         let counts = |status: &Status| (status.counters.messages, status.uid_next);
-        let is_other = now.validity != was.validity;
-        let counted = counts(&now) != counts(&was) || is_other;
+        let counted = counts(&now) != counts(&was);
         if is_own && !counted {
             return Vec::new();
         }
@@ -303,7 +340,7 @@ impl Known {
         let wanted = [
             (StatusItem::Messages, counted),
             (StatusItem::UidNext, counted),
-            (StatusItem::UidValidity, is_other || unseen || flags),
+            (StatusItem::UidValidity, unseen || flags),
             (StatusItem::Unseen, unseen),
             (StatusItem::HighestModseq, flags || (condstore && counted)),
         ];
@@ -367,14 +404,6 @@ impl Snapshot {
             self.subscriptions.extend(names::to_wire(name));
         }
         count
-    }
-
-    /// What stood under a mailbox's name, or else the mailbox itself.
-    fn known_as(&self, id: MailboxId, name: &MailboxName) -> Option<&Known> {
-        let known = self.mailboxes.get(&id);
-        let same = known.filter(|known| known.name == *name);
-        let named = || self.mailboxes.values().find(|it| it.name == *name);
-        same.or_else(named).or(known)
     }
 
     /// The names of mailboxes that the other doesn't have.
