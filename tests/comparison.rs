@@ -164,11 +164,15 @@ fn sort_and_thread_say_what_dovecot_says_or_the_rfc_wants() {
     let (set, dovecot) = (Set::start(), Dovecot::start());
     set.add_user(ALICE);
     let letters = order::letters(SEED, CORRESPONDENCE);
-    let letters: Vec<&Letter> = letters.iter().collect();
     let mut ours = Peer::new(|| set.login(ALICE));
     let mut theirs = Peer::new(|| dovecot.login(ALICE));
     for peer in [&mut ours, &mut theirs] {
-        assert!(fill(peer, &letters).iter().all(|taken| *taken));
+        peer.must("CREATE letters");
+        for (number, letter) in letters.iter().enumerate() {
+            peer.ask_append_of("letters", &order::arrival(number), &letter.bytes);
+            assert!(peer.reply().is_ok());
+        }
+        peer.must("SELECT letters");
     }
     let (mut meant, mut faults) = (BTreeMap::new(), Vec::new());
     let questions = order::questions();

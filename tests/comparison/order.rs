@@ -140,9 +140,19 @@ const ADDRESSES: &[&str] = &[
     "friends: bob@y, ann@x;",
 ];
 
+/// When a letter arrives: not in the order of the mailbox, and several at once.
+pub fn arrival(number: usize) -> String {
+    format!(
+        "{:02}-Feb-2021 {:02}:00:00 +0000",
+        1 + number * 7 % 28,
+        number % 24
+    )
+}
+
 /// What both are asked.
 pub fn questions() -> Vec<String> {
-    const KEYS: [&str; 8] = [
+    const KEYS: [&str; 9] = [
+        "ARRIVAL",
         "CC",
         "DATE",
         "FROM",
@@ -188,7 +198,7 @@ pub fn verdict(question: &str, ours: &[u8], theirs: &[u8]) -> Verdict {
 /// The threads of a THREAD, in any order.
 fn threads(said: &[u8]) -> Vec<Vec<u8>> {
     let (mut threads, mut depth) = (vec![Vec::new()], 0_usize);
-    for byte in said {
+    for byte in said.iter().skip_while(|byte| **byte != b'(') {
         depth = match byte {
             b'(' => depth + 1,
             b')' => depth - 1,
