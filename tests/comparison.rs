@@ -177,7 +177,7 @@ fn sort_and_thread_say_what_dovecot_says_or_the_rfc_wants() {
     let (mut meant, mut faults) = (BTreeMap::new(), Vec::new());
     let questions = order::questions();
     for question in &questions {
-        let mut ask = |peer: &mut Peer<'_>| peer.command(question).untagged.concat();
+        let ask = |peer: &mut Peer<'_>| peer.command(question).untagged.concat();
         let (mine, other) = (ask(&mut ours), ask(&mut theirs));
         match order::verdict(question, &mine, &other) {
             order::Verdict::Same => {}

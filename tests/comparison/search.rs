@@ -113,6 +113,10 @@ pub const RULES: &[Rule] = &[
         name: "parameters in their long form",
         explains: parameters_in_their_long_form,
     },
+    Rule {
+        name: "tags of HTML",
+        explains: tags_of_html,
+    },
 ];
 
 /// The rule that explains a difference.
@@ -192,6 +196,13 @@ fn text_of_no_known_type(it: &Difference<'_>) -> bool {
 
 fn parameters_in_their_long_form(it: &Difference<'_>) -> bool {
     it.ours && it.letter.has("*=")
+}
+
+/// Dovecot looks through HTML as it is written, ours through what its reader sees.
+fn tags_of_html(it: &Difference<'_>) -> bool {
+    let keys = ["BODY ", "TEXT "];
+    let asks = keys.iter().any(|key| it.question.contains(key));
+    asks && it.letter.has("text/html")
 }
 
 /// The numbers of the messages that a SEARCH finds.

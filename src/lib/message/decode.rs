@@ -6,11 +6,14 @@
 mod charset;
 mod date;
 mod encoded_word;
+mod markup;
+mod reference;
 mod transfer;
 
 pub use charset::{CharsetDecoder, exact_text, knows_charset};
 pub use date::{HeaderDate, date, sent_date};
 pub use encoded_word::field_text;
+pub use markup::MarkupDecoder;
 pub use transfer::{TransferDecoder, TransferEncoding};
 
 use crate::content::{Param, params_of, percent_decode};

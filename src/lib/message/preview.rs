@@ -5,7 +5,7 @@
 //! from a few KiB of it, linear, without recursion. It is text to show, made of a
 //! stranger's bytes: never to be taken for markup, and without control characters.
 
-use crate::decode::{CharsetDecoder, TransferDecoder, TransferEncoding};
+use crate::decode::{CharsetDecoder, MarkupDecoder, TransferDecoder, TransferEncoding};
 use crate::structure::{Inside, Part, Span, Structure};
 
 /// Characters of a preview (RFC 8970 §3.1: at most 200).
@@ -62,10 +62,9 @@ impl Source {
     pub fn words(&self, bytes: &[u8]) -> String {
         let mut words = Words::default();
         let text = self.decoded(bytes);
-        if self.markup {
-            Markup::default().strip(&text, &mut words);
-        } else {
-            words.push_all(&text);
+        match self.markup {
+            true => words.push_all(&seen(&text)),
+            false => words.push_all(&text),
         }
         words.out
     }
@@ -153,100 +152,14 @@ fn is_invisible(char: char) -> bool {
 }
 
 /// Elements whose text isn't shown.
-const HIDDEN: [&str; 4] = ["head", "script", "style", "title"];
+const UNSEEN: [&str; 4] = ["head", "script", "style", "title"];
 
-/// Character references that are worth their lines; others stay as they came.
-const REFERENCES: [(&str, char); 6] = [
-    ("amp", '&'),
-    ("apos", '\''),
-    ("gt", '>'),
-    ("lt", '<'),
-    ("nbsp", ' '),
-    ("quot", '"'),
-];
-
-/// Bytes of the longest name of a reference or element that is looked at.
-const MARKUP_NAME_BYTES_MAX: usize = 10;
-
-/// Takes text out of HTML: crudely, for it is shown as text and nothing depends
-/// on it.
-#[derive(Default)]
-struct Markup {
-    /// The element that hides text until it ends.
-    hidden: Option<&'static str>,
-}
-
-impl Markup {
-    fn strip(mut self, text: &str, words: &mut Words) {
-        let mut rest = text;
-        while let Some(at) = rest.find(['<', '&'])
-            && !words.is_full()
-        {
-            let (before, behind) = rest.split_at(at);
-            self.show(before, words);
-            rest = match behind.strip_prefix('<') {
-                Some(tag) => self.tag(tag, words),
-                None => self.reference(behind, words),
-            };
-        }
-        self.show(rest, words);
-    }
-
-    fn show(&self, text: &str, words: &mut Words) {
-        if self.hidden.is_none() {
-            words.push_all(text);
-        }
-    }
-
-    /// Skips a tag or comment whose `<` has been read.
-    fn tag<'t>(&mut self, text: &'t str, words: &mut Words) -> &'t str {
-        let end = if text.starts_with("!--") { "-->" } else { ">" };
-        let Some((tag, rest)) = text.split_once(end) else {
-            return "";
-        };
-        let (closing, name) = match tag.strip_prefix('/') {
-            Some(name) => (true, name),
-            None => (false, tag),
-        };
-        let is = |element: &&str| element_is(name, element);
-        match (self.hidden, HIDDEN.into_iter().find(|it| is(it))) {
-            (Some(hidden), Some(element)) if closing && hidden == element => self.hidden = None,
-            (None, element) if !closing => self.hidden = element,
-            _ => {}
-        }
-        words.push(' ');
-        rest
-    }
-
-    /// Reads `&name;` or `&#number;`.
-    fn reference<'t>(&self, text: &'t str, words: &mut Words) -> &'t str {
-        let head = text.floor_char_boundary(MARKUP_NAME_BYTES_MAX.saturating_add(2));
-        let (head, _) = text.split_at(head);
-        let name = head.strip_prefix('&').and_then(|it| it.split_once(';'));
-        let known = name.and_then(|(name, _)| Some((name.len(), referred(name)?)));
-        let (length, shown) = known.map_or((1, '&'), |(name, char)| (name.saturating_add(2), char));
-        if self.hidden.is_none() {
-            words.push(shown);
-        }
-        text.get(length..).unwrap_or_default()
-    }
-}
-
-fn element_is(tag: &str, element: &str) -> bool {
-    let name = tag.split(|char: char| !char.is_ascii_alphanumeric()).next();
-    name.is_some_and(|name| name.eq_ignore_ascii_case(element))
-}
-
-fn referred(name: &str) -> Option<char> {
-    if let Some(number) = name.strip_prefix('#') {
-        let code = match number.strip_prefix(['x', 'X']) {
-            Some(hex) => u32::from_str_radix(hex, 16),
-            None => number.parse(),
-        };
-        return char::from_u32(code.ok()?);
-    }
-    let known = REFERENCES.iter().find(|(known, _)| *known == name)?;
-    Some(known.1)
+/// The text of HTML: crudely, for it is shown as text and nothing depends on it.
+fn seen(markup: &str) -> String {
+    let (mut decoder, mut text) = (MarkupDecoder::new(&UNSEEN), String::new());
+    decoder.push(markup, &mut text);
+    decoder.finish(&mut text);
+    text
 }
 
 #[cfg(test)]
@@ -300,7 +213,7 @@ mod tests {
         let html = |text: &str| preview(&format!("Content-Type: text/html\n\n{text}"));
         assert_eq!(
             html("<style>p{}</style><p>a &lt;b&#62; &amp;c&nope;<!-- <b> -->d"),
-            "a <b> &c&nope; d"
+            "a <b> &c&nope;d"
         );
         assert_eq!(
             html("<STYLE type=x>a</head>b</style >c<title>d</title>e"),

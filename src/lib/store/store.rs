@@ -32,6 +32,7 @@ use crate::upkeep::{Limits, Upkeep};
 use crate::view::Messages;
 use journal::{Appender, Reached, Start};
 use std::collections::{BTreeSet, VecDeque};
+use std::ops::Bound;
 
 /// Changes pending at once; more wait their turn.
 const PENDING_MAX: usize = 4096;
@@ -223,9 +224,23 @@ impl Store {
 
     /// The mailboxes that `principal` may know of, in the order of their names.
     pub fn list(&self, principal: &Principal) -> impl Iterator<Item = Listed<'_>> {
+        self.list_behind(principal, None)
+    }
+
+    /// The same from behind a name on: who looks in steps goes on there, and doesn't pass
+    /// over all that it has seen.
+    pub fn list_behind(
+        &self,
+        principal: &Principal,
+        last: Option<&MailboxName>,
+    ) -> impl Iterator<Item = Listed<'_>> {
         let principal = *principal;
-        let mailboxes = self.account.names.values();
-        mailboxes.filter_map(move |id| {
+        let from = last.map_or(Bound::Unbounded, Bound::Excluded);
+        let mailboxes = self
+            .account
+            .names
+            .range::<MailboxName, _>((from, Bound::Unbounded));
+        mailboxes.filter_map(move |(_, id)| {
             let mailbox = self.account.mailbox(*id)?;
             let rights = granted(&mailbox.acl, principal);
             rights.contains(Rights::LOOKUP).then(|| Listed {

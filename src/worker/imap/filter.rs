@@ -7,7 +7,7 @@
 use super::End;
 use super::client::Client;
 use super::names;
-use store::MailboxId;
+use store::{MailboxId, MailboxName as StoreName};
 use wire::imap::{MailboxFilter, MailboxName};
 
 /// Mailboxes matched at once, each with a few hundred names at most: under a millisecond.
@@ -15,7 +15,10 @@ pub const MATCHED_STEP: usize = 64;
 
 /// Whether a mailbox is meant. What is selected isn't known by its name.
 ///
-/// Mail is delivered into INBOX and nowhere else.
+/// `inboxes` are those into which mail may be delivered (RFC 5465 §6.3): INBOX and nothing
+/// else, for nothing files mail elsewhere yet. Once scripts of the user's do (Sieve's
+/// `fileinto`), it must mean what they can name, or where that can't be known easily,
+/// all that `personal` means, as the RFC says.
 pub fn includes(filter: &MailboxFilter, name: &MailboxName, subscribed: bool) -> bool {
     let depth = |root: &MailboxName| {
         let below = name.components().strip_prefix(root.components());
@@ -49,33 +52,29 @@ impl Client {
     ) -> Result<Vec<(MailboxId, MailboxName)>, End> {
         let account = self.account().clone();
         let still = account.keep_tree().await;
-        let (mut found, mut looked_at) = (Vec::new(), 0_usize);
-        loop {
-            let step = self.filter_step(filters, open, looked_at, &mut found);
-            if step == 0 {
-                break;
-            }
-            looked_at = looked_at.saturating_add(step);
+        let (mut found, mut last) = (Vec::new(), None);
+        while let Some(name) = self.filter_step(filters, open, last.as_ref(), &mut found) {
+            last = Some(name);
             self.breathe().await?;
         }
         drop(still);
         Ok(found)
     }
 
-    /// Looks at the next mailboxes; how many there were.
+    /// Looks at the next mailboxes behind a name; the name of the last.
     fn filter_step(
         &self,
         filters: &[MailboxFilter],
         open: Option<MailboxId>,
-        looked_at: usize,
+        last: Option<&StoreName>,
         found: &mut Vec<(MailboxId, MailboxName)>,
-    ) -> usize {
+    ) -> Option<StoreName> {
         let store = self.account().store();
         let principal = self.principal();
-        let listed = store.list(&principal).skip(looked_at).take(MATCHED_STEP);
-        let mut count = 0_usize;
+        let listed = store.list_behind(&principal, last).take(MATCHED_STEP);
+        let mut seen = None;
         for mailbox in listed {
-            count = count.saturating_add(1);
+            seen = Some(mailbox.name);
             let Some(name) = names::to_wire(mailbox.name) else {
                 continue;
             };
@@ -84,7 +83,7 @@ impl Client {
                 found.push((mailbox.id, name));
             }
         }
-        count
+        seen.cloned()
     }
 }
 

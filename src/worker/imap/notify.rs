@@ -6,6 +6,8 @@
 //! never did hears what RFC 9051 says.
 
 mod elsewhere;
+mod own;
+mod snapshot;
 
 use super::End;
 use super::State;
@@ -158,22 +160,8 @@ impl Client {
     /// isn't told as of news.
     pub fn changes_names(&mut self, command: &Command) {
         let elsewhere = self.notified_mut().and_then(|it| it.elsewhere.as_mut());
-        let Some(elsewhere) = elsewhere else {
-            return;
-        };
-        match command {
-            Command::Create { mailbox: name, .. } | Command::Delete(name) => {
-                elsewhere.changed_name(name);
-                name.parent()
-                    .iter()
-                    .for_each(|it| elsewhere.changed_name(it));
-            }
-            Command::Rename { from, to } => {
-                elsewhere.changed_name(from);
-                elsewhere.changed_name(to);
-            }
-            Command::Subscribe(name) | Command::Unsubscribe(name) => elsewhere.changed_name(name),
-            _ => {}
+        if let Some(elsewhere) = elsewhere {
+            elsewhere.does(command);
         }
     }
 

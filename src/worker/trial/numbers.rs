@@ -309,6 +309,55 @@ fn a_page_that_is_longer_than_a_command_is_refused() {
     });
 }
 
+/// RFC 7377 §2.4: where one command may take only so many, none of several mailboxes is
+/// searched in part.
+#[test]
+fn of_one_mailbox_the_newest_are_searched_and_of_several_with_too_many_none() {
+    run(async {
+        let (house, mut client) = limited(THREE).await;
+        client.command("c", "CREATE one").await;
+        client.command("c", "CREATE two").await;
+        client.command("c", "COPY 1:2 one").await;
+        client.command("c", "COPY 3 two").await;
+        let of = |name: &str| {
+            let status = house.account.store();
+            let name = store::MailboxName::new([name]).unwrap();
+            let handle = status.open_mailbox(&store::Principal::Owner, &name);
+            handle.unwrap().validity().get()
+        };
+        let told = |name: &str, found: &str| {
+            let validity = of(name);
+            format!("* ESEARCH (TAG \"a\" MAILBOX {name} UIDVALIDITY {validity}) UID {found}")
+        };
+        let (inbox, one) = (told("INBOX", "ALL 4,6"), told("one", "ALL 2"));
+        assert_told(
+            &mut client,
+            &[
+                ("ESEARCH FLAGGED", &[&inbox, "a OK [MESSAGELIMIT 3 4]"]),
+                (
+                    "ESEARCH IN (mailboxes (INBOX none)) FLAGGED",
+                    &[&inbox, "a OK [MESSAGELIMIT 3 4]"],
+                ),
+                ("ESEARCH IN (mailboxes (one two)) FLAGGED", &[&one, "a OK"]),
+                (
+                    "ESEARCH IN (mailboxes (INBOX two)) FLAGGED",
+                    &["a NO [LIMIT]"],
+                ),
+                ("ESEARCH IN (personal) FLAGGED", &["a NO [LIMIT]"]),
+                (
+                    "ESEARCH RETURN (PARTIAL -1:-5) ALL",
+                    &[
+                        &told("INBOX", "PARTIAL (-1:-5 4:6)"),
+                        "a OK [MESSAGELIMIT 3 4]",
+                    ],
+                ),
+            ],
+        )
+        .await;
+        house.leave().await;
+    });
+}
+
 /// Whichever way a page is looked for, and however far, it is that of all results.
 #[test]
 fn a_page_that_is_looked_for_alone_is_that_of_all_results() {

@@ -36,12 +36,14 @@ fn transcript(script: &[u8], leftover: usize, pieces: &[usize]) -> Vec<u8> {
     })
 }
 
-/// UIDVALIDITY is of the time of founding.
+/// UIDVALIDITY is of the time of founding, and so are the ids of mailboxes.
 pub fn without_times(said: &[u8]) -> Vec<u8> {
     let text = String::from_utf8_lossy(said).into_owned();
     let mut out = String::new();
     for word in text.split_inclusive(' ') {
-        let is_time = word.len() > 9 && word.starts_with(|c: char| c.is_ascii_digit());
+        let is_number = word.starts_with(|c: char| c.is_ascii_digit());
+        let is_id = word.starts_with("(F") && word.contains('-');
+        let is_time = word.len() > 9 && (is_number || is_id);
         out.push_str(if is_time { "<time> " } else { word });
     }
     out.into_bytes()

@@ -1,9 +1,11 @@
 //! Who is told without asking: searches that are followed (RFC 5267), and NOTIFY
 //! (RFC 5465).
 
+use super::limits::{NOOP_MAX, worked};
 use super::{House, Wire, run};
 use journal::sim::Random;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// Searches of one session that are followed; docs/protocols.md.
 const FOLLOWED_MAX: usize = 8;
@@ -328,6 +330,23 @@ fn what_came_since_the_mailbox_was_opened_is_shown_like_all_that_comes() {
     });
 }
 
+#[test]
+fn uids_that_no_message_has_yet_are_waited_for() {
+    run(async {
+        let house = House::new();
+        let (mut actor, mut follower) = (house.client().await, house.client().await);
+        follower.command("s", "SELECT INBOX").await;
+        let search = "UID SEARCH RETURN (UPDATE COUNT) UID 2:4294967295";
+        let said = follower.command("u", search).await;
+        assert_eq!(said[0], "* ESEARCH (TAG \"u\") UID COUNT 0");
+        actor.command("a", "APPEND INBOX {1+}\r\nx {1+}\r\nx").await;
+        let said = follower.command("n", "NOOP").await;
+        let joins = "* ESEARCH (TAG \"u\") UID ADDTO (0 2)";
+        assert!(said.iter().any(|line| line == joins), "{said:?}");
+        house.leave().await;
+    });
+}
+
 /// Brings another, empty mailbox under a name that is watched, where one with a letter was.
 /// Between these commands the watcher looks, or doesn't. Gives what it is told.
 async fn swap(commands: [&str; 2], looks_between: bool, events: &str) -> Vec<String> {
@@ -380,6 +399,139 @@ fn another_mailbox_under_a_watched_name_is_told() {
             }
         }
     }
+}
+
+/// RFC 5465 §5: what a session does itself is no news to it.
+#[test]
+fn what_a_session_does_itself_to_the_tree_it_is_not_told() {
+    run(async {
+        let house = House::new();
+        let (mut actor, mut watcher) = (house.client().await, house.client().await);
+        let notify = "NOTIFY SET (personal (MessageNew MessageExpunge FlagChange MailboxName \
+            SubscriptionChange))";
+        watcher.command("n", notify).await;
+        for command in [
+            "CREATE a/b/c",
+            "CREATE a/d",
+            "RENAME a z",
+            "DELETE z/d",
+            "SUBSCRIBE z/b",
+            "UNSUBSCRIBE z/b",
+            "RENAME INBOX old/mail",
+            "DELETE z/b/c",
+        ] {
+            let mut said = watcher.command("w", command).await;
+            said.extend(watcher.command("w", "NOOP").await);
+            assert_eq!(said.len(), 2, "{command}: {said:?}");
+        }
+        actor.command("a", "CREATE z/new").await;
+        let told = [watcher.line().await, watcher.line().await];
+        assert!(told[0].starts_with("* LIST (\\NonExistent "), "{told:?}");
+        assert!(told[1].ends_with(" \"/\" z/new"), "{told:?}");
+        house.leave().await;
+    });
+}
+
+#[test]
+fn a_flag_that_another_changes_beside_ones_own_letter_is_told() {
+    run(async {
+        let house = House::new();
+        let (mut actor, mut watcher) = (house.client().await, house.client().await);
+        actor.command("a", "CREATE one").await;
+        actor.command("a", "APPEND one {1+}\r\nx").await;
+        actor.command("s", "SELECT one").await;
+        let notify = "NOTIFY SET (mailboxes one (MessageNew MessageExpunge FlagChange))";
+        watcher.command("n", notify).await;
+        // Amid its letter it doesn't look.
+        watcher.send(b"w APPEND one (\\Seen) {1}\r\n").await;
+        assert_eq!(watcher.line().await, "+ OK");
+        actor.command("a", "STORE 1 +FLAGS.SILENT (\\Seen)").await;
+        watcher.send(b"x\r\n").await;
+        watcher.answer("w").await;
+        let told = watcher.line().await;
+        assert!(told.starts_with("* STATUS one (UIDVALIDITY "), "{told}");
+        assert!(told.ends_with(" UNSEEN 0)"), "{told}");
+        house.leave().await;
+    });
+}
+
+/// RFC 5465 §3.1: whoever wants no events of the open mailbox can go on using it, however
+/// much is expunged meanwhile, and is told when it asks.
+#[test]
+fn a_long_history_of_expunges_ends_no_session_that_does_not_want_to_hear_of_them() {
+    const RUNS: usize = 4200;
+    run(async {
+        let house = House::new();
+        let (mut actor, mut watcher) = (house.client().await, house.client().await);
+        for _ in 0..RUNS / 100 {
+            let letters = "(\\Deleted) {1+}\r\nx () {1+}\r\nx ".repeat(100);
+            let append = format!("APPEND INBOX {}", letters.trim_end());
+            let said = actor.command("a", &append).await;
+            assert!(said[0].starts_with("a OK"), "{said:?}");
+        }
+        watcher.command("s", "SELECT INBOX").await;
+        watcher.command("n", "NOTIFY SET (selected NONE)").await;
+        actor.command("s", "SELECT INBOX").await;
+        actor.command("x", "EXPUNGE").await;
+        house.account.tidy_up().await;
+        let last = 2 * RUNS;
+        let said = watcher.command("f", &format!("FETCH {last} UID")).await;
+        assert_eq!(said[0], format!("* {last} FETCH (UID {last})"));
+        assert_eq!(watcher.command("u", "UID FETCH 2 UID").await.len(), 2);
+        let told = watcher.command("n", "NOOP").await;
+        assert_eq!(told.len(), RUNS + 1, "{:?}", told.last());
+        house.leave().await;
+    });
+}
+
+/// What the mail thread works while another waits for its NOOP, until somebody is told
+/// something.
+async fn worked_until(house: &House, watcher: &mut Wire, last: &str) -> Duration {
+    let (mut other, mut longest) = (house.client().await, Duration::ZERO);
+    loop {
+        let before = worked();
+        tokio::select! {
+            biased;
+            line = watcher.line() => {
+                if line.starts_with(last) {
+                    return longest;
+                }
+            }
+            _ = other.command("n", "NOOP") => longest = longest.max(worked() - before),
+        }
+    }
+}
+
+#[test]
+fn as_many_mailboxes_as_can_be_watched_make_nobody_wait() {
+    run(async {
+        let house = House::new();
+        let (mut actor, mut watcher) = (house.client().await, house.client().await);
+        let there = actor.command("l", "LIST \"\" *").await.len() - 1;
+        let creates = (there + 1..WATCHED_MAX).map(|it| format!("c CREATE t/{it}\r\n"));
+        let script: String = creates.chain(["z NOOP\r\n".to_owned()]).collect();
+        actor.send(script.as_bytes()).await;
+        actor.answer("z").await;
+        // As dear as the grammar lets it be.
+        let names: Vec<String> = (0..255).map(|it| format!("t/{it}x")).collect();
+        let notify = format!(
+            "n NOTIFY SET STATUS (mailboxes ({}) (MailboxName)) (personal (MessageNew \
+             MessageExpunge FlagChange MailboxName SubscriptionChange))\r\n",
+            names.join(" ")
+        );
+        watcher.send(notify.as_bytes()).await;
+        let asked = worked_until(&house, &mut watcher, "n OK").await;
+        actor
+            .send(b"a RENAME t u\r\nb APPEND u/99 {1+}\r\nx\r\n")
+            .await;
+        let last = "* STATUS u/99 (MESSAGES 1 ";
+        let renamed = worked_until(&house, &mut watcher, last).await;
+        assert!(
+            asked < NOOP_MAX && renamed < NOOP_MAX,
+            "{asked:?}, {renamed:?}"
+        );
+        house.leave().await;
+    });
 }
 
 #[test]

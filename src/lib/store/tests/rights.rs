@@ -169,6 +169,7 @@ fn rule(operation: Operation) -> (&'static str, Needs) {
 /// Methods that decide by no right, and why they needn't.
 const FREE: &[(&str, &str)] = &[
     ("list", "shows what may be seen: tested by itself"),
+    ("list_behind", "the same"),
     (
         "subscriptions",
         "shows them to the owner alone: tested by itself",

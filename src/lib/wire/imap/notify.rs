@@ -369,4 +369,140 @@ mod tests {
         let text = format!(" SET (personal ({events}))");
         assert_eq!(read(&text), Err(Refusal::TooMany("events")));
     }
+
+    /// Round trips of all that the grammars of NOTIFY, ESEARCH and UPDATE can say.
+    mod drawn {
+        use super::super::super::command::request;
+        use super::*;
+        use crate::imap::encode_command;
+        use proptest::prelude::*;
+
+        fn one_of(texts: &'static [&'static str]) -> impl Strategy<Value = String> + Clone {
+            proptest::sample::select(texts).prop_map(str::to_owned)
+        }
+
+        fn names() -> impl Strategy<Value = String> {
+            let name = one_of(&[
+                "a",
+                "INBOX",
+                "\"b c\"",
+                "\"\\\"\"",
+                "a/b",
+                "\"a*\"",
+                "\"&AOQ-\"",
+            ]);
+            let many = proptest::collection::vec(name.clone(), 1..4);
+            prop_oneof![
+                name,
+                many.prop_map(|names| format!("({})", names.join(" ")))
+            ]
+        }
+
+        fn filters(selected: &'static [&'static str]) -> impl Strategy<Value = String> {
+            let named = (one_of(&["subtree", "Subtree-One", "MAILBOXES"]), names());
+            prop_oneof![
+                one_of(selected),
+                one_of(&["inboxes", "PERSONAL", "Subscribed"]),
+                named.prop_map(|(filter, names)| format!("{filter} {names}")),
+            ]
+        }
+
+        fn items() -> impl Strategy<Value = String> {
+            let item = one_of(&[
+                "UID",
+                "FLAGS",
+                "BODY.PEEK[HEADER.FIELDS (From)]<1.2>",
+                "ENVELOPE",
+            ]);
+            let items = proptest::collection::vec(item, 1..4);
+            prop_oneof![
+                Just(String::new()),
+                items.prop_map(|it| format!(" ({})", it.join(" ")))
+            ]
+        }
+
+        fn events() -> impl Strategy<Value = String> {
+            let named = one_of(&[
+                "MessageExpunge",
+                "flagchange",
+                "AnnotationChange",
+                "MailboxName",
+                "SubscriptionChange",
+                "MailboxMetadataChange",
+                "ServerMetadataChange",
+                "X-Frobnicated",
+            ]);
+            let new = items().prop_map(|items| format!("MessageNew{items}"));
+            let many = proptest::collection::vec(prop_oneof![named, new], 1..6);
+            prop_oneof![
+                Just("NONE".to_owned()),
+                many.prop_map(|it| format!("({})", it.join(" ")))
+            ]
+        }
+
+        fn notifies() -> impl Strategy<Value = String> {
+            let group = (filters(&["selected", "SELECTED-DELAYED"]), events())
+                .prop_map(|(filter, events)| format!("({filter} {events})"));
+            let groups = proptest::collection::vec(group, 1..4);
+            (one_of(&["", " STATUS"]), groups)
+                .prop_map(|(status, groups)| format!("NOTIFY SET{status} {}", groups.join(" ")))
+        }
+
+        fn returns() -> impl Strategy<Value = String> {
+            let some = proptest::sample::subsequence(
+                vec!["MIN", "MAX", "COUNT", "SAVE", "CONTEXT", "PARTIAL -1:-9"],
+                0..6,
+            );
+            let update = prop_oneof![Just(None), items().prop_map(Some)];
+            (some, update).prop_map(|(some, update)| {
+                let update = update.map(|items| format!("UPDATE{items}"));
+                let some = some.into_iter().map(str::to_owned).chain(update);
+                format!("RETURN ({}) ", some.collect::<Vec<_>>().join(" "))
+            })
+        }
+
+        fn searches() -> impl Strategy<Value = String> {
+            let sources = proptest::collection::vec(filters(&["selected"]), 1..4);
+            let sources = prop_oneof![
+                Just(String::new()),
+                sources.prop_map(|it| format!("IN ({}) ", it.join(" "))),
+            ];
+            let key = one_of(&[
+                "ALL",
+                "2:* UID 4,7",
+                "OR SEEN NOT BODY \"x y\"",
+                "CHARSET UTF-8 TEXT {3+}\r\nabc",
+            ]);
+            let several = (
+                sources,
+                prop_oneof![Just(String::new()), returns()],
+                key.clone(),
+            )
+                .prop_map(|(sources, returns, key)| format!("ESEARCH {sources}{returns}{key}"));
+            let one = (one_of(&["SEARCH", "UID SEARCH"]), returns(), key)
+                .prop_map(|(verb, returns, key)| format!("{verb} {returns}{key}"));
+            prop_oneof![several, one]
+        }
+
+        proptest! {
+            #![proptest_config(ProptestConfig::with_cases(1024))]
+            #[test]
+            fn whatever_is_drawn_is_read_written_and_read_again(
+                text in prop_oneof![notifies(), searches()],
+            ) {
+                for dialect in [Dialect::Rev1, Dialect::Rev2] {
+                    let first = request(format!("t {text}").as_bytes(), dialect);
+                    let first = first.map_err(|why| TestCaseError::fail(format!("{text}: {why:?}")))?;
+                    let mut out = Vec::new();
+                    encode_command(&mut out, &first, dialect);
+                    let written = out.strip_suffix(b"\r\n").unwrap();
+                    prop_assert_eq!(
+                        request(written, dialect),
+                        Ok(first),
+                        "{}", String::from_utf8_lossy(written)
+                    );
+                }
+            }
+        }
+    }
 }

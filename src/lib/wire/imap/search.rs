@@ -4,6 +4,7 @@
 //! by recursion is safe.
 
 use preauth::imap::cursor::Cursor;
+use std::mem::discriminant;
 
 use super::date::date;
 use super::fetch::{FetchItem, header_fld_name};
@@ -257,25 +258,27 @@ pub(super) fn saves_anywhere(cursor: &mut Cursor<'_>) -> bool {
 
 /// `search-return-opts = SP "RETURN" SP "(" [search-return-opt *(SP search-return-opt)] ")"`,
 /// and the space behind. None means an untagged SEARCH; `()` means ALL. What is
-/// named twice is wanted once.
+/// named twice is wanted once, so that they are never more than there are kinds.
 pub(super) fn search_return_opts(cursor: &mut Cursor<'_>) -> Parsed<Option<Vec<SearchReturn>>> {
     if !accept_word(cursor, "RETURN") {
         return Ok(None);
     }
     cursor.space()?;
     cursor.byte(b'(', "a list of results")?;
-    let mut options = Vec::new();
+    let mut options: Vec<SearchReturn> = Vec::new();
     while !cursor.accept(b')') {
         if !options.is_empty() {
             cursor.space()?;
         }
         let option = search_return_opt(cursor)?;
-        if !options.contains(&option) || option.page().is_some() {
+        let is_same = |known: &SearchReturn| discriminant(known) == discriminant(&option);
+        let is_again = options.iter().any(is_same);
+        if lists(&option) && options.iter().any(lists) && !(is_again && option.page().is_none()) {
+            return Err(expected("one PARTIAL, or ALL, and not both"));
+        }
+        if !is_again {
             options.push(option);
         }
-    }
-    if options.iter().filter(|option| lists(option)).count() > 1 {
-        return Err(expected("one PARTIAL, or ALL, and not both"));
     }
     cursor.space()?;
     if options.is_empty() {

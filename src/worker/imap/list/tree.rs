@@ -60,16 +60,16 @@ impl Tree {
     }
 
     async fn add_mailboxes(&mut self, client: &mut Client) -> Result<(), End> {
-        let mut known = 0_usize;
+        let mut last = None;
         loop {
-            let some = mailboxes(client, known);
+            let some = mailboxes(client, last.as_ref());
             if some.is_empty() {
                 return Ok(());
             }
-            known = known.saturating_add(some.len());
             for (name, mailbox) in some {
                 client.breathe().await?;
                 self.add_mailbox(&name, mailbox);
+                last = Some(name);
             }
         }
     }
@@ -150,11 +150,14 @@ impl Tree {
     }
 }
 
-/// Some mailboxes behind those that are known.
-fn mailboxes(client: &Client, known: usize) -> Vec<(store::MailboxName, Mailbox)> {
+/// Some mailboxes behind the last that is known.
+fn mailboxes(
+    client: &Client,
+    last: Option<&store::MailboxName>,
+) -> Vec<(store::MailboxName, Mailbox)> {
     let store = client.account().store();
     let principal = client.principal();
-    let mailboxes = store.list(&principal).skip(known);
+    let mailboxes = store.list_behind(&principal, last);
     let mailboxes = mailboxes.take(NAMES_STEP).map(|listed| {
         let special_use = listed.special_use;
         (listed.name.clone(), Mailbox { special_use })

@@ -4,18 +4,15 @@
 //! However much happens in between, each mailbox is told once, as it is now; a client that
 //! reads slowly is told less often, and nothing queues up for it.
 
+use super::own::Own;
+use super::snapshot::{Known, Snapshot};
 use crate::imap::End;
 use crate::imap::client::Client;
-use crate::imap::filter::{MATCHED_STEP, includes};
-use crate::imap::names;
-use std::collections::{BTreeMap, BTreeSet};
-use store::{Listed, MailboxId, Modseq, Status, Store, Uid, UidRange};
+use crate::imap::filter::includes;
+use std::collections::BTreeMap;
+use store::{MailboxId, Status, Uid, UidRange};
 use wire::imap::response::Data;
-use wire::imap::{EventGroup, MailboxFilter, MailboxName, NotifyEvent, StatusItem};
-
-/// Mailboxes and subscriptions of an account that can be watched: some 200 bytes each are
-/// kept for every session that does.
-pub const WATCHED_MAX: usize = 4096;
+use wire::imap::{Command, EventGroup, MailboxFilter, MailboxName, NotifyEvent, StatusItem};
 
 /// What is told of a mailbox with messages that come and go, if STATUS was asked for
 /// (RFC 5465 §3.1).
@@ -30,8 +27,8 @@ const COUNTED: [StatusItem; 3] = [
 pub struct Elsewhere {
     groups: Vec<Group>,
     snapshot: Snapshot,
-    /// Names that this session itself has changed since: these are no news to it.
-    own: Vec<MailboxName>,
+    /// What this session itself has done to the tree since.
+    own: Own,
 }
 
 #[derive(Debug)]
@@ -50,40 +47,6 @@ struct Events {
     names: bool,
     subscriptions: bool,
     annotations: bool,
-}
-
-/// How the account stands.
-#[derive(Debug, Default)]
-struct Snapshot {
-    at: Modseq,
-    mailboxes: BTreeMap<MailboxId, Known>,
-    subscriptions: BTreeSet<MailboxName>,
-}
-
-#[derive(Debug, Clone)]
-struct Known {
-    name: MailboxName,
-    subscribed: bool,
-    /// None: the client may not read it.
-    status: Option<Status>,
-    /// The session itself has put messages here: they are in the status.
-    is_own: bool,
-}
-
-/// Names that the session itself has changed.
-struct Own(Vec<MailboxName>);
-
-impl Own {
-    fn has_named(&self, name: &MailboxName) -> bool {
-        self.0.contains(name)
-    }
-
-    /// Whether what bears a name bears it by the session's own doing: what is above a
-    /// mailbox is made along with it.
-    fn has_put(&self, name: &MailboxName) -> bool {
-        let is_below = |own: &MailboxName| own.components().starts_with(name.components());
-        self.0.iter().any(is_below)
-    }
 }
 
 /// A name of which there is something to tell, and what it was before.
@@ -119,7 +82,7 @@ impl Elsewhere {
                 .filter(|group| group.account_annotations || group.events != Events::default())
                 .collect(),
             snapshot: Snapshot::default(),
-            own: Vec::new(),
+            own: Own::default(),
         };
         if new.is_needed() {
             let Some(snapshot) = Snapshot::take(client).await? else {
@@ -141,6 +104,7 @@ impl Elsewhere {
     /// [`End`]: the session is over.
     pub async fn tell_all(&self, client: &mut Client, open: Option<MailboxId>) -> Result<(), End> {
         for (id, known) in &self.snapshot.mailboxes {
+            client.breathe().await?;
             let events = self.events(&known.name, known.subscribed);
             if !events.messages || open == Some(*id) {
                 continue;
@@ -163,15 +127,15 @@ impl Elsewhere {
     ) -> Result<bool, End> {
         if client.account().store().modseq() == self.snapshot.at {
             // What the session tried itself has changed nothing.
-            self.own.clear();
+            self.own = Own::default();
             return Ok(true);
         }
         let Some(now) = Snapshot::take(client).await? else {
             return Ok(false);
         };
         let before = std::mem::replace(&mut self.snapshot, now);
-        let own = Own(std::mem::take(&mut self.own));
-        let affected = self.affected(&before, &own);
+        let own = std::mem::take(&mut self.own);
+        let affected = self.affected(client, &before, &own).await?;
         if !affected.is_empty() {
             client.tell_listed(&affected).await?;
         }
@@ -184,7 +148,6 @@ impl Elsewhere {
         let Some(known) = self.snapshot.mailboxes.get_mut(&mailbox) else {
             return;
         };
-        known.is_own = true;
         let Some(status) = &mut known.status else {
             return;
         };
@@ -197,9 +160,9 @@ impl Elsewhere {
         }
     }
 
-    /// The session itself has changed the tree at this name.
-    pub fn changed_name(&mut self, name: &MailboxName) {
-        self.own.push(name.clone());
+    /// The session itself is about to do this.
+    pub fn does(&mut self, command: &Command) {
+        self.own.note(command);
     }
 
     /// Whether a change of annotations is told, of a mailbox or of the account.
@@ -228,34 +191,76 @@ impl Elsewhere {
     }
 
     /// The names to tell of, but for the session's own doing.
-    fn affected(&self, before: &Snapshot, own: &Own) -> Affected {
-        let now = &self.snapshot;
+    async fn affected(
+        &self,
+        client: &mut Client,
+        before: &Snapshot,
+        own: &Own,
+    ) -> Result<Affected, End> {
         let mut affected = Affected::new();
-        for name in before.names_gone(now).chain(now.names_gone(before)) {
-            if self.wants_name(name, before) {
-                affected.insert(name.clone(), None);
-            }
-            if let Some(parent) = name.parent().filter(|it| self.wants_name(it, before)) {
-                affected.insert(parent, None);
+        self.add_made_and_gone(client, before, own, &mut affected)
+            .await?;
+        self.add_renamed(client, before, own, &mut affected).await?;
+        self.add_subscribed(client, before, own, &mut affected)
+            .await?;
+        Ok(affected)
+    }
+
+    /// Mailboxes that are new or gone, and what they lie in.
+    async fn add_made_and_gone(
+        &self,
+        client: &mut Client,
+        before: &Snapshot,
+        own: &Own,
+        affected: &mut Affected,
+    ) -> Result<(), End> {
+        let now = &self.snapshot;
+        for name in before.gone(now).chain(now.gone(before)) {
+            client.breathe().await?;
+            for name in [Some(name.clone()), name.parent()].into_iter().flatten() {
+                if self.wants_name(&name, before) && !own.explains(&name, None, now.has(&name)) {
+                    affected.insert(name, None);
+                }
             }
         }
-        for (old, new) in before.renamed(now) {
-            if self.wants_name(old, before) || self.wants_name(new, before) {
-                affected.insert(new.clone(), Some(old.clone()));
+        Ok(())
+    }
+
+    async fn add_renamed(
+        &self,
+        client: &mut Client,
+        before: &Snapshot,
+        own: &Own,
+        affected: &mut Affected,
+    ) -> Result<(), End> {
+        let renamed = before.renamed(&self.snapshot);
+        for (old, new) in &renamed {
+            client.breathe().await?;
+            let is_wanted = self.wants_name(old, before) || self.wants_name(new, before);
+            let is_told = is_wanted && !goes_along(&renamed, old, new);
+            if is_told && !own.explains(new, Some(old), true) {
+                affected.insert((*new).clone(), Some((*old).clone()));
             }
         }
-        let changed = before
-            .subscriptions
-            .symmetric_difference(&now.subscriptions);
-        for name in changed {
-            if self.events(name, true).subscriptions {
+        Ok(())
+    }
+
+    async fn add_subscribed(
+        &self,
+        client: &mut Client,
+        before: &Snapshot,
+        own: &Own,
+        affected: &mut Affected,
+    ) -> Result<(), End> {
+        let now = &self.snapshot.subscriptions;
+        for name in before.subscriptions.symmetric_difference(now) {
+            client.breathe().await?;
+            let is_own = own.explains_subscription(name, now.contains(name));
+            if self.events(name, true).subscriptions && !is_own {
                 affected.entry(name.clone()).or_default();
             }
         }
-        affected.retain(|name, old| {
-            !own.has_named(name) && !old.as_ref().is_some_and(|old| own.has_named(old))
-        });
-        affected
+        Ok(())
     }
 
     fn wants_name(&self, name: &MailboxName, before: &Snapshot) -> bool {
@@ -293,16 +298,6 @@ impl Elsewhere {
 }
 
 impl Known {
-    fn new(listed: &Listed<'_>, store: &Store, client: &Client) -> Option<Self> {
-        let handle = store.open_by_id(&client.principal(), listed.id).ok();
-        Some(Self {
-            name: names::to_wire(listed.name)?,
-            subscribed: listed.subscribed,
-            status: handle.and_then(|handle| store.status(&handle).ok()),
-            is_own: false,
-        })
-    }
-
     /// What STATUS is to say of another mailbox than what bore this name at the last look,
     /// if any did: it may be empty, but its UIDs are others (RFC 5465 §5.1). What
     /// came and went in between makes no difference.
@@ -321,20 +316,14 @@ impl Known {
         let Some(now) = self.status.filter(|_| events.messages) else {
             return Vec::new();
         };
-        let Some((was, is_own)) = before.and_then(|known| Some((known.status?, known.is_own)))
-        else {
-            let is_empty = now.counters.messages == 0;
-            return if is_empty {
-                Vec::new()
-            } else {
-                self.introduction(events, condstore)
+        let Some(was) = before.and_then(|known| known.status) else {
+            return match now.counters.messages {
+                0 => Vec::new(),
+                _ => self.introduction(events, condstore),
             };
         };
         let counts = |status: &Status| (status.counters.messages, status.uid_next);
         let counted = counts(&now) != counts(&was);
-        if is_own && !counted {
-            return Vec::new();
-        }
         let unseen = events.flags && now.counters.unseen != was.counters.unseen;
         let flags = events.flags && condstore && now.modseq != was.modseq;
         let wanted = [
@@ -349,87 +338,16 @@ impl Known {
     }
 }
 
-impl Snapshot {
-    /// How the account stands, looked at in steps; none if it is too large.
-    async fn take(client: &mut Client) -> Result<Option<Self>, End> {
-        let account = client.account().clone();
-        let still = account.keep_tree().await;
-        let mut snapshot = Self {
-            // What changes while this looks is looked at again.
-            at: account.store().modseq(),
-            ..Self::default()
-        };
-        let mut looked_at = 0_usize;
-        while let step @ 1.. = snapshot.add_mailboxes(client, looked_at) {
-            looked_at = looked_at.saturating_add(step);
-            if looked_at > WATCHED_MAX {
-                return Ok(None);
-            }
-            client.breathe().await?;
-        }
-        looked_at = 0;
-        while let step @ 1.. = snapshot.add_subscriptions(client, looked_at) {
-            looked_at = looked_at.saturating_add(step);
-            if looked_at > WATCHED_MAX {
-                return Ok(None);
-            }
-            client.breathe().await?;
-        }
-        drop(still);
-        Ok(Some(snapshot))
-    }
-
-    /// Adds the next mailboxes; how many there were.
-    fn add_mailboxes(&mut self, client: &Client, looked_at: usize) -> usize {
-        let store = client.account().store();
-        let principal = client.principal();
-        let mut count = 0_usize;
-        for listed in store.list(&principal).skip(looked_at).take(MATCHED_STEP) {
-            count = count.saturating_add(1);
-            if let Some(known) = Known::new(&listed, &store, client) {
-                self.mailboxes.insert(listed.id, known);
-            }
-        }
-        count
-    }
-
-    /// The same of subscriptions.
-    fn add_subscriptions(&mut self, client: &Client, looked_at: usize) -> usize {
-        let store = client.account().store();
-        let principal = client.principal();
-        let subscriptions = store.subscriptions(&principal).skip(looked_at);
-        let mut count = 0_usize;
-        for name in subscriptions.take(MATCHED_STEP) {
-            count = count.saturating_add(1);
-            self.subscriptions.extend(names::to_wire(name));
-        }
-        count
-    }
-
-    /// The names of mailboxes that the other doesn't have.
-    fn names_gone<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a MailboxName> {
-        let gone = self.mailboxes.iter();
-        let gone = gone.filter(|(id, _)| !other.mailboxes.contains_key(id));
-        gone.map(|(_, known)| &known.name)
-    }
-
-    /// Old and new names, but for those that only went along with their parent.
-    fn renamed<'a>(&'a self, now: &'a Self) -> Vec<(&'a MailboxName, &'a MailboxName)> {
-        let pairs = self.mailboxes.iter().filter_map(|(id, known)| {
-            let new = &now.mailboxes.get(id)?.name;
-            (known.name != *new).then_some((&known.name, new))
-        });
-        let renamed: BTreeMap<_, _> = pairs.collect();
-        let goes_along = |old: &MailboxName, new: &MailboxName| {
-            let (Some(above), Some(new_above)) = (old.parent(), new.parent()) else {
-                return false;
-            };
-            renamed.get(&above) == Some(&&new_above)
-                && old.components().last() == new.components().last()
-        };
-        let all = renamed.iter().map(|(old, new)| (*old, *new));
-        all.filter(|(old, new)| !goes_along(old, new)).collect()
-    }
+/// Whether a mailbox only went along with its parent.
+fn goes_along(
+    renamed: &BTreeMap<&MailboxName, &MailboxName>,
+    old: &MailboxName,
+    new: &MailboxName,
+) -> bool {
+    let (Some(above), Some(new_above)) = (old.parent(), new.parent()) else {
+        return false;
+    };
+    renamed.get(&above) == Some(&&new_above) && old.components().last() == new.components().last()
 }
 
 /// STATUS, unless the mailbox is gone meanwhile.

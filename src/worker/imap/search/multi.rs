@@ -5,15 +5,15 @@
 //! (§2.2): that it was there is not told either.
 
 use super::key::Key;
-use super::scope::{Finding, Scope};
+use super::scope::{Finding, Reach, Scope};
 use super::tell::{Head, report};
-use super::{Followed, TAG_IN_USE, UNREAD};
+use super::{Followed, TAG_IN_USE, UNREAD, page_alone};
 use crate::imap::End;
 use crate::imap::answer::Answer;
 use crate::imap::client::Client;
 use crate::imap::selected::Selected;
 use store::{MailboxHandle, MailboxId, Refusal, Uid, UidRange, View};
-use wire::imap::response::Source;
+use wire::imap::response::{Code, Source};
 use wire::imap::{MailboxFilter, MailboxName, MultiSearch, SearchReturn, Status, Tag};
 
 /// What was found in one mailbox.
@@ -78,7 +78,10 @@ impl Client {
             return Ok(Answer::from(refusal));
         }
         let mailboxes = self.filtered(sources, open.filter(|_| names_open)).await?;
-        let mut unread = false;
+        if self.is_too_much(&mailboxes).await? {
+            return Ok(TOO_MUCH);
+        }
+        let (mut unread, mut cut) = (false, None);
         for (id, name) in mailboxes {
             let searched = match selected.as_deref_mut().filter(|_| open == Some(id)) {
                 Some(selected) => self.search_open(tag, &name, search, selected).await?,
@@ -90,13 +93,36 @@ impl Client {
                 Searched::Refused(answer) => return Ok(answer),
             };
             unread |= hit.finding.unread;
+            cut = cut.or(hit.finding.cut);
             self.tell_source(tag, search, &name, &hit).await?;
         }
-        Ok(if unread {
-            UNREAD
-        } else {
-            Answer::ok("Searched")
+        Ok(match unread {
+            true => UNREAD,
+            false => self.cut_answer(Answer::ok("Searched"), cut),
         })
+    }
+
+    /// Whether several mailboxes have more messages together than one command may take:
+    /// the lowest UID that was searched could not be told of each, as it is of one
+    /// (RFC 9738 §3.1), so that nothing is searched (RFC 7377 §2.4).
+    async fn is_too_much(&mut self, mailboxes: &[(MailboxId, MailboxName)]) -> Result<bool, End> {
+        let Some(most) = self.per_command().filter(|_| mailboxes.len() > 1) else {
+            return Ok(false);
+        };
+        let mut count = 0_u32;
+        for (id, _) in mailboxes {
+            count = count.saturating_add(self.messages_in(*id));
+            self.breathe().await?;
+        }
+        Ok(count > most)
+    }
+
+    /// Of a mailbox that may not be read none is searched.
+    fn messages_in(&self, id: MailboxId) -> u32 {
+        let store = self.account().store();
+        let handle = store.open_by_id(&self.principal(), id);
+        let status = handle.and_then(|handle| store.status(&handle));
+        status.map_or(0, |status| status.counters.messages)
     }
 
     /// RFC 7377 §2.1: nothing is told of a mailbox in which nothing was found.
@@ -195,9 +221,14 @@ impl Client {
     }
 
     async fn hit(&mut self, search: &MultiSearch, scope: Scope<'_>, key: &Key) -> Result<Hit, End> {
-        let finding = scope.find(self, true, key).await?;
+        let asks_for_modseqs = search.key.asks_for_modseqs();
+        let reach = Reach {
+            page: page_alone(&search.returns).filter(|_| !asks_for_modseqs),
+            newest: self.per_command(),
+        };
+        let finding = scope.find_within(self, true, key, reach).await?;
         let found = &finding.found;
-        let modseq = match search.key.asks_for_modseqs() {
+        let modseq = match asks_for_modseqs {
             true => scope.modseq_of(self, Some(&search.returns), found).await?,
             false => None,
         };
@@ -229,6 +260,11 @@ impl Client {
         Ok((view, recent))
     }
 }
+
+const TOO_MUCH: Answer = Answer::no(
+    Code::Limit,
+    "Too many messages in these mailboxes; search fewer at once",
+);
 
 /// Where nothing is said, the open mailbox is meant.
 const SELECTED: &[MailboxFilter] = &[MailboxFilter::Selected];

@@ -2,7 +2,7 @@
 //!
 //! Both sides are folded. Text parts, and those of message types that are no letters,
 //! are decoded, with their transfer encoding and charset, and so are the headers of
-//! parts and of letters within. Other parts are not text, and neither is what stands
+//! parts and of letters within. Of HTML only what its reader sees is text. Other parts are not text, and neither is what stands
 //! before the first boundary and behind the last (RFC 2046 §5.1.1).
 
 use super::fold::{fold, fold_onto};
@@ -11,7 +11,7 @@ use crate::imap::client::Client;
 use crate::imap::letter::{Letter, Trouble};
 use crate::shapes::Depth;
 use memchr::memmem::Finder;
-use message::decode::{self, CharsetDecoder, TransferDecoder, TransferEncoding};
+use message::decode::{self, CharsetDecoder, MarkupDecoder, TransferDecoder, TransferEncoding};
 use message::{Part, Span};
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
@@ -132,7 +132,11 @@ struct Body {
     span: Span,
     encoding: TransferEncoding,
     charset: Vec<u8>,
+    is_html: bool,
 }
+
+/// Elements of HTML that nobody reads.
+const UNSEEN: [&str; 2] = ["script", "style"];
 
 /// A letter that nobody may look into is text as a whole, since nobody knows better.
 fn flat(letter: &Letter) -> Vec<Text> {
@@ -140,6 +144,7 @@ fn flat(letter: &Letter) -> Vec<Text> {
         span: letter.whole(),
         encoding: TransferEncoding::Identity,
         charset: Vec::new(),
+        is_html: false,
     })]
 }
 
@@ -164,6 +169,7 @@ fn body(part: &Part) -> Option<Text> {
         span: part.body,
         encoding,
         charset: charset.into_bytes(),
+        is_html: content.is("text") && content.subtype.eq_ignore_ascii_case(b"html"),
     };
     (is_text && part.inside == message::Inside::Leaf).then_some(Text::Body(body))
 }
@@ -178,9 +184,11 @@ pub struct TextSearch<'k> {
     encoding: TransferEncoding,
     transfer: TransferDecoder,
     charset: CharsetDecoder,
-    /// A piece without its transfer encoding, and as text.
+    markup: Option<MarkupDecoder>,
+    /// A piece without its transfer encoding, as text, and what of that is seen.
     decoded: Vec<u8>,
     plain: String,
+    seen: String,
     /// What is being looked through, folded.
     text: String,
 }
@@ -199,8 +207,10 @@ impl<'k> TextSearch<'k> {
             encoding: TransferEncoding::Identity,
             transfer: TransferDecoder::new(TransferEncoding::Identity),
             charset: CharsetDecoder::new(b""),
+            markup: None,
             decoded: Vec::new(),
             plain: String::new(),
+            seen: String::new(),
             text: String::new(),
         }
     }
@@ -235,6 +245,7 @@ impl<'k> TextSearch<'k> {
         self.encoding = text.encoding;
         self.transfer = TransferDecoder::new(text.encoding);
         self.charset = CharsetDecoder::new(&text.charset);
+        self.markup = text.is_html.then(|| MarkupDecoder::new(&UNSEEN));
         self.text.clear();
     }
 
@@ -249,7 +260,17 @@ impl<'k> TextSearch<'k> {
                 self.charset.push(&self.decoded, &mut self.plain);
             }
         }
-        fold_onto(&self.plain, &mut self.text);
+        self.show();
+    }
+
+    /// What was decoded is to be looked through, but for markup.
+    fn show(&mut self) {
+        let Some(markup) = &mut self.markup else {
+            return fold_onto(&self.plain, &mut self.text);
+        };
+        self.seen.clear();
+        markup.push(&self.plain, &mut self.seen);
+        fold_onto(&self.seen, &mut self.text);
     }
 
     fn finish(&mut self) {
@@ -261,7 +282,12 @@ impl<'k> TextSearch<'k> {
         transfer.finish(&mut self.decoded);
         charset.push(&self.decoded, &mut self.plain);
         charset.finish(&mut self.plain);
-        fold_onto(&self.plain, &mut self.text);
+        self.show();
+        if let Some(markup) = self.markup.take() {
+            self.seen.clear();
+            markup.finish(&mut self.seen);
+            fold_onto(&self.seen, &mut self.text);
+        }
     }
 
     /// Only the end of what was looked through can be part of a find.
@@ -357,6 +383,7 @@ mod tests {
             span: Span::default(),
             encoding: TransferEncoding::Identity,
             charset: b"utf-8".to_vec(),
+            is_html: false,
         });
         let mut rest = text.as_bytes();
         let mut seen = false;

@@ -48,8 +48,10 @@ async fn begin(image: &Image) -> World {
 #[test]
 fn who_may_not_read_a_mailbox_learns_no_number_of_it() {
     run(async {
-        let empty = Image::new().await.after(&["CREATE box"]).await;
-        let full = Image::new().await.after(&A_BOX).await;
+        // One account of one second, which is in the ids of its mailboxes.
+        let account = Image::new().await;
+        let empty = account.after(&["CREATE box"]).await;
+        let full = account.after(&A_BOX).await;
         let (mut of_empty, mut of_full) = (begin(&empty).await, begin(&full).await);
         for rights in sets("l", "r") {
             for row in rows_in(&[Place::Anywhere, Place::InOther]) {

@@ -63,7 +63,8 @@ impl Twins {
 #[test]
 fn a_mailbox_that_may_not_be_seen_is_answered_for_like_one_that_is_not_there() {
     run(async {
-        let twins = Twins::of(&Image::with_box().await, &Image::new().await).await;
+        let without = Image::new().await;
+        let twins = Twins::of(&without.after(&A_BOX).await, &without).await;
         for rights in rights_without_lookup() {
             twins.hidden.give("box", &rights).await;
             for row in rows_elsewhere() {
@@ -76,7 +77,8 @@ fn a_mailbox_that_may_not_be_seen_is_answered_for_like_one_that_is_not_there() {
 #[test]
 fn what_was_given_to_somebody_else_is_not_there() {
     run(async {
-        let twins = Twins::of(&Image::with_box().await, &Image::new().await).await;
+        let without = Image::new().await;
+        let twins = Twins::of(&without.after(&A_BOX).await, &without).await;
         twins.hidden.give("box", &Rights::ALL.letters()).await;
         let nothing_is_selected = |row: &&Row| row.place == Place::Anywhere;
         for row in rows_elsewhere().filter(nothing_is_selected) {
