@@ -10,6 +10,7 @@ mod desk;
 mod failing;
 mod finding;
 mod flags;
+mod following;
 mod guarded;
 mod hanging;
 mod house;

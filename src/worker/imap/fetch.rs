@@ -110,7 +110,8 @@ impl Selected {
             Ok(shown) => shown,
             Err(answer) => return Ok(answer),
         };
-        let (mut walk, items) = self.narrowed(client, meant, items, modifiers).await?;
+        let narrowed = self.narrowed(client, set, meant, items, modifiers);
+        let (mut walk, items) = narrowed.await?;
         let items = items.as_slice();
         let order = Order::new(items, by_uid, !self.is_read_only(), client.enabled());
         let mut known = Known::of(&order);
@@ -156,6 +157,7 @@ impl Selected {
     async fn narrowed(
         &self,
         client: &mut Client,
+        set: &SequenceSet,
         meant: Meant,
         items: &[FetchItem],
         modifiers: &FetchModifiers,
@@ -174,7 +176,8 @@ impl Selected {
             (store.known(Modseq(since)), meant.misses_some(&messages))
         };
         if modifiers.vanished {
-            let asked = UidSet::new(&meant.ranges);
+            // Of the whole set: a page, or a limit, is one of what is shown (RFC 9394 §3.3).
+            let asked = UidSet::new(&self.named(Some(set)));
             self.tell_vanished_earlier(client, &asked, known.expunges)
                 .await?;
         }

@@ -104,8 +104,9 @@ impl Client {
     }
 
     /// The answer to a command that was cut. Where the answer has something else to say
-    /// that a client acts upon, that there was a cut is said before (RFC 9738 §3.1).
-    pub fn cut_answer(&mut self, answer: Answer, cut: Option<Cut>) -> Answer {
+    /// that a client acts upon, that there was a cut is said before; and that some were
+    /// expunged is then said in an OK (RFC 9738 §3.1).
+    pub fn cut_answer(&mut self, mut answer: Answer, cut: Option<Cut>) -> Answer {
         match cut.map(Cut::said) {
             None => answer,
             Some((code, text)) if answer.status == Status::Ok && answer.is_bare() => {
@@ -114,6 +115,9 @@ impl Client {
             Some((code, text)) => {
                 let out = self.out().buffer();
                 response::untagged(out, Status::No, Some(&code), &Text::new(text));
+                if answer.code == Some(Code::ExpungeIssued) {
+                    answer.status = Status::Ok;
+                }
                 answer
             }
         }

@@ -7,6 +7,7 @@ use super::client::Client;
 use super::expunge::read_only;
 use super::search::of_uids;
 use super::selected::Selected;
+use super::uid_only;
 use super::view::Expunges;
 use super::{End, State};
 use crate::arrival::{self, Item, NotKept, Replaced};
@@ -17,12 +18,17 @@ use wire::imap::{AppendBegin, Replaces};
 /// Takes the letter of one command in; only while a mailbox is selected.
 pub async fn replace(client: &mut Client, state: State, begin: AppendBegin) -> Result<State, End> {
     match (state, begin.replaces.clone()) {
-        (State::Selected(selected), Some(replaces)) => {
+        (State::Selected(selected), Some(replaces))
+            if replaces.uid || !client.enabled().uidonly =>
+        {
             selected.replace(client, begin, &replaces).await
         }
         (state, _) => {
             client.refuse_append();
-            let answer = Answer::bad("Select a mailbox first");
+            let answer = match state {
+                State::Selected(_) => uid_only::refusal(),
+                State::Authenticated(_) => Answer::bad("Select a mailbox first"),
+            };
             client.answer(&begin.tag, &answer).await?;
             Ok(state)
         }

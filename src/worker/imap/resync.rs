@@ -12,7 +12,7 @@ use super::selected::Selected;
 use super::view::{VANISHED_RANGES_MAX, vanished};
 use std::ops::RangeInclusive;
 use store::{Messages, Modseq, Uid, UidRange, UidSet, View};
-use wire::imap::{Resync, SequenceMatch};
+use wire::imap::{Resync, SequenceMatch, SequenceSet};
 
 /// Messages looked at between two breaths, for their UIDs.
 const LOOKED_AT_MAX: usize = 1 << 14;
@@ -95,9 +95,26 @@ impl Selected {
         Ok(Some(Returning {
             flags: known.flags,
             expunges: known.expunges,
-            uids: asked(resync, self.view()),
+            uids: self.named(resync.known.as_ref()),
             matched: matches.and_then(|matches| matched(matches, &messages, self.view())),
         }))
+    }
+
+    /// The UIDs that a set names, or all that were ever told, whether a message has them or
+    /// not. `*` is the last of all: where that message has vanished, its client is to hear so.
+    pub fn named(&self, set: Option<&SequenceSet>) -> Vec<UidRange> {
+        let last = self.view().uid_next.get().saturating_sub(1);
+        let named = match set {
+            Some(SequenceSet::Saved) => return self.saved().to_vec(),
+            Some(set) => set.resolve(last),
+            None => vec![1..=last],
+        };
+        let told = |range: RangeInclusive<u32>| {
+            let last = Uid::new(last.min(*range.end()))?;
+            let first = Uid::new(*range.start()).filter(|first| *first <= last)?;
+            Some(UidRange { first, last })
+        };
+        named.into_iter().filter_map(told).collect()
     }
 
     /// VANISHED (EARLIER) of those among `asked` that were expunged after a modseq.
@@ -162,21 +179,6 @@ impl Selected {
         let messages = messages.map_err(|_| End::MailboxGone)?;
         Ok(messages.absent_from(self.view(), from, LOOKED_AT_MAX))
     }
-}
-
-/// The UIDs that a client names, or all of the mailbox.
-fn asked(resync: &Resync, view: &View) -> Vec<UidRange> {
-    let end = view.uid_next.get();
-    let known = match &resync.known {
-        Some(known) => known.resolve(0),
-        None => vec![1..=end],
-    };
-    let below = |range: RangeInclusive<u32>| {
-        let last = (*range.end()).min(end.saturating_sub(1));
-        let (first, last) = (Uid::new(*range.start())?, Uid::new(last)?);
-        (first <= last).then_some(UidRange { first, last })
-    };
-    known.into_iter().filter_map(below).collect()
 }
 
 /// The last message of which the client knows both numbers, with all before it: what has
@@ -245,7 +247,6 @@ fn behind(range: RangeInclusive<u32>, more: u32) -> Option<RangeInclusive<u32>> 
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use wire::imap::SequenceSet;
 
     fn ranges(numbers: &[u32]) -> Vec<RangeInclusive<u32>> {
         let set = SequenceSet::from_numbers(numbers.iter().copied());

@@ -132,7 +132,9 @@ impl Selected {
         };
         self.announce_but(client, Expunges::Held, by_uid, &told)
             .await?;
-        let misses_some = walk.missed_some() && !change.silent;
+        // Who set a condition counts on what it hears of each, however silent.
+        let is_silent = manner.silent && !manner.conditional;
+        let misses_some = walk.missed_some() && !is_silent;
         let answer = match (misses_some, modified.is_empty()) {
             (true, true) => Answer::no(Code::ExpungeIssued, "Some of the messages are gone"),
             (true, false) => Answer::modified_and_gone(modified),

@@ -102,3 +102,46 @@ fn without_a_delay_a_flag_is_on_the_disk_before_its_ok() {
         assert!(is_flagged(&disk.restore_power()).await);
     });
 }
+
+/// The number behind a word.
+fn number(line: &str, word: &str) -> u64 {
+    let (_, behind) = line.split_once(word).unwrap();
+    let digits = behind.split(|c: char| !c.is_ascii_digit()).next();
+    digits.unwrap().parse().unwrap()
+}
+
+/// RFC 7162 §3.1.2.1, §3.1.3 to §3.1.5: the mod-sequence that it was told of stands for
+/// nothing any more, so it sees that something is new, hears of everything, and no condition
+/// of its holds.
+#[test]
+fn who_remembers_what_a_power_cut_took_back_is_told_how_all_is() {
+    run(async {
+        let disk = SimDisk::new(1);
+        let (_house, mut client) = open(&disk, LATE).await;
+        client.command("e", "ENABLE CONDSTORE").await;
+        let said = client
+            .command("f", "STORE 1 +FLAGS.SILENT (\\Flagged)")
+            .await;
+        let told = number(&said[0], "MODSEQ (");
+        let house = House::on(&disk.restore_power());
+        let mut client = house.client().await;
+        let said = client.command("s", "SELECT INBOX (CONDSTORE)").await;
+        let highest = said.iter().find(|line| line.contains("[HIGHESTMODSEQ "));
+        assert!(number(highest.unwrap(), "HIGHESTMODSEQ ") > told, "{told}");
+        let fetch = format!("FETCH 1 FLAGS (CHANGEDSINCE {told})");
+        let said = client.command("f", &fetch).await;
+        assert!(said[0].starts_with("* 1 FETCH (FLAGS () "), "{said:?}");
+        for modseq in [told, told + 1] {
+            let search = format!("SEARCH MODSEQ {modseq}");
+            let said = client.command("m", &search).await;
+            assert!(said[0].starts_with("* SEARCH 1 "), "{search}: {said:?}");
+        }
+        let store = format!("STORE 1 (UNCHANGEDSINCE {told}) +FLAGS.SILENT (\\Seen)");
+        let said = client.command("u", &store).await;
+        assert!(
+            said.last().unwrap().starts_with("u OK [MODIFIED 1] "),
+            "{said:?}"
+        );
+        house.leave().await;
+    });
+}

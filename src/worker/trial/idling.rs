@@ -40,7 +40,7 @@ fn is_modest(line: &str) -> bool {
             let items = rest
                 .strip_prefix("FETCH (")
                 .or(rest.strip_prefix("UIDFETCH ("));
-            is_number && items.is_some_and(|items| are_modest(items))
+            is_number && items.is_some_and(are_modest)
         }
     }
 }

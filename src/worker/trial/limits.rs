@@ -94,7 +94,10 @@ fn a_search_through_twenty_thousand_letters_keeps_nobody_waiting() {
         client.command("s", "SELECT INBOX").await;
         let longest = noops_during(&house, &mut client, "SEARCH BODY nowhere").await;
         assert!(longest < NOOP_MAX, "{longest:?}");
-        assert_eq!(client.answer("z").await[0], "* SEARCH");
+        let said = client.answer("z").await;
+        // On a slow machine it is said that it goes on.
+        let mut said = said.iter().filter(|line| !line.contains("[INPROGRESS "));
+        assert_eq!(said.next().unwrap(), "* SEARCH");
         house.leave().await;
     });
 }

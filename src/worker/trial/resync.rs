@@ -238,12 +238,16 @@ impl Stage {
     async fn resume(&mut self, kept: Cache, how: &str, truth: &BTreeMap<u32, Flags>) {
         let before = kept.clone();
         self.wire = self.house.client().await;
-        let parameter = kept.parameter(self.random.below(6));
+        let commands = match self.random.chance(3) {
+            true => kept.questions(how),
+            false => vec![kept.one_question(how, self.random.below(6))],
+        };
         self.client = Connected::with(kept);
         self.say("ENABLE QRESYNC", true).await;
-        let command = format!("{how} INBOX (QRESYNC ({parameter}))");
-        let said = self.say(&command, true).await;
-        eprintln!("{command}: {said:#?}");
+        for command in commands {
+            let said = self.say(&command, true).await;
+            eprintln!("{command}: {said:#?}");
+        }
         let after = &self.client.cache;
         assert_eq!(after.validity, before.validity);
         after.agrees_with(truth, before.uid_next);

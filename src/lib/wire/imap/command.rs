@@ -220,10 +220,8 @@ impl Command {
             Self::Search { uid, key, .. } => !uid || key.names_numbers(),
             Self::Sort { uid, sort } => !uid || sort.key.names_numbers(),
             Self::Thread { uid, thread } => !uid || thread.key.names_numbers(),
-            Self::Select { params, .. } | Self::Examine { params, .. } => {
-                let resync = params.resync.as_ref();
-                resync.is_some_and(|resync| resync.matches.is_some())
-            }
+            Self::ESearch(search) => search.key.names_numbers(),
+            Self::Select { params, .. } | Self::Examine { params, .. } => params.names_numbers(),
             _ => false,
         }
     }
@@ -796,6 +794,8 @@ mod tests {
             "UID SORT (DATE) UTF-8 1:3",
             "THREAD REFS UTF-8 ALL",
             "UID THREAD REFS UTF-8 1:3",
+            "ESEARCH 1:3",
+            "ESEARCH IN (selected) NOT 1",
             "SELECT a (QRESYNC (1 2 3 (4 5)))",
             "EXAMINE a (QRESYNC (1 2 (4 5)))",
         ] {
@@ -808,6 +808,7 @@ mod tests {
             "UID MOVE 1 a",
             "UID SEARCH OR $ UID 1:3",
             "UID SORT (DATE) UTF-8 UID 1:3",
+            "ESEARCH IN (personal) OR SEEN UID 1:3",
             "UID EXPUNGE 1",
             "EXPUNGE",
             "UIDBATCHES 500",

@@ -20,6 +20,14 @@ pub struct SelectParams {
     pub resync: Option<Resync>,
 }
 
+impl SelectParams {
+    /// Whether it names messages by sequence number.
+    pub(super) fn names_numbers(&self) -> bool {
+        let resync = self.resync.as_ref();
+        resync.is_some_and(|resync| resync.matches.is_some())
+    }
+}
+
 /// `"QRESYNC" SP "(" uidvalidity SP mod-sequence-value [SP known-uids] [SP seq-match-data] ")"`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resync {

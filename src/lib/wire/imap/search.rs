@@ -602,6 +602,21 @@ mod tests {
         assert_eq!(page("RETURN (ALL ALL) ALL"), [SearchReturn::All]);
     }
 
+    /// However many are said: of each kind there is one, and that a page is the second is
+    /// seen when it comes.
+    #[test]
+    fn there_are_no_more_results_than_kinds() {
+        let updates: Vec<String> = (1..5000).map(|n| format!("UPDATE (BODY[{n}])")).collect();
+        let (returns, _) = read(&format!("RETURN ({} COUNT) ALL", updates.join(" "))).unwrap();
+        let returns = returns.unwrap();
+        assert_eq!(returns.len(), 2);
+        assert_eq!(returns[0].update().unwrap().len(), 1);
+        assert_eq!(
+            read("RETURN (PARTIAL 1:5 PARTIAL 6:9 and what is no result"),
+            Err(expected("one PARTIAL, or ALL, and not both"))
+        );
+    }
+
     #[test]
     fn what_is_above_or_below_a_uid_is_a_set_without_it() {
         assert_eq!(key("UIDAFTER 4"), SearchKey::Uid(uids(5, u32::MAX)));

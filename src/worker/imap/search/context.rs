@@ -270,6 +270,8 @@ impl Selected {
         if uids.is_empty() {
             return Ok(());
         }
+        // Whoever goes by UIDs alone hears no number, whatever it asked for before.
+        let by_uid = context.by_uid || client.enabled().uidonly;
         let dialect = client.dialect();
         let source = context.source.as_ref().map(|mailbox| Source {
             mailbox,
@@ -279,7 +281,7 @@ impl Selected {
         let head = ESearch {
             tag: &context.tag,
             source,
-            uid: context.by_uid,
+            uid: by_uid,
             min: None,
             max: None,
             all: None,
@@ -288,7 +290,7 @@ impl Selected {
         };
         let mut writer = SearchWriter::esearch(client.out().buffer(), &head);
         writer.update(client.out().buffer(), joins);
-        if context.by_uid {
+        if by_uid {
             let range = |uids: &UidRange| uids.first.get()..=uids.last.get();
             let ranges: Vec<_> = uids.iter().map(range).collect();
             writer.ranges(client.out().buffer(), &ranges);

@@ -294,8 +294,6 @@ fn all_words() -> BTreeSet<&'static str> {
         "refused",
         "AnnotationChange",
         "an event to come",
-        "QRESYNC",
-        "VANISHED",
         "out of step",
         "a literal is awaited",
     ];

@@ -15,7 +15,7 @@ use store::Rights;
 type Heard = (Vec<String>, Work);
 
 async fn play(world: &World, principal: AccountId, row: &Row) -> Heard {
-    let mut wire = world.client(principal, row.place).await;
+    let mut wire = world.client_of(principal, row).await;
     let before = world.work();
     let heard = say(&mut wire, row).await;
     (heard, world.work() - before)
@@ -152,7 +152,7 @@ async fn cut_off(image: &Image, row: &Row, rights: Option<&str>) -> (Vec<String>
     let world = World::on(image);
     world.give("other", "lr").await;
     world.give("box", &Rights::ALL.letters()).await;
-    let mut wire = world.client(FRIEND, row.place).await;
+    let mut wire = world.client_of(FRIEND, row).await;
     match rights {
         Some(rights) => world.give("box", rights).await,
         None => {

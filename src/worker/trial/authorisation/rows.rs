@@ -100,6 +100,11 @@ impl Row {
         Self { acts, ..self }
     }
 
+    /// Whether nobody can say it who hasn't enabled QRESYNC.
+    pub fn needs_qresync(&self) -> bool {
+        self.says.contains("(QRESYNC ") || self.says.contains(" VANISHED)")
+    }
+
     const fn hidden(self, hidden: &'static str) -> Self {
         Self { hidden, ..self }
     }
@@ -297,6 +302,9 @@ const OPENINGS: &[Row] = &[
     Row::in_box("EXAMINE box").needs("lr"),
     Row::in_box("SELECT other").needs(""),
     Row::in_other("SELECT box (CONDSTORE)").needs("lr"),
+    Row::anywhere("SELECT box (QRESYNC (1 1))").needs("lr"),
+    Row::in_other("EXAMINE box (QRESYNC (1 1 1:9 (1 1)))").needs("lr"),
+    Row::in_box("SELECT box (QRESYNC (1 1))").needs("lr"),
     Row::in_other("SELECT box").needs("lr"),
     Row::in_other("EXAMINE box").needs("lr"),
 ];
@@ -369,6 +377,7 @@ const FETCHES: &[Row] = &[
     Row::in_box("FETCH $ FLAGS"),
     Row::in_box("UID FETCH 1 FLAGS"),
     Row::in_box("FETCH 1:* FLAGS (CHANGEDSINCE 1)"),
+    Row::in_box("UID FETCH 1:* FLAGS (CHANGEDSINCE 1 VANISHED)"),
     Row::in_box("UID FETCH 1:* FLAGS (PARTIAL -1:-5)"),
     Row::in_box("UID FETCH 1:* BODY[]"),
 ];

@@ -82,7 +82,7 @@ impl Case<'_> {
         let all = Rights::ALL.letters();
         let at_first = if self.meanwhile { &all } else { self.rights };
         world.give("box", at_first).await;
-        let mut wire = world.client(principal, self.row.place).await;
+        let mut wire = world.client_of(principal, self.row).await;
         if self.meanwhile {
             world.give("box", self.rights).await;
         }

@@ -104,9 +104,22 @@ impl World {
         store.open_mailbox(&Principal::Owner, &name)
     }
 
+    /// A client of a principal that can say a row, where it is to be said.
+    pub async fn client_of(&self, principal: AccountId, row: &Row) -> Wire {
+        let mut wire = self.house.client_for(principal).await;
+        if row.needs_qresync() {
+            wire.command("e", "ENABLE QRESYNC").await;
+        }
+        Self::enter(wire, row.place).await
+    }
+
     /// A client of a principal that has selected what a row wants.
     pub async fn client(&self, principal: AccountId, place: Place) -> Wire {
-        let mut wire = self.house.client_for(principal).await;
+        let wire = self.house.client_for(principal).await;
+        Self::enter(wire, place).await
+    }
+
+    async fn enter(mut wire: Wire, place: Place) -> Wire {
         let select = match place {
             Place::Anywhere => return wire,
             Place::InBox => "SELECT box",

@@ -20,8 +20,22 @@ pub struct Cache {
 }
 
 impl Cache {
+    /// All in one question.
+    pub fn one_question(&self, how: &str, form: u64) -> String {
+        format!("{how} INBOX (QRESYNC ({}))", self.parameter(form))
+    }
+
+    /// The same in two, as by clients that look first and then ask what is new.
+    pub fn questions(&self, how: &str) -> Vec<String> {
+        let modifiers = format!("(CHANGEDSINCE {} VANISHED)", self.modseq);
+        vec![
+            format!("{how} INBOX"),
+            format!("UID FETCH 1:* (FLAGS) {modifiers}"),
+        ]
+    }
+
     /// What SELECT's QRESYNC is given: how much of it, is the client's choice.
-    pub fn parameter(&self, form: u64) -> String {
+    fn parameter(&self, form: u64) -> String {
         let Self {
             validity, modseq, ..
         } = self;

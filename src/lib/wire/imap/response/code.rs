@@ -187,12 +187,17 @@ impl Code {
 }
 
 /// `"INPROGRESS" [SP "(" inprogress-tag SP inprogress-state ")"]` (RFC 9585, section 5). A
-/// tag has nothing in it that must be escaped.
+/// tag has nothing in it that must be escaped; of one with a bracket nobody could tell
+/// where the code ends (section 4).
 fn in_progress(out: &mut Vec<u8>, tag: &Tag, messages: Option<(u32, u32)>) {
     let state = messages.map_or("NIL NIL".to_owned(), |(done, goal)| {
         format!("{done} {goal}")
     });
-    put(out, &format!("INPROGRESS (\"{}\" {state})", tag.as_str()));
+    let tag = match tag.as_str() {
+        tag if tag.contains(']') => "NIL".to_owned(),
+        tag => format!("\"{tag}\""),
+    };
+    put(out, &format!("INPROGRESS ({tag} {state})"));
 }
 
 /// What is to be said of annotations.
@@ -439,6 +444,15 @@ mod tests {
         let mut out = Vec::new();
         code.render(&mut out);
         String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn progress_of_a_tag_with_a_bracket_has_none() {
+        let code = Code::InProgress {
+            tag: Tag::new(b"A]1").unwrap(),
+            messages: Some((0, 7)),
+        };
+        assert_eq!(said(&code), "INPROGRESS (NIL 0 7)");
     }
 
     #[test]
