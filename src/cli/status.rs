@@ -113,8 +113,9 @@ fn print(heard: &Heard) {
         .map(|worker| u64::from(worker.sessions))
         .sum();
     println!(
-        "\n{}, {sessions} sessions and deliveries under way",
-        amount::of(heard.workers.len() as u64, "worker")
+        "\n{}, {} under way, deliveries included",
+        amount::of(heard.workers.len() as u64, "worker"),
+        amount::of(sessions, "session")
     );
     for worker in &heard.workers {
         println!("{}", worker_line(worker));
@@ -153,8 +154,9 @@ fn worker_line(worker: &WorkerStatus) -> String {
     };
     let age = duration(worker.age_seconds);
     format!(
-        "  account {:<10} {:>4} sessions {age:>10}  {state}",
-        worker.account.0, worker.sessions
+        "  account {:<10} {:>13} {age:>10}  {state}",
+        worker.account.0,
+        amount::of(worker.sessions.into(), "session")
     )
 }
 

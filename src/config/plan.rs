@@ -363,6 +363,18 @@ mod tests {
     }
 
     #[test]
+    fn what_the_server_says_of_itself_is_told_to_every_worker() {
+        let said = "[metadata]\nadmin = \"mailto:p@example.org\"\ncomment = \"Grüße\"\n";
+        let plan = plan(&format!("{SMALLEST}{said}"), Runner::User(1000));
+        let notice = slice(&plan, |s| match s {
+            Slice::Worker { slice } => Some(slice.notice.clone()),
+            _ => None,
+        });
+        assert_eq!(notice.admin.as_slice(), b"mailto:p@example.org");
+        assert_eq!(notice.comment.as_slice(), "Grüße".as_bytes());
+    }
+
+    #[test]
     fn a_delay_of_pop3_logins_is_known_to_who_enforces_and_to_who_announces_it() {
         let seconds = |text: &str| {
             let plan = plan(text, Runner::User(1000));

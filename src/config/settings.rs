@@ -9,7 +9,7 @@ use crate::mistake::Span;
 use ipc::edge::config::{Address, PATH_BYTES_MAX, Supervision};
 use ipc::slice::{
     Auth, Broker, Director, Folder, Front, Keyholder, Lmtp, LogLevel, Logging, Login,
-    MessageLimits, Protocol, Quota, SpecialUse, TlsUse, Worker,
+    MessageLimits, Notice, Protocol, Quota, SpecialUse, TlsUse, Worker,
 };
 use ipc::{Bytes, List, Malformed};
 
@@ -233,6 +233,7 @@ fn worker(logging: &Logging) -> Result<Worker, Malformed> {
         flag_sync_millis: 500,
         message_limits: MessageLimits::default(),
         quota: Quota::default(),
+        notice: Notice::default(),
         folders: List::new(FOLDERS.into_iter().map(folder).collect::<Result<_, _>>()?)?,
     })
 }

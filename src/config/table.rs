@@ -55,6 +55,10 @@ pub const FILE: &[Key<Settings>] = &[
         takes: Takes::Table(QUOTA),
     },
     Key {
+        name: "metadata",
+        takes: Takes::Table(METADATA),
+    },
+    Key {
         name: "tls",
         takes: Takes::Table(TLS),
     },
@@ -139,6 +143,17 @@ const QUOTA: &[Key<Settings>] = &[
         takes: Takes::Number(QUOTA_MAILBOXES_MIN..=QUOTA_MAILBOXES_MAX, |s, n| {
             s.worker.quota.mailboxes = Some(n)
         }),
+    },
+];
+
+const METADATA: &[Key<Settings>] = &[
+    Key {
+        name: "admin",
+        takes: Takes::Text(|s, text| put(&mut s.worker.notice.admin, text.one(value::uri))),
+    },
+    Key {
+        name: "comment",
+        takes: Takes::Text(|s, text| put(&mut s.worker.notice.comment, text.one(value::note))),
     },
 ];
 

@@ -8,7 +8,7 @@ use crate::mistake::{Objection, quote};
 use crate::nearest::nearest;
 use ipc::Bytes;
 use ipc::edge::config::{Address, PATH_BYTES_MAX};
-use ipc::slice::{DOMAIN_BYTES_MAX, Network};
+use ipc::slice::{DOMAIN_BYTES_MAX, NOTICE_BYTES_MAX, Network};
 use std::net::{IpAddr, SocketAddr};
 
 /// Bytes of a Unix socket's path: sun_path less its NUL (unix(7)).
@@ -270,6 +270,41 @@ pub fn folder(text: &str) -> Result<Bytes<FOLDER_BYTES_MAX>, Objection> {
     Bytes::new(text).or_else(|_| object("it is too long"))
 }
 
+/// A URI (RFC 3986 §3): a scheme, a colon, and something behind it.
+pub fn uri(text: &str) -> Result<Bytes<NOTICE_BYTES_MAX>, Objection> {
+    let object = |why: &str| {
+        Err(Objection::new(
+            format!("{} is not a URI: {why}", quote(text)),
+            "write for instance \"mailto:postmaster@example.org\"",
+        ))
+    };
+    let (scheme, rest) = text.split_once(':').unwrap_or_default();
+    let in_scheme = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+    if !scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+        || !scheme.bytes().all(in_scheme)
+    {
+        return object("it begins with no scheme");
+    }
+    if rest.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return object("other characters than printable ASCII are written as %XX");
+    }
+    Bytes::new(text).or_else(|_| object("it is too long"))
+}
+
+/// A line for people.
+pub fn note(text: &str) -> Result<Bytes<NOTICE_BYTES_MAX>, Objection> {
+    let object = |why: &str| {
+        Err(Objection::new(
+            format!("this can't be told to everybody: {why}"),
+            "write one line of text",
+        ))
+    };
+    if text.chars().any(char::is_control) {
+        return object("it has a control character");
+    }
+    Bytes::new(text).or_else(|_| object("it is longer than 1024 bytes"))
+}
+
 /// Whether only this machine can reach the address.
 pub fn is_loopback(address: &Address) -> bool {
     match address {
@@ -387,6 +422,23 @@ mod tests {
             &long,
         ] {
             assert!(domain(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_uri_has_a_scheme_and_a_note_is_one_line() {
+        for good in ["mailto:p@example.org", "tel:+1-201-555-0123", "HTTPS://x"] {
+            assert_eq!(uri(good).unwrap().as_slice(), good.as_bytes());
+        }
+        let long = format!("mailto:{}", "x".repeat(NOTICE_BYTES_MAX));
+        for wrong in [
+            "", "x", ":x", "mailto:", "1a:x", "m o:x", "m:a b", "m:ä", &long,
+        ] {
+            assert!(uri(wrong).is_err(), "{wrong}");
+        }
+        assert!(note("Wartung am Sonntag, 3 Uhr früh").is_ok());
+        for wrong in ["two\nlines", "a\u{85}b", &long] {
+            assert!(note(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -255,14 +255,17 @@ fn connect_front(shared: &Rc<Shared>, instance: Instance, socket: OwnedFd) -> Re
     let front = Rc::new(Front::adopt(socket)?);
     let shared = Rc::clone(shared);
     spawn_local(async move {
-        let fault = loop {
+        loop {
             match front.receive().await {
                 Ok(Some(session)) => begin_session(&shared, &front, session),
-                Ok(None) => break Fault::PeerGone,
-                Err(fault) => break fault,
+                Ok(None) => {
+                    break tracing::info!(instance = instance.0, "a front has gone");
+                }
+                Err(fault) => {
+                    break tracing::warn!(instance = instance.0, %fault, "a front was cut off");
+                }
             }
-        };
-        tracing::warn!(instance = instance.0, %fault, "a front is gone");
+        }
     });
     Ok(())
 }

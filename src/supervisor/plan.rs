@@ -186,6 +186,7 @@ mod tests {
             flag_sync_millis: 500,
             message_limits: ipc::slice::MessageLimits::default(),
             quota: ipc::slice::Quota::default(),
+            notice: ipc::slice::Notice::default(),
             folders: List::default(),
         }
     }

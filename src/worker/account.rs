@@ -119,6 +119,7 @@ pub struct Account {
     tree: RwLock<()>,
     orders: watch::Sender<Orders>,
     limits: Cell<Limits>,
+    notice: RefCell<slice::Notice>,
     retired: Cell<bool>,
     /// Whether a verifier reads.
     held: Cell<bool>,
@@ -163,6 +164,7 @@ impl Account {
             tree: RwLock::new(()),
             orders: watch::channel(orders).0,
             limits: Cell::new(limits),
+            notice: RefCell::default(),
             retired: Cell::new(false),
             held: Cell::new(false),
             bodies: reading.bodies,
@@ -253,6 +255,16 @@ impl Account {
         self.limits.set(limits);
         self.commits.set_flag_sync(limits.flag_sync);
         self.store_mut().set_default_quota(limits.quota);
+    }
+
+    /// What the server says of itself.
+    pub fn notice(&self) -> Ref<'_, slice::Notice> {
+        self.notice.borrow()
+    }
+
+    /// The server says something else of itself.
+    pub fn set_notice(&self, notice: &slice::Notice) {
+        self.notice.replace(notice.clone());
     }
 
     /// A seat in a mailbox, which stays loaded as long as it is held.

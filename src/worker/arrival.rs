@@ -3,7 +3,7 @@
 //! A small one gathers in memory and goes into the journal with its record. A
 //! larger one streams into a pack of its own, piece by piece, so that it is
 //! never in memory whole and no commit waits behind it. One that does not
-//! arrive in full leaves nothing behind.
+//! arrive in full, or that the store does not take, leaves nothing behind.
 
 use crate::account::Account;
 use crate::cache::{lessons, threads};
@@ -12,6 +12,7 @@ use crate::holding::Held;
 use crate::letter::Unreadable;
 use journal::disk::DiskError;
 use message::Ties;
+use std::cell::Cell;
 use std::rc::Rc;
 use store::{
     Flags, GatheredBody, INLINE_BODY_BYTES_MAX, InternalDate, MailboxHandle, NewBody, NewMessage,
@@ -70,19 +71,24 @@ enum Growing {
     Packed(Pack),
 }
 
-/// A pack that is being written; removed if it is dropped before its end.
+/// A pack that is being written.
 struct Pack {
-    id: PackId,
-    disk: DiskThread,
+    file: PackFile,
     gathered: Vec<u8>,
     /// What its first piece names; none before that.
     ties: Option<Ties>,
-    finished: bool,
 }
 
-impl Drop for Pack {
+/// A pack's file; removed if it is dropped before anything may refer to it.
+struct PackFile {
+    id: PackId,
+    disk: DiskThread,
+    given: Cell<bool>,
+}
+
+impl Drop for PackFile {
     fn drop(&mut self) {
-        if !self.finished {
+        if !self.given.get() {
             self.disk.drop_pack(self.id);
         }
     }
@@ -98,11 +104,13 @@ impl Arrival {
             return Self(Growing::Inline(GatheredBody::default(), held));
         }
         Self(Growing::Packed(Pack {
-            id: account.store_mut().reserve_pack(),
-            disk: account.disk().clone(),
+            file: PackFile {
+                id: account.store_mut().reserve_pack(),
+                disk: account.disk().clone(),
+                given: Cell::new(false),
+            },
             gathered: Vec::new(),
             ties: None,
-            finished: false,
         }))
     }
 
@@ -135,11 +143,10 @@ impl Arrival {
             }),
             Growing::Packed(mut pack) => {
                 pack.flush().await?;
-                let body = pack.disk.finish_pack(pack.id).await??;
-                pack.finished = true;
+                let body = pack.file.disk.finish_pack(pack.file.id).await??;
                 Ok(Arrived {
-                    ties: pack.ties.take().unwrap_or_default(),
-                    body: Body::Packed(body),
+                    ties: pack.ties.unwrap_or_default(),
+                    body: Body::Packed(body, pack.file),
                 })
             }
         }
@@ -150,7 +157,7 @@ impl Pack {
     async fn flush(&mut self) -> Result<(), NotKept> {
         let piece = std::mem::take(&mut self.gathered);
         self.ties.get_or_insert_with(|| Ties::of(&piece));
-        self.disk.write_pack(self.id, piece).await??;
+        self.file.disk.write_pack(self.file.id, piece).await??;
         Ok(())
     }
 }
@@ -166,14 +173,14 @@ impl Arrived {
     pub fn held(&self) -> u64 {
         match &self.body {
             Body::Inline(_, held) => held.bytes(),
-            Body::Packed(_) => 0,
+            Body::Packed(..) => 0,
         }
     }
 }
 
 enum Body {
     Inline(GatheredBody, Held),
-    Packed(PackedBody),
+    Packed(PackedBody, PackFile),
 }
 
 /// A whole letter, and how it is to stand in its mailbox.
@@ -217,6 +224,8 @@ pub async fn keep(
         let next = store.next_message();
         given = account.cache().threads(next, &joining);
         let ticket = append(store, mailbox, &items, &given, replaced)?;
+        // Whatever becomes of it, a record may refer to them now.
+        items.iter().for_each(|item| item.letter.give());
         account.cache().appended(next, &joining, &given);
         Ok(ticket)
     };
@@ -275,6 +284,12 @@ fn place<'a>(mailbox: &'a MailboxHandle, item: &'a Item) -> [Place<'a>; 1] {
 }
 
 impl Arrived {
+    fn give(&self) {
+        if let Body::Packed(_, file) = &self.body {
+            file.given.set(true);
+        }
+    }
+
     fn as_new<'a>(
         &'a self,
         places: &'a [Place<'a>],
@@ -283,7 +298,7 @@ impl Arrived {
     ) -> NewMessage<'a> {
         let body = match &self.body {
             Body::Inline(body, _) => NewBody::Gathered(body),
-            Body::Packed(pack) => NewBody::Packed(pack),
+            Body::Packed(pack, _) => NewBody::Packed(pack),
         };
         NewMessage {
             places,

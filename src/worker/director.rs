@@ -205,6 +205,7 @@ impl Desk {
     fn configure(&self, slice: &slice::Worker) {
         eventlog::set_level(level(slice));
         self.account.set_limits(Limits::from(slice));
+        self.account.set_notice(&slice.notice);
     }
 
     /// Checks one ticket and does its work.

@@ -2,7 +2,7 @@
 
 use crate::birth::Born;
 use ipc::codec::{Bytes, List};
-use ipc::slice::{Folder, LogLevel, Logging, MessageLimits, Quota, SpecialUse, Worker};
+use ipc::slice::{Folder, LogLevel, Logging, MessageLimits, Notice, Quota, SpecialUse, Worker};
 use ipc::ticket::{AccountKey, KEY_BYTES, MasterKey};
 use ipc::{AccountId, Secret};
 use journal::Syncer;
@@ -40,6 +40,7 @@ pub fn slice() -> Worker {
         flag_sync_millis: 500,
         message_limits: MessageLimits::default(),
         quota: Quota::default(),
+        notice: Notice::default(),
         folders: List::new(vec![
             folder("Archive", SpecialUse::None),
             folder("Sent", SpecialUse::Sent),

@@ -105,7 +105,8 @@ pub enum End {
     /// taken away: what may not be seen isn't there.
     MailboxGone,
     /// So much was expunged since the client was last told that the store has
-    /// forgotten what its message numbers mean.
+    /// forgotten what its message numbers mean; or so many annotations were taken away
+    /// that it has forgotten which.
     LeftBehind,
     /// The letter could not be read on, when the client had been told how many
     /// bytes would come.

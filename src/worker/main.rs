@@ -235,6 +235,7 @@ fn begin(entered: Entered, director: OwnedFd, born: Born, opened: OpenStore) -> 
     };
     let limits = Limits::from(&born.slice);
     let account = Account::new(born.account, opened.store, disk, reading, limits);
+    account.set_notice(&born.slice.notice);
     let gate = Gate::new(born.account, born.key);
     let ending = run(&sealed, &runtime, director, gate, account, &pulse);
     // Only now, with everything written, may a successor have the lock.

@@ -95,6 +95,8 @@ pub struct Session {
     pub enabled: Enabled,
     /// The modseq up to which the client has been told of annotations.
     pub annotations_told: Modseq,
+    /// A print of what the server said of itself when the client was last told.
+    pub notice_told: u64,
 }
 
 impl Session {
@@ -108,8 +110,11 @@ impl Session {
 }
 
 impl Field for Session {
-    const LONGEST: usize =
-        u8::LONGEST + 2 * AccountId::LONGEST + Epoch::LONGEST + 6 * bool::LONGEST + u64::LONGEST;
+    const LONGEST: usize = u8::LONGEST
+        + 2 * AccountId::LONGEST
+        + Epoch::LONGEST
+        + 6 * bool::LONGEST
+        + 2 * u64::LONGEST;
 
     fn encode(self, to: &mut Encoder) {
         VERSION.encode(to);
@@ -123,6 +128,7 @@ impl Field for Session {
         self.enabled.qresync.encode(to);
         self.enabled.uidonly.encode(to);
         self.annotations_told.0.encode(to);
+        self.notice_told.encode(to);
     }
 
     fn decode(from: &mut Decoder) -> Result<Self, Malformed> {
@@ -142,6 +148,7 @@ impl Field for Session {
                 uidonly: bool::decode(from)?,
             },
             annotations_told: Modseq(u64::decode(from)?),
+            notice_told: u64::decode(from)?,
         })
     }
 }
@@ -272,6 +279,7 @@ mod tests {
                 epoch: Epoch(0),
                 enabled: Enabled::default(),
                 annotations_told: Modseq(0),
+                notice_told: 0,
             };
             session.principal()
         };
@@ -289,6 +297,7 @@ mod tests {
                 epoch: Epoch(3),
                 enabled: Enabled { rev2, utf8, condstore, qresync, uidonly, metadata },
                 annotations_told: Modseq(told),
+                notice_told: !told,
             };
             let bytes = bytes((session, mailbox.clone()));
             let mut decoder = Decoder::new(&bytes, Vec::new());

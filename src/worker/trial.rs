@@ -20,6 +20,7 @@ mod listing;
 mod loading;
 mod model;
 mod names;
+mod noticing;
 mod numbers;
 mod objects;
 mod pipelining;

@@ -78,6 +78,31 @@ with IMAPClient(host, int(port), ssl_context=context) as imap:
         other.delete_messages([2])
         other.expunge()
 
+    # The order and the threads are the server's; two letters come in one command.
+    for capability in ("SORT", "THREAD=REFERENCES", "THREAD=ORDEREDSUBJECT", "OBJECTID", "SAVEDATE", "PREVIEW"):
+        assert imap.has_capability(capability), capability
+    imap.create_folder("Talk")
+    answer = LETTER.replace(b"<1@", b"<2@").replace(b"Subject: ", b"Subject: Re: ").replace(b"2 Nov", b"4 Nov")
+    answer = b"In-Reply-To: <1@example.net>\r\n" + answer
+    other = b"From: zoe@example.net\r\nSubject: Anderes\r\nDate: 3 Nov 2026 10:00:00 +0100\r\n\r\nshort\r\n"
+    imap.multiappend("Talk", [{"msg": answer, "flags": [b"\\Seen"]}, {"msg": other, "date": when}])
+    imap.append("Talk", LETTER, [], when - datetime.timedelta(days=1))
+    assert imap.select_folder("Talk")[b"EXISTS"] == 3
+    assert imap.sort("DATE") == [3, 2, 1] and imap.sort("REVERSE DATE") == [1, 2, 3]
+    assert imap.sort(["ARRIVAL"]) == [3, 2, 1] and imap.sort(["FROM", "REVERSE SIZE"]) == [1, 3, 2]
+    assert imap.sort(["SUBJECT", "DATE"]) == [2, 3, 1], imap.sort(["SUBJECT", "DATE"])
+    assert imap.sort("DATE", ["SUBJECT", "Grüße"], "UTF-8") == [3, 1]
+    assert imap.thread() == ((3, 1), (2,)), imap.thread()
+    assert imap.thread("ORDEREDSUBJECT", ["UNSEEN"]) == ((3,), (2,)), imap.thread("ORDEREDSUBJECT", ["UNSEEN"])
+    ids = imap.fetch([1, 2, 3], ["EMAILID", "THREADID", "SAVEDATE", "PREVIEW"])
+    assert len({ids[uid][b"EMAILID"] for uid in ids}) == 3 and ids[1][b"THREADID"] == ids[3][b"THREADID"], ids
+    assert ids[2][b"PREVIEW"] == b"short" and ids[2][b"THREADID"] != ids[1][b"THREADID"], ids
+    assert imap.search(["EMAILID", ids[2][b"EMAILID"][0]]) == [2] and imap.search(["SAVEDBEFORE", "2-Nov-2020"]) == []
+    imap.delete_messages([1, 2])
+    imap.uid_expunge([2])
+    assert imap.search() == [1, 3]
+    imap.select_folder("a&b")
+
     # Another connection's letter wakes the one that waits.
     imap.idle()
     with IMAPClient(host, int(port), ssl_context=context) as other:

@@ -15,13 +15,14 @@ const letter = 'From: Ann <ann@example.net>\r\nTo: bob@example.org\r\nSubject: =
     'Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nhello\r\n--b\r\n' +
     'Content-Type: application/pdf; name=x.pdf\r\nContent-Transfer-Encoding: base64\r\n\r\nAAAA\r\n--b--\r\n';
 
-const connect = async (password, qresync = false) => {
+const connect = async (password, qresync = false, hear = undefined) => {
     const client = new ImapFlow({
-        qresync, host, port: Number(port), secure: true, logger: false, disableAutoIdle: true,
+        qresync, host, port: Number(port), secure: true, logger: false, emitLogs: hear !== undefined, disableAutoIdle: true,
         tls: { ca: readFileSync(certificate), checkServerIdentity: () => undefined },
         auth: { user, pass: password },
     });
     client.on('error', error => { throw error; });
+    client.on('log', entry => hear?.(entry));
     await client.connect();
     return client;
 };
@@ -95,6 +96,33 @@ assert.deepEqual(gone.map(({ uid, vanished, earlier }) => [uid, vanished, earlie
 await third.logout();
 await imap.noop();
 
+// What ImapFlow makes of other extensions, each of which it would do without in silence:
+// so it is looked at what it has said.
+const said = [];
+const fourth = await connect(pass, true, entry => entry.src === 'c' && said.push(entry.msg));
+assert.ok(fourth._inflate, 'COMPRESS');
+const [listed] = (await fourth.list({ statusQuery: { messages: true, unseen: true, highestModseq: true } }))
+    .filter(box => box.path === 'Grüße/日本');
+assert.deepEqual([listed.status.messages, listed.status.unseen], [2, 1]);
+assert.ok(said.some(line => / LIST .* RETURN \(.*STATUS/.test(line)) && !said.some(line => /^\w+ STATUS /.test(line)), 'LIST-STATUS');
+const open = await fourth.mailboxOpen('Grüße/日本');
+assert.equal(listed.status.highestModseq, open.highestModseq);
+assert.ok(open.mailboxId, 'OBJECTID');
+const byUid = { uid: true };
+const ids = await fourth.fetchOne('2', { threadId: true, modseq: true }, byUid);
+assert.deepEqual(await fourth.search({ emailId: ids.emailId }, byUid), [2]);
+assert.deepEqual(await fourth.search({ threadId: ids.threadId }, byUid), [1, 2]);
+assert.deepEqual(await fourth.search({ modseq: ids.modseq }, byUid), [2]);
+// Who stores what somebody else has changed meanwhile changes nothing.
+await imap.messageFlagsAdd('2', ['meanwhile']);
+await fourth.messageFlagsSet('2', ['mine'], { uid: true, unchangedSince: ids.modseq });
+const kept = (await fourth.fetchOne('2', { flags: true }, byUid)).flags;
+assert.ok(kept.has('meanwhile') && !kept.has('mine'));
+const page = await fourth.search({ all: true }, { uid: true, returnOptions: ['MIN', 'COUNT', { partial: '-1:-1' }] });
+assert.deepEqual([page.min, page.count, page.partial.messages], [1, 2, '2']);
+assert.ok(said.some(line => line.includes('PARTIAL -1:-1')), 'PARTIAL');
+await fourth.logout();
+
 const copied = await imap.messageCopy('1', 'Trash');
 assert.equal(copied.uidMap.get(1), 1);
 const moved = await imap.messageMove('2', 'Trash');
@@ -103,6 +131,8 @@ assert.equal(await imap.messageDelete('1'), true);
 assert.equal(imap.mailbox.exists, 0);
 lock.release();
 await imap.mailboxRename('Grüße', 'Ablage');
+assert.equal((await imap.mailboxOpen('Ablage/日本')).mailboxId, open.mailboxId, 'a renamed mailbox is the same');
+await imap.mailboxClose();
 assert.ok((await imap.list()).some(box => box.path === 'Ablage/日本'));
 await imap.mailboxDelete('Ablage/日本');
 if (imap.capabilities.has('QUOTA')) assert.ok(await imap.getQuota('INBOX') !== undefined);

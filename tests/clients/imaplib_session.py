@@ -50,6 +50,8 @@ except imaplib.IMAP4.error as error:
 
 imap = imaplib.IMAP4_SSL(host, int(imaps_port), ssl_context=context)
 ok(imap.authenticate("PLAIN", lambda _: f"\0{user}\0{password}".encode()))
+ok(imap.enable("CONDSTORE"))
+assert imap.response("ENABLED") == ("ENABLED", [b"CONDSTORE"])
 ok(imap.create("Work"))
 ok(imap.create("Work/2026"))
 ok(imap.subscribe("Work"))
@@ -73,7 +75,8 @@ assert b"Subject" in ok(imap.fetch("1", "(BODY.PEEK[HEADER.FIELDS (SUBJECT)])"))
 assert b'"ann" "example.net"' in envelope and b"=?utf-8?q?" in envelope, envelope
 (structure,) = ok(imap.fetch("1", "(BODYSTRUCTURE)"))
 assert b'"application" "pdf"' in structure.lower() and b'"mixed"' in structure.lower(), structure
-assert b"keyword" in ok(imap.store("1", "+FLAGS", "(keyword)"))[0]
+(stored,) = ok(imap.store("1", "+FLAGS", "(keyword)"))
+assert b"keyword" in stored and b"MODSEQ (" in stored, stored
 assert b"\\Seen" not in ok(imap.store("1", "-FLAGS", r"(\Seen)"))[0]
 ok(imap.uid("COPY", "1", "Work/2026"))
 ok(imap.uid("MOVE", "1", "Trash"))
@@ -84,6 +87,18 @@ ok(imap.store("1", "+FLAGS.SILENT", r"(\Deleted)"))
 assert ok(imap.expunge()) == [b"1"]
 ok(imap.unselect())
 ok(imap.select("Trash", readonly=True))
+ok(imap.close())
+# imaplib has SORT and THREAD, and parses nothing of them; extensions go by their names.
+ok(imap.create("Talk"))
+for number, subject in ((1, b"beta"), (2, b"Re: alpha"), (3, b"alpha")):
+    named = b"Message-ID: <%d@example.org>\r\nReferences: <3@example.org>\r\nSubject: %s\r\n\r\n" % (number, subject)
+    ok(imap.append("Talk", None, imaplib.Time2Internaldate(1000000000 - number), named + b"x" * number + b"\r\n"))
+assert ok(imap.select("Talk")) == [b"3"]
+assert ok(imap.sort("(ARRIVAL)", "UTF-8", "ALL")) == [b"3 2 1"]
+assert ok(imap.sort("SUBJECT REVERSE SIZE", "US-ASCII", "UNDELETED")) == [b"2 3 1"]
+assert ok(imap.uid("SORT", "(REVERSE ARRIVAL)", "UTF-8", "SUBJECT", "alpha")) == [b"2 3"]
+assert ok(imap.thread("REFERENCES", "UTF-8", "ALL")) == [b"(3 (2)(1))"], imap.thread("REFERENCES", "UTF-8", "ALL")
+assert ok(imap.uid("THREAD", "ORDEREDSUBJECT", "UTF-8", "ALL")) == [b"(3 2)(1)"]
 ok(imap.close())
 ok(imap.rename("Work", "Archive/Old"))
 names = b"\n".join(ok(imap.list()))

@@ -36,7 +36,8 @@
 //! text quoted or as a literal, `<date>` a date with time and zone, `<...>`
 //! anything, `{a | b | ?c}` these in any order with a space between, of which `?c` may be
 //! missing. `<name:n>` is a number that is the same at each place, and `<name:n above
-//! other>` one that is above `other`. The wording of an OK is free: `a OK <...>`.
+//! other>` one that is above `other`; `<name:id>` an identifier of an object (RFC 8474),
+//! the same at each place. The wording of an OK is free: `a OK <...>`.
 //!
 //! **What the client inserts.** `<name>` what was remembered, `<user>` and `<password>`
 //! its own, `<x0D>` a byte, `<letter memo>` a letter, `<size memo>` its size, `<literal

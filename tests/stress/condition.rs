@@ -2,25 +2,28 @@
 //! MODIFIED names is as it was, and what the client knew to be newer must be named.
 
 use super::client::{Client, Step, Stop, change};
-use super::command::{Action, Command, InFlight, Meant};
+use super::command::{Command, InFlight, Meant};
 use super::response::{self, Code};
 use std::collections::BTreeSet;
+
+/// How far back a condition may lie, in mod-sequences: so that some of it doesn't hold.
+const BACK: u64 = 24;
 
 impl Client {
     /// On what condition a STORE is done, if on any.
     pub(super) fn condition(&mut self) -> Option<u64> {
         let known = self.picture.as_ref()?.sequence.known;
-        let since = known.saturating_sub(self.random.below(8));
-        (self.qresync && self.random.chance(3)).then_some(since)
+        let since = known.saturating_sub(self.random.below(BACK));
+        // Of a keyword that a message hasn't, 0 is no condition (§3.1.3).
+        (self.qresync && since > 0 && self.random.chance(3)).then_some(since)
     }
 
-    /// The messages whose flags a STORE on condition may not replace, as the client knows.
+    /// The messages that a STORE on condition must leave alone, as the client knows.
     pub(super) fn stale(&self, command: &Command) -> BTreeSet<u32> {
         let (
             Some(picture),
             Command::Store {
                 meant,
-                action: Action::Replace,
                 unless: Some(unless),
                 ..
             },

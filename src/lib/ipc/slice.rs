@@ -17,6 +17,9 @@ pub const NETWORKS_MAX: usize = 64;
 /// Folders that a new account gets.
 pub const FOLDERS_MAX: usize = 32;
 
+/// Bytes of each thing that the server says of itself: a line or two.
+pub const NOTICE_BYTES_MAX: usize = 1024;
+
 /// Local domains (`auth` compares each address with all of them).
 pub const DOMAINS_MAX: usize = 256;
 
@@ -284,6 +287,17 @@ record! {
 }
 
 record! {
+    /// What the server says of itself to every user (RFC 5464 §6.2). Empty: nothing.
+    #[derive(Debug, Clone, PartialEq, Eq, Default)]
+    pub struct Notice {
+        /// `/shared/admin`: a URI by which the administrator is reached.
+        admin: Bytes<NOTICE_BYTES_MAX>,
+        /// `/shared/comment`.
+        comment: Bytes<NOTICE_BYTES_MAX>,
+    }
+}
+
+record! {
     /// For every `worker`.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct Worker {
@@ -305,6 +319,8 @@ record! {
         message_limits: MessageLimits,
         /// For accounts without a quota of their own.
         quota: Quota,
+        /// IMAP: for GETMETADATA.
+        notice: Notice,
         /// What a new account gets beside INBOX.
         folders: List<Folder, FOLDERS_MAX>,
     }

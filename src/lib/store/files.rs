@@ -1,6 +1,7 @@
 //! The account's files beside the journal's writer.
 
 use crate::body::BodyReader;
+use crate::file::PACK;
 use crate::id::PackId;
 use crate::pack::PackWriter;
 use journal::disk::{Disk, DiskError};
@@ -27,5 +28,11 @@ impl<D: Disk> Files<D> {
     /// What the disk said.
     pub fn pack_writer(&self, pack: PackId) -> Result<PackWriter<D>, DiskError> {
         PackWriter::begin(self.root.clone(), pack)
+    }
+
+    /// Removes a pack, whole or not, that no record refers to and none ever will.
+    pub fn discard_pack(&self, pack: PackId) {
+        // Only tidiness: opening sweeps what stays.
+        let _ = PACK.remove(&self.root, pack.0);
     }
 }

@@ -32,7 +32,7 @@ pub const ANNOTATIONS_BYTES_MAX: u64 = 1 << 20;
 const ANNOTATION_COST_BYTES: u64 = 64;
 
 /// Removals that are remembered, the last ones of the whole account: who wasn't told
-/// of one while so many followed isn't told of it any more.
+/// of one while so many followed can't be told of it any more, and must begin anew.
 pub(crate) const REMOVALS_MAX: usize = 1024;
 
 /// An entry's name, in lower case: names are the same in any case (RFC 5464, section
@@ -206,6 +206,13 @@ impl Metadata {
         changed
     }
 
+    /// Whether removals above `since` may have been forgotten.
+    pub(crate) fn has_forgotten_since(&self, since: Modseq) -> bool {
+        let oldest = self.removals.front();
+        let oldest = oldest.filter(|_| self.removals.len() >= REMOVALS_MAX);
+        oldest.is_some_and(|oldest| oldest.modseq > since)
+    }
+
     /// Whether the limits of every place and of the account hold. Asked when a
     /// transaction is done: on the way one may take before it gives.
     pub(crate) fn is_within(&self) -> bool {
@@ -335,6 +342,7 @@ mod tests {
         ] {
             assert_eq!(AnnotationName::new(bad), None, "{bad}");
         }
+        assert!(AnnotationName::new(&long[..ANNOTATION_NAME_BYTES_MAX]).is_some());
     }
 
     #[test]
@@ -356,7 +364,54 @@ mod tests {
         }
         assert_eq!(metadata.removals().len(), REMOVALS_MAX);
         assert_eq!(metadata.removals()[0].name, name("/private/2"));
+        assert!(metadata.has_forgotten_since(Modseq(3)));
+        assert!(!metadata.has_forgotten_since(Modseq(5)));
         assert_eq!(metadata.bytes, 0);
+    }
+
+    #[test]
+    fn a_removal_is_forgotten_with_its_place_or_when_a_value_comes_back() {
+        let mut metadata = Metadata::default();
+        let comment = name("/private/comment");
+        let value: Arc<[u8]> = [1][..].into();
+        metadata.set(HERE, &comment, Some(Arc::clone(&value)), Modseq(1));
+        metadata.set(HERE, &comment, None, Modseq(2));
+        assert!(metadata.knows(HERE) && metadata.of(HERE).next().is_none());
+        metadata.set(HERE, &comment, Some(value), Modseq(3));
+        assert!(metadata.removals().is_empty());
+        metadata.set(HERE, &comment, None, Modseq(4));
+        metadata.clear(HERE);
+        assert!(!metadata.knows(HERE));
+    }
+
+    #[test]
+    fn what_no_account_could_have_written_is_not_restored() {
+        let removal = |n: u64| Removal {
+            modseq: Modseq(n),
+            place: HERE,
+            name: name(&format!("/private/{n}")),
+        };
+        let restores = |removals: u64, changed: u64| {
+            let removals = (1..=removals).map(removal).collect();
+            Metadata::restore(Modseq(changed), BTreeMap::new(), removals).is_some()
+        };
+        let most = REMOVALS_MAX as u64;
+        assert!(restores(most, most));
+        assert!(!restores(most, most - 1), "removed after the last change");
+        assert!(!restores(most + 1, most + 1));
+    }
+
+    #[test]
+    fn values_that_hold_nothing_are_not_without_end_either() {
+        let mut metadata = Metadata::default();
+        let empty: Arc<[u8]> = [][..].into();
+        let values = ANNOTATIONS_BYTES_MAX / ANNOTATION_COST_BYTES;
+        for n in 0..=values {
+            let place = Some(MailboxId(1 + n / ANNOTATIONS_MAX as u64));
+            let entry = name(&format!("/private/{}", n % ANNOTATIONS_MAX as u64));
+            metadata.set(place, &entry, Some(Arc::clone(&empty)), Modseq(1));
+        }
+        assert!(!metadata.is_within());
     }
 
     #[test]

@@ -8,14 +8,18 @@ use ipc::edge::verify::{Finding, Severity, Totals, What};
 use journal::disk::{Disk, Name};
 use journal::sim::SimDisk;
 use store::{
-    APPLY_STEP, AccountId, FlagAction, FlagChange, Flags, Grantee, InternalDate, Keyword, Limit,
-    MailboxHandle, MailboxName, NewBody, NewMessage, Opened, Opening, Place, Principal, Progress,
-    QuotaLimits, QuotaOverride, Refusal, Rights, Store, SystemFlags, ThreadId, Ticket, Uid,
-    UidRange, Urgency,
+    APPLY_STEP, AccountId, Annotated, AnnotationName, FlagAction, FlagChange, Flags, Grantee,
+    InternalDate, Keyword, Limit, MailboxHandle, MailboxName, NewBody, NewMessage, Opened, Opening,
+    Place, Principal, Progress, QuotaLimits, QuotaOverride, Refusal, Rights, Store, SystemFlags,
+    ThreadId, Ticket, Uid, UidRange, Urgency,
 };
 
 const OWNER: &Principal = &Principal::Owner;
 pub(super) const NOW: i64 = 1_700_000_000;
+const DATE: InternalDate = InternalDate {
+    secs: NOW,
+    offset_minutes: -90,
+};
 
 /// Everything that is durable, or will be if nothing goes wrong.
 pub(super) fn photograph(root: &SimDisk) -> Tree {
@@ -229,20 +233,49 @@ impl Desk {
             },
         ];
         let thread = (self.chance.below(4) == 0).then_some(ThreadId(1));
-        let date = InternalDate {
-            secs: NOW,
-            offset_minutes: -90,
-        };
         let later = self.store().modseq().0 as i64;
         self.store().tell_time(NOW + later);
         let places = if both { &places[..] } else { &places[..1] };
         let asked = self.store().append(&[NewMessage {
             places,
-            date,
+            date: DATE,
             body,
             thread,
         }]);
         self.done(asked);
+    }
+
+    fn replace(
+        &mut self,
+        mailbox: &MailboxHandle,
+        other: &MailboxHandle,
+        old: Uid,
+    ) -> Result<Ticket, Refusal> {
+        let flags = self.flags();
+        let letter = vec![b'r'; self.chance.below(2_000) as usize];
+        let places = [Place {
+            mailbox: other,
+            flags: &flags,
+        }];
+        let letter = NewMessage {
+            places: &places,
+            date: DATE,
+            body: NewBody::Inline(&letter),
+            thread: None,
+        };
+        self.store().replace(&[letter], mailbox, old)
+    }
+
+    fn annotate(&mut self, mailbox: &MailboxHandle) -> Result<Ticket, Refusal> {
+        let of = match self.chance.below(4) {
+            0 => Annotated::Account(OWNER),
+            _ => Annotated::Mailbox(mailbox),
+        };
+        let name = format!("/shared/a{}", self.chance.below(5));
+        let len = self.chance.below(50) as usize;
+        let value = (len > 10).then(|| vec![b'v'; len].into());
+        let name = AnnotationName::new(&name).unwrap();
+        self.store().annotate(of, &[(name, value)])
     }
 
     pub(super) fn something(&mut self) {
@@ -293,6 +326,8 @@ impl Desk {
                 };
                 self.store().set_flags(&mailbox, &uids, &change)
             }
+            22 => self.replace(&mailbox, &other, uids[0].first),
+            23 | 24 => self.annotate(&mailbox),
             _ => return self.deliver(),
         };
         self.done(asked);

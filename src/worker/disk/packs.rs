@@ -9,8 +9,8 @@ use store::{Files, PackId, PackWriter, PackedBody};
 pub type Piece = Vec<u8>;
 
 /// The open packs. One that fails is removed at once; one that its session
-/// leaves behind is removed by [`Packs::abandon`]; one that the process leaves
-/// behind is swept away at the next opening.
+/// leaves behind, whole or not, is removed by [`Packs::abandon`]; one that the
+/// process leaves behind is swept away at the next opening.
 pub struct Packs<D: Disk> {
     files: Files<D>,
     open: BTreeMap<PackId, PackWriter<D>>,
@@ -53,8 +53,7 @@ impl<D: Disk> Packs<D> {
 
     /// Removes a pack that nothing will refer to.
     pub fn abandon(&mut self, id: PackId) {
-        if let Some(writer) = self.open.remove(&id) {
-            writer.discard();
-        }
+        self.open.remove(&id);
+        self.files.discard_pack(id);
     }
 }

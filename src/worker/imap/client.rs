@@ -3,6 +3,7 @@
 
 use super::answer::Answer;
 use super::connection::Connection;
+use super::metadata;
 use super::notify::Notified;
 use super::progress::Progress;
 use super::{End, Handed};
@@ -94,6 +95,7 @@ impl Client {
                 epoch: handed.epoch,
                 enabled: Enabled::default(),
                 annotations_told: Modseq::default(),
+                notice_told: 0,
             },
             login: Tag::new(&handed.tag)?,
             pace: Pace::new(),
@@ -138,7 +140,7 @@ impl Client {
     /// The client has enabled more.
     pub fn enable_also(&mut self, enabled: Enabled) {
         if enabled.metadata && !self.session.enabled.metadata {
-            self.session.annotations_told = self.account.store().annotations_modseq();
+            self.hear_annotations_from_now();
         }
         self.session.enabled = enabled;
         self.connection.set_dialect(enabled.dialect());
@@ -154,6 +156,21 @@ impl Client {
     /// The client has been told of more.
     pub fn set_annotations_told(&mut self, told: Modseq) {
         self.session.annotations_told = told;
+    }
+
+    /// What the client knows of what the server says of itself.
+    pub fn notice_told(&self) -> u64 {
+        self.session.notice_told
+    }
+
+    /// The client has been told of more.
+    pub fn set_notice_told(&mut self, told: u64) {
+        self.session.notice_told = told;
+    }
+
+    fn hear_annotations_from_now(&mut self) {
+        self.session.annotations_told = self.account.store().annotations_modseq();
+        self.session.notice_told = metadata::print(&self.account.notice());
     }
 
     /// What of the grammar depends upon what the client has enabled.
@@ -174,7 +191,7 @@ impl Client {
     /// From now on the client is told this.
     pub fn set_notified(&mut self, notified: Notified) {
         if self.annotations_told().is_none() {
-            self.session.annotations_told = self.account.store().annotations_modseq();
+            self.hear_annotations_from_now();
         }
         self.notified = Some(Box::new(notified));
     }

@@ -35,10 +35,9 @@ pub struct Heard {
 }
 
 /// Whether a client that says this wants mod-sequences from now on (RFC 7162 §3.1). ENABLE
-/// does it by itself.
+/// and SELECT see to it themselves.
 pub fn asks_for_modseqs(command: &Command) -> bool {
     match command {
-        Command::Select { params, .. } | Command::Examine { params, .. } => params.condstore,
         Command::Status { items, .. } => items.contains(&StatusItem::HighestModseq),
         Command::Fetch {
             items, modifiers, ..

@@ -203,7 +203,7 @@ impl Meant {
     }
 
     /// The same, those of each range by themselves: one behind the other in the mailbox.
-    fn runs<'m>(
+    pub fn runs<'m>(
         &'m self,
         messages: &'m Messages<'_>,
         view: &View,
@@ -342,7 +342,7 @@ impl Walk {
             let mut before = None;
             for entry in run {
                 let uid = entry.uid();
-                let Some(seq) = numbers.seq_behind(before, uid) else {
+                let Some(seq) = numbers.seq_behind(before, 1, uid) else {
                     continue;
                 };
                 if shown >= most || !show(entry, seq) {

@@ -3,13 +3,15 @@
 //!
 //! Values are kept by the store, but for those that say what is known otherwise:
 //! `/private/specialuse` is what LIST says, and what the server as a whole says to
-//! all is the administrator's. Neither is set here.
+//! all is the administrator's, who has it in the configuration. Neither is set here.
 
 use super::End;
 use super::answer::Answer;
 use super::client::Client;
 use super::names;
+use ipc::slice::Notice;
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use store::{
     Annotated, AnnotationName, Annotations, MailboxName as StoreName, Modseq, NewAnnotation,
@@ -23,6 +25,10 @@ const RESPONSE_BYTES_MAX: usize = 32 * 1024;
 
 /// RFC 6154, section 4.
 const SPECIAL_USE: &str = "/private/specialuse";
+
+/// RFC 5464, section 6.2.
+const ADMIN: &str = "/shared/admin";
+const COMMENT: &str = "/shared/comment";
 
 impl Client {
     /// GETMETADATA.
@@ -91,9 +97,13 @@ impl Client {
         let Some(since) = self.annotations_told() else {
             return Ok(());
         };
+        self.tell_noticed();
         let newest = self.account().store().annotations_modseq();
         if newest <= since {
             return Ok(());
+        }
+        if self.account().store().annotations_forgotten(since) {
+            return Err(End::LeftBehind);
         }
         self.set_annotations_told(newest);
         for (mailbox, entries) in self.annotated_since(since, own) {
@@ -108,6 +118,21 @@ impl Client {
             self.out().relieve().await?;
         }
         Ok(())
+    }
+
+    /// The administrator has changed what the server says of itself.
+    fn tell_noticed(&mut self) {
+        let now = print(&self.account().notice());
+        if now == self.notice_told() {
+            return;
+        }
+        self.set_notice_told(now);
+        if self.hears_annotations(None) {
+            self.tell(&Data::Metadata(Metadata {
+                of: None,
+                entries: Entries::Changed(&[ADMIN, COMMENT]),
+            }));
+        }
     }
 
     fn annotated_since(
@@ -154,7 +179,13 @@ impl Client {
 
     /// What the server as a whole says (RFC 5464, section 6.2).
     fn said_to_all(&self) -> Known {
-        Known::new()
+        let notice = self.account().notice();
+        let said = [(ADMIN, &notice.admin), (COMMENT, &notice.comment)];
+        let said = said
+            .into_iter()
+            .filter(|(_, value)| !value.as_slice().is_empty());
+        said.map(|(name, value)| (name.to_owned(), value.as_slice().into()))
+            .collect()
     }
 
     /// As LIST tells it, to whom it is told.
@@ -193,6 +224,13 @@ impl Client {
         }
         Ok(())
     }
+}
+
+/// Two of them differ if two notices do: a session keeps it while its worker changes.
+pub fn print(notice: &Notice) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (notice.admin.as_slice(), notice.comment.as_slice()).hash(&mut hasher);
+    hasher.finish()
 }
 
 type Value = Arc<[u8]>;

@@ -114,11 +114,11 @@ impl Now<'_> {
         seq.checked_add(self.gathered.below(uid))
     }
 
-    /// The same for the message behind one that has the number `before`, with none that
-    /// is there in between: where nothing is gone, that needs no looking.
-    pub fn seq_behind(&self, before: Option<u32>, uid: Uid) -> Option<u32> {
+    /// The same for the message that is so many of those that are there behind one that
+    /// has the number `before`: where nothing is gone, that needs no looking.
+    pub fn seq_behind(&self, before: Option<u32>, further: u32, uid: Uid) -> Option<u32> {
         match before {
-            Some(before) if self.is_all_there => before.checked_add(1),
+            Some(before) if self.is_all_there => before.checked_add(further),
             _ => self.seq_of(uid),
         }
     }

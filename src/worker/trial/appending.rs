@@ -139,6 +139,62 @@ fn a_letter_that_never_arrives_in_full_leaves_nothing_behind() {
     });
 }
 
+/// A house on real files, and how many packs there are.
+fn house_on_files(name: &str) -> (Scratch, House) {
+    let scratch = Scratch::new(name);
+    let root = std::fs::File::open(scratch.path()).unwrap();
+    let account = open(&OsDisk::new(root.into()), scratch.path());
+    (scratch, House::around(account))
+}
+
+fn packs(scratch: &Scratch) -> usize {
+    std::fs::read_dir(scratch.path().join("pack")).map_or(0, Iterator::count)
+}
+
+async fn until_no_pack_is_left(scratch: &Scratch) {
+    while packs(scratch) > 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[test]
+fn a_large_letter_that_is_whole_and_refused_leaves_no_file_behind() {
+    run(async {
+        let (scratch, house) = house_on_files("refused");
+        let (mut client, mut other) = (house.client().await, house.client().await);
+        let text = letter(600_000);
+        // The second of these breaks the command off (RFC 3502).
+        let first = format!(
+            "a APPEND INBOX {{{}+}}\r\n{text} {{0+}}\r\n\r\n",
+            text.len()
+        );
+        client.send(first.as_bytes()).await;
+        assert!(client.answer("a").await[0].starts_with("a NO "));
+        until_no_pack_is_left(&scratch).await;
+        // What it would replace goes while it comes.
+        client.command("b", "APPEND INBOX {3+}\r\nold").await;
+        client.command("c", "SELECT INBOX").await;
+        other.command("d", "SELECT INBOX").await;
+        let begin = format!("e UID REPLACE 1 INBOX {{{}+}}\r\n", text.len());
+        client.send(begin.as_bytes()).await;
+        client.send(&text.as_bytes()[..400_000]).await;
+        while packs(&scratch) == 0 {
+            tokio::task::yield_now().await;
+        }
+        other.command("f", "UID STORE 1 +FLAGS (\\Deleted)").await;
+        other.command("g", "EXPUNGE").await;
+        client.send(&text.as_bytes()[400_000..]).await;
+        client.send(b"\r\n").await;
+        let said = client.answer("e").await;
+        let refused = said
+            .iter()
+            .any(|line| line.starts_with("e NO [EXPUNGEISSUED] "));
+        assert!(refused, "{said:?}");
+        until_no_pack_is_left(&scratch).await;
+        house.leave().await;
+    });
+}
+
 #[test]
 fn nul_is_taken_in_a_literal8_and_given_back() {
     run(async {

@@ -3,6 +3,7 @@
 
 use super::{House, Wire, run};
 use journal::sim::SimDisk;
+use message::limits::PIECE_BYTES;
 
 async fn append(client: &mut Wire, letter: &[u8]) {
     let head = format!("a APPEND INBOX {{{}+}}\r\n", letter.len());
@@ -166,10 +167,12 @@ fn encoded_words_that_split_a_word_or_a_character_are_joined() {
     );
 }
 
-/// Base64 of so many bytes of text, a word at the end.
-fn long(bytes: usize) -> Vec<u8> {
+/// So many bytes of text in which nothing comes twice, and a letter with it in base64.
+fn long(bytes: usize) -> (String, Vec<u8>) {
     let digits = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let text = "lorem ipsum ".repeat(bytes / 12) + "needle";
+    let text: String = (0..bytes / 6)
+        .map(|number| format!("{number:05} "))
+        .collect();
     let groups = text.as_bytes().chunks(3).map(|three| {
         let bits = three
             .iter()
@@ -178,16 +181,25 @@ fn long(bytes: usize) -> Vec<u8> {
     });
     let encoded: Vec<u8> = groups.flatten().collect();
     let lines: Vec<&[u8]> = encoded.chunks(76).collect();
-    let head: &[u8] = b"Content-Type: text/plain\r\nContent-Transfer-Encoding: base64\r\n\r\n";
-    [head, &lines.join(&b"\r\n"[..])].concat()
+    let letter = [LONG_HEAD.as_bytes(), &lines.join(&b"\r\n"[..])].concat();
+    (text, letter)
 }
+
+const LONG_HEAD: &str = "Content-Type: text/plain\r\nContent-Transfer-Encoding: base64\r\n\r\n";
 
 #[test]
 fn what_stands_across_pieces_of_a_long_letter_is_found() {
+    let (text, letter) = long(360_000);
+    // A line of 78 bytes has 57 of text.
+    let cuts = (1..).map(|piece| (piece * PIECE_BYTES - LONG_HEAD.len()) / 78 * 57);
+    let cuts: Vec<usize> = cuts.take_while(|cut| cut + 80 < text.len()).collect();
+    assert!(cuts.len() > 3, "{cuts:?}");
+    let needles = cuts.iter().map(|cut| &text[cut - 20..cut + 80]);
+    let keys: Vec<String> = needles.map(|it| format!("BODY \"{it}\"")).collect();
     look(
-        &long(360_000),
-        &["BODY \"ipsum needle\"", "BODY \"lorem ipsum lorem\""],
-        &["BODY \"needle lorem\""],
+        &letter,
+        &[&keys.join(" ")],
+        &["BODY \"00001 00003\"", "BODY \"99999\""],
     );
 }
 
@@ -198,7 +210,7 @@ fn letters_read(during: impl AsyncFnOnce(&House, Wire)) -> u64 {
         let house = House::on(&disk);
         let mut client = house.client().await;
         for _ in 0..40 {
-            append(&mut client, &long(180_000)).await;
+            append(&mut client, &long(180_000).1).await;
         }
         client.command("s", "SELECT INBOX").await;
         let before = disk.looks();

@@ -223,6 +223,31 @@ fn what_is_gone_and_not_told_yet_is_not_earlier() {
     });
 }
 
+/// RFC 7162 §3.2.10.2: the client may have sent more with these numbers.
+#[test]
+fn nothing_vanishes_during_a_command_that_names_numbers() {
+    run(async {
+        let (house, mut one, mut other) = two(4).await;
+        remove(&mut other, "2").await;
+        for command in [
+            "UID SEARCH 1:4",
+            "UID SEARCH OR SEEN NOT 4",
+            "UID SORT (ARRIVAL) UTF-8 1:4",
+            "UID THREAD REFS UTF-8 1:4",
+            "ESEARCH 1:4",
+            "SEARCH ALL",
+            "SORT (ARRIVAL) UTF-8 ALL",
+            "STORE 1 +FLAGS.SILENT (\\Seen)",
+        ] {
+            let said = ok(&mut one, command).await;
+            assert!(!said.concat().contains("VANISHED"), "{command}: {said:?}");
+        }
+        let said = told(&mut one, "UID SEARCH UID 1:4").await;
+        assert_eq!(said[..2], ["* SEARCH 1 3 4", "* VANISHED 2"]);
+        house.leave().await;
+    });
+}
+
 /// RFC 7162 §3.2.5, §3.2.11: the same mailbox once more is another one that is opened.
 #[test]
 fn a_mailbox_that_is_selected_again_is_closed_and_resynchronized() {

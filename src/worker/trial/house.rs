@@ -331,6 +331,14 @@ impl Wire {
         self.socket.write_all(bytes).await.is_ok()
     }
 
+    /// All that is heard, as soon as that is enough.
+    pub async fn until(&mut self, is_enough: impl Fn(&[u8]) -> bool) -> Vec<u8> {
+        while !is_enough(&self.heard) {
+            assert!(self.hear().await, "closed within {:?}", self.text());
+        }
+        std::mem::take(&mut self.heard)
+    }
+
     /// The next bytes as they come; none at the end.
     pub async fn some(&mut self) -> Vec<u8> {
         if self.heard.is_empty() {
@@ -356,11 +364,9 @@ impl Wire {
     }
 
     async fn hear(&mut self) -> bool {
-        let mut piece = [0; 4096];
-        let read = tokio::time::timeout(PATIENCE, self.socket.read(&mut piece)).await;
+        self.heard.reserve(4096);
+        let read = tokio::time::timeout(PATIENCE, self.socket.read_buf(&mut self.heard)).await;
         let count = read.unwrap_or_else(|_| panic!("silence after {:?}", self.text()));
-        let count = count.unwrap_or(0);
-        self.heard.extend_from_slice(&piece[..count]);
-        count > 0
+        count.is_ok_and(|count| count > 0)
     }
 }

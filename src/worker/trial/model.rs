@@ -97,7 +97,7 @@ impl Player {
     }
 
     async fn turn(&mut self) {
-        match self.random.below(14) {
+        match self.random.below(15) {
             0..=3 => {
                 let flag = self.flag();
                 self.say(&format!("APPEND INBOX ({flag}) {{1+}}\r\nx"), true)
@@ -110,6 +110,7 @@ impl Player {
             10 => self.on_range("FETCH", "(UID FLAGS)", false).await,
             11 => self.on_range("COPY", "INBOX", true).await,
             12 => self.on_range("MOVE", "Archive", true).await,
+            13 => self.replace().await,
             _ => {
                 self.say("UID FETCH 1:* (FLAGS)", true).await;
                 match self.uid_only {
@@ -117,6 +118,16 @@ impl Player {
                     false => self.say("SEARCH ALL", false).await,
                 }
             }
+        }
+    }
+
+    /// Here, or by what goes elsewhere; the message may be gone.
+    async fn replace(&mut self) {
+        let mailbox = ["INBOX", "Archive"][self.random.below(2) as usize];
+        let (range, flag) = (self.range(), self.flag());
+        if let Some((prefix, number, _)) = range.and_then(|range| self.named(&range)) {
+            let command = format!("{prefix}REPLACE {number} {mailbox} ({flag}) {{1+}}\r\nx");
+            self.say(&command, true).await;
         }
     }
 

@@ -245,6 +245,13 @@ fn of_too_many_deleted_messages_uid_expunge_removes_the_newest_and_expunge_all()
         let expunged = told(&mut client, "EXPUNGE").await;
         assert_eq!(expunged.len(), 10, "{expunged:?}");
         assert_eq!(expunged[9], "a OK");
+        // As many as may be are no cut.
+        fill(&mut client, 3).await;
+        client
+            .command("d", "STORE 1:3 +FLAGS.SILENT (\\Deleted)")
+            .await;
+        let gone = ["* 3 EXPUNGE", "* 2 EXPUNGE", "* 1 EXPUNGE", "a OK"];
+        assert_told(&mut client, &[("UID EXPUNGE 1:*", &gone)]).await;
         house.leave().await;
     });
 }
@@ -297,6 +304,15 @@ fn a_page_that_is_longer_than_a_command_is_refused() {
                 (
                     "UID FETCH 1:* UID (PARTIAL -1:-4)",
                     &["a NO [MESSAGELIMIT 3]"],
+                ),
+                (
+                    "UID FETCH 1:* UID (PARTIAL -4:-6)",
+                    &[
+                        "* 1 FETCH (UID 1)",
+                        "* 2 FETCH (UID 2)",
+                        "* 3 FETCH (UID 3)",
+                        "a OK",
+                    ],
                 ),
                 (
                     "UID FETCH 1:* UID (PARTIAL -5:-6)",

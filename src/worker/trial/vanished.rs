@@ -6,8 +6,12 @@ use crate::imap::VANISHED_RANGES_MAX;
 use journal::sim::SimDisk;
 use store::{MailboxId, Modseq, Principal};
 
-/// Messages, by doubling one: of every third, more are gone than histories remember.
-const DOUBLINGS: u32 = 14;
+/// Messages, by doubling one: of every third, more are gone than histories remember, and
+/// those that are left take more than one look.
+const DOUBLINGS: u32 = 15;
+
+/// Ranges of one command.
+const RANGES: usize = 4096;
 
 fn third(uid: &u32) -> bool {
     uid.is_multiple_of(3)
@@ -25,8 +29,10 @@ async fn forgetful(disk: &SimDisk) -> House {
     }
     let gone: Vec<u32> = (1..=1 << DOUBLINGS).filter(third).collect();
     let gone: Vec<String> = gone.iter().map(u32::to_string).collect();
-    let store = format!("UID STORE {} +FLAGS.SILENT (\\Deleted)", gone.join(","));
-    ok(&mut client, &store).await;
+    for some in gone.chunks(RANGES) {
+        let store = format!("UID STORE {} +FLAGS.SILENT (\\Deleted)", some.join(","));
+        ok(&mut client, &store).await;
+    }
     ok(&mut client, "CLOSE").await;
     for _ in 0..100 {
         if has_forgotten(&house) {

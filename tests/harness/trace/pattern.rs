@@ -26,7 +26,9 @@ enum Part {
     Quoted(String),
     /// A number that is remembered under this name, or is what is remembered.
     Named(String),
-    /// The same, and above the number that is remembered under the second name.
+    /// An identifier of an object (RFC 8474), likewise.
+    Identified(String),
+    /// As [`Self::Named`], and above the number that is remembered under the second name.
     Above(String, String),
     /// What is remembered under this name, of whatever kind; else the name in brackets.
     Recalled(String),
@@ -116,8 +118,9 @@ impl Pattern {
             let above = || Part::Above(name.to_owned(), below.to_owned());
             return named.then(|| self.0.push(above()));
         }
-        let part = match inner.strip_suffix(":n") {
-            Some(name) if word(name) => Part::Named(name.to_owned()),
+        let part = match inner.split_once(':') {
+            Some((name, "n")) if word(name) => Part::Named(name.to_owned()),
+            Some((name, "id")) if word(name) => Part::Identified(name.to_owned()),
             None if word(inner) => Part::Recalled(inner.to_owned()),
             _ => return None,
         };
@@ -233,13 +236,16 @@ fn fit(parts: &[Part], text: &str, known: &Known, then: Then<'_>) -> bool {
             plain(form.map(String::len))
         }
         Part::Anything => ends(text).any(|end| fit(parts, &text[end..], known, then)),
-        Part::Named(name) => named(name, text, known, &mut |rest, known| {
+        Part::Named(name) => named(name, digits(text), text, known, &mut |rest, known| {
+            fit(parts, rest, known, then)
+        }),
+        Part::Identified(name) => named(name, objectid(text), text, known, &mut |rest, known| {
             fit(parts, rest, known, then)
         }),
         Part::Above(name, below) => {
             let above = is_above(text, known.get(below));
             above
-                && named(name, text, known, &mut |rest, known| {
+                && named(name, digits(text), text, known, &mut |rest, known| {
                     fit(parts, rest, known, then)
                 })
         }
@@ -257,6 +263,13 @@ fn digits(text: &str) -> Option<usize> {
     (count > 0).then_some(count)
 }
 
+/// RFC 8474, section 7.
+fn objectid(text: &str) -> Option<usize> {
+    let is_of_one = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-".contains(byte);
+    let count = text.bytes().take_while(is_of_one).count();
+    (1..=255).contains(&count).then_some(count)
+}
+
 /// Whether a text begins with a number above the one that is remembered.
 fn is_above(text: &str, below: Option<&String>) -> bool {
     let number = digits(text).and_then(|width| text[..width].parse::<u64>().ok());
@@ -270,16 +283,17 @@ fn ends(text: &str) -> impl Iterator<Item = usize> {
     (0..=line).filter(|end| text.is_char_boundary(*end))
 }
 
-fn named(name: &str, text: &str, known: &Known, then: Then<'_>) -> bool {
-    let Some(width) = digits(text) else {
+/// What begins a text, as long as it is `width`, under a name.
+fn named(name: &str, width: Option<usize>, text: &str, known: &Known, then: Then<'_>) -> bool {
+    let Some(width) = width else {
         return false;
     };
-    let (number, rest) = text.split_at(width);
+    let (said, rest) = text.split_at(width);
     match known.get(name) {
-        Some(before) => before == number && then(rest, known),
+        Some(before) => before == said && then(rest, known),
         None => {
             let mut known = known.clone();
-            known.insert(name.to_owned(), number.to_owned());
+            known.insert(name.to_owned(), said.to_owned());
             then(rest, &known)
         }
     }
@@ -311,6 +325,8 @@ mod tests {
 
     #[test]
     fn wildcards_stand_for_what_they_say_and_nothing_else_does() {
+        assert!(fits("(<x:id>) (<x:id>)", "(M1-a_b) (M1-a_b)"));
+        assert!(!fits("(<x:id>) (<x:id>)", "(M1) (M2)") && !fits("<x:id>", ""));
         assert!(fits("a <n> b", "a 12 b") && !fits("a <n> b", "a x b"));
         assert!(fits("a<...>c", "abc") && fits("a<...>c", "ac") && !fits("a<...>c", "abd"));
         assert!(!fits("abc", "abcd") && !fits("abcd", "abc") && !fits("a<...>b<...>c", "acb"));

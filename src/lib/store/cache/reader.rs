@@ -79,7 +79,7 @@ impl<D: Disk> CacheReader<D> {
         };
         match region.start {
             0 => open.keep_head(bytes),
-            start => (open.start, open.bytes) = (start, bytes),
+            start => (open.start, open.len, open.bytes) = (start, bytes.len(), bytes),
         }
         open.taken_in = Some(region.start);
     }
@@ -132,6 +132,9 @@ struct Open<F> {
     head: Option<Vec<u8>>,
     /// The region read last.
     start: u64,
+    len: usize,
+    /// The region, and room for longer ones: it stays, for to make it and to wipe it costs
+    /// more than to fill it.
     bytes: Vec<u8>,
     /// Where the region begins that the other thread has read: what it didn't bring
     /// isn't there.
@@ -145,6 +148,7 @@ impl<F: File> Open<F> {
             file,
             head: None,
             start: 0,
+            len: 0,
             bytes: Vec::new(),
             taken_in: None,
         }
@@ -168,11 +172,9 @@ impl<F: File> Open<F> {
         }
         if self.head.is_none() {
             let mut head = Vec::new();
-            self.read(
-                self.region(0, TABLE_END as usize),
-                TABLE_END as usize,
-                &mut head,
-            )?;
+            let table = self.region(0, TABLE_END as usize);
+            let read = self.read(table, table.len, &mut head)?;
+            head.truncate(read);
             self.keep_head(head);
         }
         Ok(self.head.as_deref().and_then(|head| Slot::find(id, head)))
@@ -191,22 +193,23 @@ impl<F: File> Open<F> {
     /// A record's bytes in the region read last, if they are all there.
     fn held(&self, slot: Slot) -> Option<&[u8]> {
         let from = usize::try_from(slot.offset.checked_sub(self.start)?).ok()?;
-        self.bytes.get(from..from.checked_add(slot.len)?)
+        let region = self.bytes.get(..self.len)?;
+        region.get(from..from.checked_add(slot.len)?)
     }
 
     /// Reads the region that begins with a record: far ahead if it stands where one
     /// that is read in order would.
     fn read_on(&mut self, slot: Slot) -> Result<(), Region> {
-        let end = self.start.saturating_add(self.bytes.len() as u64);
+        let end = self.start.saturating_add(self.len as u64);
         let soon = end.saturating_add(REGION_BYTES as u64);
-        let in_order = !self.bytes.is_empty() && (self.start..soon).contains(&slot.offset);
+        let in_order = self.len > 0 && (self.start..soon).contains(&slot.offset);
         let ahead = if in_order { REGION_BYTES } else { PAGE_BYTES };
         let region = self.region(slot.offset, ahead.max(slot.len));
-        // The same memory each time: room for a region costs more than to fill it.
         let mut bytes = std::mem::take(&mut self.bytes);
         let read = self.read(region, slot.len, &mut bytes);
         (self.start, self.bytes) = (region.start, bytes);
-        read
+        self.len = *read.as_ref().unwrap_or(&0);
+        read.map(|_| ())
     }
 
     fn region(&self, start: u64, len: usize) -> Region {
@@ -214,18 +217,18 @@ impl<F: File> Open<F> {
         Region { number, start, len }
     }
 
-    /// Reads a region without waiting; at least so many bytes of it must be there.
-    fn read(&self, region: Region, least: usize, into: &mut Vec<u8>) -> Result<(), Region> {
-        into.resize(region.len, 0);
+    /// Reads a region without waiting, and says how much of it was there: so many bytes at
+    /// least. `into` is as long as the region then, or longer.
+    fn read(&self, region: Region, least: usize, into: &mut Vec<u8>) -> Result<usize, Region> {
+        into.resize(region.len.max(into.len()), 0);
         let file = self.file.as_ref().ok_or(region)?;
-        let read = match file.read_nowait(region.start, into) {
+        let room = into.get_mut(..region.len).unwrap_or_default();
+        match file.read_nowait(region.start, room) {
             Ok(Some(read)) if read >= least => Ok(read),
             // The other thread has been there: there is no more than it brought.
             _ if self.taken_in == Some(region.start) => Ok(0),
             _ => Err(region),
-        };
-        into.truncate(read.unwrap_or(0));
-        read.map(|_| ())
+        }
     }
 }
 

@@ -128,6 +128,11 @@ impl Store {
         self.account().metadata.changed()
     }
 
+    /// Whether so many annotations were taken away above `since` that not all are known.
+    pub fn annotations_forgotten(&self, since: Modseq) -> bool {
+        self.account().metadata.has_forgotten_since(since)
+    }
+
     /// The annotations that were set or taken away above `since`, but not by the change
     /// with the modseq `but`: as far as `principal` may see them.
     pub fn annotations_changed(

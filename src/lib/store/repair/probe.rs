@@ -4,7 +4,7 @@
 //! the whole journal has been read and judged, so a refused write means that all
 //! was well up to there.
 
-use super::{Orders, RepairError, records};
+use super::{Orders, RepairError};
 use crate::chunk::Slot;
 use crate::chunk_file;
 use crate::file::{CHUNK, MANIFEST, PACK};
@@ -38,6 +38,14 @@ pub(super) fn health<D: Disk>(root: &D, orders: &Orders) -> Result<Health, Repai
             false => Ok(Health::Broken),
         };
     }
+    match opens(ReadOnly::new(root), orders)? {
+        Health::Sound => manifests_are_sound(root, orders),
+        Health::Broken => Ok(Health::Broken),
+    }
+}
+
+/// Whether the account opens as it is seen.
+fn opens<D: Disk>(root: ReadOnly<D>, orders: &Orders) -> Result<Health, RepairError> {
     let opening = Opening {
         account: orders.account,
         writer: orders.writer,
@@ -46,9 +54,9 @@ pub(super) fn health<D: Disk>(root: &D, orders: &Orders) -> Result<Health, Repai
         quota: QuotaLimits::default(),
         folders: &[],
     };
-    match Store::open(&ReadOnly(root.clone()), &opening) {
-        Ok(_) => manifests_are_sound(root),
-        Err(error) if is_refused_write(&error) => manifests_are_sound(root),
+    match Store::open(&root, &opening) {
+        Ok(_) => Ok(Health::Sound),
+        Err(error) if is_refused_write(&error) => Ok(Health::Sound),
         Err(OpenError::WrongAccount(other)) => Err(RepairError::WrongAccount(other)),
         Err(OpenError::Newer(_)) => Err(RepairError::Newer),
         Err(OpenError::Journal(
@@ -91,24 +99,24 @@ fn is_empty<D: Disk>(root: &D) -> Result<bool, DiskError> {
     Ok(true)
 }
 
-/// Whether each manifest that is kept could be opened from: it is whole, and every
-/// chunk that it names, and every record from there on to the newest.
-fn manifests_are_sound<D: Disk>(root: &D) -> Result<Health, RepairError> {
-    let Ok(standing) = standing(&ReadOnly(root.clone())) else {
+/// Whether each manifest that is kept could be opened from: every chunk that it names
+/// is whole, and the account opens as if the newest were lost.
+fn manifests_are_sound<D: Disk>(root: &D, orders: &Orders) -> Result<Health, RepairError> {
+    let Ok(standing) = standing(&ReadOnly::new(root)) else {
         return Ok(Health::Broken);
     };
     let mut sound = standing.whole;
     for named in &standing.manifests {
         sound = sound && chunks_are_sound(root, named.number)?;
     }
-    if let (true, Some(oldest)) = (sound, standing.manifests.front()) {
-        let journal = records::read(root)?;
-        sound = journal.is_whole_between(oldest.start, standing.start.lsn);
+    let newest = standing.manifests.back().map(|named| named.number);
+    match newest.filter(|_| sound) {
+        Some(newest) if newest == 1 || standing.manifests.len() > 1 => {
+            opens(ReadOnly::without_manifest(root, newest), orders)
+        }
+        _ if sound => Ok(Health::Sound),
+        _ => Ok(Health::Broken),
     }
-    Ok(match sound {
-        true => Health::Sound,
-        false => Health::Broken,
-    })
 }
 
 fn chunks_are_sound<D: Disk>(root: &D, number: u64) -> Result<bool, DiskError> {
@@ -126,15 +134,41 @@ fn chunks_are_sound<D: Disk>(root: &D, number: u64) -> Result<bool, DiskError> {
     }))
 }
 
-/// A disk that can be read.
+/// A disk that can be read, but for one file that isn't shown.
 #[derive(Clone, Debug)]
-struct ReadOnly<D>(D);
+struct ReadOnly<D> {
+    disk: D,
+    hidden: Option<Name>,
+}
+
+impl<D: Disk> ReadOnly<D> {
+    fn new(disk: &D) -> Self {
+        Self {
+            disk: disk.clone(),
+            hidden: None,
+        }
+    }
+
+    fn without_manifest(disk: &D, number: u64) -> Self {
+        Self {
+            hidden: Some(MANIFEST.name(number)),
+            ..Self::new(disk)
+        }
+    }
+
+    fn shows(&self, name: &Name) -> bool {
+        self.hidden.as_ref() != Some(name)
+    }
+}
 
 impl<D: Disk> Disk for ReadOnly<D> {
     type File = ReadOnlyFile<D::File>;
 
     fn open_dir(&self, name: &Name) -> Result<Self, DiskError> {
-        self.0.open_dir(name).map(Self)
+        Ok(Self {
+            disk: self.disk.open_dir(name)?,
+            hidden: self.hidden.clone(),
+        })
     }
 
     fn make_dir(&self, _name: &Name) -> Result<(), DiskError> {
@@ -146,7 +180,10 @@ impl<D: Disk> Disk for ReadOnly<D> {
     }
 
     fn open(&self, name: &Name) -> Result<Self::File, DiskError> {
-        self.0.open(name).map(ReadOnlyFile)
+        match self.shows(name) {
+            true => self.disk.open(name).map(ReadOnlyFile),
+            false => Err(DiskError::NotFound),
+        }
     }
 
     fn rename(&self, _from: &Name, _to: &Name) -> Result<(), DiskError> {
@@ -158,7 +195,9 @@ impl<D: Disk> Disk for ReadOnly<D> {
     }
 
     fn list(&self) -> Result<Vec<Name>, DiskError> {
-        self.0.list()
+        let mut names = self.disk.list()?;
+        names.retain(|name| self.shows(name));
+        Ok(names)
     }
 
     fn sync(&self) -> Result<(), DiskError> {

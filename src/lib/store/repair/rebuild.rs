@@ -77,10 +77,12 @@ pub(super) fn rebuild<D: Disk>(
     };
     let mut strays = strays(root, journal)?;
     strays.date_unknown(SaveDate::at(orders.now_secs));
-    followed.salvage(strays, report);
-    let Some(account) = followed.finish(root, report)? else {
+    // First: what gets a number below must not get one that somebody has seen.
+    if !followed.proved && !followed.renumber(report) {
         return Ok(None);
-    };
+    }
+    followed.salvage(strays, report);
+    let account = followed.finish(root)?;
     let number = highest.saturating_add(1);
     Ok(Some(Rebuilt { account, number }))
 }
@@ -448,22 +450,16 @@ impl Followed {
         }
     }
 
-    /// Counts everything anew, and moves numbers on where some may have been
-    /// given that nobody remembers. `None` if there are none left.
-    fn finish<D: Disk>(
-        mut self,
-        root: &D,
-        report: &mut Report,
-    ) -> Result<Option<Account>, DiskError> {
+    /// Counts everything anew.
+    fn finish<D: Disk>(mut self, root: &D) -> Result<Account, DiskError> {
         self.forget_history_of_lost();
-        if !self.proved && !self.renumber(report) {
-            return Ok(None);
-        }
         let account = &mut self.account;
         let mut used = BTreeSet::new();
         let mut usage = Usage::default();
         for mailbox in Arc::make_mut(&mut account.mailboxes).values_mut() {
             let mailbox = Arc::make_mut(mailbox);
+            // Who was told of messages as recent has seen their UIDs, if nobody else has.
+            mailbox.uid_next = mailbox.uid_next.max(mailbox.recent_from);
             recount(mailbox);
             mailbox.modseq = mailbox.modseq.max(newest(mailbox)).min(Modseq::MAX);
             account.modseq = account.modseq.max(mailbox.modseq);
@@ -483,7 +479,7 @@ impl Followed {
         let packs = highest(PACK.list(root)?.0).max(named);
         account.next_pack = account.next_pack.max(packs);
         account.next_chunk = account.next_chunk.max(highest(CHUNK.list(root)?.0));
-        Ok(Some(self.account))
+        Ok(self.account)
     }
 
     /// Where entries vanished, nobody knows which: a client that comes back is
@@ -502,8 +498,8 @@ impl Followed {
         }
     }
 
-    /// Gives every mailbox a new UIDVALIDITY, and moves all counters far ahead;
-    /// whether that is still possible.
+    /// Gives every mailbox a new UIDVALIDITY, and moves all counters far ahead, for
+    /// some may have been given that nobody remembers; whether that is still possible.
     fn renumber(&mut self, report: &mut Report) -> bool {
         let to = self.account.modseq.0.saturating_add(REWOUND_STEP);
         let rewound = Transaction {

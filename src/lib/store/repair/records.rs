@@ -71,12 +71,6 @@ impl Journal {
         }
     }
 
-    /// Whether no record between two places is missing.
-    pub(super) fn is_whole_between(&self, from: Lsn, to: Lsn) -> bool {
-        let outside = |gap: &(Lsn, Lsn)| gap.1 <= from || to <= gap.0;
-        self.gaps.iter().all(outside)
-    }
-
     fn lose_head(&mut self, header: &Header) {
         self.gaps.push((header.lsn, header.end()));
         if header.body_len > 0 {

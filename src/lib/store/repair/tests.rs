@@ -25,6 +25,8 @@ fn account() -> (SimDisk, Seen) {
     desk.fill(&other, 5, 2);
     desk.append_large(&inbox, 300_000);
     desk.keep_up();
+    // From here on each record begins a segment.
+    desk.opened.store.shorten_segments(1);
     desk.remove(&inbox, &uids(3, 5));
     desk.checkpoint();
     desk.fill(&inbox, 4, 3);
@@ -171,6 +173,38 @@ fn a_damaged_record_costs_what_it_did_and_uids_are_given_anew() {
     once_is_enough(&root);
 }
 
+#[test]
+fn a_letter_that_comes_back_without_its_number_gets_none_that_another_had() {
+    let mut desk = Desk::new();
+    let inbox = desk.inbox();
+    for letter in [&b"one"[..], b"two and gone", b"three and gone"] {
+        desk.append(&inbox, letter);
+    }
+    desk.remove(&inbox, &uids(2, 2));
+    desk.append(&inbox, b"four");
+    desk.quiet();
+    let given = desk.seen();
+    let root = desk.root.clone();
+    drop(desk);
+    damage_record_before(&root, b"three and gone");
+    damage_record_before(&root, b"four");
+    repair(&root, &orders()).unwrap();
+    let newest = given.values().map(|(message, _, _)| *message).max();
+    let seen = open(&root).seen();
+    let recovered = seen
+        .iter()
+        .filter(|((mailbox, _), _)| *mailbox != MailboxId::INBOX.0);
+    let recovered: Vec<_> = recovered
+        .map(|(_, (message, _, _))| Some(*message))
+        .collect();
+    assert!(!recovered.is_empty());
+    assert!(
+        recovered.iter().all(|message| *message > newest),
+        "{recovered:?}"
+    );
+    once_is_enough(&root);
+}
+
 /// Flips a bit in the head of the record that brings `letter`.
 fn damage_record_before(root: &SimDisk, letter: &[u8]) {
     let dir = root.open_dir(&Name::new("journal").unwrap()).unwrap();
@@ -243,7 +277,7 @@ fn a_repair_leaves_two_manifests_of_its_state_and_either_is_enough() {
 
 #[test]
 fn a_spare_manifest_that_could_not_be_opened_from_is_made_anew() {
-    for damage in [spoil_spare, spoil_chunk_of_spare] {
+    for damage in [spoil_spare, spoil_chunk_of_spare, spoil_segment_of_spare] {
         let (root, seen) = account();
         damage(&root);
         let report = repair(&root, &orders()).unwrap();
@@ -274,6 +308,43 @@ fn spoil_chunk_of_spare(root: &SimDisk) {
     let spare = chunks(spare);
     let only_there = spare.iter().find(|chunk| !newer.contains(chunk));
     spoil(root, CHUNK, only_there.unwrap().0);
+}
+
+/// In the header of a segment: its records are whole, and only the newest manifest
+/// can do without it.
+fn spoil_segment_of_spare(root: &SimDisk) {
+    let segments = records::read(root).unwrap().segments.0;
+    let start = |number: &u64| {
+        let read = crate::manifest::read(root, *number).unwrap().unwrap();
+        read.manifest.start.lsn
+    };
+    let starts: Vec<_> = MANIFEST.list(root).unwrap().0.iter().map(start).collect();
+    let [.., spare, newest] = starts[..] else {
+        panic!("there are two");
+    };
+    let between = |first: &&Lsn| spare <= **first && **first < newest;
+    let name = segment::name(*segments.iter().find(between).unwrap());
+    let dir = root.open_dir(&Name::new("journal").unwrap()).unwrap();
+    let mut bytes = dir.content(&name).unwrap();
+    bytes[20] ^= 1;
+    dir.plant(&name, &bytes).unwrap();
+}
+
+#[test]
+fn a_uid_that_was_told_as_recent_is_not_given_again_though_its_letter_is_lost() {
+    let mut desk = Desk::new();
+    let inbox = desk.inbox();
+    desk.append(&inbox, b"the only one");
+    let asked = desk.opened.store.claim_recent(&inbox);
+    desk.done(asked);
+    desk.quiet();
+    let root = desk.root.clone();
+    drop(desk);
+    damage_record_before(&root, b"the only one");
+    repair(&root, &orders()).unwrap();
+    let desk = open(&root);
+    let status = desk.opened.store.status(&desk.inbox()).unwrap();
+    assert_eq!(status.uid_next.get(), 2);
 }
 
 #[test]

@@ -221,6 +221,7 @@ impl Trial {
 
     /// Prepares a random change. `false` if the disk failed meanwhile.
     fn prepare(&mut self, opened: &mut Opened<SimDisk>, random: &mut Random) -> bool {
+        opened.store.tell_time(self.now_secs);
         let visible = self.visible().clone();
         let change = self.drawer.change(&visible, random);
         let Some(packed) = house::bodies(opened, &change, random) else {
@@ -533,10 +534,7 @@ fn restart(root: &SimDisk, end: End) -> SimDisk {
 }
 
 fn inline(change: &Change) -> Vec<Option<PackedBody>> {
-    match change {
-        Change::Append { letters, .. } => letters.iter().map(|_| None).collect(),
-        _ => Vec::new(),
-    }
+    change.letters().iter().map(|_| None).collect()
 }
 
 /// Sends what has gathered to the disk, and applies what came of it.

@@ -123,7 +123,7 @@ fn a_friend_sees_and_hears_of_no_private_value_and_sets_none() {
     annotate(
         &mut opened,
         Annotated::Account(OWNER),
-        &[set("/private/b", "3")],
+        &[set("/private/b", "3"), set("/shared/b", "3")],
     )
     .unwrap();
     let friends = opened.store.open_mailbox(&FRIEND, &name("box")).unwrap();
@@ -157,6 +157,12 @@ fn who_may_not_see_annotations_does_not_hear_of_them_either() {
         let new = [set("/shared/a", "2")];
         annotate(&mut opened, Annotated::Mailbox(&owners), &new).unwrap();
         assert!(changed(&opened, &FRIEND, Modseq(0)).is_empty(), "{rights}");
+        let friends = opened.store.open_mailbox(&FRIEND, &name("box"));
+        let seen = friends.and_then(|friends| {
+            let seen = opened.store.annotations(Annotated::Mailbox(&friends));
+            seen.map(drop)
+        });
+        assert!(seen.is_err(), "{rights}");
     }
 }
 

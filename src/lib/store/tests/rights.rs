@@ -179,6 +179,7 @@ const FREE: &[(&str, &str)] = &[
         "shows what may be seen: tested by itself",
     ),
     ("annotations_modseq", "one number of the whole account"),
+    ("annotations_forgotten", "one truth of the whole account"),
     ("open", "makes the store"),
     ("take_batch", "carries what was prepared"),
     ("is_settled", "carries what was prepared"),

@@ -82,7 +82,7 @@ impl Desk {
             .unwrap()
     }
 
-    fn done(&mut self, asked: Result<Ticket, Refusal>) {
+    pub(crate) fn done(&mut self, asked: Result<Ticket, Refusal>) {
         asked.unwrap();
         self.commit().unwrap();
     }

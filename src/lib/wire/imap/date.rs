@@ -80,11 +80,16 @@ impl Date {
 }
 
 impl DateTime {
-    /// The day on the sender's own calendar: what SEARCH compares (RFC 9051,
-    /// section 6.4.4 disregards time and timezone).
+    /// The day on the sender's own calendar, in days since 1970: what SEARCH compares (RFC
+    /// 9051, section 6.4.4 disregards time and timezone).
     #[must_use]
-    pub fn local_date(self) -> Date {
-        Date::from_days_since_epoch(self.local_seconds().div_euclid(SECONDS_OF_DAY))
+    pub fn local_day(self) -> i64 {
+        self.local_seconds().div_euclid(SECONDS_OF_DAY)
+    }
+
+    /// The same as a date.
+    fn local_date(self) -> Date {
+        Date::from_days_since_epoch(self.local_day())
     }
 
     /// Of the sender's clock; the nearest that can be written.

@@ -428,7 +428,9 @@ fn flag_key(name: &str) -> Option<SearchKey> {
 
 /// `"BCC" SP astring / "BEFORE" SP date / "HEADER" SP header-fld-name SP astring / ...`
 fn argument_key(cursor: &mut Cursor<'_>, name: &str) -> Parsed<SearchKey> {
-    cursor.space()?;
+    if !cursor.accept(b' ') {
+        return Err(expected("a search key, and what it looks for"));
+    }
     Ok(match name {
         "BCC" | "CC" | "FROM" | "SUBJECT" | "TO" => SearchKey::Header {
             name: name.to_owned(),

@@ -15,7 +15,7 @@ use store::{
     InternalDate, Keyword, MessageId, Modseq, SaveDate, SystemFlags, ThreadId, Uid, UidRange,
     UidSet,
 };
-use wire::imap::{Date, DateTime, Flag, SearchKey, SequenceSet, When};
+use wire::imap::{DateTime, Flag, SearchKey, SequenceSet, When};
 
 /// What can be said of a message and a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -402,7 +402,7 @@ fn arrived_day(facts: &Facts) -> i64 {
         unix_seconds: facts.date.secs,
         offset_minutes: facts.date.offset_minutes,
     };
-    Date::days_since_epoch(date.local_date())
+    date.local_day()
 }
 
 /// RFC 8514 §4.3: the same; a worker knows no zone but UTC.
@@ -411,7 +411,7 @@ fn saved_day(facts: &Facts) -> i64 {
         unix_seconds: facts.saved.secs(),
         offset_minutes: 0,
     };
-    Date::days_since_epoch(date.local_date())
+    date.local_day()
 }
 
 fn on_side(when: When, found: i64, asked: i64) -> bool {

@@ -150,30 +150,34 @@ impl<'k> Walk<'k> {
         let messages = messages.map_err(|_| End::MailboxGone)?;
         let view = self.scope.view;
         let numbers = self.numbers.now(&messages, view);
-        let mut telling = Telling::new(self.by_uid, &numbers);
         let mut round = Round::default();
-        let steps = STEP_LOOKS_MAX
+        let mut steps = STEP_LOOKS_MAX
             .checked_div(self.asks.looks)
             .unwrap_or(1)
             .max(1);
         let damage = client.account().damage();
         let has_damage = damage.count() > 0;
         let mut last = None;
-        for entry in self.meant.entries(&messages, view, self.last).take(steps) {
-            last = Some(entry.uid());
-            self.judged = self.judged.saturating_add(1);
-            let facts = self.asks.facts(self.now, &self.scope, &messages, entry);
-            // A damaged letter is as long as what its reader gets instead.
-            let is_damaged = has_damage && damage.has(entry.message());
-            match self.key.judge(&Evidence::facts(&facts)) {
-                Verdict::Yes if !is_damaged => round.found.extend(telling.found(entry.uid())),
-                Verdict::No if !is_damaged => {}
-                _ => round
-                    .open
-                    .push(candidate(&self.scope, &messages, entry, facts)),
-            }
-            if round.open.len() >= TOGETHER_MAX {
-                break;
+        'walk: for run in self.meant.runs(&messages, view, self.last) {
+            let mut telling = Telling::new(self.by_uid, &numbers);
+            for entry in run {
+                if steps == 0 || round.open.len() >= TOGETHER_MAX {
+                    break 'walk;
+                }
+                steps = steps.saturating_sub(1);
+                last = Some(entry.uid());
+                telling.go_on();
+                self.judged = self.judged.saturating_add(1);
+                let facts = self.asks.facts(self.now, &self.scope, &messages, entry);
+                // A damaged letter is as long as what its reader gets instead.
+                let is_damaged = has_damage && damage.has(entry.message());
+                match self.key.judge(&Evidence::facts(&facts)) {
+                    Verdict::Yes if !is_damaged => round.found.extend(telling.found(entry.uid())),
+                    Verdict::No if !is_damaged => {}
+                    _ => round
+                        .open
+                        .push(candidate(&self.scope, &messages, entry, facts)),
+                }
             }
         }
         self.last = last.or(self.last);
@@ -187,8 +191,8 @@ impl<'k> Walk<'k> {
         let messages = store.messages(self.scope.handle);
         let messages = messages.map_err(|_| End::MailboxGone)?;
         let numbers = self.numbers.now(&messages, self.scope.view);
-        let mut telling = Telling::new(self.by_uid, &numbers);
-        Ok(fits.iter().filter_map(|uid| telling.found(*uid)).collect())
+        let found = |uid: &Uid| Telling::new(self.by_uid, &numbers).found(*uid);
+        Ok(fits.iter().filter_map(found).collect())
     }
 }
 
@@ -205,13 +209,15 @@ fn before(uid: Uid) -> Uid {
 impl Asks {
     /// What the store knows of a message, as far as it is asked.
     fn facts(&self, now: i64, scope: &Scope<'_>, messages: &Messages<'_>, entry: &Entry) -> Facts {
-        let keywords = self.keywords.then(|| messages.keywords_of(entry).cloned());
         Facts {
             uid: entry.uid(),
             message: entry.message(),
             thread: entry.thread(),
             system: entry.system_flags(),
-            keywords: keywords.into_iter().flatten().collect(),
+            keywords: match self.keywords {
+                true => messages.keywords_of(entry).cloned().collect(),
+                false => Vec::new(),
+            },
             recent: self.recent && scope.is_recent(entry.uid()),
             modseq: entry.modseq(),
             date: entry.date(),
@@ -233,23 +239,38 @@ fn candidate(scope: &Scope<'_>, messages: &Messages<'_>, entry: &Entry, facts: F
     Candidate { facts, place }
 }
 
-/// Numbers messages.
+/// Numbers the messages of a run.
 struct Telling<'a> {
     by_uid: bool,
     numbers: &'a Now<'a>,
+    /// What the last that was found is called.
+    before: Option<u32>,
+    /// Messages of the run since then.
+    further: u32,
 }
 
 impl<'a> Telling<'a> {
     fn new(by_uid: bool, numbers: &'a Now<'a>) -> Self {
-        Self { by_uid, numbers }
+        Self {
+            by_uid,
+            numbers,
+            before: None,
+            further: 0,
+        }
     }
 
-    /// What the client is told of a message; none if it doesn't know it.
+    /// To the next message of the run.
+    fn go_on(&mut self) {
+        self.further = self.further.saturating_add(1);
+    }
+
+    /// What the client is told of the message at which this is; none if it doesn't know it.
     fn found(&mut self, uid: Uid) -> Option<Found> {
         let number = match self.by_uid {
             true => uid.get(),
-            false => self.numbers.seq_of(uid)?,
+            false => self.numbers.seq_behind(self.before, self.further, uid)?,
         };
+        (self.before, self.further) = (Some(number), 0);
         Some(Found { uid, number })
     }
 }

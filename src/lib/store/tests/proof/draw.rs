@@ -24,8 +24,9 @@ impl Drawer {
     pub fn change(&mut self, visible: &Account, random: &mut Random) -> Change {
         let mailbox = some_mailbox(visible, random);
         let uids = some_uids(visible, &mailbox, random);
-        match random.below(40) {
+        match random.below(44) {
             0..=11 => self.append(visible, random),
+            40.. => self.replace(visible, mailbox, random),
             12..=18 => Change::SetFlags {
                 unchanged_since: random.chance(4).then(|| match random.chance(4) {
                     true => 0,
@@ -75,6 +76,28 @@ impl Drawer {
             places: places
                 .map(|_| (some_mailbox(visible, random), some_marks(random)))
                 .collect(),
+        }
+    }
+
+    /// An append, if there is nothing that can be replaced.
+    fn replace(&mut self, visible: &Account, mailbox: Path, random: &mut Random) -> Change {
+        let uids: Vec<u32> = visible.mailboxes[&mailbox]
+            .messages
+            .keys()
+            .copied()
+            .collect();
+        let n = random.below(uids.len() as u64) as usize;
+        let Some(old) = uids.get(n).copied() else {
+            return self.append(visible, random);
+        };
+        self.letters += 1;
+        let elsewhere = random.chance(2).then(|| some_mailbox(visible, random));
+        Change::Replace {
+            letter: self.letters,
+            to: elsewhere.unwrap_or_else(|| mailbox.clone()),
+            marks: some_marks(random),
+            mailbox,
+            old,
         }
     }
 }

@@ -86,6 +86,7 @@ pub fn ask(
     }
     if let Change::SetFlags { mailbox: from, .. }
     | Change::Expunge { mailbox: from, .. }
+    | Change::Replace { mailbox: from, .. }
     | Change::ClaimRecent { mailbox: from, .. }
     | Change::Transfer { from, .. }
     | Change::Rename(from, _) = change
@@ -104,7 +105,10 @@ fn prepare(
     packed: &[Option<PackedBody>],
 ) -> Result<Ticket, Refusal> {
     match change {
-        Change::Append { letters, places } => append(store, letters, places, packed),
+        Change::Append { letters, places } => {
+            new_letters(store, letters, places, packed, Store::append)
+        }
+        Change::Replace { .. } => replace(store, change, packed),
         Change::SetFlags {
             mailbox,
             uids,
@@ -163,6 +167,28 @@ fn prepare(
     }
 }
 
+fn replace(
+    store: &mut Store,
+    change: &Change,
+    packed: &[Option<PackedBody>],
+) -> Result<Ticket, Refusal> {
+    let Change::Replace {
+        letter,
+        to,
+        marks,
+        mailbox,
+        old,
+    } = change
+    else {
+        panic!("{change:?} replaces nothing");
+    };
+    let (letters, places) = ([(*letter, None)], [(to.clone(), marks.clone())]);
+    let (mailbox, old) = (handle(store, mailbox)?, Uid::new(*old).unwrap());
+    new_letters(store, &letters, &places, packed, |store, letters| {
+        store.replace(letters, &mailbox, old)
+    })
+}
+
 fn annotate(
     store: &mut Store,
     path: Option<&Path>,
@@ -182,11 +208,12 @@ fn annotate(
     }
 }
 
-fn append(
+fn new_letters(
     store: &mut Store,
     letters: &[(u64, Option<u64>)],
     places: &[(Path, Marks)],
     packed: &[Option<PackedBody>],
+    ask: impl FnOnce(&mut Store, &[NewMessage<'_>]) -> Result<Ticket, Refusal>,
 ) -> Result<Ticket, Refusal> {
     let mut opened = Vec::new();
     for (path, marks) in places {
@@ -213,7 +240,7 @@ fn append(
             thread: thread.map(ThreadId),
         })
         .collect();
-    store.append(&messages)
+    ask(store, &messages)
 }
 
 fn date(letter: u64) -> InternalDate {
@@ -255,21 +282,18 @@ fn pack(opened: &mut Opened<SimDisk>, letter: u64) -> Result<PackedBody, ()> {
     writer.finish().map_err(|_| ())
 }
 
-/// The bodies of an append: those that no record takes are packed, others now and
+/// The bodies of new letters: those that no record takes are packed, others now and
 /// then. `None` if the disk failed.
 pub fn bodies(
     opened: &mut Opened<SimDisk>,
     change: &Change,
     random: &mut Random,
 ) -> Option<Vec<Option<PackedBody>>> {
-    let Change::Append { letters, .. } = change else {
-        return Some(Vec::new());
-    };
     let mut bodies = Vec::new();
-    for (letter, _) in letters {
-        let long = letter_len(*letter) > INLINE_BODY_BYTES_MAX;
+    for letter in change.letters() {
+        let long = letter_len(letter) > INLINE_BODY_BYTES_MAX;
         bodies.push(match long || random.chance(8) {
-            true => Some(pack(opened, *letter).ok()?),
+            true => Some(pack(opened, letter).ok()?),
             false => None,
         });
     }
@@ -390,6 +414,7 @@ fn entries(messages: &Messages<'_>) -> BTreeMap<u32, Message> {
                 thread: (thread != message).then_some(thread),
                 id: Some(message),
                 modseq: Some(entry.modseq().0),
+                saved: Some(entry.saved()),
             };
             (entry.uid().get(), shown)
         })

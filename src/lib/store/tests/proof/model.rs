@@ -3,7 +3,7 @@
 //! `None` until they have been seen, and must be the same from then on.
 
 use std::collections::{BTreeMap, BTreeSet};
-use store::{FlagAction, Limit, QuotaOverride, SystemFlags};
+use store::{FlagAction, Limit, QuotaOverride, SaveDate, SystemFlags};
 
 /// A mailbox's name.
 pub type Path = Vec<String>;
@@ -22,6 +22,8 @@ pub struct Message {
     pub thread: Option<u64>,
     pub id: Option<u64>,
     pub modseq: Option<u64>,
+    /// When it was put where it is.
+    pub saved: Option<SaveDate>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +61,14 @@ pub enum Change {
     Append {
         letters: Vec<(u64, Option<u64>)>,
         places: Vec<(Path, Marks)>,
+    },
+    /// A letter comes in the place of a message, here or in another mailbox.
+    Replace {
+        letter: u64,
+        to: Path,
+        marks: Marks,
+        mailbox: Path,
+        old: u32,
     },
     SetFlags {
         mailbox: Path,
@@ -100,6 +110,15 @@ impl Change {
     pub fn is_lazy(&self) -> bool {
         matches!(self, Self::SetFlags { .. } | Self::ClaimRecent { .. })
     }
+
+    /// The letters that it brings.
+    pub fn letters(&self) -> Vec<u64> {
+        match self {
+            Self::Append { letters, .. } => letters.iter().map(|(letter, _)| *letter).collect(),
+            Self::Replace { letter, .. } => vec![*letter],
+            _ => Vec::new(),
+        }
+    }
 }
 
 /// Bytes, messages, mailboxes.
@@ -128,6 +147,7 @@ impl Account {
                 if let Some(seen) = seen.messages.get(uid) {
                     message.id = message.id.or(seen.id);
                     message.modseq = message.modseq.or(seen.modseq);
+                    message.saved = message.saved.or(seen.saved);
                 }
             }
         }
@@ -184,6 +204,16 @@ impl Account {
     pub fn apply(&mut self, change: &Change) {
         match change {
             Change::Append { letters, places } => self.append(letters, places),
+            Change::Replace {
+                letter,
+                to,
+                marks,
+                mailbox,
+                old,
+            } => {
+                self.append(&[(*letter, None)], &[(to.clone(), marks.clone())]);
+                self.at(mailbox).messages.remove(old).unwrap();
+            }
             Change::SetFlags {
                 mailbox,
                 uids,
@@ -278,6 +308,7 @@ impl Account {
                     thread: *thread,
                     id: None,
                     modseq: None,
+                    saved: None,
                 };
                 let mailbox = self.at(path);
                 mailbox.messages.insert(mailbox.uid_next, message);
@@ -296,8 +327,12 @@ impl Account {
         }
         let target = self.at(to);
         for ((_, copy), uid) in there.into_iter().zip(target.uid_next..) {
-            let modseq = None;
-            target.messages.insert(uid, Message { modseq, ..copy });
+            let new = Message {
+                modseq: None,
+                saved: None,
+                ..copy
+            };
+            target.messages.insert(uid, new);
         }
         // As many numbers are used up as messages were asked for.
         target.uid_next += uids.len() as u32;

@@ -4,9 +4,8 @@ use crate::imap::{Dialect, Flag, MailboxName, ObjectId, SequenceSet, SpecialUse,
 
 use super::code::{Capability, capability_data};
 use super::metadata::{Metadata, metadata};
-use super::string::{astring, mailbox, quoted, string};
+use super::string::{astring, mailbox, number, quoted, string};
 use super::{put, put_range, put_spaced};
-use std::io::Write as _;
 use std::ops::RangeInclusive;
 
 /// `response-data = "*" SP (mailbox-data / message-data / capability-data / enable-data / ...) CRLF`
@@ -258,9 +257,9 @@ fn flag_list(out: &mut Vec<u8>, flags: &[Flag]) {
 
 /// `*(SP nz-number)`
 pub(super) fn search(out: &mut Vec<u8>, numbers: &[u32]) {
-    for number in numbers {
-        // What is written to memory is written.
-        let _ = write!(out, " {number}");
+    for found in numbers {
+        put(out, " ");
+        number(out, (*found).into());
     }
 }
 
