@@ -7,6 +7,8 @@ mod charsets;
 mod compare;
 #[path = "comparison/letters.rs"]
 mod letters;
+#[path = "comparison/order.rs"]
+mod order;
 #[path = "comparison/peer.rs"]
 mod peer;
 #[path = "comparison/rules.rs"]
@@ -30,6 +32,9 @@ const ALICE: &str = "alice@example.org";
 /// Of the built letters, and how many have odd trees of parts.
 const SEED: u64 = 0x6d61_696c_6b65_6570;
 const TREES: usize = 200;
+
+/// Letters that answer each other.
+const CORRESPONDENCE: usize = 300;
 
 /// Letters that are on their way to a server at once.
 const APPENDS: usize = 16;
@@ -150,6 +155,56 @@ fn search_finds_what_dovecot_finds_or_what_a_reader_would() {
     assert!(idle.is_empty(), "rules that explain nothing: {idle:?}");
 }
 
+#[test]
+fn sort_and_thread_say_what_dovecot_says_or_the_rfc_wants() {
+    if !Dovecot::is_installed() {
+        println!("dovecot is not installed: nothing was compared");
+        return;
+    }
+    let (set, dovecot) = (Set::start(), Dovecot::start());
+    set.add_user(ALICE);
+    let letters = order::letters(SEED, CORRESPONDENCE);
+    let mut ours = Peer::new(|| set.login(ALICE));
+    let mut theirs = Peer::new(|| dovecot.login(ALICE));
+    for peer in [&mut ours, &mut theirs] {
+        peer.must("CREATE letters");
+        for (number, letter) in letters.iter().enumerate() {
+            peer.ask_append_of("letters", &order::arrival(number), &letter.bytes);
+            assert!(peer.reply().is_ok());
+        }
+        peer.must("SELECT letters");
+    }
+    let (mut meant, mut faults) = (BTreeMap::new(), Vec::new());
+    let questions = order::questions();
+    for question in &questions {
+        let ask = |peer: &mut Peer<'_>| peer.command(question).untagged.concat();
+        let (mine, other) = (ask(&mut ours), ask(&mut theirs));
+        match order::verdict(question, &mine, &other) {
+            order::Verdict::Same => {}
+            order::Verdict::Meant(rule) => *meant.entry(rule).or_insert(0_usize) += 1,
+            order::Verdict::Differ => {
+                let texts = [&mine, &other].map(|said| String::from_utf8_lossy(said));
+                faults.push(format!("{question}\n{}\n{}", texts[0], texts[1]));
+            }
+        }
+    }
+    println!(
+        "seed {SEED:#x}, {} questions; meant: {meant:#?}",
+        questions.len()
+    );
+    assert!(
+        faults.is_empty(),
+        "{} differences:\n{}",
+        faults.len(),
+        faults.join("\n")
+    );
+    assert_eq!(
+        meant.len(),
+        order::RULES.len(),
+        "rules that explain nothing"
+    );
+}
+
 /// The headings of docs/comparison.md below one of its chapters.
 fn headings(chapter: &str) -> Vec<String> {
     let text = include_str!("../docs/comparison.md");
@@ -167,6 +222,7 @@ fn every_difference_that_is_meant_stands_in_the_document() {
     assert_eq!(headings("FETCH"), fetch);
     let search: Vec<&str> = search::RULES.iter().map(|rule| rule.name).collect();
     assert_eq!(headings("SEARCH"), search);
+    assert_eq!(headings("SORT and THREAD"), order::RULES);
 }
 
 #[test]

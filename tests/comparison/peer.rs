@@ -98,7 +98,16 @@ impl<'a> Peer<'a> {
 
     /// Sends a letter to a mailbox.
     pub fn ask_append(&mut self, mailbox: &str, letter: &[u8]) {
-        let head = format!("APPEND {mailbox} {{{}+}}\r\n", letter.len());
+        self.ask_append_to(mailbox, letter);
+    }
+
+    /// The same, as one that arrived at some time.
+    pub fn ask_append_of(&mut self, mailbox: &str, arrival: &str, letter: &[u8]) {
+        self.ask_append_to(&format!("{mailbox} \"{arrival}\""), letter);
+    }
+
+    fn ask_append_to(&mut self, place: &str, letter: &[u8]) {
+        let head = format!("APPEND {place} {{{}+}}\r\n", letter.len());
         self.ask(&[head.as_bytes(), letter].concat());
     }
 }

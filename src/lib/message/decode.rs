@@ -11,7 +11,7 @@ mod reference;
 mod transfer;
 
 pub use charset::{CharsetDecoder, exact_text, knows_charset};
-pub use date::{HeaderDate, date};
+pub use date::{HeaderDate, date, sent_date};
 pub use encoded_word::field_text;
 pub use markup::MarkupDecoder;
 pub use transfer::{TransferDecoder, TransferEncoding};

@@ -3,14 +3,15 @@
 //! (ORDEREDSUBJECT).
 //!
 //! Letters are added in the order of the mailbox ([`links`]). Then passes go over all of
-//! them in the order in which they were sent, so many at a time as the caller wants
-//! ([`Threading::pass`]); what is left can be written down ([`Threads::written`]).
+//! them in the order in which they were sent, with as much effort at a time as the caller
+//! wants ([`Threading::pass`]); what is left can be written down ([`Threads::written`]).
 //!
 //! Everything is one array of nodes with a parent each, so that the order of siblings
 //! needs no sorting: whoever is placed first stands first.
 //!
-//! Invariants: no node is its own ancestor; time grows with the ids that letters name
-//! times [`links::ANCESTRY_MAX`] at worst, memory with the ids, up to
+//! Invariants: no node is its own ancestor; no call takes longer than its letter or its
+//! effort, however deep threads are; time grows with the letters times
+//! [`links::ANCESTRY_MAX`] at worst, memory with the ids that they name, up to
 //! [`links::NODES_MAX`].
 
 mod links;
@@ -133,21 +134,43 @@ impl Threading {
         self.subjects.len()
     }
 
-    /// Goes over some: letters, or threads from the first on by their number.
-    pub fn pass(&mut self, pass: Pass, some: impl IntoIterator<Item = u32>) {
-        for one in some {
-            match pass {
-                Pass::Prune => self.links.prune(one),
-                Pass::Begin => self.subjects.begin(&mut self.links, one),
-                Pass::Name => self.subjects.name(&self.links, one),
-                Pass::Merge if self.algorithm == Algorithm::OrderedSubject => {
-                    self.subjects.join(&mut self.links, one);
-                }
-                Pass::Merge => self.subjects.merge(&mut self.links, one),
-                Pass::Place => self.place(one),
-                Pass::Newest => self.tops.extend(self.links.top_of_new(one)),
+    /// Goes over some: letters, or threads from the first on by their number. How many of
+    /// them are done when the effort is used up: each takes one, and so does each
+    /// generation that has to be climbed. The others are to be given again.
+    pub fn pass(&mut self, pass: Pass, some: &[u32], mut effort: usize) -> usize {
+        for (done, one) in some.iter().enumerate() {
+            if effort == 0 || !self.pass_one(pass, *one, &mut effort) {
+                return done;
             }
+            effort = effort.saturating_sub(1);
         }
+        some.len()
+    }
+
+    /// False if the effort was used up before.
+    fn pass_one(&mut self, pass: Pass, one: u32, effort: &mut usize) -> bool {
+        match pass {
+            Pass::Prune => return self.links.prune(one, effort),
+            Pass::Newest => return self.newest(one, effort),
+            Pass::Begin => self.subjects.begin(&mut self.links, one),
+            Pass::Name => self.subjects.name(&self.links, one),
+            Pass::Merge if self.algorithm == Algorithm::OrderedSubject => {
+                self.subjects.join(&mut self.links, one);
+            }
+            Pass::Merge => self.subjects.merge(&mut self.links, one),
+            Pass::Place => self.place(one),
+        }
+        true
+    }
+
+    fn newest(&mut self, row: Row, effort: &mut usize) -> bool {
+        let Some(top) = self.links.top(row, effort) else {
+            return false;
+        };
+        if self.links.mark(top) {
+            self.tops.push(top);
+        }
+        true
     }
 
     fn place(&mut self, row: Row) {

@@ -11,6 +11,7 @@ use crate::flag::SystemFlags;
 use crate::id::{ChunkId, Modseq, PackId, Uid, UidSet};
 use crate::quota::Usage;
 use journal::Lsn;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 /// Entries of one chunk: what one change of one message writes anew, what one
@@ -131,26 +132,36 @@ impl Summary {
     }
 }
 
-/// Entries and their summary.
+/// Entries and their summary, and when the first and the last of them arrived, in seconds
+/// since 1970.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Chunk {
     summary: Summary,
     entries: Vec<Entry>,
+    arrived: (i64, i64),
 }
 
 impl Chunk {
     /// A chunk of one entry.
     pub(crate) fn one(entry: Entry) -> Self {
+        let arrived = entry.date().secs;
         Self {
             summary: Summary::one(&entry),
             entries: vec![entry],
+            arrived: (arrived, arrived),
         }
     }
 
     /// A chunk of a row that is in order; `None` if it is empty.
     pub(crate) fn of(entries: Vec<Entry>) -> Option<Self> {
         let summary = Summary::of(&entries)?;
-        Some(Self { summary, entries })
+        let dates = || entries.iter().map(|entry| entry.date().secs);
+        let arrived = (dates().min()?, dates().max()?);
+        Some(Self {
+            summary,
+            entries,
+            arrived,
+        })
     }
 
     /// The chunk that `summary` was told of; `None` if these aren't its entries.
@@ -169,6 +180,11 @@ impl Chunk {
         &self.entries
     }
 
+    /// Whether an entry may have arrived within these seconds.
+    pub(crate) fn may_have_arrived(&self, within: &RangeInclusive<i64>) -> bool {
+        self.arrived.0 <= *within.end() && *within.start() <= self.arrived.1
+    }
+
     pub(crate) fn is_full(&self) -> bool {
         self.entries.len() >= CHUNK_ENTRIES_MAX
     }
@@ -176,6 +192,8 @@ impl Chunk {
     /// Adds an entry behind the others.
     pub(crate) fn push(&mut self, entry: Entry) {
         self.summary.count(&entry);
+        let date = entry.date().secs;
+        self.arrived = (self.arrived.0.min(date), self.arrived.1.max(date));
         self.entries.push(entry);
     }
 

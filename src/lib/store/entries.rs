@@ -10,6 +10,7 @@ use crate::chunk::{Chunk, Slot};
 use crate::entry::Entry;
 use crate::id::{ChunkId, Modseq, Uid, UidRange, UidSet};
 use crate::quota::Usage;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 #[derive(Clone, Debug, Default)]
@@ -301,6 +302,17 @@ impl Entries {
         self.changed_from(Uid::MIN, modseq)
     }
 
+    /// Ranges of UIDs beside which no message arrived within these seconds.
+    pub(crate) fn arrived(&self, within: &RangeInclusive<i64>) -> Vec<UidRange> {
+        let chunks = self.slots.iter().filter_map(Slot::chunk);
+        let may_have = chunks.filter(|chunk| chunk.may_have_arrived(within));
+        let ranges = may_have.map(|chunk| UidRange {
+            first: chunk.summary().first,
+            last: chunk.summary().last,
+        });
+        ranges.collect()
+    }
+
     /// The first slot that may hold `uid` or a higher one.
     pub(crate) fn slot_of(&self, uid: Uid) -> usize {
         self.ends.partition_point(|end| end.last < uid)
@@ -316,7 +328,9 @@ impl Entries {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::entry::Dates;
     use crate::entry::tests::entry;
+    use crate::message::InternalDate;
     use proptest::prelude::*;
 
     /// UIDs 3, 6, 9, ...
@@ -406,6 +420,49 @@ pub(crate) mod tests {
             for n in 1..80 {
                 prop_assert_eq!(gaps.contains(uid(n)), n < end && !there.contains(&n), "{}", n);
             }
+        }
+    }
+
+    /// An entry that arrived at a second.
+    fn arrived(uid: u32, secs: i64) -> Entry {
+        let offset_minutes = 0;
+        let date = InternalDate {
+            secs,
+            offset_minutes,
+        };
+        let mut entry = entry(uid);
+        entry.dates = Dates::new(date, entry.saved());
+        entry
+    }
+
+    proptest! {
+        /// However the chunks came to be.
+        #[test]
+        fn none_arrived_in_time_beside_the_ranges_that_may_have(
+            chunks in prop::collection::vec(prop::collection::vec(-9_i64..9, 1..5), 0..6),
+            pushed in prop::collection::vec(-9_i64..9, 0..3),
+            (first, last) in (-10_i64..10, -10_i64..10),
+        ) {
+            let mut uids = 1..;
+            let mut number = |secs: &i64| arrived(uids.next().unwrap(), *secs);
+            let mut slots = Vec::new();
+            for secs in &chunks {
+                let chunk = Chunk::of(secs.iter().map(&mut number).collect()).unwrap();
+                slots.push(Slot::unwritten(chunk));
+            }
+            let mut entries = Entries::of(slots).unwrap();
+            pushed.iter().map(&mut number).for_each(|entry| entries.push(entry));
+            let ranges = entries.arrived(&(first..=last));
+            let holds = |uid: Uid| ranges.iter().any(|range| range.first <= uid && uid <= range.last);
+            let in_time = |entry: &&Entry| (first..=last).contains(&entry.date().secs);
+            prop_assert!(entries.iter().filter(in_time).all(|entry| holds(entry.uid)));
+            let reason = |range: &UidRange| {
+                let set = UidSet::new(&[*range]);
+                let mut dates = entries.of_set(&set).map(|entry| entry.date().secs).collect::<Vec<_>>();
+                dates.sort_unstable();
+                dates[0] <= last && first <= dates[dates.len() - 1]
+            };
+            prop_assert!(ranges.iter().all(reason), "{:?}", ranges);
         }
     }
 

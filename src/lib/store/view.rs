@@ -13,6 +13,7 @@ use crate::flag::Keyword;
 use crate::id::{EntryId, MailboxId, Modseq, Uid, UidRange, UidSet, UidValidity};
 use crate::mailbox::{Counters, Mailbox};
 use journal::Appender;
+use std::ops::RangeInclusive;
 
 /// How much of a mailbox's history a session's client has been told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,6 +125,12 @@ impl<'a> Messages<'a> {
         modseq: Modseq,
     ) -> impl Iterator<Item = &'a Entry> + use<'a> {
         self.mailbox.entries.changed_from(uid, modseq)
+    }
+
+    /// Ranges of UIDs, in their order, beside which no message arrived within these
+    /// seconds since 1970.
+    pub fn arrived(&self, within: &RangeInclusive<i64>) -> Vec<UidRange> {
+        self.mailbox.entries.arrived(within)
     }
 
     /// How many messages a range of UIDs has.

@@ -9,19 +9,24 @@ use unicode_normalization::char::decompose_compatible;
 
 /// Puts the text behind what is there, mapped.
 pub fn collate_onto(text: &str, mapped: &mut String) {
+    collate(text, |letter| mapped.push(letter));
+}
+
+/// Tells a text, mapped, one character after the other.
+pub fn collate(text: &str, mut tell: impl FnMut(char)) {
     for letter in text.chars() {
         match letter {
-            letter if letter.is_ascii() => mapped.push(letter.to_ascii_uppercase()),
-            letter => take_apart(titlecase(letter), mapped),
+            letter if letter.is_ascii() => tell(letter.to_ascii_uppercase()),
+            letter => take_apart(titlecase(letter), &mut tell),
         }
     }
 }
 
-fn take_apart(letter: char, mapped: &mut String) {
+fn take_apart(letter: char, tell: &mut impl FnMut(char)) {
     match letter {
         // UnicodeData.txt, which RFC 5051 §2 goes by, takes no Hangul syllable apart.
-        '\u{ac00}'..='\u{d7a3}' => mapped.push(letter),
-        letter => decompose_compatible(letter, |part| mapped.push(part)),
+        '\u{ac00}'..='\u{d7a3}' => tell(letter),
+        letter => decompose_compatible(letter, tell),
     }
 }
 
@@ -80,6 +85,34 @@ mod tests {
             ("\u{212a}", "k"),
             ("\u{17f}", "S"),
             ("\u{b5}", "\u{3bc}"),
+        ] {
+            assert_eq!(collated(one), collated(other), "{one} {other}");
+        }
+    }
+
+    /// RFC 5051 §2 has one step behind the other: what a character is taken apart into has
+    /// no titlecase any more. And it knows no language.
+    #[test]
+    fn what_differs_by_the_letter_is_different() {
+        for (one, other) in [
+            ("\u{df}", "ss"),
+            ("\u{1e9e}", "ss"),
+            ("\u{fb01}", "fi"),
+            ("\u{aa}", "a"),
+            ("\u{131}", "\u{130}"),
+            ("\u{130}", "i"),
+            ("e\u{323}\u{301}", "e\u{301}\u{323}"),
+            ("\u{1100}\u{1161}", "\u{ac00}"),
+            ("\u{1c6}", "d\u{17e}"),
+            ("\u{1f3}", "dz"),
+        ] {
+            assert_ne!(collated(one), collated(other), "{one} {other}");
+        }
+        for (one, other) in [
+            ("\u{131}", "i"),
+            ("\u{130}", "i\u{307}"),
+            ("\u{3c2}", "\u{3c3}"),
+            ("\u{1c5}", "\u{1c4}"),
         ] {
             assert_eq!(collated(one), collated(other), "{one} {other}");
         }

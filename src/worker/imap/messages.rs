@@ -160,6 +160,27 @@ impl Meant {
         }
     }
 
+    /// Those that lie in these ranges, too, which ascend as well.
+    pub fn within(&self, ranges: &[UidRange]) -> Self {
+        let (mut ours, mut theirs) = (self.ranges.iter().peekable(), ranges.iter().peekable());
+        let mut both = Vec::new();
+        while let (Some(one), Some(other)) = (ours.peek(), theirs.peek()) {
+            let first = one.first.max(other.first);
+            let last = one.last.min(other.last);
+            if first <= last {
+                both.push(UidRange { first, last });
+            }
+            match one.last <= other.last {
+                true => drop(ours.next()),
+                false => drop(theirs.next()),
+            }
+        }
+        Self {
+            ranges: both,
+            numbered: None,
+        }
+    }
+
     /// How many of them are there.
     pub fn count(&self, messages: &Messages<'_>) -> usize {
         let there = |range: &UidRange| messages.count_in(*range);

@@ -21,7 +21,7 @@ mod walk;
 
 pub use context::{Followed, Watch};
 pub use ranges::{difference, of_uids};
-pub use scope::{Finding, Reach, Scope};
+pub use scope::{ArrivalEnd, Finding, Reach, Scope};
 pub use tell::{join, joined};
 
 use super::End;

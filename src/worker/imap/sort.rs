@@ -18,12 +18,12 @@ use super::End;
 use super::answer::Answer;
 use super::client::Client;
 use super::headers::{Said, read_each};
-use super::search::{Finding, Found, TAG_IN_USE, joined};
+use super::search::{ArrivalEnd, Finding, Found, TAG_IN_USE, joined};
 use super::selected::Selected;
 use crate::suspects::TOGETHER_MAX;
 use std::rc::Rc;
 use wire::imap::response::{Code, ESearch, SearchWriter};
-use wire::imap::{SearchReturn, Sort, Tag};
+use wire::imap::{SearchReturn, Sort, SortKey, Tag};
 
 /// Messages whose keys are made in one step, of what the store knows.
 const STEP_MESSAGES: usize = 8192;
@@ -49,7 +49,11 @@ impl Selected {
             Ok(key) => key,
             Err(answer) => return Ok(answer),
         };
-        let Finding { found, unread, .. } = scope.find(client, by_uid, &key).await?;
+        let finding = match arrival_end(client, sort) {
+            Some(end) => scope.find_at_end(client, by_uid, &key, end).await?,
+            None => scope.find(client, by_uid, &key).await?,
+        };
+        let Finding { found, unread, .. } = finding;
         if let Some(limit) = too_many(client, &found) {
             return Ok(limit);
         }
@@ -208,6 +212,19 @@ pub fn too_many(client: &Client, found: &[Found]) -> Option<Answer> {
             "Too many messages to be sorted by one command",
         )
     })
+}
+
+/// The end of all results that is wanted, if it is one by arrival, and nothing else is to be
+/// known of the others.
+fn arrival_end(client: &Client, sort: &Sort) -> Option<ArrivalEnd> {
+    let returns = sort.returns.as_deref();
+    let counts = returns.is_some_and(|returns| returns.contains(&SearchReturn::Count));
+    if counts || sort.key.asks_for_modseqs() || client.per_command().is_some() {
+        return None;
+    }
+    let by = sort.criteria.first()?;
+    let by_arrival = by.key == SortKey::Arrival;
+    kept(returns).arrival_end(by.reverse).filter(|_| by_arrival)
 }
 
 /// How much of the order is wanted.

@@ -22,7 +22,7 @@ use std::rc::Rc;
 use wire::imap::response::{Code, ThreadWriter};
 use wire::imap::{SortCriterion, SortKey, Thread, ThreadAlgorithm};
 
-/// Letters, or pieces of an answer, of one step: some 2 ms.
+/// Letters, generations or pieces of an answer of one step: some 2 ms.
 const STEP: usize = 8192;
 
 impl Selected {
@@ -93,8 +93,10 @@ impl Selected {
                     &threads
                 }
             };
-            for some in all.chunks(STEP) {
-                threading.pass(*pass, some.iter().copied());
+            let mut rest = all.as_slice();
+            while !rest.is_empty() {
+                let done = threading.pass(*pass, rest, STEP);
+                rest = rest.get(done..).unwrap_or_default();
                 client.breathe().await?;
             }
         }
@@ -180,10 +182,11 @@ impl Gathering {
             unread |= read_each(client, selected.handle(), some, hear).await?;
             // They come in any order, and are to be added in the mailbox's.
             read.sort_unstable_by_key(|(found, ..)| found.uid);
-            let mut read = read.iter();
-            let added = read.try_for_each(|(found, sent, words)| self.add(*found, sent, words));
-            if let Err(too_much) = added {
-                return Ok(Err(too_much));
+            for (found, sent, words) in &read {
+                if let Err(too_much) = self.add(*found, sent, words) {
+                    return Ok(Err(too_much));
+                }
+                client.breathe().await?;
             }
             done = done.saturating_add(some.len());
             let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);

@@ -182,6 +182,58 @@ proptest! {
     }
 }
 
+/// A mailbox in which one message in nine came on each day, and the oldest of them first.
+async fn days_of_many(client: &mut Wire) {
+    for day in [5, 3, 9, 1, 7, 2, 8, 4, 6] {
+        let date = format!("0{day}-Feb-2021 00:00:00 +0000");
+        let command = format!("APPEND INBOX \"{date}\" {{4+}}\r\nX:\r\n");
+        client.command("f", &command).await;
+    }
+    client.command("s", "SELECT INBOX").await;
+    for _ in 0..8 {
+        client.command("c", "COPY 1:* INBOX").await;
+    }
+}
+
+/// Some of them lie far from the end at which one looks first.
+#[test]
+fn an_end_by_arrival_is_that_of_the_whole_order() {
+    run(async {
+        let house = House::new();
+        let mut client = house.client().await;
+        days_of_many(&mut client).await;
+        for (order, key) in [
+            ("ARRIVAL", "ALL"),
+            ("REVERSE ARRIVAL", "ALL"),
+            ("ARRIVAL REVERSE SIZE", "NOT 5:70"),
+            ("REVERSE ARRIVAL SIZE", "3,2200:*"),
+        ] {
+            let command = format!("SORT RETURN (ALL COUNT) ({order}) UTF-8 {key}");
+            let said = client.command("a", &command).await;
+            let all = numbers(told(&said, "ALL"));
+            for (page, expected) in [
+                ("1:300", all.iter().take(300).collect::<Vec<_>>()),
+                ("290:310", all.iter().skip(289).take(21).collect()),
+                (
+                    "-1:-300",
+                    all.iter().skip(all.len().saturating_sub(300)).collect(),
+                ),
+            ] {
+                let command = format!("SORT RETURN (PARTIAL {page}) ({order}) UTF-8 {key}");
+                let said = client.command("b", &command).await;
+                let (_, set) = said[0].split_once(&format!("({page} ")).unwrap();
+                let told = numbers(set.trim_end_matches(')'));
+                assert_eq!(told.iter().collect::<Vec<_>>(), expected, "{command}");
+            }
+            for (end, expected) in [("MIN", all.first()), ("MAX", all.last())] {
+                let command = format!("SORT RETURN ({end}) ({order}) UTF-8 {key}");
+                let said = client.command("c", &command).await;
+                assert_eq!(told(&said, end), expected.unwrap().to_string(), "{command}");
+            }
+        }
+    });
+}
+
 #[test]
 fn uid_sort_tells_uids_and_only_of_what_is_looked_for() {
     run(async {

@@ -26,6 +26,17 @@ impl HeaderDate {
 /// `date-time = [ day-of-week "," ] date time [CFWS]`: reads a Date field's
 /// value; none if it holds no date.
 pub fn date(value: &[u8]) -> Option<HeaderDate> {
+    dated(value, None)
+}
+
+/// The "sent date" of RFC 5256 §2.2, in seconds since 1970: a time that is none is
+/// midnight.
+pub fn sent_date(value: &[u8]) -> Option<i64> {
+    dated(value, Some(0)).map(|date| date.utc_seconds)
+}
+
+/// With these seconds of the day if its time is none.
+fn dated(value: &[u8], otherwise: Option<i64>) -> Option<HeaderDate> {
     let value = value.get(..DATE_BYTES_MAX).unwrap_or(value);
     let lexer = &mut Lexer::new(value);
     day_of_week(lexer);
@@ -35,7 +46,7 @@ pub fn date(value: &[u8]) -> Option<HeaderDate> {
     dash(lexer);
     let year = year(lexer)?;
     let days = days_since_1970(year, month, day)?;
-    let seconds = time_of_day(lexer)?;
+    let seconds = time_of_day(lexer).or(otherwise)?;
     let offset_minutes = zone(lexer);
     let local = days.checked_mul(86_400)?.checked_add(seconds)?;
     let offset_seconds = i64::from(offset_minutes).checked_mul(60)?;
@@ -137,6 +148,9 @@ fn zone(lexer: &mut Lexer<'_>) -> i32 {
 
 fn hours_and_minutes(number: i64) -> i32 {
     let (hours, minutes) = (number.div_euclid(100), number.rem_euclid(100));
+    if minutes > 59 {
+        return 0;
+    }
     let east = hours.saturating_mul(60).saturating_add(minutes);
     i32::try_from(east).unwrap_or(0)
 }
@@ -237,6 +251,21 @@ mod tests {
     #[test]
     fn a_day_is_enough() {
         assert_eq!(read("29 Feb 2000"), Some((951_782_400, 0)));
+    }
+
+    #[test]
+    fn a_letter_with_a_day_has_a_sent_date() {
+        let midnight = date(b"2 Jan 2000 +0100").unwrap().utc_seconds;
+        for value in ["2 Jan 2000 24:00 +0100", "2 Jan 2000 1:99:00 +0100"] {
+            assert_eq!(date(value.as_bytes()), None, "{value}");
+            assert_eq!(sent_date(value.as_bytes()), Some(midnight), "{value}");
+        }
+        let noon = sent_date(b"2 Jan 2000 12:00 +0000");
+        for zone in ["+0199", "Nowhere", ""] {
+            let value = format!("2 Jan 2000 12:00 {zone}");
+            assert_eq!(sent_date(value.as_bytes()), noon, "{zone}");
+        }
+        assert_eq!(sent_date(b"32 Jan 2000 12:00"), None);
     }
 
     #[test]

@@ -12,9 +12,9 @@ use std::hash::{BuildHasher, RandomState};
 /// for each of a million letters. Together they take some 200 MB.
 pub const NODES_MAX: usize = 3_500_000;
 
-/// Generations that are looked back for a loop before a letter is put under another. It
-/// is needed only for a letter that has descendants already, so that real threads, which
-/// come in order, may be as long as they like.
+/// Generations that are looked back for loops before one letter, and what it names, are
+/// put under others. It is needed only for what has descendants already, so that real
+/// threads, which come in order, may be as long as they like.
 pub const ANCESTRY_MAX: usize = 1000;
 
 /// No node.
@@ -107,20 +107,20 @@ impl Links {
         let node = self.node_of(letter.own)?;
         let subject = (!letter.subject.is_empty()).then(|| self.known_by(letter.subject));
         self.fill(node, letter, subject);
-        let mut elder = None;
+        let (mut elder, mut looks) = (None, ANCESTRY_MAX);
         for id in letter.references {
             let younger = self.named(id)?;
             if let Some(elder) = elder
                 && self.get(younger).parent == NONE
             {
-                self.put_under(elder, younger);
+                self.put_under(elder, younger, &mut looks);
             }
             elder = Some(younger);
         }
         // Whoever named it before has seen less than it says itself.
         self.change(node, |node| node.parent = NONE);
         if let Some(elder) = elder {
-            self.put_under(elder, node);
+            self.put_under(elder, node, &mut looks);
         }
         Ok(())
     }
@@ -167,8 +167,8 @@ impl Links {
     }
 
     /// Unless that would make a loop.
-    fn put_under(&mut self, elder: u32, younger: u32) {
-        if elder == younger || self.may_descend_from(elder, younger) {
+    fn put_under(&mut self, elder: u32, younger: u32, looks: &mut usize) {
+        if elder == younger || self.may_descend_from(elder, younger, looks) {
             return;
         }
         self.change(younger, |node| node.parent = elder);
@@ -176,12 +176,13 @@ impl Links {
     }
 
     /// Whether one is below another, or so deep that nobody looks.
-    fn may_descend_from(&self, below: u32, above: u32) -> bool {
+    fn may_descend_from(&self, below: u32, above: u32, looks: &mut usize) -> bool {
         if !self.get(above).has_descendants {
             return false;
         }
         let mut at = below;
-        for _ in 0..ANCESTRY_MAX {
+        while *looks > 0 {
+            *looks = looks.saturating_sub(1);
             at = self.get(at).parent;
             if at == above || at == NONE {
                 return at == above;
@@ -190,34 +191,55 @@ impl Links {
         true
     }
 
-    /// Counts who would stand under a dummy at the top (step 3).
-    pub fn prune(&mut self, row: u32) {
-        if let Some(above) = self.nearest(self.said(row).node)
-            && self.is_dummy(above)
-        {
+    /// Puts a letter under the nearest letter above it, or else under the dummy at the
+    /// top, and counts who stands there (step 3). False if the effort was used up before.
+    pub fn prune(&mut self, row: u32, effort: &mut usize) -> bool {
+        let node = self.said(row).node;
+        if !self.climb(node, |above| above.row == NONE, effort) {
+            return false;
+        }
+        let above = self.get(node).parent;
+        if self.is_dummy(above) {
             self.change(above, |node| node.heirs = node.heirs.saturating_add(1));
+        }
+        true
+    }
+
+    /// Puts a node under the first above it that may not be passed, or at the top of all.
+    /// Whom it passes moves up, too, so that nobody goes the same long way again. If the
+    /// effort is used up before, it says false, and goes on from there the next time.
+    fn climb(&mut self, node: u32, may_pass: fn(Node) -> bool, effort: &mut usize) -> bool {
+        loop {
+            let above = self.get(node).parent;
+            let beyond = self.get(above).parent;
+            if beyond == NONE || !may_pass(self.get(above)) {
+                return true;
+            }
+            let Some(left) = effort.checked_sub(1) else {
+                return false;
+            };
+            *effort = left;
+            self.change(node, |node| node.parent = beyond);
+            let farther = self.get(beyond).parent;
+            if farther != NONE && may_pass(self.get(beyond)) {
+                self.change(above, |node| node.parent = farther);
+            }
         }
     }
 
-    /// The nearest letter above, or else the dummy at the top: others are spliced out,
-    /// and not looked at again.
-    fn nearest(&mut self, node: u32) -> Option<u32> {
+    /// The nearest letter above, or else the dummy at the top. When all are pruned that
+    /// is a step, or two where a dummy was put under another since.
+    fn nearest(&self, node: u32) -> Option<u32> {
         let mut at = self.get(node).parent;
         while self.is_dummy(at) && self.get(at).parent != NONE {
             at = self.get(at).parent;
-        }
-        let mut below = node;
-        while below != at && self.get(below).parent != at && self.get(below).parent != NONE {
-            let next = self.get(below).parent;
-            self.change(below, |node| node.parent = at);
-            below = next;
         }
         (at != NONE).then_some(at)
     }
 
     /// Who stands above a letter or a dummy; a dummy at the top is left out if there is
     /// only one below it.
-    pub fn above(&mut self, node: u32) -> Option<u32> {
+    pub fn above(&self, node: u32) -> Option<u32> {
         let above = self.nearest(node)?;
         let is_needed = !self.is_dummy(above) || self.get(above).heirs > 1;
         is_needed.then_some(above)
@@ -254,22 +276,15 @@ impl Links {
         (is_first && self.is_dummy(above)).then_some(above)
     }
 
-    /// The top of a letter's thread, unless a letter of it was asked for before.
-    pub fn top_of_new(&mut self, row: u32) -> Option<u32> {
-        let mut at = self.said(row).node;
-        loop {
-            let Node {
-                parent, is_marked, ..
-            } = self.get(at);
-            if is_marked {
-                return None;
-            }
-            self.change(at, |node| node.is_marked = true);
-            match parent {
-                NONE => return Some(at),
-                parent => at = parent,
-            }
-        }
+    /// The top of a letter's thread, when all are placed; none if the effort was used up
+    /// before it was reached. From now on parents are good for nothing else.
+    pub fn top(&mut self, row: u32, effort: &mut usize) -> Option<u32> {
+        let node = self.said(row).node;
+        let is_there = self.climb(node, |_| true, effort);
+        is_there.then(|| match self.get(node).parent {
+            NONE => node,
+            top => top,
+        })
     }
 
     /// True for the first time.

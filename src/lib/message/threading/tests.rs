@@ -20,7 +20,7 @@ fn rows_by(samples: &[Sample]) -> Vec<u32> {
     rows
 }
 
-/// In steps of some size; numbers are counted from 1.
+/// With so much effort in a step; numbers are counted from 1.
 fn threads(algorithm: Algorithm, samples: &[Sample], step: usize) -> String {
     let mut threading = Threading::new(algorithm, samples.len());
     for sample in samples {
@@ -40,11 +40,19 @@ fn threads(algorithm: Algorithm, samples: &[Sample], step: usize) -> String {
             Order::Newest => (0..samples.len() as u32).rev().collect(),
             Order::Threads => (0..threading.threads()).collect(),
         };
-        for some in rows.chunks(step) {
-            threading.pass(*pass, some.iter().copied());
-        }
+        go_over(&mut threading, *pass, &rows, step);
     }
     spelled(&threading.finish())
+}
+
+/// How many steps that takes.
+fn go_over(threading: &mut Threading, pass: Pass, rows: &[u32], effort: usize) -> usize {
+    let (mut rest, mut steps) = (rows, 0);
+    while !rest.is_empty() {
+        rest = &rest[threading.pass(pass, rest, effort)..];
+        steps += 1;
+    }
+    steps
 }
 
 fn spelled(threads: &Threads) -> String {
@@ -330,8 +338,9 @@ fn chain(length: u32, descends: bool) -> Threads {
         };
         threading.add(&letter).unwrap();
     }
+    let rows: Vec<u32> = (0..length).collect();
     for pass in threading.passes() {
-        threading.pass(*pass, 0..length);
+        go_over(&mut threading, *pass, &rows, 100);
     }
     threading.finish()
 }
@@ -369,10 +378,45 @@ fn a_letter_with_descendants_that_comes_late_under_a_long_thread_begins_its_own(
             };
             threading.add(&letter).unwrap();
         }
+        let rows: Vec<u32> = (0..=length).rev().collect();
         for pass in threading.passes() {
-            threading.pass(*pass, (0..length + 1).rev());
+            go_over(&mut threading, *pass, &rows, 100);
         }
         let spelled = spelled(&threading.finish());
         assert_eq!(spelled.matches('(').count(), tops, "{length}");
     }
+}
+
+/// Letters that name so many ids each, all of one chain of ids that no letter has.
+fn chained(letters: u32, each: u32) -> Threading {
+    let mut threading = Threading::new(Algorithm::Refs, 0);
+    for letter in 0..letters {
+        let first = letter * (each - 1);
+        let references: Vec<Vec<u8>> = (first..first + each)
+            .map(|id| id.to_be_bytes().to_vec())
+            .collect();
+        let letter = Letter {
+            references: &references,
+            ..Letter::default()
+        };
+        threading.add(&letter).unwrap();
+    }
+    threading
+}
+
+#[test]
+fn no_step_climbs_more_than_its_effort_and_no_chain_is_climbed_again_and_again() {
+    let (letters, each, effort) = (2000, 100, 1000);
+    let mut threading = chained(letters, each);
+    let rows: Vec<u32> = (0..letters).rev().collect();
+    let ids = (letters * (each - 1)) as usize;
+    // The last letter alone is below all of them.
+    assert_eq!(threading.pass(Pass::Prune, &rows[..1], effort), 0);
+    for pass in threading.passes() {
+        let steps = go_over(&mut threading, *pass, &rows, effort);
+        let most = ids * ids.ilog2() as usize;
+        assert!(steps <= most / effort, "{pass:?}: {steps} steps");
+    }
+    let siblings = spelled(&threading.finish()).matches(')').count();
+    assert_eq!(siblings, letters as usize + 1);
 }

@@ -1087,7 +1087,10 @@ mod tests {
                         "UID SEARCH RETURN (PARTIAL -1:-100 COUNT)",
                         "SORT (SUBJECT REVERSE DATE) UTF-8",
                         "SORT RETURN (MIN COUNT) (DISPLAYFROM) US-ASCII",
-                        "UID SORT RETURN (PARTIAL 1:50) (REVERSE ARRIVAL SIZE) UTF-8"
+                        "UID SORT RETURN (PARTIAL 1:50) (REVERSE ARRIVAL SIZE) UTF-8",
+                        "THREAD ORDEREDSUBJECT UTF-8",
+                        "UID THREAD references \"us-ascii\"",
+                        "THREAD REFS {5+}\r\nUTF-8"
                     ]),
                     keys(),
                     keys()

@@ -16,6 +16,7 @@ use crate::imap::limit::Cut;
 use crate::imap::messages::Meant;
 use crate::imap::selected::Selected;
 use message::decode;
+use std::ops::RangeInclusive;
 use store::{MailboxHandle, Messages, Uid, UidRange, View};
 use wire::imap::response::Code;
 use wire::imap::{PartialRange, SearchKey, SequenceSet};
@@ -51,6 +52,30 @@ pub struct Reach {
     pub page: Option<PartialRange>,
     /// Only so many messages are looked at, the newest.
     pub newest: Option<u32>,
+}
+
+/// One end of all that fits, by arrival.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ArrivalEnd {
+    /// So many that came first.
+    First(usize),
+    /// So many that came last.
+    Last(usize),
+}
+
+impl ArrivalEnd {
+    /// When those arrived that may be at this end, if these are among them, in seconds
+    /// since 1970: ties are for others to judge.
+    fn seconds(self, mut arrived: Vec<i64>) -> RangeInclusive<i64> {
+        arrived.sort_unstable();
+        let known = |at: Option<usize>| at.and_then(|at| arrived.get(at)).copied();
+        match self {
+            Self::First(count) => i64::MIN..=known(count.checked_sub(1)).unwrap_or(i64::MAX),
+            Self::Last(count) => {
+                known(arrived.len().checked_sub(count)).unwrap_or(i64::MIN)..=i64::MAX
+            }
+        }
+    }
 }
 
 impl Selected {
@@ -148,6 +173,44 @@ impl Scope<'_> {
             unread: judge.has_unread(),
             cut,
         })
+    }
+
+    /// What fits and may be at one end by arrival, and some more. Where messages arrived
+    /// in the order of their UIDs, nearly all others are not looked at.
+    ///
+    /// # Errors
+    /// As [`Self::find`].
+    pub async fn find_at_end(
+        &self,
+        client: &mut Client,
+        by_uid: bool,
+        key: &Key,
+        end: ArrivalEnd,
+    ) -> Result<Finding, End> {
+        let mut walk = Walk::new(*self, key, by_uid);
+        let mut judge = Judge::new(key);
+        walk.limit(client, None)?;
+        let mut found = match end {
+            ArrivalEnd::Last(count) => find_last(client, &mut walk, &mut judge, count).await?,
+            ArrivalEnd::First(count) => find_first(client, &mut walk, &mut judge, count).await?,
+        };
+        let seconds = end.seconds(self.arrived(client, &found)?);
+        walk.go_on_within(client, &seconds)?;
+        found.append(&mut find_first(client, &mut walk, &mut judge, usize::MAX).await?);
+        found.sort_unstable();
+        Ok(Finding {
+            found,
+            unread: judge.has_unread(),
+            cut: None,
+        })
+    }
+
+    fn arrived(&self, client: &Client, found: &[Found]) -> Result<Vec<i64>, End> {
+        let store = client.account().store();
+        let messages = store.messages(self.handle);
+        let messages = messages.map_err(|_| End::MailboxGone)?;
+        let entries = found.iter().filter_map(|found| messages.get(found.uid));
+        Ok(entries.map(|entry| entry.date().secs).collect())
     }
 
     /// Whether a message is recent to the client.

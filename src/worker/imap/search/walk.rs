@@ -12,6 +12,7 @@ use crate::imap::limit::Cut;
 use crate::imap::messages::Meant;
 use crate::imap::numbers::{Now, Numbers};
 use crate::suspects::TOGETHER_MAX;
+use std::ops::RangeInclusive;
 use store::{Entry, Messages, Uid, UidRange};
 use wire::imap::PartialRange;
 
@@ -106,6 +107,26 @@ impl<'k> Walk<'k> {
             lowest => self.older.between(Uid::MIN, before(lowest)),
         };
         Ok(true)
+    }
+
+    /// Goes on with all that it has not come to, save what arrived at other times than
+    /// these, in seconds since 1970.
+    pub fn go_on_within(
+        &mut self,
+        client: &Client,
+        seconds: &RangeInclusive<i64>,
+    ) -> Result<(), End> {
+        let store = client.account().store();
+        let messages = store.messages(self.scope.handle);
+        let messages = messages.map_err(|_| End::MailboxGone)?;
+        let mut rest = std::mem::take(&mut self.older);
+        if let Some(next) = self.last.map_or(Some(Uid::MIN), after) {
+            rest.ranges
+                .extend(self.meant.between(next, Uid::MAX).ranges);
+        }
+        self.meant = rest.within(&messages.arrived(seconds));
+        self.last = None;
+        Ok(())
     }
 
     /// How many messages were judged, of which so many of the last are not yet, and how

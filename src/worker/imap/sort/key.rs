@@ -1,7 +1,7 @@
 //! What a message is sorted by, as octets: of two messages the one with the lower octets
 //! comes first (RFC 5256 §3, RFC 5957 §3).
 //!
-//! Invariants: no key is longer than [`KEY_BYTES_MAX`] for each criterion; the key of one
+//! Invariants: no key is longer than [`KEY_BYTES_MAX`] and two more for each criterion; the key of one
 //! criterion ends where it can be told, so that the next one decides only where it is
 //! equal.
 
@@ -18,6 +18,12 @@ const KEY_BYTES_MAX: usize = 1024;
 
 /// Ends a text: no character has it, and nothing is lower.
 const END: u8 = 0;
+
+/// Begins a text that was not of its charset: it comes behind all others (RFC 5255 §4.6).
+const BROKEN: u8 = 0xff;
+
+/// Stands where something was not of its charset.
+const REPLACEMENT: char = '\u{fffd}';
 
 /// What the store knows of a message.
 #[derive(Debug, Clone, Copy, Default)]
@@ -91,14 +97,21 @@ fn put_number(number: i64, key: &mut Vec<u8>) {
 fn put_text(text: &str, key: &mut Vec<u8>) {
     let mut mapped = String::new();
     let end = text.floor_char_boundary(KEY_BYTES_MAX);
-    collate_onto(text.get(..end).unwrap_or_default(), &mut mapped);
+    let text = text.get(..end).unwrap_or_default();
+    match text.contains(REPLACEMENT) {
+        true => {
+            key.push(BROKEN);
+            mapped.push_str(text);
+        }
+        false => collate_onto(text, &mut mapped),
+    }
     let octets = mapped.bytes().filter(|octet| *octet != END);
     key.extend(octets.take(KEY_BYTES_MAX));
     key.push(END);
 }
 
 fn sent(said: &Said<'_>) -> Option<i64> {
-    Some(decode::date(said.value(b"date")?)?.utc_seconds)
+    decode::sent_date(said.value(b"date")?)
 }
 
 fn base_subject(said: &Said<'_>) -> String {
@@ -124,8 +137,9 @@ fn display(said: &Said<'_>, field: &[u8]) -> String {
         host,
         ..
     } = said.first_address(field).unwrap_or_default();
+    let name = name.map(|name| decode::field_text(&name));
     if let Some(name) = name.filter(|name| !name.is_empty()) {
-        return decode::field_text(&name);
+        return name;
     }
     let mailbox = mailbox.unwrap_or_default();
     match host {
@@ -219,6 +233,29 @@ mod tests {
         let endless = format!("Subject: {}\r\n", "\u{fdfa}".repeat(9999));
         let long = of(SortKey::Subject, &endless);
         assert!(long.len() <= KEY_BYTES_MAX + 1);
+    }
+
+    /// The example of RFC 5255 §4.6, and what comes first of all.
+    #[test]
+    fn what_is_not_of_its_charset_comes_behind_everything() {
+        let in_order = [
+            "",
+            "=?koi8-r?q?=E1=CC=C5=CB=D3=C5=CA?=",
+            "=?utf-8?q?=D1=81=D0=95=D0=A0=D0=93=D0=95=D0=99?=",
+            "=?utf-8?q?=D0=92=D0=B0=D1=81=D0=B8=D0=BB=D0=B8=FF=B9?=",
+            "=?utf-8?q?=D0=C0=D0=BD=D0=B4=D1=80=D0=B5=D0=B9?=",
+        ];
+        let keys = in_order.map(|value| of(SortKey::Subject, &format!("Subject: {value}\r\n")));
+        assert!(keys.is_sorted_by(|one, other| one < other));
+    }
+
+    #[test]
+    fn a_name_that_says_nothing_is_none() {
+        let nameless = of(SortKey::DisplayFrom, "From: =?utf-8?q??= <x@y>\r\n");
+        assert_eq!(nameless, of(SortKey::DisplayFrom, "From: x@y\r\n"));
+        let quoted = of(SortKey::DisplayFrom, "From: \"\" <x@y>\r\n");
+        assert_eq!(nameless, quoted);
+        assert_eq!(of(SortKey::DisplayFrom, "From:\r\n"), [END]);
     }
 
     proptest! {

@@ -6,7 +6,7 @@
 
 use crate::imap::End;
 use crate::imap::client::Client;
-use crate::imap::search::Found;
+use crate::imap::search::{ArrivalEnd, Found};
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 
@@ -36,6 +36,19 @@ impl Kept {
         first: usize::MAX,
         last: 0,
     };
+
+    /// One end of what is ordered by arrival, if no more of it is wanted.
+    pub fn arrival_end(self, reverse: bool) -> Option<ArrivalEnd> {
+        let few = self.count() <= KEPT_MAX;
+        match (self.first, self.last, reverse) {
+            _ if !few => None,
+            (1.., 0, true) => Some(ArrivalEnd::Last(self.first)),
+            (0, 1.., false) => Some(ArrivalEnd::Last(self.last)),
+            (1.., 0, false) => Some(ArrivalEnd::First(self.first)),
+            (0, 1.., true) => Some(ArrivalEnd::First(self.last)),
+            _ => None,
+        }
+    }
 
     fn count(self) -> usize {
         self.first.saturating_add(self.last)
