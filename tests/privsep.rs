@@ -256,6 +256,7 @@ fn of_worker() -> slice::Worker {
         message_limits: slice::MessageLimits::default(),
         quota: slice::Quota::default(),
         folders: List::default(),
+        notice: slice::Notice::default(),
     }
 }
 

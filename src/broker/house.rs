@@ -61,6 +61,7 @@ impl Root {
                 message_limits: ipc::slice::MessageLimits::default(),
                 quota: ipc::slice::Quota::default(),
                 folders: List::default(),
+                notice: ipc::slice::Notice::default(),
             },
         }
     }
