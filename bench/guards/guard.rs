@@ -12,7 +12,7 @@ pub struct Guard {
     /// How many of them a round has.
     pub units: u64,
     /// Rounds beyond the first ones: enough for a hundred million instructions, beside
-    /// which nothing matters that a process does at its own time.
+    /// which little matters that a process does at its own time (some ten million).
     pub rounds: u64,
     /// Where its test is.
     pub place: Place,
@@ -111,56 +111,56 @@ pub const GUARDS: [Guard; 14] = [
         Sessions,
         "select",
         (1, "command"),
-        400,
+        4000,
         "a_mailbox_is_selected",
     ),
     guard(
         Sessions,
         "fetch-flags",
         MESSAGES,
-        80,
+        300,
         "every_message_tells_its_flags",
     ),
     guard(
         Sessions,
         "fetch-structure",
         MESSAGES,
-        6,
+        40,
         "every_message_tells_its_envelope_and_structure",
     ),
     guard(
         Sessions,
         "fetch-fields",
         MESSAGES,
-        6,
+        60,
         "every_message_tells_the_fields_that_a_list_shows",
     ),
     guard(
         Sessions,
         "fetch-bodies",
         MESSAGES,
-        4,
+        50,
         "every_message_gives_its_bytes",
     ),
     guard(
         Sessions,
         "store-flags",
         (600, "change"),
-        60,
+        120,
         "every_message_takes_a_flag_and_gives_it_back",
     ),
     guard(
         Sessions,
         "search-flags",
         MESSAGES,
-        100,
+        800,
         "a_search_by_flags_is_answered",
     ),
     guard(
         Sessions,
         "search-subject",
         MESSAGES,
-        4,
+        30,
         "a_search_by_subject_is_answered",
     ),
     guard(Sessions, "append", LETTERS, 2, "letters_come_in_one_by_one"),

@@ -44,6 +44,8 @@ const FIXED: &[&str] = &[
     "KEYWORD $Junk",
     "UNKEYWORD $Junk",
     "OR (SUBJECT a FROM b) NOT (BODY c)",
+    "BODY medlar",
+    "TEXT quince",
 ];
 
 /// A letter that only one of the two finds.

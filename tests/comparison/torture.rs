@@ -25,6 +25,10 @@ const SINGLE: &[(&str, &str)] = &[
         "Subject: x\r\nContent-Transfer-Encoding: 8BIT\r\n\r\nascii\r\n",
     ),
     (
+        "HTML",
+        "Subject: x\r\nContent-Type: text/html; charset=utf-8\r\n\r\n<p class=quince>What is me<b>dl</b>ar?</p>\r\n",
+    ),
+    (
         "long form",
         "Content-Type: multipart/signed; micalg*=utf-8''x; protocol*=utf-8''a%2Fb;\r\n boundary*=utf-8''%62\r\n\r\n--b\r\n\r\none\r\n--b\r\n\r\ntwo\r\n--b--\r\n",
     ),

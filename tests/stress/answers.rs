@@ -46,7 +46,7 @@ impl Client {
                 silent,
                 flags,
             } => {
-                let meant = self.unmodified(flight, meant, *unless, code)?;
+                let meant = self.unmodified(flight, meant, *unless, (well, code))?;
                 self.end_of_store(flight, well, &meant, *action, *silent, flags)
             }
             Command::Copy { meant, to, moves } => self.end_of_copy(flight, well, meant, to, *moves),

@@ -45,11 +45,11 @@ impl Client {
         flight: &InFlight,
         meant: &Meant,
         unless: Option<u64>,
-        code: &Code,
+        (well, code): (bool, &Code),
     ) -> Step<Meant> {
         if code.name != "MODIFIED" {
             return match flight.stale.first() {
-                Some(uid) if !self.may_miss(*uid) => Err(Stop::Fault(format!(
+                Some(uid) if well && !self.may_miss(*uid) => Err(Stop::Fault(format!(
                     "modified: UID {uid} was changed after {unless:?}, which isn't said"
                 ))),
                 _ => Ok(meant.clone()),
