@@ -6,6 +6,15 @@
 //! decides about rights: it gets a mailbox handle from the store, and there is
 //! no other way to a message.
 //!
+//! What is no command, by what it is for:
+//!
+//! * to hear and to answer: `connection`, `client`, `answer`, `progress`, `limit`;
+//! * what the client believes of its mailbox, and what it is told: `view`, `numbers`,
+//!   `messages`, `recent`, `condstore`, `uid_only`;
+//! * to look into letters: `letter`, `headers`, `collation`;
+//! * between words of the wire and of the store: `names`, `flags`, `object`, `translate`,
+//!   `filter`, `copied`.
+//!
 //! Invariants: the first words are the tagged OK for the tag that was handed
 //! over; whatever a client sends, and in whatever pieces, its answers are the
 //! same; a client that doesn't read holds up its own session only.

@@ -84,8 +84,8 @@ impl<D: Disk> Threads<D> {
     }
 
     /// As [`Self::find`], for the thread that may not wait: reads only what the
-    /// kernel has in memory, once the map is open. None if that doesn't tell, or if a page is just being
-    /// written: then somebody who may wait must look.
+    /// kernel has in memory, once the map is open. None if that doesn't tell, or if a
+    /// page is just being written: then somebody who may wait must look.
     pub fn find_nowait<'i>(
         &mut self,
         ids: impl IntoIterator<Item = &'i [u8]>,

@@ -35,7 +35,8 @@ impl Selected {
 }
 
 impl Client {
-    /// IDLE without a mailbox: there is nothing to tell but of annotations, and what NOTIFY has asked for.
+    /// IDLE without a mailbox: there is nothing to tell but of annotations, and what
+    /// NOTIFY has asked for.
     pub async fn idle_without_mailbox(&mut self, tag: &Tag) -> Result<(), End> {
         self.ask_for_more().await?;
         loop {

@@ -135,9 +135,9 @@ impl Selected {
         messages.map_err(|_| End::MailboxGone)
     }
 
-    /// EXPUNGE, the highest first, or VANISHED (RFC 7162 §3.2.10), in steps. Until the last the view stays as it
-    /// is: whatever others expunge meanwhile, in it every message keeps its
-    /// number.
+    /// EXPUNGE, the highest first, or VANISHED (RFC 7162 §3.2.10), in steps. Until the
+    /// last the view stays as it is: whatever others expunge meanwhile, in it every
+    /// message keeps its number.
     async fn tell_expunges(&mut self, client: &mut Client) -> Result<(), End> {
         let (mut gone, up_to) = {
             let store = client.account().store();

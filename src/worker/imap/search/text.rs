@@ -2,8 +2,9 @@
 //!
 //! Both sides are folded. Text parts, and those of message types that are no letters,
 //! are decoded, with their transfer encoding and charset, and so are the headers of
-//! parts and of letters within. Of HTML only what its reader sees is text. Other parts are not text, and neither is what stands
-//! before the first boundary and behind the last (RFC 2046 §5.1.1).
+//! parts and of letters within. Of HTML only what its reader sees is text. Other parts are
+//! not text, and neither is what stands before the first boundary and behind the last (RFC
+//! 2046 §5.1.1).
 
 use super::fold::{fold, fold_onto};
 use super::header;

@@ -1,9 +1,9 @@
 //! What a message is sorted by, as octets: of two messages the one with the lower octets
 //! comes first (RFC 5256 §3, RFC 5957 §3).
 //!
-//! Invariants: no key is longer than [`KEY_BYTES_MAX`] and two more for each criterion; the key of one
-//! criterion ends where it can be told, so that the next one decides only where it is
-//! equal.
+//! Invariants: no key is longer than [`KEY_BYTES_MAX`] and two more for each criterion; the
+//! key of one criterion ends where it can be told, so that the next one decides only where
+//! it is equal.
 
 use super::super::collation::collate_onto;
 use super::super::headers::Said;
