@@ -170,7 +170,8 @@ fn an_account_that_nobody_uses_is_checked_without_a_worker() {
     let births = || set.log().matches("a worker was born").count();
     let before = births();
     is_sound(&set);
-    assert!(set.log().contains("a verifier was born"));
+    let verified = || set.log().contains("a verifier was born");
+    assert!(wait_for(PATIENCE, verified), "{}", set.log());
     assert_eq!(births(), before, "a worker was born for it");
 }
 

@@ -88,6 +88,8 @@ assert.deepEqual(gone.map(({ uid, vanished, earlier }) => [uid, vanished, earlie
 const found = [];
 for await (const message of third.fetch('1:*', { flags: true }, { uid: true, changedSince: since })) found.push(message.uid);
 assert.deepEqual(found, [2]);
+// It asks for VANISHED as well, of all UIDs that there ever were: 3 once more.
+assert.deepEqual(gone.splice(1).map(({ uid, earlier }) => [uid, earlier]), [[3, true]]);
 await other.append('Grüße/日本', letter);
 await third.noop();
 await other.messageDelete('4', { uid: true });

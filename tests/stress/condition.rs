@@ -2,7 +2,7 @@
 //! MODIFIED names is as it was, and what the client knew to be newer must be named.
 
 use super::client::{Client, Step, Stop, change};
-use super::command::{Command, InFlight, Meant};
+use super::command::{Action, Command, InFlight, Meant};
 use super::response::{self, Code};
 use std::collections::BTreeSet;
 
@@ -24,13 +24,19 @@ impl Client {
             Some(picture),
             Command::Store {
                 meant,
+                action,
                 unless: Some(unless),
+                flags,
                 ..
             },
         ) = (&self.picture, command)
         else {
             return BTreeSet::new();
         };
+        if flags.is_empty() && *action != Action::Replace {
+            // What changes nothing may be done on any condition.
+            return BTreeSet::new();
+        }
         let stale = picture
             .messages
             .iter()
