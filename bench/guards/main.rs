@@ -72,14 +72,18 @@ fn watch(wanted: &str) -> Result<usize, Uncounted> {
     Ok(grown)
 }
 
-/// What a guard counts, and what that means. What else a process does only adds, so
-/// before a count is said to have grown it is taken once more, and the lesser holds.
+/// How often a count is taken before it is said to have grown.
+const TRIES: usize = 3;
+
+/// What a guard counts, and what that means. What else a process does only adds, so the
+/// least of the counts holds.
 fn judged(guard: &Guard, ledger: &Ledger) -> Result<(u64, Verdict), Uncounted> {
-    let count = callgrind::count(guard)?;
-    let verdict = ledger.judge(guard, count);
-    if !matches!(verdict, Verdict::Grew(_)) {
-        return Ok((count, verdict));
+    let mut least = u64::MAX;
+    for _ in 0..TRIES {
+        least = least.min(callgrind::count(guard)?);
+        if !matches!(ledger.judge(guard, least), Verdict::Grew(_)) {
+            break;
+        }
     }
-    let count = callgrind::count(guard)?.min(count);
-    Ok((count, ledger.judge(guard, count)))
+    Ok((least, ledger.judge(guard, least)))
 }

@@ -5,6 +5,7 @@
 use super::nursery::{ACCOUNT, follow, pair};
 use super::order::send;
 use rustix::fs::{Gid, Mode, OFlags, Uid};
+use rustix::pipe::PipeFlags;
 use sandbox::profile::{Identity, Root};
 use sandbox::{Child, IdRanges, Newborn, Profile, Program, Site, Stillborn, profile};
 use std::fs::{DirBuilder, File};
@@ -16,6 +17,14 @@ pub struct House {
     pub directory: PathBuf,
     pub site: Site,
     pub program: Program,
+    complaints: Complaints,
+}
+
+/// A pipe that is everybody's standard error: a crash that was ordered must not read as
+/// a failure of the test.
+struct Complaints {
+    heard: OwnedFd,
+    spoken: OwnedFd,
 }
 
 impl House {
@@ -36,6 +45,7 @@ impl House {
             directory,
             site,
             program: Program::seal(c"probe", &program).expect("memory can be sealed"),
+            complaints: Complaints::new(),
         };
         house.furnish();
         house
@@ -116,11 +126,10 @@ impl House {
             self.store(),
             self.root(profile),
         );
-        let error = std::io::stderr();
         let table = [
             null.as_fd(),
             output.as_fd(),
-            error.as_fd(),
+            self.complaints.spoken.as_fd(),
             theirs.as_fd(),
             self.program.as_fd(),
             store.as_fd(),
@@ -163,8 +172,31 @@ impl House {
     }
 }
 
+impl House {
+    /// What the probes have said on standard error since this was asked last.
+    pub fn complaints(&self) -> String {
+        let (mut said, mut some) = (Vec::new(), [0; 4096]);
+        while let Ok(count @ 1..) = rustix::io::read(&self.complaints.heard, &mut some) {
+            said.extend_from_slice(&some[..count]);
+        }
+        String::from_utf8_lossy(&said).into_owned()
+    }
+}
+
+impl Complaints {
+    /// Neither end waits: a probe that says more than a pipe holds is heard no more.
+    fn new() -> Self {
+        let flags = PipeFlags::CLOEXEC | PipeFlags::NONBLOCK;
+        let (heard, spoken) = rustix::pipe::pipe_with(flags).expect("a pipe can be made");
+        Self { heard, spoken }
+    }
+}
+
 impl Drop for House {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprint!("{}", self.complaints());
+        }
         // What is left lies in the system's directory for temporary files.
         let _left = std::fs::remove_dir_all(&self.directory);
     }
