@@ -79,11 +79,6 @@ impl<D: Disk> Journal<D> {
         Ok(())
     }
 
-    /// The two halves, for who has two threads.
-    pub fn into_halves(self) -> (Appender, Syncer<D>) {
-        (self.appender, self.syncer)
-    }
-
     fn sync(&mut self) -> Result<(), WriteError> {
         match self.appender.take_batch() {
             None => Ok(()),

@@ -160,11 +160,6 @@ enum Behind {
 }
 
 impl Batch {
-    /// Bytes to be written.
-    pub fn bytes_len(&self) -> usize {
-        self.bytes.len()
-    }
-
     /// Where its last record ends.
     fn end(&self) -> Lsn {
         Lsn(self.start.0.saturating_add(self.bytes.len() as u64))

@@ -104,8 +104,6 @@ pub const DOMAIN_BYTES_MAX: usize = 255;
 /// A path with its brackets. RFC 5321 has 256 for its 64 + 255; the same sum
 /// for ours.
 pub const PATH_BYTES_MAX: usize = 514;
-/// Recipients of one letter. RFC 5321 has 100; MTAs send up to 1000 at once.
-pub const RECIPIENTS_MAX: usize = 1000;
 /// Parameters of MAIL or RCPT.
 pub const ESMTP_PARAMETERS_MAX: usize = 16;
 
