@@ -67,7 +67,7 @@ struct Grown {
 }
 
 /// Makes the accounts, measures them, and says what came of it as a markdown table; the
-/// plot goes into a directory, if one is named.
+/// plot goes into a directory, if one is named: it is made first, if it isn't there.
 ///
 /// # Errors
 /// If the server, `fill` or a file fails.
@@ -77,6 +77,9 @@ pub fn measure(
     turns: u32,
     plots: Option<&Path>,
 ) -> Result<String, Failed> {
+    if let Some(plots) = plots {
+        std::fs::create_dir_all(plots).map_err(Failed::doing(plots.display()))?;
+    }
     let home = Home::open(&place.path.join("growing"), place.number, 9)?;
     let store = home.at("store").join("store");
     let mut server = Server::start(Kind::Mailkeep, home, sizes.len())?;

@@ -10,7 +10,7 @@ use store::{
     Refusal, Settled, Store, Ticket, UidRange, Urgency,
 };
 
-/// The letters' date: any.
+/// Now: any time.
 const SECS: i64 = 1_700_000_000;
 
 /// An opened account.
@@ -18,6 +18,8 @@ const SECS: i64 = 1_700_000_000;
 pub struct Account {
     /// The store.
     pub opened: Opened<OsDisk>,
+    /// When the next letter arrives.
+    arrives: i64,
 }
 
 /// Why an account could not be opened.
@@ -44,7 +46,10 @@ impl Account {
             quota: QuotaLimits::default(),
         };
         let opened = Store::open(&OsDisk::new(root), &opening)?;
-        Ok(Self { opened })
+        Ok(Self {
+            opened,
+            arrives: SECS,
+        })
     }
 
     /// Opens a mailbox, which is made if it isn't there.
@@ -73,7 +78,7 @@ impl Account {
         inbox.expect("there is always an INBOX")
     }
 
-    /// Adds letters to a mailbox in one change.
+    /// Adds letters to a mailbox in one change, which arrived a second after each other.
     ///
     /// # Panics
     /// If that is refused, or the disk fails.
@@ -83,16 +88,18 @@ impl Account {
         let places = [Place { mailbox, flags }];
         let messages: Vec<NewMessage<'_>> = letters
             .iter()
-            .map(|letter| NewMessage {
+            .zip(self.arrives..)
+            .map(|(letter, secs)| NewMessage {
                 places: &places,
                 date: InternalDate {
-                    secs: SECS,
+                    secs,
                     offset_minutes: 0,
                 },
                 body: NewBody::Inline(letter),
                 thread: None,
             })
             .collect();
+        self.arrives += letters.len() as i64;
         let asked = self.opened.store.append(&messages);
         self.done(asked);
     }

@@ -47,7 +47,7 @@ pub use preauth::imap::Tag;
 pub use preauth::imap::response::Status;
 pub use reader::{Event, Reader};
 pub use refusal::Refusal;
-pub use search::{MultiSearch, SearchKey, SearchReturn, When};
+pub use search::{MultiSearch, Search, SearchKey, SearchReturn, When};
 pub use sequence::{Bound, SequenceRange, SequenceSet};
 pub use sort::{Sort, SortCriterion, SortKey};
 pub use thread::{Thread, ThreadAlgorithm};

@@ -8,13 +8,14 @@
 use super::End;
 use super::answer::Answer;
 use super::client::Client;
-use super::search::Scope;
+use super::results::Results;
+use super::search::{Found, Scope};
 use super::selected::Selected;
 use crate::session::Enabled;
 use store::{Entry, Messages, Modseq, Store, Uid};
 use wire::Text;
 use wire::imap::response::{Code, ModifiedWriter};
-use wire::imap::{Command, FetchItem, MultiSearch, Status, StatusItem, Tag};
+use wire::imap::{Command, FetchItem, SearchKey, SearchReturn, Status, StatusItem, Tag};
 
 /// Ranges told between two breaths: twenty bytes each at most.
 const STEP_RANGES: usize = 2048;
@@ -45,9 +46,8 @@ pub fn asks_for_modseqs(command: &Command) -> bool {
         Command::Store {
             unchanged_since, ..
         } => unchanged_since.is_some(),
-        Command::Search { key, .. } | Command::ESearch(MultiSearch { key, .. }) => {
-            key.asks_for_modseqs()
-        }
+        Command::Search { search, .. } => search.key.asks_for_modseqs(),
+        Command::ESearch(search) => search.key.asks_for_modseqs(),
         Command::Sort { sort, .. } => sort.key.asks_for_modseqs(),
         Command::Thread { thread, .. } => thread.key.asks_for_modseqs(),
         _ => false,
@@ -175,6 +175,33 @@ impl Selected {
 }
 
 impl Scope<'_> {
+    /// The highest mod-sequence of what was found, as far as that is told: of MIN, MAX and
+    /// a page alone, unless ALL or COUNT speak of everything (RFC 7162 §3.1.5, RFC 4731
+    /// §3.2). None if the key asks for none.
+    ///
+    /// # Errors
+    /// [`End`]: the session is over.
+    pub async fn modseq_of(
+        &self,
+        client: &mut Client,
+        key: &SearchKey,
+        returns: &[SearchReturn],
+        results: Results<'_>,
+    ) -> Result<Option<u64>, End> {
+        if !key.asks_for_modseqs() {
+            return Ok(None);
+        }
+        let uid = |found: &Found| found.uid;
+        let wants = |what| returns.contains(&what);
+        match wants(SearchReturn::All) || wants(SearchReturn::Count) {
+            true => self.highest_of(client, results.found.iter().map(uid)).await,
+            false => {
+                self.highest_of(client, results.singled_out(returns).map(uid))
+                    .await
+            }
+        }
+    }
+
     /// The highest mod-sequence of some messages; of what is gone, nobody asks it.
     ///
     /// # Errors

@@ -3,7 +3,8 @@
 
 use super::End;
 use super::client::Client;
-use super::search::{join, of_uids};
+use super::runs::Runs;
+use super::search::of_uids;
 use store::{Outcome, Uid, UidRange, UidValidity};
 use wire::Text;
 use wire::imap::Tag;
@@ -58,25 +59,21 @@ impl Client {
         Ok(self.out().relieve().await?)
     }
 
-    /// One of the two sets. A range that ends a step may go on in the next.
+    /// One of the two sets.
     async fn tell_uids(
         &mut self,
         writer: &mut CopyUidWriter,
         pairs: &[(Uid, Uid)],
         uid: impl Fn((Uid, Uid)) -> Uid,
     ) -> Result<(), End> {
-        let mut ranges = Vec::new();
+        let mut runs = Runs::default();
         for some in pairs.chunks(STEP_MESSAGES) {
-            some.iter()
-                .for_each(|pair| join(&mut ranges, uid(*pair).get()));
-            let open = ranges.pop();
-            writer.ranges(self.out().buffer(), &ranges);
-            ranges.clear();
-            ranges.extend(open);
+            some.iter().for_each(|pair| runs.push(uid(*pair).get()));
+            writer.ranges(self.out().buffer(), &runs.closed());
             self.out().relieve().await?;
             self.breathe().await?;
         }
-        writer.ranges(self.out().buffer(), &ranges);
+        writer.ranges(self.out().buffer(), &runs.all());
         Ok(())
     }
 }

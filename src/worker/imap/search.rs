@@ -14,26 +14,26 @@ mod key;
 mod multi;
 mod probe;
 mod ranges;
+mod saved;
 mod scope;
-mod tell;
 mod text;
 mod walk;
 
 pub use context::{Followed, Watch};
 pub use ranges::{difference, of_uids};
 pub use scope::{ArrivalEnd, Finding, Reach, Scope};
-pub use tell::{join, joined};
 
 use super::End;
 use super::answer::Answer;
 use super::client::Client;
 use super::letter::Place;
+use super::limit::Cut;
+use super::results::{EVERYTHING, Head, Results};
 use super::selected::Selected;
-use key::Facts;
+use key::{Facts, Key};
 use store::Uid;
-use tell::{Head, report};
-use wire::imap::response::Code;
-use wire::imap::{PartialRange, SearchKey, SearchReturn, Status, Tag};
+use wire::imap::response::{Code, SearchWriter};
+use wire::imap::{PartialRange, Search, SearchKey, SearchReturn, Status, Tag};
 
 /// The answer to a tag by which the client is told of updates already (RFC 5267 §4.3).
 pub const TAG_IN_USE: Answer = Answer::bad("This tag is that of a search that is followed");
@@ -64,14 +64,18 @@ impl Selected {
         client: &mut Client,
         tag: &Tag,
         by_uid: bool,
-        returns: Option<Vec<SearchReturn>>,
-        charset: Option<&str>,
-        key: &SearchKey,
+        search: &Search,
     ) -> Result<Answer, End> {
-        let saves = returns.iter().flatten().any(|it| *it == SearchReturn::Save);
-        let answer = self.find_and_tell(client, tag, by_uid, returns, charset, key);
-        let answer = answer.await?;
-        if saves && answer.status == Status::No {
+        if self.watch.follows(tag) {
+            return Ok(TAG_IN_USE);
+        }
+        let charset = search.charset.as_deref();
+        let answer = match self.scope().compile(client, charset, &search.key) {
+            Ok(key) => self.find_and_tell(client, tag, by_uid, search, key).await?,
+            Err(answer) => answer,
+        };
+        let mut returns = search.returns.iter().flatten();
+        if returns.any(|it| *it == SearchReturn::Save) && answer.status == Status::No {
             self.forget_saved();
         }
         Ok(answer)
@@ -82,60 +86,39 @@ impl Selected {
         client: &mut Client,
         tag: &Tag,
         by_uid: bool,
-        returns: Option<Vec<SearchReturn>>,
-        charset: Option<&str>,
-        key: &SearchKey,
+        search: &Search,
+        key: Key,
     ) -> Result<Answer, End> {
-        if self.watch.follows(tag) {
-            return Ok(TAG_IN_USE);
-        }
-        let asks_for_modseqs = key.asks_for_modseqs();
-        let key = match self.scope().compile(client, charset, key) {
-            Ok(key) => key,
-            Err(answer) => return Ok(answer),
+        let returns = match search.returns.as_deref() {
+            // RFC 9051 knows no other answer than ESEARCH.
+            None if client.enabled().rev2 => Some(EVERYTHING),
+            returns => returns,
         };
         let told = self.view().told;
-        let reach = Reach {
-            page: returns
-                .as_deref()
-                .and_then(page_alone)
-                .filter(|_| !asks_for_modseqs),
-            newest: client.per_command(),
-        };
+        let reach = Reach::of(client, returns.unwrap_or(EVERYTHING), &search.key);
         let finding = self
             .scope()
             .find_within(client, by_uid, &key, reach)
             .await?;
         let Finding { found, unread, cut } = finding;
-        let returns = match returns {
-            // RFC 9051 knows no other answer than ESEARCH.
-            None if client.enabled().rev2 => Some(vec![SearchReturn::All]),
-            returns => returns,
+        let results = Results::all(&found);
+        let modseq = self
+            .scope()
+            .modseq_of(client, &search.key, returns.unwrap_or(EVERYTHING), results)
+            .await?;
+        let Some(returns) = returns else {
+            let writer = SearchWriter::search(client.out().buffer());
+            results.tell_numbers(client, writer, modseq).await?;
+            return Ok(searched(client, unread, cut));
         };
-        let modseq = match asks_for_modseqs {
-            true => {
-                self.scope()
-                    .modseq_of(client, returns.as_deref(), &found)
-                    .await?
-            }
-            false => None,
+        let head = Head {
+            tag,
+            by_uid,
+            source: None,
         };
-        let saved = match &returns {
-            Some(returns) => {
-                let head = Head {
-                    tag,
-                    by_uid,
-                    source: None,
-                };
-                report(client, head, returns, &found, modseq).await?;
-                self.save(client, returns, &found).await?
-            }
-            None => {
-                tell::tell_numbers(client, &found, modseq).await?;
-                Ok(())
-            }
-        };
-        if let Some(items) = returns.iter().flatten().find_map(SearchReturn::update) {
+        results.report(client, head, returns, modseq).await?;
+        let saved = self.save(client, returns, results).await?;
+        if let Some(items) = returns.iter().find_map(SearchReturn::update) {
             let followed = Followed {
                 tag,
                 by_uid,
@@ -147,9 +130,26 @@ impl Selected {
         }
         Ok(match saved {
             Err(answer) => answer,
-            Ok(()) if unread => UNREAD,
-            Ok(()) => client.cut_answer(Answer::ok("Searched"), cut),
+            Ok(()) => searched(client, unread, cut),
         })
+    }
+}
+
+/// The answer to a search of which everything has been told.
+fn searched(client: &mut Client, unread: bool, cut: Option<Cut>) -> Answer {
+    match unread {
+        true => UNREAD,
+        false => client.cut_answer(Answer::ok("Searched"), cut),
+    }
+}
+
+impl Reach {
+    /// As far as these results want it, and one command may go.
+    fn of(client: &Client, returns: &[SearchReturn], key: &SearchKey) -> Self {
+        Self {
+            page: page_alone(returns).filter(|_| !key.asks_for_modseqs()),
+            newest: client.per_command(),
+        }
     }
 }
 

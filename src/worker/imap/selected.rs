@@ -12,7 +12,7 @@ use super::{End, State};
 use crate::account::Seat;
 use crate::session::{Access, Mailbox};
 use store::{MailboxHandle, Refusal, UidRange, View};
-use wire::imap::{Command, MultiSearch, Request, SequenceSet, Tag};
+use wire::imap::{Command, Request, SequenceSet, Tag};
 
 /// The open mailbox: the right to it, and what the session remembers of it.
 #[derive(Debug)]
@@ -152,6 +152,7 @@ impl Selected {
         }
     }
 
+    /// A command that is about messages, or any other.
     async fn answer(
         &mut self,
         client: &mut Client,
@@ -181,15 +182,7 @@ impl Selected {
                 };
                 self.store(client, uid, &set, change).await
             }
-            Command::Search {
-                uid,
-                returns,
-                charset,
-                key,
-            } => {
-                self.search(client, tag, uid, returns, charset.as_deref(), &key)
-                    .await
-            }
+            Command::Search { uid, search } => self.search(client, tag, uid, &search).await,
             Command::Sort { uid, sort } => self.sort(client, tag, uid, &sort).await,
             Command::Thread { uid, thread } => self.thread(client, uid, &thread).await,
             Command::ESearch(search) => {
@@ -200,6 +193,18 @@ impl Selected {
             Command::Expunge => self.expunge(client, None).await,
             Command::UidExpunge(set) => self.expunge(client, Some(&set)).await,
             Command::UidBatches(asked) => self.uid_batches(client, tag, asked).await,
+            command => self.answer_at_large(client, command).await,
+        }
+    }
+
+    /// A command that is about the session or other mailboxes, where it matters that one is
+    /// open.
+    async fn answer_at_large(
+        &mut self,
+        client: &mut Client,
+        command: Command,
+    ) -> Result<Answer, End> {
+        match command {
             Command::Check => {
                 client.account().sync().await;
                 Ok(Answer::ok("Everything is on the disk"))
@@ -276,11 +281,8 @@ impl Manners {
         Self {
             expunges: match (uid, command) {
                 (Some(false), _) => Expunges::Held,
-                (_, Command::Search { key, .. } | Command::ESearch(MultiSearch { key, .. }))
-                    if key.names_numbers() =>
-                {
-                    Expunges::Held
-                }
+                (_, Command::Search { search, .. }) if search.key.names_numbers() => Expunges::Held,
+                (_, Command::ESearch(search)) if search.key.names_numbers() => Expunges::Held,
                 (_, Command::Sort { sort, .. }) if sort.key.names_numbers() => Expunges::Held,
                 (_, Command::Thread { thread, .. }) if thread.key.names_numbers() => Expunges::Held,
                 _ => Expunges::Told,

@@ -18,11 +18,12 @@ use super::End;
 use super::answer::Answer;
 use super::client::Client;
 use super::headers::{Said, read_each};
-use super::search::{ArrivalEnd, Finding, Found, TAG_IN_USE, joined};
+use super::results::{EVERYTHING, Head, Results};
+use super::search::{ArrivalEnd, Finding, Found, TAG_IN_USE};
 use super::selected::Selected;
 use crate::suspects::TOGETHER_MAX;
 use std::rc::Rc;
-use wire::imap::response::{Code, ESearch, SearchWriter};
+use wire::imap::response::{Code, SearchWriter};
 use wire::imap::{SearchReturn, Sort, SortKey, Tag};
 
 /// Messages whose keys are made in one step, of what the store knows.
@@ -69,16 +70,22 @@ impl Selected {
             Ok(ordered) => ordered,
             Err(answer) => return Ok(answer),
         };
+        let results = Results {
+            found: &ordered,
+            count,
+        };
         match returns {
-            None => tell(client, &ordered, modseq).await?,
+            None => {
+                let writer = SearchWriter::sort(client.out().buffer());
+                results.tell_numbers(client, writer, modseq).await?;
+            }
             Some(returns) => {
-                let told = Told {
+                let head = Head {
                     tag,
                     by_uid,
-                    count,
-                    modseq,
+                    source: None,
                 };
-                told.report(client, returns, &ordered).await?;
+                results.report(client, head, returns, modseq).await?;
             }
         }
         Ok(match unread || unsorted {
@@ -229,9 +236,8 @@ fn arrival_end(client: &Client, sort: &Sort) -> Option<ArrivalEnd> {
 
 /// How much of the order is wanted.
 fn kept(returns: Option<&[SearchReturn]>) -> Kept {
-    let wanted = returns.unwrap_or(&[SearchReturn::All]);
     let mut kept = Kept::default();
-    for one in wanted {
+    for one in returns.unwrap_or(EVERYTHING) {
         match one {
             SearchReturn::Min => kept.first = kept.first.max(1),
             SearchReturn::Max => kept.last = kept.last.max(1),
@@ -244,101 +250,4 @@ fn kept(returns: Option<&[SearchReturn]>) -> Kept {
         }
     }
     kept
-}
-
-/// `"SORT" *(SP nz-number)`, and the highest mod-sequence if that was asked for (RFC 7162
-/// §3.1.6).
-async fn tell(client: &mut Client, ordered: &[Found], modseq: Option<u64>) -> Result<(), End> {
-    let mut writer = SearchWriter::sort(client.out().buffer());
-    for some in ordered.chunks(STEP_MESSAGES) {
-        let numbers: Vec<u32> = some.iter().map(|found| found.number).collect();
-        writer.numbers(client.out().buffer(), &numbers);
-        client.out().relieve().await?;
-        client.breathe().await?;
-    }
-    if let Some(modseq) = modseq.filter(|_| !ordered.is_empty()) {
-        writer.modseq(client.out().buffer(), modseq);
-    }
-    writer.end(client.out().buffer());
-    Ok(client.out().relieve().await?)
-}
-
-/// What an ESEARCH says besides the order.
-struct Told<'a> {
-    tag: &'a Tag,
-    by_uid: bool,
-    count: usize,
-    modseq: Option<u64>,
-}
-
-impl Told<'_> {
-    async fn report(
-        &self,
-        client: &mut Client,
-        returns: &[SearchReturn],
-        ordered: &[Found],
-    ) -> Result<(), End> {
-        let wants = |what| returns.contains(&what);
-        let number = |found: &Found| found.number;
-        let head = ESearch {
-            tag: self.tag,
-            source: None,
-            uid: self.by_uid,
-            min: ordered
-                .first()
-                .map(number)
-                .filter(|_| wants(SearchReturn::Min)),
-            max: ordered
-                .last()
-                .map(number)
-                .filter(|_| wants(SearchReturn::Max)),
-            all: None,
-            count: wants(SearchReturn::Count).then_some(self.count as u32),
-            modseq: self.modseq,
-        };
-        let mut writer = SearchWriter::esearch(client.out().buffer(), &head);
-        if wants(SearchReturn::All) {
-            tell_in_order(client, &mut writer, ordered).await?;
-        }
-        if let Some(page) = returns.iter().find_map(SearchReturn::page) {
-            writer.partial(client.out().buffer(), page);
-            let page = self.page(page.of(self.count), ordered);
-            tell_in_order(client, &mut writer, page).await?;
-        }
-        writer.end(client.out().buffer());
-        Ok(client.out().relieve().await?)
-    }
-
-    /// A page of all results. Of those that lie between the first and the last that were
-    /// kept none is on it.
-    fn page<'o>(&self, page: std::ops::Range<usize>, ordered: &'o [Found]) -> &'o [Found] {
-        let left_out = self.count.saturating_sub(ordered.len());
-        let moved = match page.end <= ordered.len() {
-            true => page,
-            false => page.start.saturating_sub(left_out)..page.end.saturating_sub(left_out),
-        };
-        ordered.get(moved).unwrap_or_default()
-    }
-}
-
-/// ALL or PARTIAL of an ESEARCH: ranges only where the order is that of the numbers
-/// (RFC 5267 §3.2).
-async fn tell_in_order(
-    client: &mut Client,
-    writer: &mut SearchWriter,
-    ordered: &[Found],
-) -> Result<(), End> {
-    let mut ranges = Vec::new();
-    for some in ordered.chunks(STEP_MESSAGES) {
-        some.iter()
-            .for_each(|found| joined(&mut ranges, found.number));
-        let open = ranges.pop();
-        writer.ranges(client.out().buffer(), &ranges);
-        ranges.clear();
-        ranges.extend(open);
-        client.out().relieve().await?;
-        client.breathe().await?;
-    }
-    writer.ranges(client.out().buffer(), &ranges);
-    Ok(())
 }

@@ -9,7 +9,7 @@ use super::client::Client;
 use super::expunge::read_only;
 use super::flags;
 use super::messages::{CHUNK_MESSAGES_MAX, Meant, Numbered, Walk};
-use super::search::join;
+use super::runs::Runs;
 use super::selected::Selected;
 use super::view::{Expunges, Told};
 use std::ops::RangeInclusive;
@@ -187,16 +187,16 @@ impl Selected {
         walk: &mut Walk,
         manner: &Manner,
     ) -> Result<(Told, Vec<RangeInclusive<u32>>), End> {
-        let (mut told, mut modified) = (Told::default(), Vec::new());
+        let (mut told, mut modified) = (Told::default(), Runs::default());
         loop {
             let chunk = walk.next(client, self, CHUNK_MESSAGES_MAX);
             let chunk = chunk.map_err(|_| End::MailboxGone)?;
             if chunk.is_empty() {
-                return Ok((told, modified));
+                return Ok((told, modified.all()));
             }
             self.tell_each(client, &chunk, manner, &mut told);
             let unmet = chunk.iter().filter(|it| manner.stored.is_unmet(it.uid));
-            unmet.for_each(|it| join(&mut modified, it.named(manner.by_uid)));
+            unmet.for_each(|it| modified.push(it.named(manner.by_uid)));
             client.out().relieve().await?;
             client.breathe().await?;
         }

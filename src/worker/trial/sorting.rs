@@ -130,6 +130,12 @@ fn told<'s>(said: &'s [String], word: &str) -> &'s str {
     words.nth(1).unwrap_or("")
 }
 
+/// What is on the one page of an ESEARCH, in order.
+fn page_told(said: &[String], page: &str) -> Vec<usize> {
+    let (_, set) = said[0].split_once(&format!("PARTIAL ({page} ")).unwrap();
+    numbers(set.split_once(')').unwrap().0)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
@@ -166,21 +172,53 @@ proptest! {
             let last = first + more;
             let command = format!("SORT RETURN (PARTIAL {first}:{last} MAX) ({order}) UTF-8 ALL");
             let said = client.command("c", &command).await;
-            let set = said[0].split_once(&format!("({first}:{last} ")).unwrap().1;
-            let (set, _) = set.split_once(')').unwrap();
             let on_page = expected.iter().skip(first - 1).take(more + 1);
-            assert_eq!(numbers(set), on_page.copied().collect::<Vec<_>>(), "{order}");
+            let on_page = on_page.copied().collect::<Vec<_>>();
+            assert_eq!(page_told(&said, &format!("{first}:{last}")), on_page, "{order}");
             assert_eq!(told(&said, "MAX"), expected.last().unwrap().to_string());
 
             let command = format!("SORT RETURN (PARTIAL -{first}:-{last}) ({order}) UTF-8 ALL");
             let said = client.command("d", &command).await;
-            let set = said[0].split_once(&format!("(-{first}:-{last} ")).unwrap().1;
             let end = expected.len().saturating_sub(first - 1);
             let on_page = &expected[end.saturating_sub(more + 1)..end];
-            assert_eq!(numbers(set.trim_end_matches(')')), on_page, "{order}");
+            assert_eq!(page_told(&said, &format!("-{first}:-{last}")), on_page, "{order}");
         });
     }
 }
+
+/// Whatever else is asked for decides which rows are kept.
+#[test]
+fn a_page_is_that_of_the_whole_order_beside_any_other_result() {
+    run(async {
+        let house = House::new();
+        let mut client = house.client().await;
+        for octets in [4, 2, 6, 3, 5, 1] {
+            let letter = "x".repeat(octets);
+            client
+                .command("f", &format!("APPEND INBOX {{{octets}+}}\r\n{letter}"))
+                .await;
+        }
+        client.command("s", "SELECT INBOX").await;
+        let whole = [6, 2, 4, 1, 5, 3];
+        let pages = (1..=7).flat_map(|from| (1..=7).map(move |to| (from, to)));
+        for ((from, to), others) in pages.flat_map(|page| OTHERS.map(|others| (page, others))) {
+            let (first, last) = (from.min(to) - 1, from.max(to));
+            let on_page = &whole[first.min(6)..last.min(6)];
+            let from_last = &whole[6 - last.min(6)..6 - first.min(6)];
+            for (page, expected) in [
+                (format!("{from}:{to}"), on_page),
+                (format!("-{from}:-{to}"), from_last),
+            ] {
+                let command = format!("SORT RETURN (PARTIAL {page}{others}) (SIZE) UTF-8 ALL");
+                let said = client.command("a", &command).await;
+                assert_eq!(page_told(&said, &page), expected, "{command}: {said:?}");
+            }
+        }
+    });
+}
+
+/// What may be asked for beside a page.
+const OTHERS: [&str; 5] = ["", " MIN", " MAX", " MIN MAX", " COUNT"];
 
 /// A mailbox in which one message in nine came on each day, and the oldest of them first.
 async fn days_of_many(client: &mut Wire) {
@@ -221,8 +259,7 @@ fn an_end_by_arrival_is_that_of_the_whole_order() {
             ] {
                 let command = format!("SORT RETURN (PARTIAL {page}) ({order}) UTF-8 {key}");
                 let said = client.command("b", &command).await;
-                let (_, set) = said[0].split_once(&format!("({page} ")).unwrap();
-                let told = numbers(set.trim_end_matches(')'));
+                let told = page_told(&said, page);
                 assert_eq!(told.iter().collect::<Vec<_>>(), expected, "{command}");
             }
             for (end, expected) in [("MIN", all.first()), ("MAX", all.last())] {

@@ -12,15 +12,15 @@ use super::modseq::{fetch_modifiers, select_params, store_modifiers};
 use super::notify::notify;
 use super::quota::{quota_root, setquota_list};
 use super::refusal::{Refusal, expected};
-use super::search::{esearch, search};
+use super::search::{Search, esearch, search};
 use super::sequence::sequence_set;
 use super::sort::{Sort, sort};
 use super::thread::{Thread, thread};
 use super::uid_batches::uid_batches;
 use super::{
     Dialect, EntryValue, FetchItem, FetchModifiers, Flag, GetMetadata, List, ListPattern,
-    MailboxName, MetadataOf, MultiSearch, Notify, Parsed, SearchKey, SearchReturn, SelectParams,
-    SequenceSet, SpecialUse, StatusItem, Tag, UidBatches,
+    MailboxName, MetadataOf, MultiSearch, Notify, Parsed, SelectParams, SequenceSet, SpecialUse,
+    StatusItem, Tag, UidBatches,
 };
 use crate::limits::{CANCELLED_MAX, ENABLE_MAX, ID_PAIRS_MAX, ID_VALUE_BYTES_MAX, LINE_BYTES_MAX};
 
@@ -198,12 +198,8 @@ pub enum Command {
     Search {
         /// The answer is in UIDs.
         uid: bool,
-        /// None: untagged SEARCH; some, never empty: ESEARCH with these.
-        returns: Option<Vec<SearchReturn>>,
-        /// Of the strings in the key; none: UTF-8.
-        charset: Option<String>,
-        /// What is looked for.
-        key: SearchKey,
+        /// What is looked for, and what is told of it.
+        search: Search,
     },
 }
 
@@ -217,7 +213,7 @@ impl Command {
             | Self::Store { uid, .. }
             | Self::Copy { uid, .. }
             | Self::Move { uid, .. } => !uid,
-            Self::Search { uid, key, .. } => !uid || key.names_numbers(),
+            Self::Search { uid, search } => !uid || search.key.names_numbers(),
             Self::Sort { uid, sort } => !uid || sort.key.names_numbers(),
             Self::Thread { uid, thread } => !uid || thread.key.names_numbers(),
             Self::ESearch(search) => search.key.names_numbers(),
@@ -381,12 +377,7 @@ fn message_command(
     match name {
         "FETCH" => fetch(cursor, uid),
         "STORE" => store(cursor, uid),
-        "SEARCH" => search(cursor, dialect).map(|search| Command::Search {
-            uid,
-            returns: search.returns,
-            charset: search.charset,
-            key: search.key,
-        }),
+        "SEARCH" => search(cursor, dialect).map(|search| Command::Search { uid, search }),
         "SORT" => sort(cursor).map(|sort| Command::Sort { uid, sort }),
         "THREAD" => thread(cursor).map(|thread| Command::Thread { uid, thread }),
         "COPY" => set_and_mailbox(cursor, dialect).map(|(set, mailbox)| Command::Copy {

@@ -68,14 +68,13 @@ impl Encoder<'_> {
                 }
                 self.store(*action, *silent, flags);
             }
-            Command::Search {
-                uid,
-                returns,
-                charset,
-                key,
-            } => {
+            Command::Search { uid, search } => {
                 self.put(&format!("{}SEARCH ", uid_prefix(*uid)));
-                self.search(returns.as_deref(), charset.as_deref(), key);
+                self.search(
+                    search.returns.as_deref(),
+                    search.charset.as_deref(),
+                    &search.key,
+                );
             }
             Command::Sort { uid, sort } => {
                 self.put(&format!("{}SORT ", uid_prefix(*uid)));

@@ -164,12 +164,15 @@ pub struct MultiSearch {
     pub key: SearchKey,
 }
 
-/// What stands behind SEARCH.
+/// A search of the open mailbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Search {
-    pub(super) returns: Option<Vec<SearchReturn>>,
-    pub(super) charset: Option<String>,
-    pub(super) key: SearchKey,
+pub struct Search {
+    /// What is told; none: every number, by SEARCH; some, never empty: these, by ESEARCH.
+    pub returns: Option<Vec<SearchReturn>>,
+    /// Of the strings in the key; none: UTF-8.
+    pub charset: Option<String>,
+    /// What is looked for.
+    pub key: SearchKey,
 }
 
 /// `search = "SEARCH" [search-return-opts] SP search-program`, behind its name

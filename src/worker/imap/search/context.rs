@@ -8,13 +8,14 @@
 //!
 //! CONTEXT, the hint, changes nothing here: no result is kept but for UPDATE.
 
+use super::Found;
 use super::key::Key;
 use super::ranges::{difference, intersection, of_uids, union};
-use super::{Found, join};
 use crate::imap::End;
 use crate::imap::client::Client;
 use crate::imap::messages::CHUNK_MESSAGES_MAX;
 use crate::imap::numbers::Numbers;
+use crate::imap::runs::Runs;
 use crate::imap::selected::Selected;
 use store::{Modseq, Uid, UidRange, UidSet};
 use wire::Text;
@@ -308,7 +309,7 @@ impl Selected {
         writer: &mut SearchWriter,
         uids: &[UidRange],
     ) -> Result<(), End> {
-        let (mut numbers, mut ranges) = (Numbers::default(), Vec::new());
+        let (mut numbers, mut runs) = (Numbers::default(), Runs::default());
         let all = uids.iter();
         let mut all = all
             .flat_map(|uids| uids.first.get()..=uids.last.get())
@@ -326,17 +327,14 @@ impl Selected {
                         Some(_) => now.seq_of(uid),
                         None => Some(now.seq_of_gone(uid)),
                     };
-                    seq.into_iter().for_each(|seq| join(&mut ranges, seq));
+                    seq.into_iter().for_each(|seq| runs.push(seq));
                 });
             }
-            let open = ranges.pop();
-            writer.ranges(client.out().buffer(), &ranges);
-            ranges.clear();
-            ranges.extend(open);
+            writer.ranges(client.out().buffer(), &runs.closed());
             client.out().relieve().await?;
             client.breathe().await?;
         }
-        writer.ranges(client.out().buffer(), &ranges);
+        writer.ranges(client.out().buffer(), &runs.all());
         Ok(())
     }
 }

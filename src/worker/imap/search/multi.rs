@@ -6,11 +6,11 @@
 
 use super::key::Key;
 use super::scope::{Finding, Reach, Scope};
-use super::tell::{Head, report};
-use super::{Followed, TAG_IN_USE, UNREAD, page_alone};
+use super::{Followed, TAG_IN_USE, searched};
 use crate::imap::End;
 use crate::imap::answer::Answer;
 use crate::imap::client::Client;
+use crate::imap::results::{Head, Results};
 use crate::imap::selected::Selected;
 use store::{MailboxHandle, MailboxId, Refusal, Uid, UidRange, View};
 use wire::imap::response::{Code, Source};
@@ -96,10 +96,7 @@ impl Client {
             cut = cut.or(hit.finding.cut);
             self.tell_source(tag, search, &name, &hit).await?;
         }
-        Ok(match unread {
-            true => UNREAD,
-            false => self.cut_answer(Answer::ok("Searched"), cut),
-        })
+        Ok(searched(self, unread, cut))
     }
 
     /// Whether several mailboxes have more messages together than one command may take:
@@ -147,7 +144,9 @@ impl Client {
             by_uid: true,
             source: Some(source),
         };
-        report(self, head, &search.returns, found, hit.modseq).await
+        Results::all(found)
+            .report(self, head, &search.returns, hit.modseq)
+            .await
     }
 
     async fn search_open(
@@ -165,7 +164,9 @@ impl Client {
         };
         let hit = self.hit(search, scope, &key).await?;
         let found = &hit.finding.found;
-        let saved = selected.save(self, &search.returns, found).await?;
+        let saved = selected
+            .save(self, &search.returns, Results::all(found))
+            .await?;
         if let Some(items) = search.returns.iter().find_map(SearchReturn::update) {
             let followed = Followed {
                 tag,
@@ -221,20 +222,13 @@ impl Client {
     }
 
     async fn hit(&mut self, search: &MultiSearch, scope: Scope<'_>, key: &Key) -> Result<Hit, End> {
-        let asks_for_modseqs = search.key.asks_for_modseqs();
-        let reach = Reach {
-            page: page_alone(&search.returns).filter(|_| !asks_for_modseqs),
-            newest: self.per_command(),
-        };
+        let reach = Reach::of(self, &search.returns, &search.key);
         let finding = scope.find_within(self, true, key, reach).await?;
-        let found = &finding.found;
-        let modseq = match asks_for_modseqs {
-            true => scope.modseq_of(self, Some(&search.returns), found).await?,
-            false => None,
-        };
+        let results = Results::all(&finding.found);
+        let modseq = scope.modseq_of(self, &search.key, &search.returns, results);
         Ok(Hit {
             validity: scope.view.validity.get(),
-            modseq,
+            modseq: modseq.await?,
             finding,
         })
     }

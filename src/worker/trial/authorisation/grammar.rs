@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use wire::imap::{
     Command, Event, FetchItem, FetchModifiers, Flag, ListReturn, ListSelection, MailboxFilter,
-    Notify, NotifyEvent, Reader, SearchKey, SearchReturn, Section, SectionText, SelectParams,
-    SequenceSet, SpecialUse, StatusItem, StoreAction,
+    Notify, NotifyEvent, Reader, Search, SearchKey, SearchReturn, Section, SectionText,
+    SelectParams, SequenceSet, SpecialUse, StatusItem, StoreAction,
 };
 
 /// The words for the variants of one enum.
@@ -76,10 +76,10 @@ words! { command, COMMANDS of Command {
     Command::Notify(Notify::None) => "NOTIFY NONE",
     Command::Notify(Notify::Set { status: false, groups: _ }) => "NOTIFY SET",
     Command::Notify(Notify::Set { status: true, groups: _ }) => "NOTIFY SET STATUS",
-    Command::Search { uid: false, returns: None, charset: _, key: _ } => "SEARCH",
-    Command::Search { uid: true, returns: None, charset: _, key: _ } => "UID SEARCH",
-    Command::Search { uid: false, returns: Some(_), charset: _, key: _ } => "SEARCH RETURN",
-    Command::Search { uid: true, returns: Some(_), charset: _, key: _ } => "UID SEARCH RETURN",
+    Command::Search { uid: false, search: Search { returns: None, charset: _, key: _ } } => "SEARCH",
+    Command::Search { uid: true, search: Search { returns: None, charset: _, key: _ } } => "UID SEARCH",
+    Command::Search { uid: false, search: Search { returns: Some(_), charset: _, key: _ } } => "SEARCH RETURN",
+    Command::Search { uid: true, search: Search { returns: Some(_), charset: _, key: _ } } => "UID SEARCH RETURN",
     Command::Sort { uid: false, sort: _ } => "SORT",
     Command::Sort { uid: true, sort: _ } => "UID SORT",
     Command::Thread { uid: false, thread: _ } => "THREAD",
@@ -342,9 +342,10 @@ impl Said {
                 self.0.insert(store_action(action));
                 self.flags(flags);
             }
-            Command::Search { returns, key, .. } => {
-                self.0.extend(returns.iter().flatten().map(search_return));
-                self.search_key(key);
+            Command::Search { search, .. } => {
+                self.0
+                    .extend(search.returns.iter().flatten().map(search_return));
+                self.search_key(&search.key);
             }
             Command::ESearch(search) => {
                 self.0.extend(search.returns.iter().map(search_return));
