@@ -347,6 +347,61 @@ fn uids_that_no_message_has_yet_are_waited_for() {
     });
 }
 
+/// More than are judged in one step.
+#[test]
+fn of_many_changes_at_once_each_joins_and_leaves_a_result_once() {
+    run(async {
+        let house = House::new();
+        let (mut actor, mut follower) = (house.client().await, house.client().await);
+        let letters = " {1+}\r\nx".repeat(200);
+        actor.command("a", &format!("APPEND INBOX{letters}")).await;
+        actor.command("s", "SELECT INBOX").await;
+        follower.command("s", "SELECT INBOX").await;
+        let mut result = Result::default();
+        for line in follower
+            .command("u", "SEARCH RETURN (ALL UPDATE) FLAGGED")
+            .await
+        {
+            result.hear("u", &line);
+        }
+        for (change, expected) in [
+            ("+FLAGS.SILENT", (1..=200).collect::<BTreeSet<u32>>()),
+            ("-FLAGS.SILENT", BTreeSet::new()),
+        ] {
+            actor
+                .command("f", &format!("STORE 1:* {change} (\\Flagged)"))
+                .await;
+            for line in follower.command("n", "NOOP").await {
+                result.hear("u", &line);
+            }
+            assert_eq!(result.numbers, expected, "{change}");
+        }
+        house.leave().await;
+    });
+}
+
+#[test]
+fn what_two_followed_searches_find_is_shown_once_with_all_that_either_wants() {
+    run(async {
+        let house = House::new();
+        let (mut actor, mut follower) = (house.client().await, house.client().await);
+        follower.command("s", "SELECT INBOX").await;
+        for (tag, items) in [("u", "UID"), ("v", "RFC822.SIZE UID")] {
+            let search = format!("SEARCH RETURN (UPDATE ({items})) ALL");
+            follower.command(tag, &search).await;
+        }
+        actor.command("a", "APPEND INBOX {1+}\r\nx").await;
+        let said = follower.command("n", "NOOP").await;
+        let shown: Vec<&String> = said.iter().filter(|line| line.contains("FETCH")).collect();
+        assert_eq!(shown, ["* 1 FETCH (UID 1 RFC822.SIZE 1)"], "{said:?}");
+        for tag in ["u", "v"] {
+            let joins = format!("* ESEARCH (TAG \"{tag}\") ADDTO (0 1)");
+            assert!(said.contains(&joins), "{said:?}");
+        }
+        house.leave().await;
+    });
+}
+
 /// Brings another, empty mailbox under a name that is watched, where one with a letter was.
 /// Between these commands the watcher looks, or doesn't. Gives what it is told.
 async fn swap(commands: [&str; 2], looks_between: bool, events: &str) -> Vec<String> {
