@@ -52,6 +52,38 @@ fn what_would_be_too_much_is_over_quota_and_a_reload_makes_room() {
     });
 }
 
+/// What goes makes room for what comes in its place (RFC 8508 §3.1), for no more, and
+/// whether or not the client waits to be asked.
+#[test]
+fn whoever_has_no_room_left_may_replace_a_letter_by_none_that_is_larger() {
+    run(async {
+        let house = House::new();
+        let mut client = house.client().await;
+        let letter = "APPEND INBOX {10+}\r\n0123456789";
+        assert!(last(&mut client, letter).await.starts_with("a OK"));
+        client.command("s", "SELECT INBOX").await;
+        limit(
+            &house,
+            QuotaLimits {
+                bytes: Some(10),
+                ..NONE
+            },
+        );
+        let larger = "REPLACE 1 INBOX {11+}\r\n0123456789x";
+        let refused = last(&mut client, larger).await;
+        assert!(refused.starts_with("a NO [OVERQUOTA] "), "{refused}");
+        client.send(b"a REPLACE 1 INBOX {11}\r\n").await;
+        let refused = client.line().await;
+        assert!(refused.starts_with("a NO [OVERQUOTA] "), "{refused}");
+        let as_large = "REPLACE 1 INBOX {10+}\r\n9876543210";
+        let replaced = last(&mut client, as_large).await;
+        assert!(replaced.starts_with("a OK"), "{replaced}");
+        let fetched = client.command("f", "FETCH 1:* BODY.PEEK[]").await;
+        assert_eq!(fetched[..2], ["* 1 FETCH (BODY[] {10}", "9876543210)"]);
+        house.leave().await;
+    });
+}
+
 /// A client that waits to be asked is not asked for what can't be kept.
 #[test]
 fn a_letter_that_has_no_room_is_refused_before_it_is_sent() {

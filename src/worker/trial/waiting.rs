@@ -220,3 +220,27 @@ fn a_sleeping_session_takes_little_memory() {
         house.leave().await;
     });
 }
+
+/// EXAMINE takes nothing: what came before and what comes meanwhile stays recent for
+/// whoever opens the mailbox next (RFC 3501 §6.3.2).
+#[test]
+fn who_only_looks_counts_every_recent_message_once_and_takes_none() {
+    run(async {
+        let house = House::new();
+        let (mut actor, mut looker) = (house.client().await, house.client().await);
+        let letter = "APPEND INBOX {1+}\r\nx";
+        actor.command("a", letter).await;
+        let said = looker.command("e", "EXAMINE INBOX").await;
+        assert!(said.contains(&"* 1 RECENT".to_owned()), "{said:?}");
+        for count in 2..6 {
+            actor.command("a", letter).await;
+            let said = looker.command("n", "NOOP").await;
+            assert!(said.contains(&format!("* {count} RECENT")), "{said:?}");
+            let found = looker.command("r", "SEARCH RECENT").await;
+            assert_eq!(found[0].split(' ').count(), 2 + count, "{found:?}");
+        }
+        let said = actor.command("s", "SELECT INBOX").await;
+        assert!(said.contains(&"* 5 RECENT".to_owned()), "{said:?}");
+        house.leave().await;
+    });
+}
