@@ -52,7 +52,7 @@ fn what_would_be_too_much_is_over_quota_and_a_reload_makes_room() {
     });
 }
 
-/// What goes makes room for what comes in its place (RFC 8508 §3.1), for no more, and
+/// What goes makes room for what comes in its place (RFC 8508 §1), for no more, and
 /// whether or not the client waits to be asked.
 #[test]
 fn whoever_has_no_room_left_may_replace_a_letter_by_none_that_is_larger() {
