@@ -8,7 +8,7 @@
 use super::End;
 use super::answer::Answer;
 use super::client::Client;
-use super::results::Results;
+use super::results::{Results, speak_of_everything};
 use super::search::{Found, Scope};
 use super::selected::Selected;
 use crate::session::Enabled;
@@ -192,8 +192,7 @@ impl Scope<'_> {
             return Ok(None);
         }
         let uid = |found: &Found| found.uid;
-        let wants = |what| returns.contains(&what);
-        match wants(SearchReturn::All) || wants(SearchReturn::Count) {
+        match speak_of_everything(returns) {
             true => self.highest_of(client, results.found.iter().map(uid)).await,
             false => {
                 self.highest_of(client, results.singled_out(returns).map(uid))

@@ -17,6 +17,11 @@ const STEP_MESSAGES: usize = 4096;
 /// What is told where nothing is said of it, but the answer is an ESEARCH.
 pub const EVERYTHING: &[SearchReturn] = &[SearchReturn::All];
 
+/// Whether ALL or COUNT is asked for, so that more is spoken of than what is singled out.
+pub fn speak_of_everything(returns: &[SearchReturn]) -> bool {
+    returns.contains(&SearchReturn::All) || returns.contains(&SearchReturn::Count)
+}
+
 /// Which command an ESEARCH answers.
 #[derive(Debug, Clone, Copy)]
 pub struct Head<'a> {

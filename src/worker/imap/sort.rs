@@ -18,7 +18,7 @@ use super::End;
 use super::answer::Answer;
 use super::client::Client;
 use super::headers::{Said, read_each};
-use super::results::{EVERYTHING, Head, Results};
+use super::results::{EVERYTHING, Head, Results, speak_of_everything};
 use super::search::{ArrivalEnd, Finding, Found, TAG_IN_USE};
 use super::selected::Selected;
 use crate::suspects::TOGETHER_MAX;
@@ -58,10 +58,12 @@ impl Selected {
         if let Some(limit) = too_many(client, &found) {
             return Ok(limit);
         }
-        let modseq = match sort.key.asks_for_modseqs() {
+        let wanted = returns.unwrap_or(EVERYTHING);
+        // Of everything, while all of it is here; of what is singled out, once it is known.
+        let of_everything = match speak_of_everything(wanted) {
             true => {
-                let uids = found.iter().map(|found| found.uid);
-                scope.highest_of(client, uids).await?
+                let results = Results::all(&found);
+                scope.modseq_of(client, &sort.key, wanted, results).await?
             }
             false => None,
         };
@@ -74,20 +76,19 @@ impl Selected {
             found: &ordered,
             count,
         };
-        match returns {
-            None => {
-                let writer = SearchWriter::sort(client.out().buffer());
-                results.tell_numbers(client, writer, modseq).await?;
+        let modseq = match speak_of_everything(wanted) {
+            true => of_everything,
+            false => {
+                let scope = self.scope();
+                scope.modseq_of(client, &sort.key, wanted, results).await?
             }
-            Some(returns) => {
-                let head = Head {
-                    tag,
-                    by_uid,
-                    source: None,
-                };
-                results.report(client, head, returns, modseq).await?;
-            }
-        }
+        };
+        let head = Head {
+            tag,
+            by_uid,
+            source: None,
+        };
+        tell(client, head, returns, results, modseq).await?;
         Ok(match unread || unsorted {
             true => Answer::no(Code::Unavailable, "The disk would not give some letters"),
             false => Answer::ok("Sorted"),
@@ -191,6 +192,23 @@ impl Selected {
             client.tell_progress(|_| Some(progress)).await?;
         }
         Ok(Ok(unread))
+    }
+}
+
+/// As SORT, or as ESEARCH if RETURN was said (RFC 5267 §3.1).
+async fn tell(
+    client: &mut Client,
+    head: Head<'_>,
+    returns: Option<&[SearchReturn]>,
+    results: Results<'_>,
+    modseq: Option<u64>,
+) -> Result<(), End> {
+    match returns {
+        None => {
+            let writer = SearchWriter::sort(client.out().buffer());
+            results.tell_numbers(client, writer, modseq).await
+        }
+        Some(returns) => results.report(client, head, returns, modseq).await,
     }
 }
 

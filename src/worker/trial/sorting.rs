@@ -217,6 +217,59 @@ fn a_page_is_that_of_the_whole_order_beside_any_other_result() {
     });
 }
 
+/// RFC 7162 §3.1.10, RFC 4731 §3.2: that of MIN, MAX and a page alone, unless ALL or COUNT
+/// speak of everything.
+#[test]
+fn the_mod_sequence_of_a_sort_is_that_of_what_it_tells() {
+    run(async {
+        let house = House::new();
+        let mut client = house.client().await;
+        let letters = "APPEND INBOX {1+}\r\nx {2+}\r\nxx {3+}\r\nxxx {4+}\r\nxxxx";
+        client.command("f", letters).await;
+        client.command("s", "SELECT INBOX (CONDSTORE)").await;
+        let mut modseqs = Vec::new();
+        for number in 1..=4 {
+            let change = format!("STORE {number} +FLAGS (\\Seen)");
+            let said = client.command("c", &change).await;
+            let (_, modseq) = said[0].split_once("MODSEQ (").unwrap();
+            modseqs.push(modseq.split(')').next().unwrap().to_owned());
+        }
+        for (returns, highest) in [
+            ("MIN", 4),
+            ("MAX", 1),
+            ("MIN MAX", 4),
+            ("PARTIAL 2:3", 3),
+            ("PARTIAL -1:-2", 2),
+            ("MAX PARTIAL 3:3", 2),
+            ("MAX COUNT", 4),
+            ("ALL", 4),
+        ] {
+            let command = format!("SORT RETURN ({returns}) (REVERSE SIZE) UTF-8 MODSEQ 1");
+            let said = client.command("a", &command).await;
+            let expected = &modseqs[highest - 1];
+            assert_eq!(told(&said, "MODSEQ"), expected, "{command}: {said:?}");
+        }
+        house.leave().await;
+    });
+}
+
+#[test]
+fn thread_that_asks_for_mod_sequences_is_told_them_from_then_on() {
+    run(async {
+        let house = House::new();
+        let mut client = house.client().await;
+        client.command("f", "APPEND INBOX {1+}\r\nx").await;
+        client.command("s", "SELECT INBOX").await;
+        let said = client
+            .command("t", "THREAD REFERENCES UTF-8 MODSEQ 1")
+            .await;
+        assert!(said.contains(&"* THREAD (1)".to_owned()), "{said:?}");
+        let said = client.command("c", "STORE 1 +FLAGS (\\Seen)").await;
+        assert!(said[0].contains(" MODSEQ ("), "{said:?}");
+        house.leave().await;
+    });
+}
+
 /// What may be asked for beside a page.
 const OTHERS: [&str; 5] = ["", " MIN", " MAX", " MIN MAX", " COUNT"];
 

@@ -4,7 +4,7 @@ use super::Found;
 use crate::imap::End;
 use crate::imap::answer::Answer;
 use crate::imap::client::Client;
-use crate::imap::results::Results;
+use crate::imap::results::{Results, speak_of_everything};
 use crate::imap::runs::Runs;
 use crate::imap::selected::Selected;
 use crate::session::SAVED_RANGES_MAX;
@@ -48,7 +48,7 @@ fn saves_everything(returns: &[SearchReturn]) -> bool {
     let singles_out = wants(SearchReturn::Min)
         || wants(SearchReturn::Max)
         || returns.iter().any(|one| one.page().is_some());
-    !singles_out || wants(SearchReturn::All) || wants(SearchReturn::Count)
+    !singles_out || speak_of_everything(returns)
 }
 
 /// What was found, as ranges of UIDs; none if they are too many to be kept.
