@@ -1,5 +1,6 @@
 //! A directory that goes when its test ends.
 
+use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -33,8 +34,18 @@ impl Directory {
     }
 
     fn below(place: &Path) -> Self {
-        let path = place.join(format!("mailkeep-test-{}-{}", std::process::id(), number()));
-        std::fs::create_dir(&path).expect("the temporary directory can be written");
+        let path = loop {
+            // An earlier process of this number may have left one: it was killed.
+            let name = format!("mailkeep-test-{}-{}", std::process::id(), number());
+            let path = place.join(name);
+            match std::fs::create_dir(&path) {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                made => {
+                    made.expect("the temporary directory can be written");
+                    break path;
+                }
+            }
+        };
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755))
             .expect("it is ours");
         Self(path)
