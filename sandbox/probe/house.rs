@@ -39,6 +39,8 @@ impl House {
         } else {
             Site::single(lacks)
         };
+        // Of an earlier process of this number, which was killed.
+        let _gone = std::fs::remove_dir_all(&directory);
         make(&directory, 0o755, None);
         let program = File::open(probe).expect("the probe is built");
         let house = Self {
